@@ -1,0 +1,93 @@
+"""Section 8.3, as far as it is about memory: views, "detached" buffers, and copies.
+
+A JavaScript view whose buffer was detached is a released `memoryview` here. Transferring a buffer means to take a
+memoryview of our own and to release the one that was given away.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+
+class _PyBuffer(ctypes.Structure):
+    """CPython's ``Py_buffer``."""
+
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.py_object),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    ]
+
+
+def _address_of(view: memoryview) -> int:
+    """Give the address of the first byte: Python has no other way to tell where in its object a view begins."""
+    buffer = _PyBuffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
+    try:
+        return int(buffer.buf or 0)
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+
+
+def is_released(view: object) -> bool:
+    """IsDetachedBuffer: whether `view` is a memoryview that was released."""
+    if not isinstance(view, memoryview):
+        return False
+    try:
+        view.nbytes  # noqa: B018
+    except ValueError:
+        return True
+    return False
+
+
+def open_view(buffer: Any, what: str) -> memoryview:
+    """Give a memoryview of any C-contiguous buffer; TypeError, which names `what`, for anything else."""
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        raise TypeError(f"{what} must be an object with the buffer protocol, not {type(buffer).__name__}") from None
+    except ValueError:
+        raise TypeError(f"{what} must not be a released memoryview") from None
+    if not view.c_contiguous:
+        raise TypeError(f"{what} must be C-contiguous")
+    return view
+
+
+def as_bytes_view(view: memoryview, what: str) -> memoryview:
+    """Give a view of the same memory, byte by byte."""
+    if view.format == "B" and view.ndim == 1:
+        return view
+    try:
+        return view.cast("B")
+    except TypeError:
+        raise TypeError(f"{what} has the item format {view.format!r}, which memoryview.cast() cannot handle") from None
+
+
+def same_memory(one: memoryview, other: memoryview) -> bool:
+    """Whether two views begin at the same byte."""
+    return _address_of(one) == _address_of(other)
+
+
+def whole_buffer(view: memoryview) -> tuple[memoryview, int]:
+    """[[ViewedArrayBuffer]] and [[ByteOffset]]: everything of the object that a view shows a part of, and where it
+    begins."""
+    whole = memoryview(view.obj)
+    return as_bytes_view(whole, "the buffer"), _address_of(view) - _address_of(whole)
+
+
+def transfer(view: object) -> None:
+    """Release a memoryview that was given to us; TypeError if other views keep it open."""
+    if isinstance(view, memoryview):
+        try:
+            view.release()
+        except BufferError as error:
+            raise TypeError(f"the memoryview cannot be taken over: {error}") from None

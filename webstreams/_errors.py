@@ -1,0 +1,74 @@
+"""The errors of the public API, and the way from any reason to something Python can raise and back."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from types import TracebackType
+from typing import NoReturn
+
+
+class AbortError(Exception):
+    """The counterpart of the DOM's ``AbortError``: an operation was aborted and no other reason was given."""
+
+
+class StreamError(Exception):
+    """Stands for a reason that cannot be raised as it is.
+
+    `reason` is the object that was given to ``cancel()``, ``abort()`` or ``error()``, or the exception that may not
+    travel through an event loop (`StopIteration`, `StopAsyncIteration`, `GeneratorExit`, `asyncio.CancelledError`);
+    that one is the ``__cause__`` too.
+    """
+
+    reason: object
+
+    def __init__(self, reason: object = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+    def __str__(self) -> str:
+        """What happened, with the reason as Python would show it."""
+        return f"the stream was ended with the reason {self.reason!r}"
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Whether an exception steers generators, coroutines or tasks, so that raising it elsewhere would break them."""
+    return isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit, CancelledError))
+
+
+def callback_error(error: BaseException) -> BaseException:
+    """What a stream stores when a callback raised `error`; lets ``KeyboardInterrupt`` and ``SystemExit`` through."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        raise error
+    return StreamError(error) if is_control_flow(error) else error
+
+
+def as_exception(reason: object) -> BaseException:
+    """The exception to raise for a stored reason: itself if it is one that may be raised, else a `StreamError`."""
+    if isinstance(reason, Exception) and not is_control_flow(reason):
+        return reason
+    return StreamError(reason)
+
+
+def throw(reason: object) -> NoReturn:
+    """Raise a stored reason, with the traceback that it had when it was stored.
+
+    Python puts every frame that an exception passes through in front of its traceback. One stored error is raised
+    once for every read of an errored stream, so what earlier calls of this function put there is taken off first.
+    """
+    error = as_exception(reason)
+    raise error.with_traceback(_original_traceback(error.__traceback__))
+
+
+def _original_traceback(traceback: TracebackType | None) -> TracebackType | None:
+    original = traceback
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        traceback = traceback.tb_next
+        if code.co_name == "throw" and code.co_filename == _THIS_FILE:
+            original = traceback
+    return original
+
+
+_THIS_FILE = throw.__code__.co_filename if hasattr(throw, "__code__") else __file__

@@ -1,0 +1,266 @@
+"""The queue of jobs ("microtasks") that every event loop gets, and when it is drained.
+
+JavaScript runs pending jobs whenever its stack is empty. Here that is at two moments:
+
+- in a callback of the event loop, which is scheduled as soon as the first job is queued: "control returns to the loop";
+- inside ``await promise``, if the awaiting task was itself called by the loop, so that nothing else is on the stack.
+  Jobs run until the awaited promise's own turn has come. A read that is already satisfied costs no turn of the loop.
+
+While jobs run, or while the first steps of a coroutine callback run, the queue is `busy`: an ``await`` then suspends
+its task as JavaScript would, and goes on by a job of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import AbstractEventLoop, Task, _get_running_loop
+from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
+from asyncio import _leave_task as leave_task
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from time import monotonic
+from typing import Any, NoReturn, Protocol
+from weakref import WeakSet
+
+Job = Callable[[], object]
+
+get_running_loop: Callable[[], AbstractEventLoop | None] = _get_running_loop
+
+# Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
+TURN_BUDGET = 0.008
+# How many jobs may run before the clock is looked at: at first, and at most.
+FIRST_COUNTDOWN = 16
+MAX_COUNTDOWN = 512
+
+# From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
+_ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
+_SLOT = "_webstreams_jobs"
+
+
+class Waiter(Protocol):
+    """What `JobQueue.run_until` waits for."""
+
+    ready: bool
+
+
+class JobQueue:
+    """The jobs of one event loop, in the order in which they were queued."""
+
+    __slots__ = (
+        "_checked_at",
+        "_countdown_from",
+        "_known",
+        "_top",
+        "_turn_started",
+        "busy",
+        "countdown",
+        "jobs",
+        "loop",
+        "scheduled",
+        "tasks",
+    )
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self.jobs: deque[Job] = deque()
+        # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
+        self.busy = False
+        # The loop will call _run_turn; true whenever there are jobs.
+        self.scheduled = False
+        # How many jobs may run before _is_late looks at the clock.
+        self.countdown = FIRST_COUNTDOWN
+        # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
+        self.tasks: set[Task[Any]] = set()
+        self._countdown_from = FIRST_COUNTDOWN
+        self._turn_started = 0.0
+        self._checked_at = 0.0
+        # The last task that was seen to be called by the loop itself, and all that were (see _is_top_level).
+        self._top: Task[Any] | None = None
+        self._known: WeakSet[Task[Any]] = WeakSet()
+
+    # Queueing.
+
+    def push(self, job: Job) -> None:
+        """Queue a job."""
+        self.jobs.append(job)
+        if not self.scheduled:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Have the loop run the jobs."""
+        if self.loop.is_closed():
+            return  # what a stream left behind by its loop would still do, nobody can see
+        self.scheduled = True
+        self._turn_started = self._checked_at = monotonic()
+        self.loop.call_soon(self._run_turn)
+
+    def is_running(self) -> bool:
+        """Whether this queue's loop is the one that runs in this thread."""
+        return get_running_loop() is self.loop
+
+    def require_running(self) -> None:
+        """Raise RuntimeError unless this queue's loop is the one that runs in this thread."""
+        if get_running_loop() is not self.loop:
+            raise_wrong_loop()
+
+    # Draining.
+
+    def _run_turn(self) -> None:
+        """Run jobs, called by the loop; leave the rest to its next turn when the time is up."""
+        self._top = None
+        self._restart_clock()
+        self.busy = True
+        try:
+            self._run_jobs()
+        finally:
+            self.busy = False
+            if self.jobs and not self.loop.is_closed():
+                self.loop.call_soon(self._run_turn)
+            else:
+                self.scheduled = False
+
+    def _run_jobs(self) -> None:
+        jobs = self.jobs
+        while jobs and not self._is_late():
+            count = self.countdown
+            try:
+                while count and jobs:
+                    count -= 1
+                    jobs.popleft()()
+            except Exception as error:
+                self.report("a microtask raised an exception", error)
+            finally:
+                self.countdown = count
+
+    def run_until(self, waiter: Waiter) -> bool:
+        """Run jobs inside the current task until `waiter` is ready; whether it got ready.
+
+        It does not when its promise is still pending after the last job, when the loop's other tasks have to have
+        their turn, or when something else is on the stack.
+        """
+        if self.busy or not self._is_top_level():
+            return False
+        jobs = self.jobs
+        self.busy = True
+        try:
+            while jobs and not waiter.ready:
+                if self.countdown <= 0 and self._is_late():
+                    return False
+                self.countdown -= 1
+                jobs.popleft()()
+        except Exception as error:
+            self.report("a microtask raised an exception", error)
+            return waiter.ready
+        finally:
+            self.busy = False
+        return waiter.ready
+
+    def may_go_on(self) -> bool:
+        """Whether a task may go on at once: no job is ahead of it, and the loop is not due."""
+        if self.busy or self.jobs:
+            return False
+        if self.countdown > 0:
+            self.countdown -= 1
+            return True
+        return not self._is_late()
+
+    def _is_late(self) -> bool:
+        """Whether the loop's other tasks have to have their turn; looks at the clock only when `countdown` ran out."""
+        if self.countdown > 0:
+            return False
+        now = monotonic()
+        if not self.scheduled:
+            self.schedule()
+        spent = now - self._turn_started
+        if spent >= TURN_BUDGET:
+            return True
+        # Look again after about a quarter of the budget at the pace of the last jobs.
+        pace = max(now - self._checked_at, 1e-7) / self._countdown_from
+        self._checked_at = now
+        self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
+        return False
+
+    def _restart_clock(self) -> None:
+        self._turn_started = self._checked_at = monotonic()
+        self.countdown = self._countdown_from = min(self._countdown_from, FIRST_COUNTDOWN)
+
+    def _is_top_level(self) -> bool:
+        """Whether the current task was called by the loop, not by other code that goes on after it.
+
+        A task that was started eagerly runs on the stack of the code that made it. So where tasks may be eager, one is
+        believed only after it was suspended once: it is remembered here and found again.
+        """
+        task = asyncio.current_task(self.loop)
+        if task is None:
+            return False
+        if task is self._top:
+            return True
+        if task not in self._known and (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None):
+            self._known.add(task)
+            return False
+        self._top = task
+        return True
+
+    # Tasks.
+
+    def step_task(self, step: Callable[[Any], object], argument: object, context: Context) -> None:
+        """Let a task take a step now, inside a job: as current task, in its own context."""
+        loop = self.loop
+        current = asyncio.current_task(loop)
+        if current is None:
+            context.run(step, argument)
+            return
+        leave_task(loop, current)
+        try:
+            context.run(step, argument)
+        finally:
+            enter_task(loop, current)
+
+    def report(self, message: str, error: BaseException) -> None:
+        """Tell the loop's exception handler about an error that nobody else can see."""
+        self.loop.call_exception_handler({"message": f"webstreams: {message}", "exception": error})
+
+
+def current_jobs() -> JobQueue:
+    """The job queue of the running event loop; RuntimeError if none runs in this thread."""
+    loop = get_running_loop()
+    if loop is None:
+        raise_wrong_loop()
+    queue: JobQueue | None = getattr(loop, _SLOT, None)
+    if queue is None:
+        queue = JobQueue(loop)
+        setattr(loop, _SLOT, queue)
+    return queue
+
+
+def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
+    """Queue a job of your own, behind all that are pending (HTML: ``queueMicrotask``).
+
+    Runs ``callback(*args)`` once, as one microtask. An exception that it raises goes to the event loop's exception
+    handler. Raises `RuntimeError` when no event loop runs in this thread.
+    """
+    if not callable(callback):
+        raise TypeError(f"queue_microtask() needs a callable, not {type(callback).__name__}")
+    jobs = current_jobs()
+    jobs.push(partial(_run_microtask, jobs, callback, args))
+
+
+def _run_microtask(jobs: JobQueue, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    try:
+        callback(*args)
+    except Exception as error:
+        jobs.report(f"a microtask raised an exception: {callback!r}", error)
+
+
+def raise_wrong_loop() -> NoReturn:
+    """Say that a stream is used without its loop."""
+    if get_running_loop() is None:
+        raise RuntimeError(
+            "webstreams objects need the running asyncio event loop they belong to, and none is running in this thread"
+        )
+    raise RuntimeError(
+        "this webstreams object belongs to another event loop than the one that is running in this thread"
+    )

@@ -1,0 +1,599 @@
+"""Promises: the eager awaitables of the public API, and Web IDL's operations on them.
+
+A promise is settled once; every reaction to it runs as one job of its event loop's queue, in the order in which the
+reactions were added (see `_jobs`). There are three kinds of reaction: `Reaction` (Web IDL's "react" and "upon"),
+`DoneCallback` (the asyncio side) and `PromiseWaiter` (``await``).
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, CancelledError, InvalidStateError, isfuture
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextvars import Context, copy_context
+from functools import partial
+from inspect import isawaitable
+from types import CoroutineType
+from typing import Any, Final, Generic, Protocol, Self
+
+from typing_extensions import TypeVar
+
+from ._errors import as_exception, callback_error, throw
+from ._jobs import JobQueue, current_jobs, raise_wrong_loop
+from ._jobs import get_running_loop as _running_loop
+from ._task import CoroutineCall
+
+T = TypeVar("T", default=Any)
+U = TypeVar("U", default=Any)
+
+# What an algorithm returns that will itself call, as a job, what the Standard does when its promise is settled.
+DEFERRED: Final = object()
+
+PENDING: Final = 0
+FULFILLED: Final = 1
+REJECTED: Final = 2
+
+
+class Runnable(Protocol):
+    """A reaction: what a promise queues as a job when it is settled."""
+
+    def run(self) -> None: ...
+
+
+class Promise(Generic[T]):
+    """The result of an operation that is under way already: what the Standard calls a promise.
+
+    The work started when the promise was made. A promise can be awaited any number of times, from any number of tasks
+    of its event loop, or never; awaiting one that is settled does not cost a turn of the event loop. Cancelling a
+    task that awaits a promise stops the waiting, not the work, unless the method that returned the promise says
+    otherwise.
+
+    `asyncio.ensure_future`, `asyncio.gather`, `asyncio.wait`, `asyncio.wait_for` and `asyncio.shield` accept it. A
+    rejection that nobody looks at is reported once to the event loop's exception handler when the promise is
+    collected.
+    """
+
+    __slots__ = ("__weakref__", "_handled", "_jobs", "_reactions", "_state", "_value")
+
+    # What the report of an unhandled rejection calls it.
+    _what = "a promise"
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+        self._state: int = PENDING
+        # The value, or the reason of the rejection.
+        self._value: Any = None
+        # Pending: nothing, one reaction or a list of them. Rejected and unhandled: the UnhandledRejection.
+        self._reactions: Any = None
+        # [[PromiseIsHandled]]
+        self._handled = False
+
+    # What the JavaScript class has.
+
+    @staticmethod
+    def resolve(value: Awaitable[U] | U = None) -> Promise[U]:  # type: ignore[assignment]
+        """Give a promise for `value`: the same object if it is a promise, else one that follows it or is fulfilled
+        with it.
+
+        A coroutine starts at once and runs up to its first suspension, as a JavaScript async function does when it is
+        called. Raises `RuntimeError` when no event loop runs in this thread.
+        """
+        if isinstance(value, Promise):
+            return value
+        jobs = current_jobs()
+        promise: Promise[U] = Promise(jobs)
+        if isinstance(value, CoroutineType):
+            CoroutineCall(jobs, value, copy_context(), promise).start()
+        else:
+            promise._resolve_with(value)
+        return promise
+
+    @staticmethod
+    def reject(reason: object) -> Promise[Any]:
+        """Give a promise that is rejected with `reason`, which can be any object.
+
+        Raises `RuntimeError` when no event loop runs in this thread.
+        """
+        return promise_rejected_with(current_jobs(), reason)
+
+    @staticmethod
+    def with_resolvers() -> tuple[Promise[Any], Callable[[Any], None], Callable[[object], None]]:
+        """Give a pending promise with the function that resolves and the one that rejects it; only the first call
+        counts.
+
+        Raises `RuntimeError` when no event loop runs in this thread.
+        """
+        promise: Promise[Any] = Promise(current_jobs())
+        resolvers = _Resolvers(promise)
+        return promise, resolvers.resolve, resolvers.reject
+
+    @staticmethod
+    def all(values: Iterable[Any]) -> Promise[list[Any]]:
+        """Give a promise for the list of all the values; it is rejected as soon as one of them is.
+
+        Raises `RuntimeError` when no event loop runs in this thread.
+        """
+        promises = [Promise.resolve(value) for value in values]
+        if not promises:
+            return Promise.resolve([])
+        return wait_for_all(current_jobs(), promises)
+
+    def then(
+        self,
+        on_fulfilled: Callable[[T], object] | None = None,
+        on_rejected: Callable[[Any], object] | None = None,
+    ) -> Promise[Any]:
+        """Run a function with the value, or with the reason of the rejection; give a promise for what it returns.
+
+        The function runs as one microtask after this promise is settled. Without a function for it, the outcome passes
+        on to the returned promise unchanged.
+        """
+        derived: Promise[Any] = Promise(self._jobs)
+        self._handled_by(ThenReaction(self, on_fulfilled, on_rejected, derived))
+        return derived
+
+    # What asyncio.Future has, the reading half.
+
+    def done(self) -> bool:
+        """Whether the promise is settled."""
+        return self._state != PENDING
+
+    def cancelled(self) -> bool:
+        """Say no: a promise cannot be cancelled; a task that awaits it can."""
+        return False
+
+    def result(self) -> T:
+        """Give the value, or raise the reason of the rejection: itself, or in a `StreamError` if it cannot be raised.
+
+        Raises `asyncio.InvalidStateError` while the promise is pending.
+        """
+        if self._state == FULFILLED:
+            value: T = self._value
+            return value
+        if self._state == PENDING:
+            raise InvalidStateError("the promise is still pending")
+        self._mark_handled()
+        throw(self._value)
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that `result` would raise, or None.
+
+        Raises `asyncio.InvalidStateError` while the promise is pending.
+        """
+        if self._state == PENDING:
+            raise InvalidStateError("the promise is still pending")
+        if self._state == FULFILLED:
+            return None
+        self._mark_handled()
+        return as_exception(self._value)
+
+    def add_done_callback(self, callback: Callable[[Self], object], *, context: Context | None = None) -> None:
+        """Have ``callback(promise)`` called after the promise is settled, as one microtask: a promise reaction."""
+        self._add_reaction(DoneCallback(self, callback, context if context is not None else copy_context()))
+
+    def remove_done_callback(self, callback: Callable[[Self], object]) -> int:
+        """Remove every instance of a callback from those that are still to be called; give how many there were."""
+        if self._state != PENDING:
+            return 0
+        reactions = self._list_reactions()
+        kept = [each for each in reactions if not (isinstance(each, DoneCallback) and each.callback == callback)]
+        self._reactions = kept or None
+        return len(reactions) - len(kept)
+
+    def get_loop(self) -> AbstractEventLoop:
+        """Give the event loop that the promise belongs to."""
+        return self._jobs.loop
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait until the promise is settled; see `result` for what comes then."""
+        jobs = self._jobs
+        if self._state == PENDING or not jobs.may_go_on():
+            if _running_loop() is not jobs.loop:
+                raise_wrong_loop()
+            waiter = PromiseWaiter(self)
+            self._add_reaction(waiter)
+            if not jobs.run_until(waiter):
+                yield waiter
+        return self.result()
+
+    def __repr__(self) -> str:
+        """Show the state and the value."""
+        if self._state == PENDING:
+            return f"<{type(self).__name__} pending>"
+        outcome = "fulfilled with" if self._state == FULFILLED else "rejected with"
+        return f"<{type(self).__name__} {outcome} {self._value!r}>"
+
+    # Settling.
+
+    def _resolve_with(self, value: Any) -> None:
+        """Fulfill with a plain value, or follow an awaitable: the resolve function of JavaScript."""
+        if value is None or not is_awaitable(value):
+            self._fulfill(value)
+        elif value is self:
+            self._reject(TypeError("a promise cannot be resolved with itself"))
+        else:
+            adopt(self, value, None)
+
+    def _fulfill(self, value: Any) -> None:
+        """Web IDL: "resolve", with a value that is not a promise."""
+        self._state = FULFILLED
+        self._value = value
+        reactions = self._reactions
+        if reactions is not None:
+            self._reactions = None
+            self._queue_reactions(reactions)
+
+    def _reject(self, reason: object) -> None:
+        """Web IDL: "reject"."""
+        self._state = REJECTED
+        self._value = reason
+        reactions = self._reactions
+        self._reactions = None
+        if not self._handled:
+            self._reactions = UnhandledRejection(self._jobs, reason, self._what)
+        if reactions is not None:
+            self._queue_reactions(reactions)
+
+    def _queue_reactions(self, reactions: Any) -> None:
+        push = self._jobs.push
+        if type(reactions) is list:
+            for reaction in reactions:
+                push(reaction.run)
+        else:
+            push(reactions.run)
+
+    def _mark_handled(self) -> None:
+        """Web IDL: "mark as handled": a rejection is no longer reported."""
+        self._handled = True
+        if self._state == REJECTED and self._reactions is not None:
+            self._reactions.disarm()
+            self._reactions = None
+
+    # Reacting.
+
+    def _react(self, on_fulfilled: Callable[[Any], object] | None, on_rejected: Callable[[Any], object] | None) -> None:
+        """Web IDL: "upon fulfillment", "upon rejection": run steps of the Standard after the promise is settled."""
+        self._handled_by(Reaction(self, on_fulfilled, on_rejected))
+
+    def _handled_by(self, reaction: Runnable) -> None:
+        self._add_reaction(reaction)
+        if not self._handled:
+            self._mark_handled()
+
+    def _add_reaction(self, reaction: Runnable) -> None:
+        """PerformPromiseThen."""
+        if self._state != PENDING:
+            self._jobs.push(reaction.run)
+        elif self._reactions is None:
+            self._reactions = reaction
+        else:
+            self._reactions = [*self._list_reactions(), reaction]
+
+    def _list_reactions(self) -> list[Any]:
+        reactions = self._reactions
+        if reactions is None:
+            return []
+        return reactions if type(reactions) is list else [reactions]
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        """Forget a waiter whose task was cancelled; whether the task goes on now, not only when the promise is
+        settled."""
+        if self._state == PENDING:
+            self._reactions = [each for each in self._list_reactions() if each is not waiter] or None
+        return True
+
+
+class AlgorithmPromise(Promise[T]):
+    """A promise that one of the Standard's own algorithms returned, which authors never see.
+
+    The Standard reacts to it directly, while a promise that an author's callback returned is converted first by Web
+    IDL.
+    """
+
+    __slots__ = ()
+
+
+class Reaction:
+    """Steps of the Standard that run after a promise is settled."""
+
+    __slots__ = ("on_fulfilled", "on_rejected", "promise")
+
+    def __init__(
+        self,
+        promise: Promise[Any],
+        on_fulfilled: Callable[[Any], object] | None,
+        on_rejected: Callable[[Any], object] | None,
+    ) -> None:
+        self.promise = promise
+        self.on_fulfilled = on_fulfilled
+        self.on_rejected = on_rejected
+
+    def run(self) -> None:
+        """Run the steps for the way in which the promise was settled."""
+        promise = self.promise
+        steps = self.on_fulfilled if promise._state == FULFILLED else self.on_rejected
+        if steps is not None:
+            steps(promise._value)
+
+
+class ThenReaction(Reaction):
+    """A reaction that settles a derived promise: Web IDL's "react", JavaScript's ``then``."""
+
+    __slots__ = ("derived",)
+
+    def __init__(
+        self,
+        promise: Promise[Any],
+        on_fulfilled: Callable[[Any], object] | None,
+        on_rejected: Callable[[Any], object] | None,
+        derived: Promise[Any],
+    ) -> None:
+        super().__init__(promise, on_fulfilled, on_rejected)
+        self.derived = derived
+
+    def run(self) -> None:
+        """Run the function and resolve the derived promise with what it returns."""
+        promise = self.promise
+        fulfilled = promise._state == FULFILLED
+        function = self.on_fulfilled if fulfilled else self.on_rejected
+        if function is None:
+            settle = self.derived._fulfill if fulfilled else self.derived._reject
+            settle(promise._value)
+            return
+        try:
+            value = function(promise._value)
+        except BaseException as error:
+            self.derived._reject(callback_error(error))
+        else:
+            self.derived._resolve_with(value)
+
+
+class DoneCallback:
+    """A callback that was added in the manner of asyncio."""
+
+    __slots__ = ("callback", "context", "promise")
+
+    def __init__(self, promise: Promise[Any], callback: Callable[[Any], object], context: Context) -> None:
+        self.promise = promise
+        self.callback = callback
+        self.context = context
+
+    def run(self) -> None:
+        """Call it; what it raises concerns the loop, not the promise."""
+        try:
+            self.context.run(self.callback, self.promise)
+        except Exception as error:
+            self.promise._jobs.report(f"a done callback raised an exception: {self.callback!r}", error)
+
+
+class PromiseWaiter:
+    """One ``await`` of a promise: what the awaiting coroutine yields to its task, which takes it for a future."""
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancellation", "_context", "_promise", "ready")
+
+    def __init__(self, promise: Promise[Any]) -> None:
+        self._asyncio_future_blocking = True
+        self._promise = promise
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+        self._cancellation: CancelledError | None = None
+        # Its turn came while the task was not suspended (JobQueue.run_until).
+        self.ready = False
+
+    def run(self) -> None:
+        """Let the awaiting task go on: the reaction."""
+        callback = self._callback
+        if callback is None:
+            self.ready = True
+            return
+        self._callback = None
+        if self._context is None:
+            callback(self)
+        else:
+            self._promise._jobs.step_task(callback, self, self._context)
+
+    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
+        """Called by the task, or by the CoroutineCall without a context: how to go on."""
+        self._callback = callback
+        self._context = context
+        if self.ready:
+            self._promise._jobs.push(self.run)
+
+    def detach(self) -> None:
+        """Called by the CoroutineCall whose task takes over."""
+        self._callback = None
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Called by a task that is cancelled while it waits: it goes on by a job of its own."""
+        if self._callback is None:
+            return False
+        if self._cancellation is None:
+            self._cancellation = CancelledError() if msg is None else CancelledError(msg)
+            if self._promise._drop_waiter(self):
+                self._promise._jobs.push(partial(self._wake_cancelled, self._callback))
+                self._callback = None
+        return True
+
+    def _wake_cancelled(self, callback: Callable[[Any], object]) -> None:
+        self._callback = callback
+        self.run()
+
+    def result(self) -> None:
+        """Called by the task when it goes on: raises if it was cancelled."""
+        if self._cancellation is not None:
+            raise self._cancellation
+
+    def get_loop(self) -> AbstractEventLoop:
+        """Called by the task, which refuses to wait for another loop's promise."""
+        return self._promise._jobs.loop
+
+
+class UnhandledRejection:
+    """Reports a rejection when its promise is collected and nobody has looked at it."""
+
+    __slots__ = ("_jobs", "_reason", "_what")
+
+    def __init__(self, jobs: JobQueue, reason: object, what: str) -> None:
+        self._jobs: JobQueue | None = jobs
+        self._reason = reason
+        self._what = what
+
+    def disarm(self) -> None:
+        """Somebody looked."""
+        self._jobs = None
+
+    def __del__(self) -> None:
+        jobs = self._jobs
+        if jobs is not None:
+            jobs.report(f"{self._what} was rejected and nobody looked at it", as_exception(self._reason))
+
+
+# Adoption.
+
+
+def is_awaitable(value: object) -> bool:
+    """Whether a value that a callback returned is awaited."""
+    return isinstance(value, Promise) or isawaitable(value) or hasattr(value, "add_done_callback")
+
+
+def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
+    """Settle `target` as an awaitable is settled: NewPromiseResolveThenableJob and what follows it.
+
+    `context` is the one in which a coroutine runs; by default a copy of the current one.
+    """
+    jobs = target._jobs
+    if isinstance(value, CoroutineType):
+        source: Promise[Any] = Promise(jobs)
+        CoroutineCall(jobs, value, copy_context() if context is None else context.copy(), source).start()
+        jobs.push(partial(_follow, target, source))
+    elif isinstance(value, Promise):
+        jobs.push(partial(_follow, target, value))
+    elif isfuture(value):
+        value.add_done_callback(partial(_settle_like, target))
+    elif hasattr(value, "add_done_callback"):
+        jobs.push(partial(_follow_foreign, target, value))
+    else:
+        adopt(target, _await_it(value), context)
+
+
+def _follow(target: Promise[Any], source: Promise[Any]) -> None:
+    source._react(target._fulfill, target._reject)
+
+
+def _follow_foreign(target: Promise[Any], source: Any) -> None:
+    source.add_done_callback(partial(_settle_like, target))
+
+
+def _settle_like(target: Promise[Any], future: Any) -> None:
+    try:
+        value = future.result()
+    except BaseException as error:
+        target._reject(callback_error(error))
+    else:
+        target._fulfill(value)
+
+
+async def _await_it(value: Any) -> Any:
+    return await value
+
+
+# Web IDL's operations on promises.
+
+
+def promise_resolved_with(jobs: JobQueue, value: Any = None) -> Promise[Any]:
+    """Web IDL: "a promise resolved with"."""
+    promise: Promise[Any] = Promise(jobs)
+    promise._resolve_with(value)
+    return promise
+
+
+def promise_rejected_with(jobs: JobQueue, reason: object) -> Promise[Any]:
+    """Web IDL: "a promise rejected with"."""
+    promise: Promise[Any] = Promise(jobs)
+    promise._reject(reason)
+    return promise
+
+
+def converted(jobs: JobQueue, result: Any, context: Context | None) -> Promise[Any] | None:
+    """Convert what a callback returned to a promise, as Web IDL does; None stands for one that is fulfilled already.
+
+    # Python: a promise that is fulfilled already is not made. Who reacts to it queues its steps at once, in the same
+    # place.
+    """
+    if result is None:
+        return None
+    if type(result) is AlgorithmPromise:
+        return result
+    if not is_awaitable(result):
+        return None
+    promise: Promise[Any] = AlgorithmPromise(jobs)
+    adopt(promise, result, context)
+    return promise
+
+
+def upon(
+    jobs: JobQueue,
+    promise: Promise[Any] | None,
+    on_fulfilled: Callable[[Any], object],
+    on_rejected: Callable[[Any], object],
+) -> None:
+    """Web IDL: "react", for a promise that may be None as in `converted`."""
+    if promise is None:
+        jobs.push(partial(on_fulfilled, None))
+    else:
+        promise._react(on_fulfilled, on_rejected)
+
+
+def wait_for_all(jobs: JobQueue, promises: list[Promise[Any]]) -> Promise[list[Any]]:
+    """Web IDL: "get a promise for waiting for all"."""
+    result: Promise[list[Any]] = Promise(jobs)
+    if not promises:
+        jobs.push(partial(result._fulfill, []))
+    collector = _AllCollector(result, len(promises))
+    for index, promise in enumerate(promises):
+        promise._react(partial(collector.fulfilled, index), collector.rejected)
+    return result
+
+
+class _Resolvers:
+    """The pair of functions that settle a promise from outside, once."""
+
+    __slots__ = ("_called", "_promise")
+
+    def __init__(self, promise: Promise[Any]) -> None:
+        self._promise = promise
+        self._called = False
+
+    def resolve(self, value: Any = None) -> None:
+        """Resolve the promise."""
+        if not self._called:
+            self._called = True
+            self._promise._resolve_with(value)
+
+    def reject(self, reason: object = None) -> None:
+        """Reject the promise."""
+        if not self._called:
+            self._called = True
+            self._promise._reject(reason)
+
+
+class _AllCollector:
+    """The state of one `Promise.all`; Web IDL's "wait for all"."""
+
+    __slots__ = ("_derived", "_missing", "_values")
+
+    def __init__(self, derived: Promise[list[Any]], count: int) -> None:
+        self._derived = derived
+        self._missing = count
+        self._values: list[Any] = [None] * count
+
+    def fulfilled(self, index: int, value: Any) -> None:
+        """Take one value."""
+        self._values[index] = value
+        self._missing -= 1
+        if self._missing == 0 and not self._derived.done():
+            self._derived._fulfill(self._values)
+
+    def rejected(self, reason: object) -> None:
+        """Take the first rejection."""
+        if not self._derived.done():
+            self._derived._reject(reason)

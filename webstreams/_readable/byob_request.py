@@ -1,0 +1,80 @@
+"""Section 4.8: ReadableStreamBYOBRequest."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .._buffer import is_released, open_view
+from .._idl import refuse_constructor, to_enforced_integer
+from .._jobs import JobQueue
+
+
+class RespondingController(Protocol):
+    """What a request needs of its ReadableByteStreamController."""
+
+    _jobs: JobQueue
+
+    def _respond(self, bytes_written: int) -> None: ...
+    def _respond_with_new_view(self, view: memoryview, given: Any) -> None: ...
+
+
+class ReadableStreamBYOBRequest:
+    """One request of a reader to fill its own memory. Streams Standard, 4.8.
+
+    An underlying byte source finds it as ``controller.byob_request``, writes into its `view` and calls `respond`.
+    """
+
+    __slots__ = ("__weakref__", "_controller", "_view")
+
+    def __init__(self, controller: RespondingController | None = None, view: memoryview | None = None) -> None:
+        if controller is None or view is None:
+            raise refuse_constructor("ReadableStreamBYOBRequest")
+        self._controller: RespondingController | None = controller
+        self._view: memoryview | None = view
+
+    @property
+    def view(self) -> memoryview | None:
+        """The memory to write into: a writable memoryview of format "B"; None once the request was answered."""
+        return self._view
+
+    def respond(self, bytes_written: int) -> None:
+        """Say that so many bytes were written to the beginning of `view`, which is released.
+
+        Raises `TypeError` for what is no non-negative integer, when the request was answered before, when `view` was
+        released, when 0 bytes are given to a readable stream or more than 0 to a closed one; `ValueError` for more
+        bytes than `view` has.
+        """
+        written = to_enforced_integer(bytes_written, "bytes_written")
+        controller = self._require_valid()
+        if is_released(self._view):
+            raise TypeError("cannot respond: the request's view was released")
+        controller._respond(written)
+
+    def respond_with_new_view(self, view: Any) -> None:
+        """Say that the bytes are in `view`: a view that begins where the request's does, in memory of the same size.
+
+        It takes the place of the request's view; a memoryview is released. Raises `TypeError` for what is no writable
+        C-contiguous buffer, when the request was answered before, or for an empty view of a readable or a filled one
+        of a closed stream; `ValueError` when place, capacity or length do not fit the request.
+        """
+        own = open_view(view, "the view")
+        if own.readonly:
+            raise TypeError("the view must be writable")
+        controller = self._require_valid()
+        controller._respond_with_new_view(own, view)
+
+    def _require_valid(self) -> RespondingController:
+        controller = self._controller
+        if controller is None:
+            raise TypeError("this BYOB request was answered already, or its read was cancelled")
+        controller._jobs.require_running()
+        return controller
+
+    def _invalidate(self) -> None:
+        view, self._view = self._view, None
+        self._controller = None
+        if view is not None:
+            try:
+                view.release()
+            except BufferError:
+                pass  # the author still has views of the view: they cannot be taken away

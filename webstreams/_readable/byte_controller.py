@@ -1,0 +1,500 @@
+"""Section 4.7: ReadableByteStreamController. Like the default controller, and it fills the memory of BYOB readers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from .._buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
+from .._errors import callback_error
+from .._idl import refuse_constructor
+from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
+from .._promise import Promise, converted, upon
+from .byob_request import ReadableStreamBYOBRequest
+from .controller import run_cancel_algorithm
+from .pull_into import ByteQueue, PullIntoDescriptor
+from .source import Source, UnderlyingSource
+from .state import ReadableController, ReadableStreamState, ReadRequest
+
+
+class ReadableByteStreamController(ReadableController):
+    """What an underlying byte source uses to feed its stream. Streams Standard, 4.7."""
+
+    __slots__ = (
+        "__weakref__",
+        "_auto_allocate_chunk_size",
+        "_byob_request",
+        "_close_requested",
+        "_jobs",
+        "_on_pull_fulfilled",
+        "_pending_pull_intos",
+        "_pull_again",
+        "_pulling",
+        "_queue",
+        "_source",
+        "_started",
+        "_strategy_hwm",
+        "_stream",
+    )
+
+    _is_byte_controller = True
+
+    def __init__(self, stream: ReadableStreamState[Any] | None = None, *setup: Any) -> None:
+        if not isinstance(stream, ReadableStreamState) or not setup:
+            raise refuse_constructor("ReadableByteStreamController")
+        self._set_up(stream, *setup)
+
+    def _set_up(
+        self,
+        stream: ReadableStreamState[Any],
+        source: Source | UnderlyingSource,
+        high_water_mark: float,
+        auto_allocate_chunk_size: int | None,
+    ) -> None:
+        """SetUpReadableByteStreamController"""
+        self._stream = stream
+        self._pull_again = False
+        self._pulling = False
+        self._byob_request: ReadableStreamBYOBRequest | None = None
+        self._queue = ByteQueue()
+        self._close_requested = False
+        self._started = False
+        self._strategy_hwm = high_water_mark
+        # The pull and cancel algorithms; None once they are cleared.
+        self._source: Source | UnderlyingSource | None = source
+        self._auto_allocate_chunk_size = auto_allocate_chunk_size
+        self._pending_pull_intos: deque[PullIntoDescriptor] = deque()
+        # Ours.
+        self._jobs: JobQueue = stream._jobs
+        self._on_pull_fulfilled = self._pull_fulfilled
+        stream._controller = self
+        try:
+            start_result = source.start(self)
+        except BaseException:
+            self._clear_algorithms()
+            raise
+        upon(self._jobs, converted(self._jobs, start_result, source.context), self._start_fulfilled, self._error)
+
+    def _start_fulfilled(self, _: Any) -> None:
+        self._started = True
+        self._call_pull_if_needed()
+
+    # What the source calls.
+
+    @property
+    def byob_request(self) -> ReadableStreamBYOBRequest | None:
+        """The request of a reader to fill its own memory, None if there is none."""
+        return self._get_byob_request()
+
+    @property
+    def desired_size(self) -> float | None:
+        """How many more bytes the queue wants: not above 0 when it is full, None when errored, 0 when closed."""
+        return self._get_desired_size()
+
+    def enqueue(self, chunk: Any) -> None:
+        """Put a copy of the bytes of `chunk` into the queue, or give them to the read that waits for them.
+
+        `chunk` is any C-contiguous buffer, free for use again at once; `bytes` are passed on without a copy. Raises
+        `TypeError` for anything else, for an empty buffer, and when the stream is closed, errored or about to close.
+        """
+        if get_running_loop() is not self._jobs.loop:
+            raise_wrong_loop()
+        own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
+        if len(own) == 0:
+            raise TypeError("the chunk must not be empty")
+        if self._close_requested or self._stream._state != "readable":
+            raise TypeError(f"cannot enqueue: {self._why_not()}")
+        self._enqueue(own)
+
+    def close(self) -> None:
+        """Close the stream after the bytes that are in the queue.
+
+        Raises `TypeError` when it is closed, errored or about to close already, and when a pending read has got a
+        part of an item only (this errors the stream).
+        """
+        self._jobs.require_running()
+        if self._close_requested or self._stream._state != "readable":
+            raise TypeError(f"cannot close: {self._why_not()}")
+        self._close()
+
+    def error(self, error: object = None) -> None:
+        """Error the stream now: the bytes in the queue are dropped, every read fails with `error`, any object."""
+        self._jobs.require_running()
+        self._error(error)
+
+    def _why_not(self) -> str:
+        state = self._stream._state
+        return f"the stream is {state}" if state != "readable" else "close() was called before"
+
+    # What the stream and its reader call.
+
+    def _cancel_steps(self, reason: object) -> Promise[Any] | None:
+        """[[CancelSteps]]"""
+        self._clear_pending_pull_intos()
+        self._queue.reset()
+        return run_cancel_algorithm(self, reason)
+
+    def _pull_steps(self, read_request: ReadRequest) -> None:
+        """[[PullSteps]]"""
+        if self._queue.total > 0:
+            self._fill_read_request_from_queue(read_request)
+            return
+        size = self._auto_allocate_chunk_size
+        if size is not None:
+            try:
+                buffer = memoryview(bytearray(size))
+            except (MemoryError, OverflowError) as allocation_error:
+                read_request.error_steps(allocation_error)
+                return
+            self._pending_pull_intos.append(PullIntoDescriptor(buffer, 1, "default", read_request))
+        self._stream._add_read_request(read_request)
+        self._call_pull_if_needed()
+
+    def _release_steps(self) -> None:
+        """[[ReleaseSteps]]"""
+        if self._pending_pull_intos:
+            first = self._pending_pull_intos[0]
+            first.reader_type = "none"
+            self._pending_pull_intos = deque([first])
+
+    def _withdraw_read(self, read_request: ReadRequest) -> None:
+        reader = self._stream._reader
+        if reader is not None:
+            reader._read_requests.remove(read_request)
+        for descriptor in self._pending_pull_intos:
+            if descriptor.request is read_request:
+                if descriptor is self._pending_pull_intos[0]:
+                    descriptor.reader_type = "none"  # the source may be filling it: as in [[ReleaseSteps]]
+                else:
+                    self._pending_pull_intos.remove(descriptor)
+                break
+
+    def _unread(self, chunk: Any) -> None:
+        self._queue.put_back(bytes(chunk))
+        if self._stream._has_default_reader():
+            self._process_read_requests_using_queue()
+        elif self._stream._has_byob_reader() and self._pending_pull_intos:
+            self._commit_all(self._process_pull_into_descriptors_using_queue())
+
+    # Abstract operations (4.9.5): pulling.
+
+    def _call_pull_if_needed(self) -> None:
+        """ReadableByteStreamControllerCallPullIfNeeded"""
+        if not self._should_call_pull():
+            return
+        if self._pulling:
+            self._pull_again = True
+            return
+        self._pulling = True
+        source = self._source
+        assert source is not None and source.pull is not None
+        try:
+            result = source.pull(self)
+        except BaseException as error:
+            self._jobs.push(partial(self._error, callback_error(error)))
+            return
+        if result is None:
+            self._jobs.push(self._on_pull_fulfilled)
+        else:
+            upon(self._jobs, converted(self._jobs, result, source.context), self._pull_fulfilled, self._error)
+
+    def _pull_fulfilled(self, _: Any = None) -> None:
+        self._pulling = False
+        if self._pull_again:
+            self._pull_again = False
+            self._call_pull_if_needed()
+
+    def _should_call_pull(self) -> bool:
+        """ReadableByteStreamControllerShouldCallPull
+
+        # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
+        """
+        if self._close_requested or not self._started or self._stream._state != "readable":
+            return False
+        if self._source is None or self._source.pull is None:
+            return False
+        reader = self._stream._reader
+        if reader is not None and reader._read_requests:
+            return True
+        return self._strategy_hwm - self._queue.total > 0
+
+    def _get_desired_size(self) -> float | None:
+        """ReadableByteStreamControllerGetDesiredSize"""
+        state = self._stream._state
+        if state == "errored":
+            return None
+        if state == "closed":
+            return 0
+        return self._strategy_hwm - self._queue.total
+
+    # Ending.
+
+    def _clear_algorithms(self) -> None:
+        """ReadableByteStreamControllerClearAlgorithms"""
+        self._source = None
+
+    def _clear_pending_pull_intos(self) -> None:
+        """ReadableByteStreamControllerClearPendingPullIntos"""
+        self._invalidate_byob_request()
+        self._pending_pull_intos.clear()
+
+    def _close(self) -> None:
+        """ReadableByteStreamControllerClose"""
+        if self._close_requested or self._stream._state != "readable":
+            return
+        if self._queue.total > 0:
+            self._close_requested = True
+            return
+        if self._pending_pull_intos:
+            first = self._pending_pull_intos[0]
+            if first.bytes_filled % first.element_size != 0:
+                error = _insufficient_bytes()
+                self._error(error)
+                raise error
+        self._clear_algorithms()
+        self._stream._close()
+
+    def _error(self, error: object) -> None:
+        """ReadableByteStreamControllerError"""
+        if self._stream._state != "readable":
+            return
+        self._clear_pending_pull_intos()
+        self._queue.reset()
+        self._clear_algorithms()
+        self._stream._error(error)
+
+    def _handle_queue_drain(self) -> None:
+        """ReadableByteStreamControllerHandleQueueDrain"""
+        if self._queue.total == 0 and self._close_requested:
+            self._clear_algorithms()
+            self._stream._close()
+        else:
+            self._call_pull_if_needed()
+
+    # Bytes from the source.
+
+    def _enqueue(self, chunk: bytes | memoryview) -> None:
+        """ReadableByteStreamControllerEnqueue
+
+        # Python: bytes are never detached. Memory of the author's is copied once: into the view that waits for it,
+        # and what does not fit there in the end, before any of the author's code can run again.
+        """
+        stream = self._stream
+        if self._close_requested or stream._state != "readable":
+            return
+        if self._pending_pull_intos:
+            self._take_over_first_pull_into()
+        if stream._has_default_reader():
+            self._process_read_requests_using_queue()
+            if stream._get_num_read_requests() == 0:
+                self._queue.enqueue(chunk)
+                self._queue.settle_last()
+            else:
+                if self._pending_pull_intos:
+                    self._shift_pending_pull_into()
+                stream._fulfill_read_request(bytes(chunk), False)
+        else:
+            self._queue.enqueue(chunk)
+            if stream._has_byob_reader():
+                filled = self._process_pull_into_descriptors_using_queue()
+                self._queue.settle_last()
+                self._commit_all(filled)
+            else:
+                self._queue.settle_last()
+        self._call_pull_if_needed()
+
+    def _take_over_first_pull_into(self) -> None:
+        first = self._pending_pull_intos[0]
+        if self._byob_request is not None and is_released(self._byob_request._view):
+            raise TypeError("cannot enqueue: the view of the pending BYOB request was released")
+        self._invalidate_byob_request()
+        if first.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(first)
+
+    def _enqueue_cloned_chunk_to_queue(self, chunk: memoryview) -> None:
+        """ReadableByteStreamControllerEnqueueClonedChunkToQueue"""
+        self._queue.enqueue(chunk.tobytes())
+
+    def _enqueue_detached_pull_into_to_queue(self, first: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerEnqueueDetachedPullIntoToQueue"""
+        assert first.reader_type == "none"
+        if first.bytes_filled > 0:
+            self._enqueue_cloned_chunk_to_queue(first.buffer[: first.bytes_filled])
+        self._shift_pending_pull_into()
+
+    # Bytes for default readers.
+
+    def _fill_read_request_from_queue(self, read_request: ReadRequest) -> None:
+        """ReadableByteStreamControllerFillReadRequestFromQueue"""
+        chunk = self._queue.take_entry()
+        self._handle_queue_drain()
+        read_request.chunk_steps(chunk)
+
+    def _process_read_requests_using_queue(self) -> None:
+        """ReadableByteStreamControllerProcessReadRequestsUsingQueue"""
+        reader = self._stream._reader
+        assert reader is not None
+        while reader._read_requests and self._queue.total > 0:
+            self._fill_read_request_from_queue(reader._read_requests.popleft())
+
+    # Bytes for BYOB readers.
+
+    def _pull_into(self, view: memoryview, given: Any, minimum: int, request: ReadRequest) -> None:
+        """ReadableByteStreamControllerPullInto; `view` is ours already, `given` what the reader was given."""
+        try:
+            transfer(given)
+        except TypeError as transfer_error:
+            request.error_steps(transfer_error)
+            return
+        descriptor = PullIntoDescriptor(view, minimum * view.itemsize, "byob", request)
+        if self._pending_pull_intos:
+            self._pending_pull_intos.append(descriptor)
+            self._stream._add_read_request(request)
+            return
+        if self._stream._state == "closed":
+            request.close_steps(descriptor.convert())
+            return
+        if self._queue.total > 0:
+            if self._queue.fill(descriptor):
+                filled_view = descriptor.convert()
+                self._handle_queue_drain()
+                request.chunk_steps(filled_view)
+                return
+            if self._close_requested:
+                error = _insufficient_bytes()
+                self._error(error)
+                request.error_steps(error)
+                return
+        self._pending_pull_intos.append(descriptor)
+        self._stream._add_read_request(request)
+        self._call_pull_if_needed()
+
+    def _process_pull_into_descriptors_using_queue(self) -> list[PullIntoDescriptor]:
+        """ReadableByteStreamControllerProcessPullIntoDescriptorsUsingQueue"""
+        filled = []
+        while self._pending_pull_intos and self._queue.total > 0:
+            descriptor = self._pending_pull_intos[0]
+            if self._queue.fill(descriptor):
+                self._shift_pending_pull_into()
+                filled.append(descriptor)
+        return filled
+
+    def _commit_all(self, descriptors: Iterable[PullIntoDescriptor]) -> None:
+        for descriptor in descriptors:
+            self._commit_pull_into_descriptor(descriptor)
+
+    def _commit_pull_into_descriptor(self, descriptor: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerCommitPullIntoDescriptor"""
+        assert self._stream._state != "errored" and descriptor.reader_type != "none"
+        done = self._stream._state == "closed"
+        self._stream._fulfill_read_request(descriptor.convert(), done)
+
+    def _shift_pending_pull_into(self) -> PullIntoDescriptor:
+        """ReadableByteStreamControllerShiftPendingPullInto"""
+        assert self._byob_request is None
+        return self._pending_pull_intos.popleft()
+
+    # The BYOB request.
+
+    def _get_byob_request(self) -> ReadableStreamBYOBRequest | None:
+        """ReadableByteStreamControllerGetBYOBRequest"""
+        if self._byob_request is None and self._pending_pull_intos:
+            view = self._pending_pull_intos[0].unfilled()
+            self._byob_request = ReadableStreamBYOBRequest(self, view)
+        return self._byob_request
+
+    def _invalidate_byob_request(self) -> None:
+        """ReadableByteStreamControllerInvalidateBYOBRequest"""
+        if self._byob_request is not None:
+            self._byob_request._invalidate()
+            self._byob_request = None
+
+    def _respond(self, bytes_written: int) -> None:
+        """ReadableByteStreamControllerRespond"""
+        first = self._pending_pull_intos[0]
+        if self._stream._state == "closed":
+            if bytes_written != 0:
+                raise TypeError(f"bytes_written must be 0 on a closed stream, not {bytes_written}")
+        elif bytes_written == 0:
+            raise TypeError("bytes_written must be greater than 0 on a readable stream")
+        elif first.bytes_filled + bytes_written > first.byte_length:
+            free = first.byte_length - first.bytes_filled
+            raise ValueError(f"bytes_written must not be above the {free} bytes of the view, is {bytes_written}")
+        self._respond_internal(bytes_written)
+
+    def _respond_with_new_view(self, view: memoryview, given: Any) -> None:
+        """ReadableByteStreamControllerRespondWithNewView"""
+        first = self._pending_pull_intos[0]
+        byte_length = view.nbytes
+        if self._stream._state == "closed":
+            if byte_length != 0:
+                raise TypeError(f"the view must be empty on a closed stream, it has {byte_length} bytes")
+        elif byte_length == 0:
+            raise TypeError("the view must not be empty on a readable stream")
+        new_buffer = _replacement(first, view)
+        transfer(given)
+        if new_buffer is not None:
+            first.buffer = new_buffer
+        self._respond_internal(byte_length)
+
+    def _respond_internal(self, bytes_written: int) -> None:
+        """ReadableByteStreamControllerRespondInternal"""
+        first = self._pending_pull_intos[0]
+        self._invalidate_byob_request()
+        if self._stream._state == "closed":
+            self._respond_in_closed_state(first)
+        else:
+            self._respond_in_readable_state(bytes_written, first)
+        self._call_pull_if_needed()
+
+    def _respond_in_closed_state(self, first: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerRespondInClosedState"""
+        assert first.bytes_filled % first.element_size == 0
+        if first.reader_type == "none":
+            self._shift_pending_pull_into()
+        if self._stream._has_byob_reader():
+            count = self._stream._get_num_read_requests()
+            self._commit_all([self._shift_pending_pull_into() for _ in range(count)])
+
+    def _respond_in_readable_state(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerRespondInReadableState"""
+        descriptor.bytes_filled += bytes_written  # ReadableByteStreamControllerFillHeadPullIntoDescriptor
+        if descriptor.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(descriptor)
+            self._commit_all(self._process_pull_into_descriptors_using_queue())
+            return
+        if descriptor.bytes_filled < descriptor.minimum_fill:
+            return  # it stays at the head of the queue, so that the source can go on filling it
+        self._shift_pending_pull_into()
+        remainder = descriptor.bytes_filled % descriptor.element_size
+        if remainder > 0:
+            end = descriptor.bytes_filled
+            self._enqueue_cloned_chunk_to_queue(descriptor.buffer[end - remainder : end])
+        descriptor.bytes_filled -= remainder
+        filled = self._process_pull_into_descriptors_using_queue()
+        self._commit_pull_into_descriptor(descriptor)
+        self._commit_all(filled)
+
+
+def _replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:
+    """Check that a new view fits the request; give the memory to fill from now on, None if it is the same as before."""
+    size = view.nbytes
+    if first.bytes_filled + size > first.byte_length:
+        raise ValueError(f"the view has {size} bytes, more than the request's view")
+    new_buffer, new_offset = whole_buffer(view)
+    old_buffer, old_offset = whole_buffer(first.buffer)
+    if new_offset != old_offset + first.bytes_filled:
+        raise ValueError("the view must begin where the request's view begins")
+    if new_buffer.nbytes != old_buffer.nbytes:
+        raise ValueError("the view's memory must have the same size as that of the request's view")
+    if same_memory(new_buffer, old_buffer):
+        return None
+    return new_buffer[old_offset : old_offset + first.byte_length]
+
+
+def _insufficient_bytes() -> TypeError:
+    return TypeError(
+        "the stream is closing with a part of an item only: too few bytes to fill the last item of the view"
+    )

@@ -1,0 +1,275 @@
+"""ReadableStreamPipeTo: reads from one stream and writes to another, as fast as the slower of both (4.9.1).
+
+The loop goes in jobs, with the number of jobs between its steps that the Standard's promises would take:
+wait for `ready` -> read -> write -> (three jobs later) wait for `ready` again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .._abort import AbortSignal
+from .._errors import AbortError
+from .._promise import Promise, PromiseWaiter, promise_resolved_with, wait_for_all
+from .._writable.state import WritableStreamState
+from .._writable.writer import WritableStreamDefaultWriter
+from .reader import ReadableStreamDefaultReader
+from .state import ReadableStreamState, ReadRequest
+
+Action = Callable[[], Promise[Any]]
+
+
+class PipePromise(Promise[None]):
+    """The promise of ``pipe_to()``: cancelling the only task that awaits it aborts the pipe, and waits until it has
+    ended."""
+
+    __slots__ = ("_pipe",)
+
+    _what = "the promise of pipe_to()"
+
+    def __init__(self, pipe: Pipe) -> None:
+        super().__init__(pipe.source._jobs)
+        self._pipe = pipe
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        if self._reactions is not waiter:
+            return super()._drop_waiter(waiter)
+        self._pipe.abort_with(AbortError("the task that awaited pipe_to() was cancelled"))
+        return False
+
+
+class Pipe(ReadRequest):
+    """One pipe; its own read request, and the write request of all its writes."""
+
+    __slots__ = (
+        "_after_writes",
+        "_pending_writes",
+        "_ready",
+        "dest",
+        "prevent_abort",
+        "prevent_cancel",
+        "prevent_close",
+        "promise",
+        "reader",
+        "shutting_down",
+        "signal",
+        "source",
+        "writer",
+    )
+
+    def __init__(
+        self,
+        source: ReadableStreamState[Any],
+        dest: WritableStreamState[Any],
+        prevent_close: bool,
+        prevent_abort: bool,
+        prevent_cancel: bool,
+        signal: AbortSignal | None,
+    ) -> None:
+        self.source = source
+        self.dest = dest
+        self.prevent_close = prevent_close
+        self.prevent_abort = prevent_abort
+        self.prevent_cancel = prevent_cancel
+        self.signal = signal
+        self.reader = ReadableStreamDefaultReader(source)
+        self.writer = WritableStreamDefaultWriter(dest)
+        self.shutting_down = False
+        self.promise = PipePromise(self)
+        # Ours: writes that the sink has not finished, and what waits for that.
+        self._pending_writes = 0
+        self._after_writes: Callable[[], object] | None = None
+        self._ready = _ReadyHook(self)
+
+    def start(self) -> Promise[None]:
+        """Begin; give the promise for the end."""
+        self.source._disturbed = True
+        if self.signal is not None:
+            if self.signal.aborted:
+                self._abort_algorithm()
+                return self.promise
+            self.signal._add_algorithm(self._abort_algorithm)
+        self._watch()
+        self._step()
+        return self.promise
+
+    # The ends.
+
+    def _watch(self) -> None:
+        """Errors and closing are propagated both ways, in this order."""
+        source, dest = self.source, self.dest
+        if source._state == "errored" and not source._returned:
+            self._source_errored(source._stored_error)
+        else:
+            self.reader.closed._react(None, self._source_errored)
+        if dest._state == "errored":
+            self._dest_errored(dest._stored_error)
+        else:
+            self.writer.closed._react(None, self._dest_errored)
+        if source._state == "closed" and not source._returned:
+            self._source_closed(None)
+        else:
+            self.reader.closed._react(self._source_closed, None)
+        if dest._close_queued_or_in_flight() or dest._state == "closed":
+            self._dest_closed()
+
+    def _source_errored(self, error: object) -> None:
+        if self.prevent_abort:
+            self._shutdown(error)
+        else:
+            self._shutdown_with_action(partial(self.dest._abort, error), error)
+
+    def _dest_errored(self, error: object) -> None:
+        if self.prevent_cancel:
+            self._shutdown(error)
+        else:
+            self._shutdown_with_action(partial(self.source._cancel, error), error)
+
+    def _source_closed(self, _: Any) -> None:
+        if self.prevent_close:
+            self._shutdown()
+        else:
+            self._shutdown_with_action(self.writer._close_with_error_propagation)
+
+    def _dest_closed(self) -> None:
+        error = TypeError("the destination of the pipe was closed before everything was written to it")
+        self._dest_errored(error)
+
+    def _abort_algorithm(self) -> None:
+        assert self.signal is not None
+        self.abort_with(self.signal.reason)
+
+    def abort_with(self, error: object) -> None:
+        """Stop the pipe as an abort of its signal does."""
+        self._shutdown_with_action(partial(self._abort_both, error), error)
+
+    def _abort_both(self, error: object) -> Promise[Any]:
+        jobs = self.source._jobs
+        promises = []
+        if not self.prevent_abort:
+            writable = self.dest._state == "writable"
+            promises.append(self.dest._abort(error) if writable else promise_resolved_with(jobs))
+        if not self.prevent_cancel:
+            readable = self.source._state == "readable"
+            promises.append(self.source._cancel(error) if readable else promise_resolved_with(jobs))
+        return wait_for_all(jobs, promises)
+
+    # The loop.
+
+    def _step(self) -> None:
+        """Go on as soon as the destination wants more."""
+        if self.shutting_down:
+            return
+        dest = self.dest
+        if dest._state != "writable":
+            return
+        if dest._backpressure and not dest._close_queued_or_in_flight():
+            self.writer._ready_promise = self._ready  # type: ignore[assignment]
+        else:
+            self.source._jobs.push(self.read_next)
+
+    def read_next(self) -> None:
+        """Read a chunk, now that the destination is ready."""
+        if self.shutting_down or self.reader._stream is None:
+            return
+        self.reader._read(self)
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """Write the chunk."""
+        self._pending_writes += 1
+        self.writer._write(chunk, self)
+        self.source._jobs.push(self._first_hop)
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The closed promise tells it, too."""
+
+    def error_steps(self, error: object) -> None:
+        """The closed promise tells it, too."""
+
+    def _first_hop(self) -> None:
+        self.source._jobs.push(self._second_hop)
+
+    def _second_hop(self) -> None:
+        self.source._jobs.push(self._step)
+
+    # The writes: a pipe is the request of each of them.
+
+    def _fulfill(self, value: Any) -> None:
+        """The sink has finished a chunk."""
+        self._pending_writes -= 1
+        if self._pending_writes == 0 and self._after_writes is not None:
+            self.source._jobs.push(self._writes_are_finished)
+
+    def _reject(self, reason: object) -> None:
+        """A chunk was not written: the destination is errored."""
+        self._fulfill(None)
+
+    def _writes_are_finished(self) -> None:
+        if self._pending_writes == 0 and self._after_writes is not None:
+            action, self._after_writes = self._after_writes, None
+            self.source._jobs.push(partial(self.source._jobs.push, action))
+
+    # Shutting down.
+
+    def _shutdown_with_action(self, action: Action, *error: object) -> None:
+        """Shutdown with an action; `error` is empty or the original error."""
+        self._begin_shutdown(partial(self._perform, action, error))
+
+    def _shutdown(self, *error: object) -> None:
+        """Shutdown; `error` is empty or the error."""
+        self._begin_shutdown(partial(self._finalize, error))
+
+    def _begin_shutdown(self, then: Callable[[], object]) -> None:
+        if self.shutting_down:
+            return
+        self.shutting_down = True
+        if self.dest._state == "writable" and not self.dest._close_queued_or_in_flight():
+            self._after_writes = then
+            if self._pending_writes == 0:
+                self._writes_are_finished()
+        else:
+            then()
+
+    def _perform(self, action: Action, error: tuple[object, ...]) -> None:
+        action()._react(partial(self._action_fulfilled, error), self._action_rejected)
+
+    def _action_fulfilled(self, error: tuple[object, ...], _: Any) -> None:
+        self._finalize(error)
+
+    def _action_rejected(self, new_error: object) -> None:
+        self._finalize((new_error,))
+
+    def _finalize(self, error: tuple[object, ...]) -> None:
+        """Finalize: both locks are free before the promise is settled."""
+        self.writer._release()
+        self.reader._release()
+        if self.signal is not None:
+            self.signal._remove_algorithm(self._abort_algorithm)
+        if error:
+            self.promise._reject(error[0])
+        else:
+            self.promise._fulfill(None)
+
+
+class _ReadyHook:
+    """Stands in for the writer's ready promise while only the pipe waits for it."""
+
+    __slots__ = ("_pipe",)
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def done(self) -> bool:
+        """It is in place only while the promise would be pending."""
+        return False
+
+    def _mark_handled(self) -> None:
+        """The pipe has its own way to see errors."""
+
+    def _fulfill(self, value: Any) -> None:
+        self._pipe.source._jobs.push(self._pipe.read_next)
+
+    def _reject(self, reason: object) -> None:
+        """The loop ends; the writer's closed promise tells why."""

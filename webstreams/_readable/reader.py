@@ -1,0 +1,236 @@
+"""Sections 4.3 and 4.4: what both readers share, and ReadableStreamDefaultReader.
+
+Objects made for each chunk that a reader delivers: the promise (which is its own read request) and the result.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from typing_extensions import TypeVar
+
+from .._errors import AbortError
+from .._jobs import get_running_loop, raise_wrong_loop
+from .._promise import FULFILLED, PENDING, REJECTED, Promise, PromiseWaiter, Runnable, promise_rejected_with
+from .._results import READ_DONE, ReadDoneResult, ReadValueResult
+from .state import GenericReaderState, ReadableStreamState, ReadRequest
+
+T = TypeVar("T", default=Any)
+R = TypeVar("R", default=Any)
+
+_new = tuple.__new__
+
+
+class ReadPromise(Promise[R], ReadRequest):
+    """The promise of one ``read()``, which is its own read request.
+
+    It keeps its last reaction after it is fulfilled: when the only thing that waits for the result is a task, and the
+    task is cancelled before it runs, the chunk goes back into the stream.
+    """
+
+    __slots__ = ("_stream",)
+
+    _what = "the promise of read()"
+
+    def __init__(self, stream: ReadableStreamState[Any]) -> None:
+        super().__init__(stream._jobs)
+        self._stream = stream
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """A chunk is there."""
+        self._settle_with(_new(ReadValueResult, (chunk, False)))
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The stream is closed."""
+        self._settle_with(READ_DONE if chunk is None else ReadDoneResult(chunk, True))
+
+    def error_steps(self, error: object) -> None:
+        """The stream is errored, or its reader was released."""
+        self._reject(error)
+
+    def _settle_with(self, result: Any) -> None:
+        reactions = self._reactions
+        self._fulfill(result)
+        self._reactions = reactions
+
+    def _add_reaction(self, reaction: Runnable) -> None:
+        super()._add_reaction(reaction)
+        if self._state == FULFILLED:
+            self._reactions = None  # somebody else looks at the result, too
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        """Withdraw the read when its only task was cancelled: no chunk is lost."""
+        super()._drop_waiter(waiter)
+        if self._state == PENDING:
+            if self._reactions is None:
+                self._withdraw()
+        elif self._reactions is waiter:
+            is_chunk, chunk = self._taken_back()
+            if is_chunk:
+                self._become_withdrawn()
+                self._stream._unread(chunk)
+        return True
+
+    def _withdraw(self) -> None:
+        """Give up a read that has not been answered."""
+        self._stream._controller._withdraw_read(self)
+        self._become_withdrawn()
+
+    def _taken_back(self) -> tuple[bool, Any]:
+        """Whether the result is a chunk, and the chunk."""
+        chunk, done = self._value
+        return not done, chunk
+
+    def _become_withdrawn(self) -> None:
+        self._reactions = None
+        self._handled = True
+        self._state = REJECTED
+        self._value = AbortError("this read was withdrawn because the task that awaited it was cancelled")
+
+
+class ReadableStreamGenericReader(GenericReaderState):
+    """What both readers have (4.3)."""
+
+    __slots__ = ()
+
+    def _generic_initialize(self, stream: ReadableStreamState[Any]) -> None:
+        """ReadableStreamReaderGenericInitialize"""
+        self._jobs = stream._jobs
+        self._stream = stream
+        self._closed_promise = None
+        self._read_requests = deque()
+        stream._reader = self
+
+    @property
+    def closed(self) -> Promise[None]:
+        """Fulfilled when the stream closes; rejected when it is errored, or when the lock is released before that."""
+        if self._closed_promise is None:
+            self._closed_promise = self._make_closed_promise()
+        return self._closed_promise
+
+    def _make_closed_promise(self) -> Promise[None]:
+        promise: Promise[None] = Promise(self._jobs)
+        promise._mark_handled()
+        stream = self._stream
+        if stream is None:
+            promise._reject(_released("its closed promise tells no more"))
+        elif stream._state == "closed":
+            promise._fulfill(None)
+        elif stream._state == "errored":
+            promise._reject(stream._stored_error)
+        return promise
+
+    def cancel(self, reason: object = None) -> Promise[None]:
+        """Say that nobody wants the rest: drop what is queued and call the source's ``cancel(reason)``.
+
+        The promise is settled as that call is. It is rejected with `TypeError` when the lock was released, and with the
+        stored error when the stream is errored. `reason` can be any object. Streams Standard, 4.3.3.
+        """
+        self._jobs.require_running()
+        if self._stream is None:
+            return promise_rejected_with(self._jobs, _released("cannot cancel the stream"))
+        return self._generic_cancel(reason)
+
+    def _generic_cancel(self, reason: object) -> Promise[None]:
+        """ReadableStreamReaderGenericCancel"""
+        assert self._stream is not None
+        return self._stream._cancel(reason)
+
+    def _generic_release(self) -> None:
+        """ReadableStreamReaderGenericRelease"""
+        stream = self._stream
+        assert stream is not None
+        closed = self._closed_promise
+        if closed is not None and not closed.done():
+            closed._mark_handled()
+            closed._reject(_released("its closed promise tells no more"))
+        else:
+            self._closed_promise = None
+        stream._controller._release_steps()
+        stream._reader = None
+        self._stream = None
+
+    def _release(self) -> None:
+        """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""
+        self._generic_release()
+        self._error_read_requests(_released("the read was not answered"))
+
+    def release_lock(self) -> None:
+        """Give the stream free for another reader; pending reads are rejected with `TypeError`, no chunk is lost.
+
+        Does nothing when the lock was released before. Streams Standard, 4.4.3 and 4.5.3.
+        """
+        self._jobs.require_running()
+        if self._stream is not None:
+            self._release()
+
+    def __enter__(self) -> Self:
+        """Give the reader itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Release the lock."""
+        self.release_lock()
+
+
+class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
+    """Takes chunks from a stream, which is locked to it. Streams Standard, 4.4.
+
+    ``with stream.get_reader() as reader:`` releases the lock at the end. Constructing one for something else than an
+    unlocked `ReadableStream` is a `TypeError`.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, stream: ReadableStreamState[T]) -> None:
+        """SetUpReadableStreamDefaultReader"""
+        require_unlocked(stream, "ReadableStreamDefaultReader")
+        self._generic_initialize(stream)
+
+    def read(self) -> Promise[ReadValueResult[T] | ReadDoneResult[None]]:
+        """Take the next chunk: the result has `.value` and `.done`, and unpacks as ``value, done = await
+        reader.read()``.
+
+        Rejected with `TypeError` when the lock was released, and with the stored error when the stream is errored.
+        Cancelling the only task that awaits the promise withdraws the read: the next one gets the chunk. Streams
+        Standard, 4.4.3.
+        """
+        if get_running_loop() is not self._jobs.loop:
+            raise_wrong_loop()
+        stream = self._stream
+        if stream is None:
+            return promise_rejected_with(self._jobs, _released("cannot read from the stream"))
+        promise: ReadPromise[Any] = ReadPromise(stream)
+        self._read(promise)
+        return promise
+
+    def _read(self, read_request: ReadRequest) -> None:
+        """ReadableStreamDefaultReaderRead"""
+        stream = self._stream
+        assert stream is not None
+        stream._disturbed = True
+        if stream._state == "readable":
+            stream._controller._pull_steps(read_request)
+        elif stream._take_returned(read_request):
+            pass
+        elif stream._state == "closed":
+            read_request.close_steps()
+        else:
+            read_request.error_steps(stream._stored_error)
+
+
+def require_unlocked(stream: Any, reader: str) -> None:
+    """Raise TypeError unless a reader can be constructed for `stream`."""
+    if not isinstance(stream, ReadableStreamState):
+        raise TypeError(f"a {reader} needs a ReadableStream, not {type(stream).__name__}")
+    stream._jobs.require_running()
+    if stream._reader is not None:
+        raise TypeError(f"cannot get a {reader}: the stream is locked to {stream._reader!r}")
+
+
+def _released(consequence: str) -> TypeError:
+    return TypeError(f"the reader was released: {consequence}")

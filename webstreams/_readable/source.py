@@ -1,0 +1,59 @@
+"""The algorithms behind a readable stream: what its controller calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from .._idl import Members, to_enforced_integer
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+class Source:
+    """The start, pull and cancel algorithms of a stream that the library itself feeds.
+
+    A result of None stands for a promise that is fulfilled already. `pull` may be None: there is nothing to call.
+    """
+
+    __slots__ = ()
+
+    # The contextvars context for coroutine callbacks.
+    context: Context | None = None
+
+    def start(self, controller: Any) -> Any:
+        """startAlgorithm"""
+        return None
+
+    def pull(self, controller: Any) -> Any:
+        """pullAlgorithm"""
+        raise NotImplementedError
+
+    def cancel(self, reason: object) -> Any:
+        """cancelAlgorithm"""
+        raise NotImplementedError
+
+
+class UnderlyingSource:
+    """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
+    order."""
+
+    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
+
+    def __init__(self, source: Any) -> None:
+        members = Members(source, "underlying source")
+        size = members.get("auto_allocate_chunk_size")
+        self.auto_allocate_chunk_size: int | None = None
+        if size is not None:
+            self.auto_allocate_chunk_size = to_enforced_integer(size, "auto_allocate_chunk_size")
+        self.cancel: Callable[[object], Any] = members.callback("cancel") or _nothing
+        self.pull: Callable[[Any], Any] | None = members.callback("pull")
+        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
+        kind = members.get("type")
+        if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
+            raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
+        self.is_bytes = kind is not None
+        self.context = copy_context()

@@ -1,0 +1,207 @@
+"""The state of a readable stream, which its controller and its reader move (4.9.2, "Interfacing with controllers").
+
+A stream is *readable* until it is *closed* or *errored*, and stays so. The controller closes and errors it, and a
+consumer that cancels it closes it. Chunks go one way: source -> controller -> queue -> read request of the reader.
+This class stands between controller and reader; it knows both by these base classes only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from .._jobs import JobQueue
+from .._promise import Promise, promise_rejected_with, promise_resolved_with
+
+T = TypeVar("T", default=Any)
+
+
+class ReadRequest:
+    """What happens with the outcome of one read: the Standard's read request and read-into request."""
+
+    __slots__ = ()
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """A chunk is there."""
+        raise NotImplementedError
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The stream is closed; a read-into request may get its empty view back."""
+        raise NotImplementedError
+
+    def error_steps(self, error: object) -> None:
+        """The stream is errored, or its reader was released."""
+        raise NotImplementedError
+
+
+class GenericReaderState:
+    """What a stream needs of its reader, of either kind."""
+
+    __slots__ = ("_closed_promise", "_jobs", "_read_requests", "_stream")
+
+    # Whether the read requests are read-into requests.
+    _is_byob = False
+
+    _jobs: JobQueue
+    _stream: ReadableStreamState[Any] | None
+    # [[readRequests]] or [[readIntoRequests]]
+    _read_requests: deque[ReadRequest]
+    # Python: [[closedPromise]] is made when somebody looks at it.
+    _closed_promise: Promise[None] | None
+
+    def _error_read_requests(self, error: object) -> None:
+        """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""
+        requests, self._read_requests = self._read_requests, deque()
+        for request in requests:
+            request.error_steps(error)
+
+
+class ReadableController:
+    """The internal methods that both controllers have (4.9.2, 4.6.3, 4.7.4)."""
+
+    __slots__ = ()
+
+    # Whether it implements ReadableByteStreamController.
+    _is_byte_controller = False
+
+    def _cancel_steps(self, reason: object) -> Promise[Any] | None:
+        """[[CancelSteps]]; None stands for a promise that is fulfilled already."""
+        raise NotImplementedError
+
+    def _pull_steps(self, read_request: ReadRequest) -> None:
+        """[[PullSteps]]"""
+        raise NotImplementedError
+
+    def _release_steps(self) -> None:
+        """[[ReleaseSteps]]"""
+        raise NotImplementedError
+
+    def _withdraw_read(self, read_request: ReadRequest) -> None:
+        """Forget a pending read request whose only task was cancelled."""
+        raise NotImplementedError
+
+    def _unread(self, chunk: Any) -> None:
+        """Take a chunk back that was handed to a read whose only task was cancelled before it ran."""
+        raise NotImplementedError
+
+
+class ReadableStreamState(Generic[T]):
+    """The internal slots of a readable stream, and the operations that move them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_controller",
+        "_disturbed",
+        "_jobs",
+        "_reader",
+        "_returned",
+        "_state",
+        "_stored_error",
+    )
+
+    _controller: ReadableController
+
+    def __init__(self, jobs: JobQueue) -> None:
+        """InitializeReadableStream"""
+        self._state = "readable"
+        self._reader: GenericReaderState | None = None
+        self._stored_error: object = None
+        self._disturbed = False
+        # Ours.
+        self._jobs = jobs
+        # Chunks taken back (ReadableController._unread) after the stream was closed or errored: read before the end.
+        self._returned: deque[Any] | None = None
+
+    def _cancel(self, reason: object) -> Promise[None]:
+        """ReadableStreamCancel"""
+        self._disturbed = True
+        if self._state == "closed":
+            return promise_resolved_with(self._jobs)
+        if self._state == "errored":
+            return promise_rejected_with(self._jobs, self._stored_error)
+        self._close()
+        reader = self._reader
+        if reader is not None and reader._is_byob:
+            requests, reader._read_requests = reader._read_requests, deque()
+            for request in requests:
+                request.close_steps(None)
+        source_cancel_promise = self._controller._cancel_steps(reason)
+        if source_cancel_promise is None:
+            source_cancel_promise = promise_resolved_with(self._jobs)
+        return source_cancel_promise.then(_return_none)
+
+    def _close(self) -> None:
+        """ReadableStreamClose"""
+        self._state = "closed"
+        reader = self._reader
+        if reader is None:
+            return
+        if reader._closed_promise is not None:
+            reader._closed_promise._fulfill(None)
+        if not reader._is_byob and reader._read_requests:
+            requests, reader._read_requests = reader._read_requests, deque()
+            for request in requests:
+                request.close_steps()
+
+    def _error(self, error: object) -> None:
+        """ReadableStreamError"""
+        self._state = "errored"
+        self._stored_error = error
+        reader = self._reader
+        if reader is None:
+            return
+        if reader._closed_promise is not None:
+            reader._closed_promise._mark_handled()
+            reader._closed_promise._reject(error)
+        reader._error_read_requests(error)
+
+    def _fulfill_read_request(self, chunk: Any, done: bool) -> None:
+        """ReadableStreamFulfillReadRequest, ReadableStreamFulfillReadIntoRequest"""
+        assert self._reader is not None
+        request = self._reader._read_requests.popleft()
+        if done:
+            request.close_steps(chunk)
+        else:
+            request.chunk_steps(chunk)
+
+    def _add_read_request(self, read_request: ReadRequest) -> None:
+        """ReadableStreamAddReadRequest, ReadableStreamAddReadIntoRequest"""
+        assert self._reader is not None
+        self._reader._read_requests.append(read_request)
+
+    def _has_default_reader(self) -> bool:
+        """ReadableStreamHasDefaultReader"""
+        return self._reader is not None and not self._reader._is_byob
+
+    def _has_byob_reader(self) -> bool:
+        """ReadableStreamHasBYOBReader"""
+        return self._reader is not None and self._reader._is_byob
+
+    def _get_num_read_requests(self) -> int:
+        """ReadableStreamGetNumReadRequests, ReadableStreamGetNumReadIntoRequests"""
+        assert self._reader is not None
+        return len(self._reader._read_requests)
+
+    # Reads that were cancelled.
+
+    def _unread(self, chunk: Any) -> None:
+        """Give a chunk, which nobody will look at any more, to the next read."""
+        if self._state == "readable":
+            self._controller._unread(chunk)
+            return
+        if self._returned is None:
+            self._returned = deque()
+        self._returned.appendleft(chunk)
+
+    def _take_returned(self, read_request: ReadRequest) -> bool:
+        """Answer a read of a closed or errored stream with a chunk that was taken back, if there is one."""
+        if not self._returned:
+            return False
+        read_request.chunk_steps(self._returned.popleft())
+        return True
+
+
+def _return_none(_: Any) -> None:
+    return None

@@ -1,0 +1,127 @@
+"""ReadableStreamDefaultTee: one stream read once, into two branches (4.9.1)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .._promise import AlgorithmPromise, Promise
+from .controller import ReadableStreamDefaultController
+from .reader import ReadableStreamDefaultReader
+from .source import Source
+from .state import ReadableStreamState, ReadRequest
+
+
+class TeeBranch(Source):
+    """The algorithms of one branch."""
+
+    __slots__ = ("_index", "_tee")
+
+    def __init__(self, tee: Tee, index: int) -> None:
+        self._tee = tee
+        self._index = index
+
+    def pull(self, controller: Any) -> None:
+        """pullAlgorithm, pull1Algorithm and pull2Algorithm"""
+        self._tee.pull(self._index)
+
+    def cancel(self, reason: object) -> Promise[None]:
+        """cancel1Algorithm and cancel2Algorithm"""
+        return self._tee.cancel(self._index, reason)
+
+
+class Tee:
+    """What the tee of a default stream and that of a byte stream share: the branches and how they are cancelled.
+
+    Lists of two stand for the Standard's pairs of variables (canceled1 and canceled2, ...).
+    """
+
+    __slots__ = ("cancel_promise", "canceled", "controllers", "reading", "reasons", "stream")
+
+    def __init__(self, stream: ReadableStreamState[Any]) -> None:
+        self.stream = stream
+        self.reading = False
+        self.canceled = [False, False]
+        self.reasons: list[object] = [None, None]
+        self.controllers: list[Any] = []
+        self.cancel_promise: Promise[None] = AlgorithmPromise(stream._jobs)
+
+    def pull(self, index: int) -> None:
+        """Read the next chunk for both branches."""
+        raise NotImplementedError
+
+    def cancel(self, index: int, reason: object) -> Promise[None]:
+        """Cancel one branch; with the second one the stream is cancelled, with both reasons."""
+        self.canceled[index] = True
+        self.reasons[index] = reason
+        if all(self.canceled):
+            self.resolve_cancel_promise(self.stream._cancel(list(self.reasons)))
+        return self.cancel_promise
+
+    def resolve_cancel_promise(self, value: Any = None) -> None:
+        """Resolve cancelPromise, unless it is settled."""
+        if not self.cancel_promise.done():
+            self.cancel_promise._resolve_with(value)
+
+    def reader_errored(self, error: object) -> None:
+        """Error both branches as the stream is errored."""
+        for controller in self.controllers:
+            controller._error(error)
+        self.resolve_cancel_promise_unless_both_canceled()
+
+    def resolve_cancel_promise_unless_both_canceled(self) -> None:
+        """Settle what the cancellation of one branch waits for, at the end of the stream."""
+        if not all(self.canceled):
+            self.resolve_cancel_promise()
+
+
+class DefaultTee(Tee, ReadRequest):
+    """The tee of a stream of any chunks; its own read request."""
+
+    __slots__ = ("read_again", "reader")
+
+    def __init__(
+        self,
+        stream: ReadableStreamState[Any],
+        branch1: ReadableStreamState[Any],
+        branch2: ReadableStreamState[Any],
+    ) -> None:
+        super().__init__(stream)
+        self.reader = ReadableStreamDefaultReader(stream)
+        self.read_again = False
+        for index, branch in enumerate((branch1, branch2)):
+            self.controllers.append(ReadableStreamDefaultController(branch, TeeBranch(self, index), 1, None))
+        self.reader.closed._react(None, self.reader_errored)
+
+    def pull(self, index: int) -> None:
+        """pullAlgorithm"""
+        if self.reading:
+            self.read_again = True
+            return
+        self.reading = True
+        self.reader._read(self)
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """Pass the chunk on a job later: errors, which take as long to be seen, come first."""
+        self.stream._jobs.push(partial(self._pass_on, chunk))
+
+    def _pass_on(self, chunk: Any) -> None:
+        self.read_again = False
+        for canceled, controller in zip(self.canceled, self.controllers, strict=True):
+            if not canceled:
+                controller._enqueue(chunk)
+        self.reading = False
+        if self.read_again:
+            self.pull(0)
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """Close the branches."""
+        self.reading = False
+        for canceled, controller in zip(self.canceled, self.controllers, strict=True):
+            if not canceled:
+                controller._close()
+        self.resolve_cancel_promise_unless_both_canceled()
+
+    def error_steps(self, error: object) -> None:
+        """The branches are errored by the reader's closed promise."""
+        self.reading = False

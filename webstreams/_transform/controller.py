@@ -1,0 +1,124 @@
+"""Section 6.3: TransformStreamDefaultController, and the transformer that it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from .._idl import Members, refuse_constructor
+from .._promise import AlgorithmPromise
+from .state import TransformStreamState
+
+if TYPE_CHECKING:
+    from .._readable.controller import ReadableStreamDefaultController
+
+T = TypeVar("T", default=Any)
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+def _enqueue_chunk(chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
+    controller._enqueue(chunk)
+
+
+class Transformer:
+    """The transform, flush and cancel algorithms, and the start callback.
+
+    An author's transformer is an object or a mapping whose members are looked up once, in Web IDL's order.
+    """
+
+    __slots__ = ("cancel", "context", "flush", "start", "transform")
+
+    def __init__(self, transformer: Any) -> None:
+        members = Members(transformer, "transformer")
+        self.cancel: Callable[[object], Any] = members.callback("cancel") or _nothing
+        self.flush: Callable[[Any], Any] = members.callback("flush") or _nothing
+        _refuse_type(members, "readable_type")
+        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
+        self.transform: Callable[[Any, Any], Any] = members.callback("transform") or _enqueue_chunk
+        _refuse_type(members, "writable_type")
+        self.context: Context = copy_context()
+
+
+def _refuse_type(members: Members, member: str) -> None:
+    if members.get(member) is not None:
+        raise ValueError(f"a transformer must not have a {member}: it is reserved for the future")
+
+
+class TransformStreamDefaultController(Generic[T]):
+    """What a transformer uses to act on its stream. Streams Standard, 6.3."""
+
+    __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
+
+    def __init__(self, stream: TransformStreamState | None = None, transformer: Transformer | None = None) -> None:
+        """SetUpTransformStreamDefaultController"""
+        if not isinstance(stream, TransformStreamState) or transformer is None:
+            raise refuse_constructor("TransformStreamDefaultController")
+        self._stream = stream
+        # The transform, flush and cancel algorithms; None once they are cleared.
+        self._transformer: Transformer | None = transformer
+        self._finish_promise: AlgorithmPromise[None] | None = None
+        stream._controller = self
+
+    # What the transformer calls.
+
+    @property
+    def desired_size(self) -> float | None:
+        """How much more the readable side's queue wants, in its strategy's units; None when errored, 0 when closed."""
+        return self._readable_controller()._get_desired_size()
+
+    def enqueue(self, chunk: T = None) -> None:  # type: ignore[assignment]
+        """Put a chunk into the queue of the readable side.
+
+        Raises `TypeError` when that is closed or errored, and what its strategy's ``size()`` raises (which errors the
+        stream).
+        """
+        self._stream._jobs.require_running()
+        self._enqueue(chunk)
+
+    def error(self, reason: object = None) -> None:
+        """Error both sides with `reason`, any object."""
+        self._stream._jobs.require_running()
+        self._error(reason)
+
+    def terminate(self) -> None:
+        """Close the readable side and error the writable side: the rest of what is written is not wanted."""
+        self._stream._jobs.require_running()
+        self._terminate()
+
+    # Abstract operations (6.4.2).
+
+    def _readable_controller(self) -> ReadableStreamDefaultController[Any]:
+        return self._stream._readable_controller
+
+    def _clear_algorithms(self) -> None:
+        """TransformStreamDefaultControllerClearAlgorithms"""
+        self._transformer = None
+
+    def _enqueue(self, chunk: Any) -> None:
+        """TransformStreamDefaultControllerEnqueue"""
+        stream = self._stream
+        readable_controller = stream._readable_controller
+        if not readable_controller._can_close_or_enqueue():
+            raise TypeError(f"cannot enqueue into the readable side: {readable_controller._why_not()}")
+        try:
+            readable_controller._enqueue(chunk)
+        except Exception as error:
+            stream._error_writable_and_unblock_write(error)
+            stream._throw_readable_error()
+        if readable_controller._has_backpressure() != stream._backpressure:
+            stream._set_backpressure(True)
+
+    def _error(self, error: object) -> None:
+        """TransformStreamDefaultControllerError"""
+        self._stream._error(error)
+
+    def _terminate(self) -> None:
+        """TransformStreamDefaultControllerTerminate"""
+        self._readable_controller()._close()
+        self._stream._error_writable_and_unblock_write(TypeError("the transform stream was terminated"))

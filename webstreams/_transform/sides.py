@@ -1,0 +1,240 @@
+"""The two sides of a transform stream: its default sink (6.4.3) and its default source (6.4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from typing import Any
+
+from .._errors import callback_error
+from .._promise import DEFERRED, AlgorithmPromise, Promise, converted, upon
+from .._readable.source import Source
+from .._writable.sink import Sink
+from .controller import TransformStreamDefaultController
+from .state import TransformStreamState
+
+Finish = Callable[[Promise[None], Any], None]
+
+
+class TransformSink(Sink):
+    """The writable side: hands each chunk to the transformer, when the readable side has room for the result.
+
+    # Python: the promises of one write have one reaction each, so a chain of jobs stands for them. A write that goes
+    # on at once is finished two jobs after transform() is, one that had to wait three: that many promises are between
+    # them in the Standard.
+    """
+
+    __slots__ = ("_chunk", "_jobs", "_one_job_later", "_start_promise", "_stream", "_two_jobs_later", "_waited")
+
+    def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
+        self._stream = stream
+        self._jobs = stream._jobs
+        self._start_promise = start_promise
+        # The chunk of the write under way, and whether that had to wait for the readable side.
+        self._chunk: Any = None
+        self._waited = False
+        self._one_job_later: Callable[[], object] = self._push_fulfilled
+        self._two_jobs_later: Callable[[], object] = self._push_one_job_later
+
+    def start(self, controller: Any) -> Promise[Any]:
+        """startAlgorithm"""
+        return self._start_promise
+
+    def write(self, chunk: Any, controller: Any) -> Any:
+        """TransformStreamDefaultSinkWriteAlgorithm"""
+        self._chunk = chunk
+        self._waited = self._stream._backpressure
+        if self._waited:
+            self._stream._backpressure_change = self._go_on
+        else:
+            self._perform_transform()
+        return DEFERRED
+
+    def _go_on(self) -> None:
+        """React to the end of the backpressure."""
+        writable = self._stream._writable
+        if writable._state == "erroring":
+            self._jobs.push(partial(self._rejected, writable._stored_error))
+        else:
+            self._perform_transform()
+
+    def _perform_transform(self) -> None:
+        """TransformStreamDefaultControllerPerformTransform"""
+        chunk, self._chunk = self._chunk, None
+        controller = self._stream._controller
+        transformer = controller._transformer
+        if transformer is None:
+            # Python: the Standard calls an algorithm that was cleared. The stream is being cancelled: nobody wants
+            # the chunk.
+            self._transform_fulfilled_at_once()
+            return
+        try:
+            result = transformer.transform(chunk, controller)
+        except BaseException as error:
+            self._jobs.push(partial(self._transform_rejected, callback_error(error)))
+            return
+        promise = None if result is None else converted(self._jobs, result, transformer.context)
+        if promise is None:
+            self._transform_fulfilled_at_once()
+        else:
+            promise._react(self._transform_fulfilled, self._transform_rejected)
+
+    def _transform_fulfilled_at_once(self) -> None:
+        self._jobs.push(self._two_jobs_later if self._waited else self._one_job_later)
+
+    def _transform_fulfilled(self, _: Any) -> None:
+        self._jobs.push(self._one_job_later if self._waited else self._stream._writable_controller._on_write_fulfilled)
+
+    def _transform_rejected(self, error: object) -> None:
+        self._stream._error(error)
+        rejected = partial(self._rejected, error)
+        if self._waited:
+            self._jobs.push(partial(self._jobs.push, partial(self._jobs.push, rejected)))
+        else:
+            self._jobs.push(rejected)
+
+    def _rejected(self, error: object) -> None:
+        self._stream._writable_controller._write_rejected(error)
+
+    def _push_fulfilled(self) -> None:
+        self._jobs.push(self._stream._writable_controller._on_write_fulfilled)
+
+    def _push_one_job_later(self) -> None:
+        self._jobs.push(self._one_job_later)
+
+    def abort(self, reason: object) -> Promise[None]:
+        """TransformStreamDefaultSinkAbortAlgorithm"""
+        return finish_once(self._stream, partial(_cancel_transformer, reason), _AbortEnd(self._stream, reason))
+
+    def close(self) -> Promise[None]:
+        """TransformStreamDefaultSinkCloseAlgorithm"""
+        return finish_once(self._stream, _flush_transformer, _CloseEnd(self._stream, None))
+
+
+class TransformSource(Source):
+    """The readable side: its pull() lets a waiting write go on."""
+
+    __slots__ = ("_start_promise", "_stream")
+
+    def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
+        self._stream = stream
+        self._start_promise = start_promise
+
+    def start(self, controller: Any) -> Promise[Any]:
+        """startAlgorithm"""
+        return self._start_promise
+
+    def pull(self, controller: Any) -> Any:
+        """TransformStreamDefaultSourcePullAlgorithm"""
+        stream = self._stream
+        assert stream._backpressure
+        stream._set_backpressure(False)
+        # The next pull waits until there is backpressure again.
+        stream._backpressure_change = controller._on_pull_fulfilled
+        return DEFERRED
+
+    def cancel(self, reason: object) -> Promise[None]:
+        """TransformStreamDefaultSourceCancelAlgorithm"""
+        return finish_once(self._stream, partial(_cancel_transformer, reason), _CancelEnd(self._stream, reason))
+
+
+# The three ways to finish a transform stream; the first one counts.
+
+
+class _End:
+    """What follows the transformer's flush() or cancel()."""
+
+    __slots__ = ("_reason", "_stream")
+
+    def __init__(self, stream: TransformStreamState, reason: object) -> None:
+        self._stream = stream
+        self._reason = reason
+
+    def fulfilled(self, _: Any) -> None:
+        """The callback is done: end the other side, unless it is errored."""
+        promise = self._stream._controller._finish_promise
+        assert promise is not None
+        side = self._other_side()
+        if side._state == "errored":
+            promise._reject(side._stored_error)
+        else:
+            self._end_other_side()
+            promise._fulfill(None)
+
+    def rejected(self, reason: object) -> None:
+        """The callback failed: error the other side."""
+        promise = self._stream._controller._finish_promise
+        assert promise is not None
+        self._error_other_side(reason)
+        promise._reject(reason)
+
+    def _other_side(self) -> Any:
+        return self._stream._readable
+
+    def _end_other_side(self) -> None:
+        raise NotImplementedError
+
+    def _error_other_side(self, error: object) -> None:
+        self._stream._readable_controller._error(error)
+
+
+class _AbortEnd(_End):
+    __slots__ = ()
+
+    def _end_other_side(self) -> None:
+        self._stream._readable_controller._error(self._reason)
+
+
+class _CloseEnd(_End):
+    __slots__ = ()
+
+    def _end_other_side(self) -> None:
+        self._stream._readable_controller._close()
+
+
+class _CancelEnd(_End):
+    __slots__ = ()
+
+    def _other_side(self) -> Any:
+        return self._stream._writable
+
+    def _end_other_side(self) -> None:
+        self._error_other_side(self._reason)
+
+    def _error_other_side(self, error: object) -> None:
+        self._stream._writable_controller._error_if_needed(error)
+        self._stream._unblock_write()
+
+
+def finish_once(
+    stream: TransformStreamState,
+    call: Callable[[TransformStreamDefaultController[Any]], Any],
+    end: _End,
+) -> Promise[None]:
+    """Call flush() or cancel() and do what follows, unless one of them was called already."""
+    controller = stream._controller
+    if controller._finish_promise is not None:
+        return controller._finish_promise
+    promise: AlgorithmPromise[None] = AlgorithmPromise(stream._jobs)
+    controller._finish_promise = promise
+    context: Context | None = None if controller._transformer is None else controller._transformer.context
+    try:
+        result = call(controller)
+    except BaseException as error:
+        stream._jobs.push(partial(end.rejected, callback_error(error)))
+    else:
+        upon(stream._jobs, converted(stream._jobs, result, context), end.fulfilled, end.rejected)
+    finally:
+        controller._clear_algorithms()
+    return promise
+
+
+def _flush_transformer(controller: TransformStreamDefaultController[Any]) -> Any:
+    transformer = controller._transformer
+    return None if transformer is None else transformer.flush(controller)
+
+
+def _cancel_transformer(reason: object, controller: TransformStreamDefaultController[Any]) -> Any:
+    transformer = controller._transformer
+    return None if transformer is None else transformer.cancel(reason)

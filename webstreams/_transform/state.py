@@ -1,0 +1,76 @@
+"""The state of a transform stream (6.2.2, 6.4.1): the two sides, and the backpressure between them.
+
+While the readable side is full (`_backpressure`), a write waits. Its pull() ends the backpressure and lets the write
+go on; the write's enqueue() fills the queue and starts it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .._errors import throw
+from .._jobs import JobQueue
+
+if TYPE_CHECKING:
+    from .._readable.controller import ReadableStreamDefaultController
+    from .._readable.state import ReadableStreamState
+    from .._writable.controller import WritableStreamDefaultController
+    from .._writable.state import WritableStreamState
+    from .controller import TransformStreamDefaultController
+
+
+class TransformStreamState:
+    """The internal slots of a transform stream, and the operations that move them."""
+
+    __slots__ = (
+        "__weakref__",
+        "_backpressure",
+        "_backpressure_change",
+        "_controller",
+        "_jobs",
+        "_readable",
+        "_readable_controller",
+        "_writable",
+        "_writable_controller",
+    )
+
+    _controller: TransformStreamDefaultController[Any]
+    _readable: ReadableStreamState[Any]
+    _readable_controller: ReadableStreamDefaultController[Any]
+    _writable: WritableStreamState[Any]
+    _writable_controller: WritableStreamDefaultController
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._backpressure = True
+        self._jobs = jobs
+        # Python: [[backpressureChangePromise]] has one reaction at most (the waiting write, or the pull): that is
+        # kept instead.
+        self._backpressure_change: Callable[[], object] | None = None
+
+    def _error(self, error: object) -> None:
+        """TransformStreamError"""
+        self._readable_controller._error(error)
+        self._error_writable_and_unblock_write(error)
+
+    def _error_writable_and_unblock_write(self, error: object) -> None:
+        """TransformStreamErrorWritableAndUnblockWrite"""
+        self._controller._clear_algorithms()
+        self._writable_controller._error_if_needed(error)
+        self._unblock_write()
+
+    def _unblock_write(self) -> None:
+        """TransformStreamUnblockWrite"""
+        if self._backpressure:
+            self._set_backpressure(False)
+
+    def _set_backpressure(self, backpressure: bool) -> None:
+        """TransformStreamSetBackpressure"""
+        change = self._backpressure_change
+        if change is not None:
+            self._backpressure_change = None
+            self._jobs.push(change)
+        self._backpressure = backpressure
+
+    def _throw_readable_error(self) -> NoReturn:
+        throw(self._readable._stored_error)

@@ -1,0 +1,243 @@
+"""Section 5.4: WritableStreamDefaultController. Keeps what is written in its queue and hands it to the sink, one by
+one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from .._abort import AbortController, AbortSignal
+from .._errors import callback_error
+from .._idl import refuse_constructor
+from .._jobs import JobQueue
+from .._promise import DEFERRED, Promise, converted, upon
+from .._queue import QueueWithSizes
+from .._strategy import SizeAlgorithm, measure
+from .sink import Sink, UnderlyingSink
+from .state import WritableController, WritableStreamState
+
+CLOSE_SENTINEL: Final = object()
+
+
+class WritableStreamDefaultController(WritableController):
+    """What an underlying sink uses to act on its stream. Streams Standard, 5.4."""
+
+    __slots__ = (
+        "__weakref__",
+        "_abort_controller",
+        "_jobs",
+        "_on_write_fulfilled",
+        "_queue",
+        "_sink",
+        "_strategy_hwm",
+        "_strategy_size_algorithm",
+        "_stream",
+    )
+
+    def __init__(self, stream: WritableStreamState[Any] | None = None, *setup: Any) -> None:
+        if not isinstance(stream, WritableStreamState) or not setup:
+            raise refuse_constructor("WritableStreamDefaultController")
+        self._set_up(stream, *setup)
+
+    def _set_up(
+        self,
+        stream: WritableStreamState[Any],
+        sink: Sink | UnderlyingSink,
+        high_water_mark: float,
+        size_algorithm: SizeAlgorithm | None,
+    ) -> None:
+        """SetUpWritableStreamDefaultController"""
+        self._stream = stream
+        stream._controller = self
+        self._queue = QueueWithSizes(sized=size_algorithm is not None)
+        # Python: [[abortController]] is made when somebody asks for the signal, or when it is aborted.
+        self._abort_controller: AbortController | None = None
+        self._started = False
+        self._strategy_size_algorithm = size_algorithm
+        self._strategy_hwm = high_water_mark
+        # The write, close and abort algorithms; None once they are cleared.
+        self._sink: Sink | UnderlyingSink | None = sink
+        # Ours.
+        self._jobs: JobQueue = stream._jobs
+        self._on_write_fulfilled = self._write_fulfilled
+        stream._update_backpressure(self._get_backpressure())
+        start_result = sink.start(self)
+        upon(
+            self._jobs,
+            converted(self._jobs, start_result, sink.context),
+            self._start_fulfilled,
+            self._start_rejected,
+        )
+
+    def _start_fulfilled(self, _: Any) -> None:
+        self._started = True
+        self._advance_queue_if_needed()
+
+    def _start_rejected(self, reason: object) -> None:
+        self._started = True
+        self._stream._deal_with_rejection(reason)
+
+    # What the sink calls.
+
+    @property
+    def signal(self) -> AbortSignal:
+        """Aborted as soon as the stream is: the sink can stop the write that it is busy with."""
+        if self._abort_controller is None:
+            self._abort_controller = AbortController()
+        return self._abort_controller.signal
+
+    def error(self, error: object = None) -> None:
+        """Error the stream: what is queued is dropped, everything written from now on fails with `error`, any object.
+
+        Does nothing when the stream is closed, errored or about to be errored. Streams Standard, 5.4.3.
+        """
+        self._jobs.require_running()
+        if self._stream._state == "writable":
+            self._error(error)
+
+    # What the stream calls.
+
+    def _abort_steps(self, reason: object) -> Promise[Any] | None:
+        """[[AbortSteps]]"""
+        sink = self._sink
+        assert sink is not None
+        try:
+            result = sink.abort(reason)
+        except BaseException as error:
+            promise: Promise[Any] = Promise(self._jobs)
+            promise._reject(callback_error(error))
+            return promise
+        finally:
+            self._clear_algorithms()
+        return converted(self._jobs, result, sink.context)
+
+    def _error_steps(self) -> None:
+        """[[ErrorSteps]]"""
+        self._queue.reset_queue()
+
+    def _signal_abort(self, reason: object) -> None:
+        if self._abort_controller is None:
+            self._abort_controller = AbortController()
+        self._abort_controller.abort(reason)
+
+    # Abstract operations (5.5.4).
+
+    def _advance_queue_if_needed(self) -> None:
+        """WritableStreamDefaultControllerAdvanceQueueIfNeeded"""
+        stream = self._stream
+        if not self._started or stream._in_flight_write_request is not None:
+            return
+        if stream._state == "erroring":
+            stream._finish_erroring()
+            return
+        if not self._queue.chunks:
+            return
+        value = self._queue.peek_queue_value()
+        if value is CLOSE_SENTINEL:
+            self._process_close()
+        else:
+            self._process_write(value)
+
+    def _clear_algorithms(self) -> None:
+        """WritableStreamDefaultControllerClearAlgorithms"""
+        self._sink = None
+        self._strategy_size_algorithm = None
+
+    def _close(self) -> None:
+        """WritableStreamDefaultControllerClose"""
+        self._queue.enqueue_close(CLOSE_SENTINEL)
+        self._advance_queue_if_needed()
+
+    def _error(self, error: object) -> None:
+        """WritableStreamDefaultControllerError"""
+        self._clear_algorithms()
+        self._stream._start_erroring(error)
+
+    def _error_if_needed(self, error: object) -> None:
+        """WritableStreamDefaultControllerErrorIfNeeded"""
+        if self._stream._state == "writable":
+            self._error(error)
+
+    def _get_backpressure(self) -> bool:
+        """WritableStreamDefaultControllerGetBackpressure"""
+        return self._strategy_hwm - self._queue.total <= 0
+
+    def _get_chunk_size(self, chunk: Any) -> Any:
+        """WritableStreamDefaultControllerGetChunkSize"""
+        size_algorithm = self._strategy_size_algorithm
+        if size_algorithm is None:
+            return 1  # also when the algorithms are cleared: then the stream is not writable
+        try:
+            return measure(size_algorithm, chunk)
+        except Exception as error:
+            self._error_if_needed(error)
+            return 1
+
+    def _get_desired_size(self) -> float:
+        """WritableStreamDefaultControllerGetDesiredSize"""
+        return self._strategy_hwm - self._queue.total
+
+    def _process_close(self) -> None:
+        """WritableStreamDefaultControllerProcessClose"""
+        stream = self._stream
+        stream._mark_close_request_in_flight()
+        self._queue.dequeue_close()
+        sink = self._sink
+        assert sink is not None
+        try:
+            result = sink.close()
+        except BaseException as error:
+            rejection = callback_error(error)
+            self._jobs.push(partial(stream._finish_in_flight_close_with_error, rejection))
+            return
+        finally:
+            self._clear_algorithms()
+        upon(
+            self._jobs,
+            converted(self._jobs, result, sink.context),
+            self._close_fulfilled,
+            stream._finish_in_flight_close_with_error,
+        )
+
+    def _close_fulfilled(self, _: Any) -> None:
+        self._stream._finish_in_flight_close()
+
+    def _process_write(self, chunk: Any) -> None:
+        """WritableStreamDefaultControllerProcessWrite"""
+        self._stream._mark_first_write_request_in_flight()
+        sink = self._sink
+        assert sink is not None
+        try:
+            result = sink.write(chunk, self)
+        except BaseException as error:
+            self._jobs.push(partial(self._write_rejected, callback_error(error)))
+            return
+        if result is None:
+            self._jobs.push(self._on_write_fulfilled)
+        elif result is not DEFERRED:
+            upon(self._jobs, converted(self._jobs, result, sink.context), self._write_fulfilled, self._write_rejected)
+
+    def _write_fulfilled(self, _: Any = None) -> None:
+        stream = self._stream
+        stream._finish_in_flight_write()
+        self._queue.dequeue_value()
+        if stream._state == "writable" and not stream._close_queued_or_in_flight():
+            stream._update_backpressure(self._get_backpressure())
+        self._advance_queue_if_needed()
+
+    def _write_rejected(self, reason: object) -> None:
+        if self._stream._state == "writable":
+            self._clear_algorithms()
+        self._stream._finish_in_flight_write_with_error(reason)
+
+    def _write(self, chunk: Any, chunk_size: Any) -> None:
+        """WritableStreamDefaultControllerWrite"""
+        try:
+            self._queue.enqueue_value_with_size(chunk, chunk_size)
+        except ValueError as error:
+            self._error_if_needed(error)
+            return
+        stream = self._stream
+        if stream._state == "writable" and not stream._close_queued_or_in_flight():
+            stream._update_backpressure(self._get_backpressure())
+        self._advance_queue_if_needed()

@@ -1,0 +1,57 @@
+"""The algorithms behind a writable stream: what its controller calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from .._idl import Members
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+class Sink:
+    """The start, write, close and abort algorithms of a stream that the library itself empties.
+
+    A result of None stands for a promise that is fulfilled already.
+    """
+
+    __slots__ = ()
+
+    # The contextvars context for coroutine callbacks.
+    context: Context | None = None
+
+    def start(self, controller: Any) -> Any:
+        """startAlgorithm"""
+        return None
+
+    def write(self, chunk: Any, controller: Any) -> Any:
+        """writeAlgorithm; may return `DEFERRED`."""
+        raise NotImplementedError
+
+    def close(self) -> Any:
+        """closeAlgorithm"""
+        raise NotImplementedError
+
+    def abort(self, reason: object) -> Any:
+        """abortAlgorithm"""
+        raise NotImplementedError
+
+
+class UnderlyingSink:
+    """The underlying sink of an author: an object or a mapping whose members are looked up once, in Web IDL's order."""
+
+    __slots__ = ("abort", "close", "context", "start", "write")
+
+    def __init__(self, sink: Any) -> None:
+        members = Members(sink, "underlying sink")
+        self.abort: Callable[[object], Any] = members.callback("abort") or _nothing
+        self.close: Callable[[], Any] = members.callback("close") or _nothing
+        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
+        if members.get("type") is not None:
+            raise ValueError("an underlying sink must not have a type: it is reserved for the future")
+        self.write: Callable[[Any, Any], Any] = members.callback("write") or _nothing
+        self.context = copy_context()

@@ -1,0 +1,77 @@
+"""Which upstream subtests there are, which are ported, and which have no counterpart in Python."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from .harness import Port, ports_of
+
+_HERE = Path(__file__).parent
+# The folders of upstream whose titles count.
+FOLDERS = ("streams/", "dom/abort/")
+
+
+def upstream_titles() -> dict[str, list[str]]:
+    """Every upstream file and the titles of its subtests."""
+    titles: dict[str, list[str]] = json.loads((_HERE / "upstream_titles.json").read_text(encoding="utf-8"))
+    return {file: names for file, names in titles.items() if file.startswith(FOLDERS)}
+
+
+def not_applicable() -> dict[str, dict[str, str]]:
+    """The subtests without a counterpart in Python: ``{file: {title: reason}}``."""
+    listed: dict[str, dict[str, str]] = json.loads((_HERE / "not_applicable.json").read_text(encoding="utf-8"))
+    return listed
+
+
+def module_of(file: str) -> str:
+    """Give the module that ports an upstream file."""
+    path = file.removesuffix(".any.js").replace("-", "_").replace("/", ".")
+    return f"{__package__}.{path}"
+
+
+def ports_for(file: str) -> dict[str, Port]:
+    """Import the module that ports an upstream file and give its ports; none if there is no such module."""
+    path = _HERE.parent / (module_of(file).replace(".", "/") + ".py")
+    if not path.exists():
+        return {}
+    module = importlib.import_module(module_of(file))
+    return ports_of(module.__name__)
+
+
+def all_ports() -> Iterator[tuple[str, Port]]:
+    """Every port with its upstream file."""
+    for file in upstream_titles():
+        for port in ports_for(file).values():
+            yield file, port
+
+
+def status() -> dict[str, dict[str, str | None]]:
+    """Tell for every title of every file: "ported", "not applicable: why", or None when it is missing."""
+    listed = not_applicable()
+    table: dict[str, dict[str, str | None]] = {}
+    for file, titles in upstream_titles().items():
+        ports = ports_for(file)
+        reasons = listed.get(file, {})
+        table[file] = {title: _status(title, ports, reasons) for title in [*titles, *ports, *reasons]}
+    return table
+
+
+def _status(title: str, ports: dict[str, Port], reasons: dict[str, str]) -> str | None:
+    if title in ports:
+        return "ported"
+    return f"not applicable: {reasons[title]}" if title in reasons else None
+
+
+def stale_entries() -> list[str]:
+    """Entries of the list that say nothing any more: of an unknown file or title, or of one that is ported."""
+    upstream = upstream_titles()
+    stale = []
+    for file, reasons in not_applicable().items():
+        ports = ports_for(file) if file in upstream else {}
+        for title, reason in reasons.items():
+            if title not in upstream.get(file, []) or title in ports or not reason.strip():
+                stale.append(f"{file}: {title}")
+    return stale
