@@ -9,13 +9,11 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 from ._errors import AbortError, throw
-from ._idl import refuse_constructor
+from ._idl import INTERNAL, refuse_constructor
 from ._jobs import current_jobs, get_running_loop
 
 Listener = Callable[["Event"], object]
 Algorithm = Callable[[], object]
-
-_INTERNAL = object()
 
 
 class Event:
@@ -85,7 +83,7 @@ class AbortSignal:
     )
 
     def __init__(self, _token: object = None) -> None:
-        if _token is not _INTERNAL:
+        if _token is not INTERNAL:
             raise refuse_constructor("AbortSignal")
         self._aborted = False
         self._reason: Any = None
@@ -105,7 +103,7 @@ class AbortSignal:
     @staticmethod
     def abort(reason: object = None) -> AbortSignal:
         """Give a signal that is aborted already, by default with an `AbortError`."""
-        signal = AbortSignal(_INTERNAL)
+        signal = AbortSignal(INTERNAL)
         signal._set_reason(reason)
         return signal
 
@@ -118,7 +116,7 @@ class AbortSignal:
         """
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
             raise TypeError(f"AbortSignal.timeout() needs a finite, non-negative number of seconds, not {seconds!r}")
-        signal = AbortSignal(_INTERNAL)
+        signal = AbortSignal(INTERNAL)
         signal._pin = []
         current_jobs().loop.call_later(seconds, _time_out, ref(signal), signal._pin)
         return signal
@@ -288,7 +286,7 @@ class AbortController:
     __slots__ = ("__weakref__", "_signal")
 
     def __init__(self) -> None:
-        self._signal = AbortSignal(_INTERNAL)
+        self._signal = AbortSignal(INTERNAL)
 
     @property
     def signal(self) -> AbortSignal:
@@ -306,7 +304,7 @@ class AbortController:
 
 def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
     """DOM: "create a dependent abort signal"."""
-    result = AbortSignal(_INTERNAL)
+    result = AbortSignal(INTERNAL)
     for signal in signals:
         if signal._aborted:
             result._set_reason(signal._reason)

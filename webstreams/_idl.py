@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -66,6 +66,10 @@ def to_enforced_integer(value: Any, what: str) -> int:
     if math.isnan(number) or math.isinf(number) or not -1 < number <= MAX_SAFE_INTEGER:
         raise TypeError(f"{what} must be a non-negative integer, not {value!r}")
     return int(number)
+
+
+# The first argument of a constructor that only the library calls.
+INTERNAL: Final = object()
 
 
 def refuse_constructor(name: str) -> TypeError:

@@ -125,15 +125,12 @@ class JobQueue:
     def _run_jobs(self) -> None:
         jobs = self.jobs
         while jobs and not self._is_late():
-            count = self.countdown
             try:
-                while count and jobs:
-                    count -= 1
+                while jobs and self.countdown > 0:
+                    self.countdown -= 1
                     jobs.popleft()()
             except Exception as error:
                 self.report("a microtask raised an exception", error)
-            finally:
-                self.countdown = count
 
     def run_until(self, waiter: Waiter) -> bool:
         """Run jobs inside the current task until `waiter` is ready; whether it got ready.
@@ -158,14 +155,29 @@ class JobQueue:
             self.busy = False
         return waiter.ready
 
-    def may_go_on(self) -> bool:
-        """Whether a task may go on at once: no job is ahead of it, and the loop is not due."""
-        if self.busy or self.jobs:
+    def run_pending(self) -> bool:
+        """Run the jobs that are queued now inside the current task, which then goes on; whether it may.
+
+        What `run_until` does for a promise that is settled already, whose turn comes after exactly these jobs.
+        """
+        if self.busy or self._is_late():
             return False
-        if self.countdown > 0:
+        jobs = self.jobs
+        if not jobs:
             self.countdown -= 1
             return True
-        return not self._is_late()
+        if not self._is_top_level():
+            return False
+        self.busy = True
+        try:
+            for _ in range(len(jobs)):
+                self.countdown -= 1
+                jobs.popleft()()
+        except Exception as error:
+            self.report("a microtask raised an exception", error)
+        finally:
+            self.busy = False
+        return True
 
     def _is_late(self) -> bool:
         """Whether the loop's other tasks have to have their turn; looks at the clock only when `countdown` ran out."""
@@ -207,11 +219,19 @@ class JobQueue:
     # Tasks.
 
     def step_task(self, step: Callable[[Any], object], argument: object, context: Context) -> None:
-        """Let a task take a step now, inside a job: as current task, in its own context."""
+        """Let a task take a step now, inside a job: as current task, in its own context.
+
+        If the loop runs the jobs, nothing but the loop over them is below the task: it may go on with them itself. If
+        another task runs them, the step of this one must end before that can go on.
+        """
         loop = self.loop
         current = asyncio.current_task(loop)
         if current is None:
-            context.run(step, argument)
+            self.busy = False
+            try:
+                context.run(step, argument)
+            finally:
+                self.busy = True
             return
         leave_task(loop, current)
         try:

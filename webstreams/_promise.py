@@ -186,7 +186,7 @@ class Promise(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         """Wait until the promise is settled; see `result` for what comes then."""
         jobs = self._jobs
-        if self._state == PENDING or not jobs.may_go_on():
+        if self._state == PENDING or not jobs.run_pending():
             if _running_loop() is not jobs.loop:
                 raise_wrong_loop()
             waiter = PromiseWaiter(self)

@@ -30,7 +30,7 @@ class QueueWithSizes:
 
     def enqueue_value_with_size(self, value: Any, size: Any) -> None:
         """EnqueueValueWithSize; ValueError for a size that is no finite, non-negative number."""
-        number = to_number(size)
+        number = float(to_number(size))
         if not is_non_negative_number(number) or number == math.inf:
             raise ValueError(f"the size of a chunk must be a finite, non-negative number; size() returned {size!r}")
         if self.sizes is not None:

@@ -12,19 +12,31 @@ from ._idl import Members, to_number
 SizeAlgorithm = Callable[[Any], Any]
 
 
-def _byte_length(chunk: Any) -> Any:
-    """Give the size of a chunk in bytes: of a buffer, or else its ``byte_length`` attribute (None without one)."""
-    if chunk is None:
-        raise TypeError("None has no byte length")
-    try:
-        return memoryview(chunk).nbytes
-    except TypeError:
-        return getattr(chunk, "byte_length", None)
+class _ByteLength:
+    """The holder of the one function that counts bytes."""
+
+    @staticmethod
+    def size(chunk: Any) -> Any:
+        """Give the size of a chunk in bytes: of a buffer, or else its ``byte_length`` attribute (None without one)."""
+        if chunk is None:
+            raise TypeError("None has no byte length")
+        try:
+            return memoryview(chunk).nbytes
+        except TypeError:
+            return getattr(chunk, "byte_length", None)
 
 
-def _count(chunk: Any = None) -> int:
-    """Give 1, the size of every chunk."""
-    return 1
+class _Count:
+    """The holder of the one function that counts chunks."""
+
+    @staticmethod
+    def size(chunk: Any = None) -> int:
+        """Give 1, the size of every chunk."""
+        return 1
+
+
+_byte_length = _ByteLength.size
+_count = _Count.size
 
 
 class _Strategy:

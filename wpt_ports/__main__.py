@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 
-from .catalogue import stale_entries, status
+from .catalogue import stale_entries, status, unlisted_ports
 
 
 def main() -> int:
-    """Print the table; the exit status is 1 if a title is missing or an entry of the list is stale."""
+    """Print the table; the exit status is 1 if a title is missing, or an entry of the lists or a port wrong."""
     parser = argparse.ArgumentParser(prog="python -m wpt_ports", description=__doc__)
     parser.add_argument("--json", action="store_true", help='print {file: {title: "ported" or "not applicable: why"}}')
     arguments = parser.parse_args()
@@ -23,10 +23,13 @@ def main() -> int:
         for line in missing:
             print(f"missing: {line}")
     stale = stale_entries()
+    unlisted = unlisted_ports()
     if not arguments.json:
         for line in stale:
             print(f"stale entry in not_applicable.json: {line}")
-    return 1 if missing or stale else 0
+        for line in unlisted:
+            print(f"not a title of upstream, or listed twice: {line}")
+    return 1 if missing or stale or unlisted else 0
 
 
 def print_table(table: dict[str, dict[str, str | None]]) -> None:

@@ -15,8 +15,13 @@ FOLDERS = ("streams/", "dom/abort/")
 
 
 def upstream_titles() -> dict[str, list[str]]:
-    """Every upstream file and the titles of its subtests."""
-    titles: dict[str, list[str]] = json.loads((_HERE / "upstream_titles.json").read_text(encoding="utf-8"))
+    """Every upstream file and the titles of its subtests: those agreed on, then those that upstream added later."""
+    agreed, newer = _read_titles("upstream_titles.json"), _read_titles("newer_titles.json")
+    return {file: [*agreed.get(file, []), *newer.get(file, [])] for file in sorted({*agreed, *newer})}
+
+
+def _read_titles(name: str) -> dict[str, list[str]]:
+    titles: dict[str, list[str]] = json.loads((_HERE / name).read_text(encoding="utf-8"))
     return {file: names for file, names in titles.items() if file.startswith(FOLDERS)}
 
 
@@ -55,7 +60,7 @@ def status() -> dict[str, dict[str, str | None]]:
     for file, titles in upstream_titles().items():
         ports = ports_for(file)
         reasons = listed.get(file, {})
-        table[file] = {title: _status(title, ports, reasons) for title in [*titles, *ports, *reasons]}
+        table[file] = {title: _status(title, ports, reasons) for title in titles}
     return table
 
 
@@ -63,6 +68,13 @@ def _status(title: str, ports: dict[str, Port], reasons: dict[str, str]) -> str 
     if title in ports:
         return "ported"
     return f"not applicable: {reasons[title]}" if title in reasons else None
+
+
+def unlisted_ports() -> list[str]:
+    """Ports under a title that upstream does not have, and titles that are listed twice."""
+    upstream = upstream_titles()
+    twice = [f"{file}: {title}" for file, titles in upstream.items() for title in titles if titles.count(title) > 1]
+    return twice + [f"{file}: {port.title}" for file, port in all_ports() if port.title not in upstream[file]]
 
 
 def stale_entries() -> list[str]:

@@ -107,7 +107,7 @@ def test(title: str) -> Callable[[Callable[[Test], None]], Callable[[Test], None
     return register
 
 
-test.__test__ = False
+test.__test__ = False  # type: ignore[attr-defined]
 
 
 def add_port(module: str, title: str, function: PortFunction) -> None:

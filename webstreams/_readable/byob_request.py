@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from .._buffer import is_released, open_view
-from .._idl import refuse_constructor, to_enforced_integer
+from .._idl import INTERNAL, refuse_constructor, to_enforced_integer
 from .._jobs import JobQueue
 
 
@@ -26,9 +26,12 @@ class ReadableStreamBYOBRequest:
 
     __slots__ = ("__weakref__", "_controller", "_view")
 
-    def __init__(self, controller: RespondingController | None = None, view: memoryview | None = None) -> None:
-        if controller is None or view is None:
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamBYOBRequest")
+        self._set_up(*setup)
+
+    def _set_up(self, controller: RespondingController, view: memoryview) -> None:
         self._controller: RespondingController | None = controller
         self._view: memoryview | None = view
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
 from .._errors import callback_error
-from .._idl import refuse_constructor
+from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
 from .._promise import Promise, converted, upon
 from .byob_request import ReadableStreamBYOBRequest
@@ -41,10 +41,10 @@ class ReadableByteStreamController(ReadableController):
 
     _is_byte_controller = True
 
-    def __init__(self, stream: ReadableStreamState[Any] | None = None, *setup: Any) -> None:
-        if not isinstance(stream, ReadableStreamState) or not setup:
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
             raise refuse_constructor("ReadableByteStreamController")
-        self._set_up(stream, *setup)
+        self._set_up(*setup)
 
     def _set_up(
         self,
@@ -70,11 +70,7 @@ class ReadableByteStreamController(ReadableController):
         self._jobs: JobQueue = stream._jobs
         self._on_pull_fulfilled = self._pull_fulfilled
         stream._controller = self
-        try:
-            start_result = source.start(self)
-        except BaseException:
-            self._clear_algorithms()
-            raise
+        start_result = source.start(self)
         upon(self._jobs, converted(self._jobs, start_result, source.context), self._start_fulfilled, self._error)
 
     def _start_fulfilled(self, _: Any) -> None:
@@ -158,6 +154,9 @@ class ReadableByteStreamController(ReadableController):
             first = self._pending_pull_intos[0]
             first.reader_type = "none"
             self._pending_pull_intos = deque([first])
+
+    def _has_queued(self) -> bool:
+        return self._queue.total > 0
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:
         reader = self._stream._reader
@@ -402,7 +401,7 @@ class ReadableByteStreamController(ReadableController):
         """ReadableByteStreamControllerGetBYOBRequest"""
         if self._byob_request is None and self._pending_pull_intos:
             view = self._pending_pull_intos[0].unfilled()
-            self._byob_request = ReadableStreamBYOBRequest(self, view)
+            self._byob_request = ReadableStreamBYOBRequest(INTERNAL, self, view)
         return self._byob_request
 
     def _invalidate_byob_request(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from .._idl import INTERNAL
 from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
 from .reader import ReadableStreamDefaultReader, ReadableStreamGenericReader
@@ -30,7 +31,7 @@ class ByteTee(Tee):
         self.reader: ReadableStreamGenericReader = ReadableStreamDefaultReader(stream)
         self.read_again = [False, False]
         for index, branch in enumerate((branch1, branch2)):
-            self.controllers.append(ReadableByteStreamController(branch, TeeBranch(self, index), 0, None))
+            self.controllers.append(ReadableByteStreamController(INTERNAL, branch, TeeBranch(self, index), 0, None))
         self.forward_reader_error(self.reader)
 
     def forward_reader_error(self, this_reader: ReadableStreamGenericReader) -> None:

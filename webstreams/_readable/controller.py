@@ -9,7 +9,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from .._errors import callback_error
-from .._idl import refuse_constructor
+from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
 from .._promise import DEFERRED, Promise, converted, upon
 from .._queue import QueueWithSizes
@@ -38,10 +38,10 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         "_stream",
     )
 
-    def __init__(self, stream: ReadableStreamState[T] | None = None, *setup: Any) -> None:
-        if not isinstance(stream, ReadableStreamState) or not setup:
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamDefaultController")
-        self._set_up(stream, *setup)
+        self._set_up(*setup)
 
     def _set_up(
         self,
@@ -65,11 +65,7 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         self._jobs: JobQueue = stream._jobs
         self._on_pull_fulfilled = self._pull_fulfilled
         stream._controller = self
-        try:
-            start_result = source.start(self)
-        except BaseException:
-            self._clear_algorithms()
-            raise
+        start_result = source.start(self)
         upon(self._jobs, converted(self._jobs, start_result, source.context), self._start_fulfilled, self._error)
 
     def _start_fulfilled(self, _: Any) -> None:
@@ -141,6 +137,9 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
 
     def _release_steps(self) -> None:
         """[[ReleaseSteps]]"""
+
+    def _has_queued(self) -> bool:
+        return bool(self._queue.chunks)
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:
         reader = self._stream._reader

@@ -2,72 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from .._errors import callback_error
+from .._errors import StreamError, callback_error
 from .._jobs import JobQueue
-from .._promise import AlgorithmPromise, Promise, ThenReaction, adopt, is_awaitable
+from .._promise import (
+    AlgorithmPromise,
+    Promise,
+    ThenReaction,
+    is_awaitable,
+    promise_rejected_with,
+    promise_resolved_with,
+)
+from .._task import CoroutineCall
+from .iterator import END_OF_ITERATION
 from .source import Source
-
-_DONE: Final = object()
 
 
 class IterableSource(Source):
     """The pull and cancel algorithms over an iterator of either kind."""
 
-    __slots__ = ("_controller", "_is_async", "_iterator", "_jobs", "_running", "context")
+    __slots__ = ("_controller", "_is_async", "_iterator", "_jobs", "context")
 
-    context: Context | None
+    context: Context
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
         self._is_async, self._iterator = _open(iterable)
         self._controller: Any = None
-        # The coroutine call of the __anext__() under way.
-        self._running: Any = None
         self.context = copy_context()
 
     def pull(self, controller: Any) -> Promise[Any]:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
-        next_value = self._react(self._next(), _identity)
+        next_value: Promise[Any] = Promise(self._jobs)
+        self._next()._react(next_value._fulfill, partial(_reject_or_end, next_value))
         return self._react(next_value, self._take)
 
     def _take(self, value: Any) -> None:
-        if value is _DONE:
+        if value is END_OF_ITERATION:
             self._controller._close()
         else:
             self._controller._enqueue(value)
 
     def _next(self) -> Promise[Any]:
-        """Web IDL: "get an async iterator next value"; `_DONE` at the end."""
-        promise: Promise[Any] = Promise(self._jobs)
-        if self._is_async:
-            adopt(promise, _anext(self._iterator), self.context)
-            return promise
+        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end."""
+        if not self._is_async:
+            return self._next_of_sync()
         try:
-            value = next(self._iterator, _DONE)
+            result = self._iterator.__anext__()
         except BaseException as error:
-            promise._reject(callback_error(error))
-        else:
-            promise._resolve_with(value)
+            return promise_rejected_with(self._jobs, callback_error(error))
+        return result if isinstance(result, Promise) else self._started(_await_next(result))
+
+    def _started(self, coroutine: Any) -> Promise[Any]:
+        promise: Promise[Any] = Promise(self._jobs)
+        CoroutineCall(self._jobs, coroutine, self.context.copy(), promise).start()
         return promise
 
-    def cancel(self, reason: object) -> Promise[Any] | None:
-        """Web IDL: "close" the iterator: call its ``aclose()`` or ``close()`` if it has one."""
-        method = getattr(self._iterator, "aclose" if self._is_async else "close", None)
-        if method is None:
-            return None
-        result = method()
-        if not is_awaitable(result):
-            return None
+    def _next_of_sync(self) -> Promise[Any]:
+        """CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself."""
         promise: Promise[Any] = Promise(self._jobs)
-        adopt(promise, result, self.context)
-        return self._react(promise, _ignore)
+        try:
+            value = next(self._iterator, END_OF_ITERATION)
+        except BaseException as error:
+            self._later(1, partial(promise._reject, callback_error(error)))
+            return promise
+        if value is END_OF_ITERATION:
+            self._later(3, partial(promise._fulfill, value))
+        elif is_awaitable(value):
+            item = Promise.resolve(value)
+            item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
+        else:
+            self._later(2, partial(promise._fulfill, value))
+        return promise
 
-    def _react(self, promise: Promise[Any], function: Any) -> Promise[Any]:
+    def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
+        self._jobs.push(partial(settle, value))
+
+    def _later(self, jobs: int, action: Callable[[], None]) -> None:
+        """Run an action after so many jobs."""
+        self._jobs.push(action if jobs == 1 else partial(self._later, jobs - 1, action))
+
+    def cancel(self, reason: object) -> Promise[Any]:
+        """Web IDL: "close" the iterator: call its ``aclose()`` or ``close()`` if it has one."""
+        closed = self._close_async() if self._is_async else self._close_sync()
+        return self._react(closed, _ignore)
+
+    def _close_async(self) -> Promise[Any]:
+        method = getattr(self._iterator, "aclose", None)
+        if method is None:
+            return promise_resolved_with(self._jobs)
+        result = method()
+        if not isinstance(result, Promise):
+            result = self._started(_await(result))
+        return self._react(result, _identity)
+
+    def _close_sync(self) -> Promise[Any]:
+        method = getattr(self._iterator, "close", None)
+        if method is not None:
+            method()
+        promise: Promise[Any] = Promise(self._jobs)
+        self._later(2, partial(promise._fulfill, None))
+        return promise
+
+    def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:
         derived: Promise[Any] = AlgorithmPromise(self._jobs)
         promise._handled_by(ThenReaction(promise, function, None, derived))
         return derived
@@ -79,8 +121,8 @@ def _open(iterable: Any) -> tuple[bool, Any]:
         raise TypeError(
             f"from_() takes an iterable of chunks, and a {type(iterable).__name__} is most likely one chunk"
         )
-    if hasattr(type(iterable), "__aiter__"):
-        return True, type(iterable).__aiter__(iterable)
+    if getattr(type(iterable), "__aiter__", None) is not None:
+        return True, aiter(iterable)
     try:
         return False, iter(iterable)
     except TypeError:
@@ -89,11 +131,23 @@ def _open(iterable: Any) -> tuple[bool, Any]:
         raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
 
 
-async def _anext(iterator: AsyncIterator[Any]) -> Any:
+async def _await_next(awaitable: Awaitable[Any]) -> Any:
     try:
-        return await iterator.__anext__()
+        return await awaitable
     except StopAsyncIteration:
-        return _DONE
+        return END_OF_ITERATION
+
+
+async def _await(result: Any) -> Any:
+    return await result if is_awaitable(result) else result
+
+
+def _reject_or_end(promise: Promise[Any], reason: object) -> None:
+    ended = reason.reason if isinstance(reason, StreamError) else reason
+    if isinstance(ended, StopAsyncIteration):
+        promise._fulfill(END_OF_ITERATION)
+    else:
+        promise._reject(reason)
 
 
 def _identity(value: Any) -> Any:

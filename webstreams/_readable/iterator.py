@@ -3,18 +3,108 @@ iterators)."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Generic, NoReturn, Self
+from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
 from .._promise import FULFILLED, PENDING, REJECTED, Promise, ThenReaction, promise_resolved_with
 from .reader import ReadableStreamDefaultReader, ReadPromise
+from .state import ReadableStreamState
 
 T = TypeVar("T", default=Any)
 
 END_OF_ITERATION: Final = object()
+
+
+class Iteration:
+    """The state of one iteration. It does not know its iterator, which may be collected while a read is pending."""
+
+    __slots__ = ("finished", "jobs", "ongoing", "prevent_cancel", "reader")
+
+    def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
+        self.jobs = reader._jobs
+        self.reader = reader
+        self.prevent_cancel = prevent_cancel
+        # Web IDL: "is finished" and "ongoing promise".
+        self.finished = False
+        self.ongoing: Promise[Any] | None = None
+
+    def is_waiting(self) -> bool:
+        """Whether a read is pending that no chunk has answered yet."""
+        return self.reader._stream is not None and bool(self.reader._read_requests)
+
+    def after_ongoing(self, steps: Callable[[Any], Promise[Any]]) -> Promise[Any]:
+        """Run steps now, or after the ongoing promise is settled; what they return becomes the ongoing promise."""
+        ongoing = self.ongoing
+        if ongoing is None:
+            promise: Promise[Any] = steps(None)
+        else:
+            promise = _IteratorPromise(self.jobs)
+            ongoing._handled_by(ThenReaction(ongoing, steps, steps, promise))
+        self.ongoing = promise
+        return promise
+
+    def next_steps(self, _: Any) -> Promise[Any]:
+        """Web IDL: the steps of ``next()``, with the Standard's "get the next iteration result"."""
+        stream = self.reader._stream
+        if self.finished or stream is None:
+            self.finished = True
+            ended = _IteratorPromise(self.jobs)
+            ended._fulfill(END_OF_ITERATION)
+            return ended
+        promise: IterationPromise[Any] = IterationPromise(self, stream)
+        self.reader._read(promise)
+        return promise
+
+    def return_steps(self, _: Any) -> Promise[Any]:
+        """Web IDL: the steps of ``return()``."""
+        if self.finished or self.reader._stream is None:
+            self.finished = True
+            return promise_resolved_with(self.jobs)
+        self.finished = True
+        return self.leave()
+
+    def leave(self) -> Promise[Any]:
+        """Streams Standard: "asynchronous iterator return". A pending read ends first."""
+        self.finished = True
+        reader = self.reader
+        if self.prevent_cancel:
+            requests, reader._read_requests = reader._read_requests, deque()
+            for request in requests:
+                request.close_steps()
+            result: Promise[Any] = promise_resolved_with(self.jobs)
+        else:
+            result = reader._generic_cancel(None)
+        self.release()
+        return result
+
+    def release(self) -> None:
+        """Free the lock, unless it is free."""
+        if self.reader._stream is not None:
+            self.reader._release()
+
+
+def _has_ended(promise: Promise[Any]) -> bool:
+    return promise._state == FULFILLED and promise._value is END_OF_ITERATION
+
+
+class _IteratorPromise(Promise[Any]):
+    """A promise of the iterator: one that is fulfilled with `END_OF_ITERATION` raises `StopAsyncIteration`."""
+
+    __slots__ = ()
+
+    def result(self) -> Any:
+        """Give the chunk, or raise `StopAsyncIteration` or the error."""
+        if _has_ended(self):
+            raise StopAsyncIteration
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that `result` would raise, or None."""
+        return StopAsyncIteration() if _has_ended(self) else super().exception()
 
 
 class IterationPromise(ReadPromise[T]):
@@ -23,13 +113,13 @@ class IterationPromise(ReadPromise[T]):
     # Python: Web IDL makes two promises, one that reacts to the other. This one is settled a job later instead.
     """
 
-    __slots__ = ("_outcome", "_reader")
+    __slots__ = ("_iteration", "_outcome")
 
     _what = "the promise of __anext__()"
 
-    def __init__(self, reader: ReadableStreamDefaultReader[Any], stream: Any) -> None:
+    def __init__(self, iteration: Iteration, stream: ReadableStreamState[Any]) -> None:
         super().__init__(stream)
-        self._reader = reader
+        self._iteration = iteration
         # How it will be settled, once that is known.
         self._outcome = PENDING
 
@@ -39,13 +129,23 @@ class IterationPromise(ReadPromise[T]):
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed: the iteration ends and the lock is free."""
-        self._release_reader()
+        self._iteration.release()
         self._settle_a_job_later(FULFILLED, END_OF_ITERATION)
 
     def error_steps(self, error: object) -> None:
         """The stream is errored: the iteration ends and the lock is free."""
-        self._release_reader()
+        self._iteration.release()
         self._settle_a_job_later(REJECTED, error)
+
+    def result(self) -> T:
+        """Give the chunk, or raise `StopAsyncIteration` or the error."""
+        if _has_ended(self):
+            raise StopAsyncIteration
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that `result` would raise, or None."""
+        return StopAsyncIteration() if _has_ended(self) else super().exception()
 
     def _settle_a_job_later(self, outcome: int, value: Any) -> None:
         self._outcome = outcome
@@ -53,6 +153,7 @@ class IterationPromise(ReadPromise[T]):
         self._jobs.push(self._deliver)
 
     def _deliver(self) -> None:
+        self._iteration.ongoing = None
         if self._state != PENDING:
             return  # withdrawn meanwhile
         if self._outcome == FULFILLED:
@@ -60,23 +161,14 @@ class IterationPromise(ReadPromise[T]):
         else:
             self._reject(self._value)
 
-    def _release_reader(self) -> None:
-        if self._reader._stream is not None:
-            self._reader._release()
-
-    def result(self) -> T:
-        """Give the chunk, or raise `StopAsyncIteration` or the error."""
-        if self._state == FULFILLED and self._value is END_OF_ITERATION:
-            raise StopAsyncIteration
-        return super().result()
-
     def _withdraw(self) -> None:
-        outcome, (is_chunk, chunk) = self._outcome, self._taken_back()
-        if outcome == PENDING:
+        if self._outcome == PENDING:
+            self._iteration.ongoing = None
             super()._withdraw()
             return
+        is_chunk, chunk = self._outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
         self._become_withdrawn()
-        if outcome == FULFILLED and is_chunk:
+        if is_chunk:
             self._stream._unread(chunk)
 
     def _taken_back(self) -> tuple[bool, Any]:
@@ -91,14 +183,10 @@ class ReadableStreamAsyncIterator(Generic[T]):
     to it any more.
     """
 
-    __slots__ = ("__weakref__", "_finished", "_ongoing", "_prevent_cancel", "_reader")
+    __slots__ = ("__weakref__", "_iteration")
 
     def __init__(self, reader: ReadableStreamDefaultReader[T], prevent_cancel: bool) -> None:
-        self._reader = reader
-        self._prevent_cancel = prevent_cancel
-        self._finished = False
-        # The promise of the last call.
-        self._ongoing: Promise[Any] | None = None
+        self._iteration = Iteration(reader, prevent_cancel)
 
     def __aiter__(self) -> Self:
         """Give the iterator itself."""
@@ -109,70 +197,20 @@ class ReadableStreamAsyncIterator(Generic[T]):
 
         Cancelling the task that awaits it withdraws the read: no chunk is lost.
         """
-        self._reader._jobs.require_running()
-        promise = self._after_ongoing(self._next_steps)
-        self._ongoing = promise
-        return promise
+        iteration = self._iteration
+        iteration.jobs.require_running()
+        return iteration.after_ongoing(iteration.next_steps)
 
     def aclose(self) -> Promise[None]:
         """Leave the iteration: cancel the stream, unless `prevent_cancel` was set, and free the lock.
 
         Never waits behind a read that does not come: a pending ``__anext__()`` ends. Calling it again does nothing.
         """
-        self._reader._jobs.require_running()
-        ongoing = self._ongoing
-        if isinstance(ongoing, IterationPromise) and self._is_waiting():
-            self._ongoing = None
-        promise = self._after_ongoing(self._return_steps)
-        self._ongoing = promise
-        return promise
-
-    def _is_waiting(self) -> bool:
-        """Whether a read is pending that no chunk has answered yet."""
-        return self._reader._stream is not None and bool(self._reader._read_requests)
-
-    def _after_ongoing(self, steps: Any) -> Promise[Any]:
-        ongoing = self._ongoing
-        if ongoing is None or ongoing.done():
-            return steps(None)  # type: ignore[no-any-return]
-        derived = _ChainedPromise(self._reader._jobs)
-        ongoing._handled_by(ThenReaction(ongoing, steps, steps, derived))
-        return derived
-
-    def _next_steps(self, _: Any) -> Promise[Any]:
-        """Web IDL: "get the next iteration result"."""
-        reader = self._reader
-        stream = reader._stream
-        if self._finished or stream is None:
-            self._finished = True
-            ended = _ChainedPromise(reader._jobs)
-            ended._fulfill(END_OF_ITERATION)
-            return ended
-        promise: IterationPromise[Any] = IterationPromise(reader, stream)
-        reader._read(promise)
-        return promise
-
-    def _return_steps(self, _: Any) -> Promise[Any]:
-        """Web IDL: "asynchronous iterator return"."""
-        if self._finished or self._reader._stream is None:
-            self._finished = True
-            return promise_resolved_with(self._reader._jobs)
-        return self._leave().then(_ignore)
-
-    def _leave(self) -> Promise[Any]:
-        self._finished = True
-        reader = self._reader
-        waiting = [each for each in reader._read_requests if isinstance(each, IterationPromise)]
-        result: Promise[Any] = promise_resolved_with(reader._jobs)
-        if not self._prevent_cancel:
-            result = reader._generic_cancel(None)
-        else:
-            for request in waiting:
-                reader._read_requests.remove(request)
-                request.close_steps()
-        if reader._stream is not None:
-            reader._release()
-        return result
+        iteration = self._iteration
+        iteration.jobs.require_running()
+        if iteration.is_waiting():
+            iteration.ongoing = None
+        return iteration.after_ongoing(iteration.return_steps).then(_ignore)
 
     async def __aenter__(self) -> Self:
         """Give the iterator itself."""
@@ -186,38 +224,23 @@ class ReadableStreamAsyncIterator(Generic[T]):
 
     def __del__(self) -> None:
         """Leave the iteration when nobody refers to the iterator any more: ``async for`` was left early."""
-        reader = getattr(self, "_reader", None)
-        if reader is None or self._finished or reader._stream is None or reader._jobs.loop.is_closed():
+        iteration: Iteration | None = getattr(self, "_iteration", None)
+        if iteration is None or iteration.finished or iteration.reader._stream is None:
             return
-        if reader._jobs.is_running():
-            errored = reader._stream._state == "errored"
-            result = self._leave()
-            if errored:
-                result._mark_handled()
-        else:
-            reader._jobs.loop.call_soon_threadsafe(partial(_leave_later, reader, self._prevent_cancel))
+        if iteration.jobs.is_running():
+            _abandon(iteration)
+        elif not iteration.jobs.loop.is_closed():
+            iteration.jobs.loop.call_soon_threadsafe(_abandon, iteration)
 
 
-class _ChainedPromise(Promise[Any]):
-    """A promise of the iterator that is not a read itself."""
-
-    __slots__ = ()
-
-    def result(self) -> Any:
-        """Give the chunk, or raise `StopAsyncIteration` or the error."""
-        if self._state == FULFILLED and self._value is END_OF_ITERATION:
-            _stop()
-        return super().result()
-
-
-def _stop() -> NoReturn:
-    raise StopAsyncIteration
+def _abandon(iteration: Iteration) -> None:
+    stream = iteration.reader._stream
+    if stream is not None:
+        errored = stream._state == "errored"
+        result = iteration.leave()
+        if errored:
+            result._mark_handled()  # the loop was left after the error was seen, or because nobody cared
 
 
 def _ignore(_: Any) -> None:
     return None
-
-
-def _leave_later(reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
-    if reader._stream is not None:
-        ReadableStreamAsyncIterator(reader, prevent_cancel)._leave()

@@ -21,6 +21,20 @@ from .state import ReadableStreamState, ReadRequest
 Action = Callable[[], Promise[Any]]
 
 
+class PipeOptions:
+    """Web IDL's StreamPipeOptions, converted in the order of the names."""
+
+    __slots__ = ("prevent_abort", "prevent_cancel", "prevent_close", "signal")
+
+    def __init__(self, prevent_abort: Any, prevent_cancel: Any, prevent_close: Any, signal: Any) -> None:
+        self.prevent_abort = bool(prevent_abort)
+        self.prevent_cancel = bool(prevent_cancel)
+        self.prevent_close = bool(prevent_close)
+        if signal is not None and not isinstance(signal, AbortSignal):
+            raise TypeError(f"the signal must be an AbortSignal or None, not {type(signal).__name__}")
+        self.signal = signal
+
+
 class PipePromise(Promise[None]):
     """The promise of ``pipe_to()``: cancelling the only task that awaits it aborts the pipe, and waits until it has
     ended."""
@@ -45,16 +59,15 @@ class Pipe(ReadRequest):
 
     __slots__ = (
         "_after_writes",
+        "_chunk",
         "_pending_writes",
+        "_reading_from_queue",
         "_ready",
         "dest",
-        "prevent_abort",
-        "prevent_cancel",
-        "prevent_close",
+        "options",
         "promise",
         "reader",
         "shutting_down",
-        "signal",
         "source",
         "writer",
     )
@@ -63,17 +76,11 @@ class Pipe(ReadRequest):
         self,
         source: ReadableStreamState[Any],
         dest: WritableStreamState[Any],
-        prevent_close: bool,
-        prevent_abort: bool,
-        prevent_cancel: bool,
-        signal: AbortSignal | None,
+        options: PipeOptions,
     ) -> None:
         self.source = source
         self.dest = dest
-        self.prevent_close = prevent_close
-        self.prevent_abort = prevent_abort
-        self.prevent_cancel = prevent_cancel
-        self.signal = signal
+        self.options = options
         self.reader = ReadableStreamDefaultReader(source)
         self.writer = WritableStreamDefaultWriter(dest)
         self.shutting_down = False
@@ -82,15 +89,18 @@ class Pipe(ReadRequest):
         self._pending_writes = 0
         self._after_writes: Callable[[], object] | None = None
         self._ready = _ReadyHook(self)
+        # A chunk that was not in the queue when it was read is written a job later.
+        self._reading_from_queue = False
+        self._chunk: Any = None
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
         self.source._disturbed = True
-        if self.signal is not None:
-            if self.signal.aborted:
+        if self.options.signal is not None:
+            if self.options.signal.aborted:
                 self._abort_algorithm()
                 return self.promise
-            self.signal._add_algorithm(self._abort_algorithm)
+            self.options.signal._add_algorithm(self._abort_algorithm)
         self._watch()
         self._step()
         return self.promise
@@ -116,19 +126,19 @@ class Pipe(ReadRequest):
             self._dest_closed()
 
     def _source_errored(self, error: object) -> None:
-        if self.prevent_abort:
+        if self.options.prevent_abort:
             self._shutdown(error)
         else:
             self._shutdown_with_action(partial(self.dest._abort, error), error)
 
     def _dest_errored(self, error: object) -> None:
-        if self.prevent_cancel:
+        if self.options.prevent_cancel:
             self._shutdown(error)
         else:
             self._shutdown_with_action(partial(self.source._cancel, error), error)
 
     def _source_closed(self, _: Any) -> None:
-        if self.prevent_close:
+        if self.options.prevent_close:
             self._shutdown()
         else:
             self._shutdown_with_action(self.writer._close_with_error_propagation)
@@ -138,8 +148,8 @@ class Pipe(ReadRequest):
         self._dest_errored(error)
 
     def _abort_algorithm(self) -> None:
-        assert self.signal is not None
-        self.abort_with(self.signal.reason)
+        assert self.options.signal is not None
+        self.abort_with(self.options.signal.reason)
 
     def abort_with(self, error: object) -> None:
         """Stop the pipe as an abort of its signal does."""
@@ -148,10 +158,10 @@ class Pipe(ReadRequest):
     def _abort_both(self, error: object) -> Promise[Any]:
         jobs = self.source._jobs
         promises = []
-        if not self.prevent_abort:
+        if not self.options.prevent_abort:
             writable = self.dest._state == "writable"
             promises.append(self.dest._abort(error) if writable else promise_resolved_with(jobs))
-        if not self.prevent_cancel:
+        if not self.options.prevent_cancel:
             readable = self.source._state == "readable"
             promises.append(self.source._cancel(error) if readable else promise_resolved_with(jobs))
         return wait_for_all(jobs, promises)
@@ -174,13 +184,24 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
+        self._reading_from_queue = self.source._controller._has_queued()
         self.reader._read(self)
+        self._reading_from_queue = False
 
     def chunk_steps(self, chunk: Any) -> None:
-        """Write the chunk."""
+        """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
         self._pending_writes += 1
+        if self._reading_from_queue:
+            self.writer._write(chunk, self)
+            self.source._jobs.push(self._first_hop)
+        else:
+            self._chunk = chunk
+            self.source._jobs.push(self._write_chunk)
+
+    def _write_chunk(self) -> None:
+        chunk, self._chunk = self._chunk, None
         self.writer._write(chunk, self)
-        self.source._jobs.push(self._first_hop)
+        self.source._jobs.push(self._second_hop)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too."""
@@ -245,8 +266,8 @@ class Pipe(ReadRequest):
         """Finalize: both locks are free before the promise is settled."""
         self.writer._release()
         self.reader._release()
-        if self.signal is not None:
-            self.signal._remove_algorithm(self._abort_algorithm)
+        if self.options.signal is not None:
+            self.options.signal._remove_algorithm(self._abort_algorithm)
         if error:
             self.promise._reject(error[0])
         else:

@@ -78,6 +78,10 @@ class ReadableController:
         """[[ReleaseSteps]]"""
         raise NotImplementedError
 
+    def _has_queued(self) -> bool:
+        """Whether a read would be answered from the queue."""
+        raise NotImplementedError
+
     def _withdraw_read(self, read_request: ReadRequest) -> None:
         """Forget a pending read request whose only task was cancelled."""
         raise NotImplementedError

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol, overload
 from typing_extensions import TypeVar
 
 from .._abort import AbortSignal
+from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
@@ -19,7 +20,7 @@ from .byte_tee import ByteTee
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
 from .iterator import ReadableStreamAsyncIterator
-from .pipe import Pipe
+from .pipe import Pipe, PipeOptions
 from .reader import ReadableStreamDefaultReader
 from .source import Source, UnderlyingSource
 from .state import ReadableStreamState
@@ -86,7 +87,7 @@ class ReadableStream(ReadableStreamState[T]):
         else:
             size_algorithm = extract_size_algorithm(strategy_members)
             high_water_mark = extract_high_water_mark(strategy_members, 1)
-            ReadableStreamDefaultController(self, source, high_water_mark, size_algorithm)
+            ReadableStreamDefaultController(INTERNAL, self, source, high_water_mark, size_algorithm)
 
     def _set_up_byte_controller(self, source: UnderlyingSource, strategy: StrategyMembers) -> None:
         """SetUpReadableByteStreamControllerFromUnderlyingSource"""
@@ -97,7 +98,7 @@ class ReadableStream(ReadableStreamState[T]):
         high_water_mark = extract_high_water_mark(strategy, 0)
         if source.auto_allocate_chunk_size == 0:
             raise TypeError("auto_allocate_chunk_size must be greater than 0")
-        ReadableByteStreamController(self, source, high_water_mark, source.auto_allocate_chunk_size)
+        ReadableByteStreamController(INTERNAL, self, source, high_water_mark, source.auto_allocate_chunk_size)
 
     @staticmethod
     def from_(iterable: AsyncIterable[U] | Iterable[U]) -> ReadableStream[U]:
@@ -161,20 +162,11 @@ class ReadableStream(ReadableStreamState[T]):
         arguments that are no streams or no signal. Streams Standard, 4.2.4.
         """
         self._jobs.require_running()
-        readable = getattr(transform, "readable", None)
-        writable = getattr(transform, "writable", None)
-        if not isinstance(readable, ReadableStreamState) or not isinstance(writable, WritableStreamState):
-            raise TypeError(
-                "pipe_through() needs an object with a ReadableStream as `readable` and a WritableStream as `writable`, "
-                f"not {transform!r}"
-            )
-        _require_signal(signal)
-        if self._is_locked():
-            raise self._locked_error("pipe")
-        _require_unlocked_destination(writable)
-        pipe = Pipe(self, writable, bool(prevent_close), bool(prevent_abort), bool(prevent_cancel), signal)
-        pipe.start()._mark_handled()
-        return readable  # type: ignore[return-value]
+        readable, writable = _convert_pair(transform)
+        options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
+        self._require_pipeable(writable)
+        Pipe(self, writable, options).start()._mark_handled()
+        return readable  # type: ignore[no-any-return]
 
     def pipe_to(
         self,
@@ -188,10 +180,10 @@ class ReadableStream(ReadableStreamState[T]):
         """Write every chunk to `destination`, no faster than it takes them; fulfilled when all is written and closed.
 
         An error of the stream aborts the destination, an error or the closing of the destination cancels the stream,
-        the end of the stream closes the destination; `prevent_abort`, `prevent_cancel` and `prevent_close` turn each
-        of them off. Aborting `signal` stops the pipe: writes that were handed over are finished first, then it is
-        rejected with the signal's reason. Cancelling the only task that awaits the promise does the same, and the
-        task is cancelled when the pipe has ended. Both locks are free before the promise is settled.
+        the end of the stream closes the destination; `prevent_abort`, `prevent_cancel` and `prevent_close` turn each of
+        them off. Aborting `signal` stops the pipe: writes that were handed over are finished first, then it is rejected
+        with the signal's reason. Cancelling the only task that awaits the promise does the same, and the task is
+        cancelled when the pipe has ended. Both locks are free before the promise is settled.
 
         Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
         Streams Standard, 4.2.4.
@@ -200,14 +192,17 @@ class ReadableStream(ReadableStreamState[T]):
         try:
             if not isinstance(destination, WritableStreamState):
                 raise TypeError(f"pipe_to() needs a WritableStream, not {type(destination).__name__}")
-            _require_signal(signal)
-            if self._is_locked():
-                raise self._locked_error("pipe")
-            _require_unlocked_destination(destination)
-        except TypeError as error:
+            options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
+            self._require_pipeable(destination)
+        except Exception as error:
             return promise_rejected_with(self._jobs, error)
-        pipe = Pipe(self, destination, bool(prevent_close), bool(prevent_abort), bool(prevent_cancel), signal)
-        return pipe.start()
+        return Pipe(self, destination, options).start()
+
+    def _require_pipeable(self, destination: WritableStreamState[Any]) -> None:
+        if self._is_locked():
+            raise self._locked_error("pipe")
+        if destination._writer is not None:
+            raise TypeError(f"cannot pipe into the writable stream: it is locked to {destination._writer!r}")
 
     def tee(self) -> tuple[ReadableStream[T], ReadableStream[T]]:
         """Split the stream, which is locked from now on, into two that get the same chunks.
@@ -253,7 +248,7 @@ def create_readable_stream(
     """CreateReadableStream"""
     if stream is None:
         stream = ReadableStream(BLANK)
-    ReadableStreamDefaultController(stream, source, high_water_mark, size_algorithm)
+    ReadableStreamDefaultController(INTERNAL, stream, source, high_water_mark, size_algorithm)
     return stream
 
 
@@ -263,15 +258,16 @@ def create_readable_byte_stream(
     """CreateReadableByteStream"""
     if stream is None:
         stream = ReadableStream(BLANK)
-    ReadableByteStreamController(stream, source, high_water_mark, None)
+    ReadableByteStreamController(INTERNAL, stream, source, high_water_mark, None)
     return stream
 
 
-def _require_signal(signal: Any) -> None:
-    if signal is not None and not isinstance(signal, AbortSignal):
-        raise TypeError(f"the signal must be an AbortSignal or None, not {type(signal).__name__}")
-
-
-def _require_unlocked_destination(destination: WritableStreamState[Any]) -> None:
-    if destination._writer is not None:
-        raise TypeError(f"cannot pipe into the writable stream: it is locked to {destination._writer!r}")
+def _convert_pair(transform: Any) -> tuple[Any, Any]:
+    """Convert to a ReadableWritablePair."""
+    readable = getattr(transform, "readable", None)
+    if not isinstance(readable, ReadableStreamState):
+        raise TypeError(f"pipe_through() needs an object whose `readable` is a ReadableStream, not {readable!r}")
+    writable = getattr(transform, "writable", None)
+    if not isinstance(writable, WritableStreamState):
+        raise TypeError(f"pipe_through() needs an object whose `writable` is a WritableStream, not {writable!r}")
+    return readable, writable

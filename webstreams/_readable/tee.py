@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from .._idl import INTERNAL
 from .._promise import AlgorithmPromise, Promise
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
@@ -90,7 +91,7 @@ class DefaultTee(Tee, ReadRequest):
         self.reader = ReadableStreamDefaultReader(stream)
         self.read_again = False
         for index, branch in enumerate((branch1, branch2)):
-            self.controllers.append(ReadableStreamDefaultController(branch, TeeBranch(self, index), 1, None))
+            self.controllers.append(ReadableStreamDefaultController(INTERNAL, branch, TeeBranch(self, index), 1, None))
         self.reader.closed._react(None, self.reader_errored)
 
     def pull(self, index: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from .._idl import Members, refuse_constructor
+from .._idl import INTERNAL, Members, refuse_constructor
 from .._promise import AlgorithmPromise
 from .state import TransformStreamState
 
@@ -55,10 +55,13 @@ class TransformStreamDefaultController(Generic[T]):
 
     __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
 
-    def __init__(self, stream: TransformStreamState | None = None, transformer: Transformer | None = None) -> None:
-        """SetUpTransformStreamDefaultController"""
-        if not isinstance(stream, TransformStreamState) or transformer is None:
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
             raise refuse_constructor("TransformStreamDefaultController")
+        self._set_up(*setup)
+
+    def _set_up(self, stream: TransformStreamState, transformer: Transformer) -> None:
+        """SetUpTransformStreamDefaultController"""
         self._stream = stream
         # The transform, flush and cancel algorithms; None once they are cleared.
         self._transformer: Transformer | None = transformer

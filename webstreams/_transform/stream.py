@@ -6,6 +6,7 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise
 from .._readable.controller import ReadableStreamDefaultController
@@ -59,7 +60,7 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         self._initialize(
             start_promise, writable_high_water_mark, writable_size, readable_high_water_mark, readable_size
         )
-        controller: TransformStreamDefaultController[O] = TransformStreamDefaultController(self, algorithms)
+        controller: TransformStreamDefaultController[O] = TransformStreamDefaultController(INTERNAL, self, algorithms)
         start_promise._resolve_with(algorithms.start(controller))
 
     def _initialize(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .._abort import AbortController, AbortSignal
 from .._errors import callback_error
-from .._idl import refuse_constructor
+from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue
 from .._promise import DEFERRED, Promise, converted, upon
 from .._queue import QueueWithSizes
@@ -34,10 +34,10 @@ class WritableStreamDefaultController(WritableController):
         "_stream",
     )
 
-    def __init__(self, stream: WritableStreamState[Any] | None = None, *setup: Any) -> None:
-        if not isinstance(stream, WritableStreamState) or not setup:
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
             raise refuse_constructor("WritableStreamDefaultController")
-        self._set_up(stream, *setup)
+        self._set_up(*setup)
 
     def _set_up(
         self,

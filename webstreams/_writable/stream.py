@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from typing_extensions import TypeVar
 
+from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
@@ -46,7 +47,7 @@ class WritableStream(WritableStreamState[T]):
         sink = UnderlyingSink(underlying_sink)
         size_algorithm = extract_size_algorithm(strategy_members)
         high_water_mark = extract_high_water_mark(strategy_members, 1)
-        WritableStreamDefaultController(self, sink, high_water_mark, size_algorithm)
+        WritableStreamDefaultController(INTERNAL, self, sink, high_water_mark, size_algorithm)
 
     @property
     def locked(self) -> bool:
@@ -98,5 +99,5 @@ def create_writable_stream(
     """CreateWritableStream"""
     if stream is None:
         stream = WritableStream(BLANK)
-    WritableStreamDefaultController(stream, sink, high_water_mark, size_algorithm)
+    WritableStreamDefaultController(INTERNAL, stream, sink, high_water_mark, size_algorithm)
     return stream

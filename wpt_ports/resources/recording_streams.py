@@ -24,7 +24,7 @@ class RecordingReadableStream(ReadableStream[Any]):
     events: list[Any]
     events_without_pulls: list[Any]
 
-    def __init__(self, extras: Extras | None = None, strategy: object = None) -> None:
+    def __init__(self, extras: Extras | None = None, strategy: Any = None) -> None:
         members = extras or {}
         self.events = []
         self.events_without_pulls = []
@@ -42,8 +42,8 @@ class RecordingReadableStream(ReadableStream[Any]):
             self.events_without_pulls += ["cancel", reason]
             return members["cancel"](reason) if "cancel" in members else None
 
-        source: dict[str, Any] = {"type": members.get("type"), "start": start, "pull": pull, "cancel": cancel}
-        super().__init__(source, strategy)  # type: ignore[arg-type]
+        source: Any = {"type": members.get("type"), "start": start, "pull": pull, "cancel": cancel}
+        super().__init__(source, strategy)
 
 
 class RecordingWritableStream(WritableStream[Any]):
@@ -52,7 +52,7 @@ class RecordingWritableStream(WritableStream[Any]):
     controller: Any
     events: list[Any]
 
-    def __init__(self, extras: Extras | None = None, strategy: object = None) -> None:
+    def __init__(self, extras: Extras | None = None, strategy: Any = None) -> None:
         members = extras or {}
         self.events = []
 
@@ -72,7 +72,7 @@ class RecordingWritableStream(WritableStream[Any]):
             self.events += ["abort", reason]
             return members["abort"](reason) if "abort" in members else None
 
-        super().__init__({"start": start, "write": write, "close": close, "abort": abort}, strategy)  # type: ignore[arg-type]
+        super().__init__({"start": start, "write": write, "close": close, "abort": abort}, strategy)
 
 
 class RecordingTransformStream(TransformStream[Any, Any]):
@@ -109,12 +109,12 @@ class RecordingTransformStream(TransformStream[Any, Any]):
         )
 
 
-def recording_readable_stream(extras: Extras | None = None, strategy: object = None) -> RecordingReadableStream:
+def recording_readable_stream(extras: Extras | None = None, strategy: Any = None) -> RecordingReadableStream:
     """``recordingReadableStream``."""
     return RecordingReadableStream(extras, strategy)
 
 
-def recording_writable_stream(extras: Extras | None = None, strategy: object = None) -> RecordingWritableStream:
+def recording_writable_stream(extras: Extras | None = None, strategy: Any = None) -> RecordingWritableStream:
     """``recordingWritableStream``."""
     return RecordingWritableStream(extras, strategy)
 
