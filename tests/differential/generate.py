@@ -441,7 +441,7 @@ class Generator:
         return self.pick(
             [
                 (0.8 * trouble, lambda: self.action("c_error", on=stream.id, v=self.reason())),
-                (0.6, lambda: self.signal(stream)),
+                (0.6 * (name != "signal"), lambda: self.signal(stream)),
                 (0.5, lambda: self.action("locked", on=stream.id)),
                 (0.3 if self.pipes else 1.5, lambda: self.action("wsize", on=f"{stream.id}.a")),
                 (0.3 if self.pipes else 2.5, lambda: self.on_writer(stream, f"{stream.id}.a")),

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from webstreams import ReadableStream, StreamError, queue_microtask
+from webstreams import ReadableStream, StreamError, TransformStream, WritableStream, queue_microtask
 
 T = TypeVar("T")
 
@@ -274,5 +274,3 @@ WORKERS = [
     tee,
     byte_tee,
 ]
-
-

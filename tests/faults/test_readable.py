@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ import pytest
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream
 
 from .helpers import (
+    ENOUGH,
+    LIMIT,
     SOURCES,
+    WORKERS,
     ByteSource,
+    Heartbeat,
     RecordingSource,
     count_living,
-    drain,
     failure,
     other_tasks,
     quiet,
@@ -95,6 +99,41 @@ async def test_r2_producer_goes_on_after_cancel() -> None:
         assert await soon(pending) == (None, True)
         await turns()
     assert emitted == ["end"]
+
+
+class LateProducer:
+    """Emits, ends or fails only when it is closed, and is deaf to the cancellation of its task."""
+
+    def __init__(self, ending: str) -> None:
+        self._ending = ending
+        self._closed = asyncio.Event()
+
+    def __aiter__(self) -> LateProducer:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._closed.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._closed.wait()
+        if self._ending == "emit":
+            return "late"
+        raise StopAsyncIteration if self._ending == "end" else KeyError("late")
+
+    async def aclose(self) -> None:
+        self._closed.set()
+
+
+@pytest.mark.parametrize("ending", ["emit", "end", "fail"])
+async def test_r2_producer_emits_or_ends_when_it_is_cancelled(ending: str) -> None:
+    """The iterator behind a from_() stream emits, ends or fails because it is cancelled: nothing escapes."""
+    with quiet():
+        reader = ReadableStream.from_(LateProducer(ending)).get_reader()
+        pending = reader.read()
+        await turns()
+        await soon(reader.cancel("enough"))
+        assert await soon(pending) == (None, True)
+        await turns()
+        assert not other_tasks()
 
 
 @pytest.mark.parametrize("ending", ["write", "close", "abort"])

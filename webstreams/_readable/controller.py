@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 from .._errors import callback_error
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
-from .._promise import DEFERRED, Promise, converted, upon
+from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
 from .._queue import QueueWithSizes
 from .._strategy import SizeAlgorithm, measure
 from .source import Source, UnderlyingSource
@@ -265,12 +265,8 @@ def run_cancel_algorithm(controller: Any, reason: object) -> Promise[Any] | None
     """Run the cancel algorithm, then clear the algorithms: what the [[CancelSteps]] of both controllers end with."""
     source = controller._source
     try:
-        result = source.cancel(reason)
+        return converted(controller._jobs, source.cancel(reason), source.context)
     except BaseException as error:
-        stored = callback_error(error)
-        promise: Promise[Any] = Promise(controller._jobs)
-        promise._reject(stored)
-        return promise
+        return promise_rejected_with(controller._jobs, callback_error(error))
     finally:
         controller._clear_algorithms()
-    return converted(controller._jobs, result, source.context)

@@ -14,7 +14,6 @@ from .._promise import (
     Promise,
     ThenReaction,
     is_awaitable,
-    promise_rejected_with,
     promise_resolved_with,
 )
 from .._task import CoroutineCall
@@ -39,7 +38,12 @@ class IterableSource(Source):
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
         next_value: Promise[Any] = Promise(self._jobs)
-        self._next()._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        try:
+            item = self._next()
+        except BaseException as error:
+            next_value._reject(callback_error(error))
+        else:
+            item._react(next_value._fulfill, partial(_reject_or_end, next_value))
         return self._react(next_value, self._take)
 
     def _take(self, value: Any) -> None:
@@ -52,10 +56,7 @@ class IterableSource(Source):
         """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end."""
         if not self._is_async:
             return self._next_of_sync()
-        try:
-            result = self._iterator.__anext__()
-        except BaseException as error:
-            return promise_rejected_with(self._jobs, callback_error(error))
+        result = self._iterator.__anext__()
         return result if isinstance(result, Promise) else self._started(_await_next(result))
 
     def _started(self, coroutine: Any) -> Promise[Any]:

@@ -1,7 +1,8 @@
 """ReadableStreamPipeTo: reads from one stream and writes to another, as fast as the slower of both (4.9.1).
 
-The loop goes in jobs, with the number of jobs between its steps that the Standard's promises would take:
-wait for `ready` -> read -> write -> (three jobs later) wait for `ready` again.
+The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. As many jobs are between its steps
+as there are when the loop is written with promises, as in the reference implementation: three after a read that was
+answered at once, two after one that had to wait.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ class Pipe(ReadRequest):
         "_after_writes",
         "_chunk",
         "_pending_writes",
+        "_reading",
         "_reading_from_queue",
         "_ready",
+        "_three_hops",
         "dest",
         "options",
         "promise",
@@ -90,7 +93,9 @@ class Pipe(ReadRequest):
         self._after_writes: Callable[[], object] | None = None
         self._ready = _ReadyHook(self)
         # A chunk that was not in the queue when it was read is written a job later.
+        self._reading = False
         self._reading_from_queue = False
+        self._three_hops = False
         self._chunk: Any = None
 
     def start(self) -> Promise[None]:
@@ -184,8 +189,10 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
+        self._reading = True
         self._reading_from_queue = self.source._controller._has_queued()
         self.reader._read(self)
+        self._reading = False
         self._reading_from_queue = False
 
     def chunk_steps(self, chunk: Any) -> None:
@@ -196,12 +203,13 @@ class Pipe(ReadRequest):
             self.source._jobs.push(self._first_hop)
         else:
             self._chunk = chunk
+            self._three_hops = self._reading
             self.source._jobs.push(self._write_chunk)
 
     def _write_chunk(self) -> None:
         chunk, self._chunk = self._chunk, None
         self.writer._write(chunk, self)
-        self.source._jobs.push(self._second_hop)
+        self.source._jobs.push(self._second_hop if self._three_hops else self._step)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from .._errors import callback_error
-from .._promise import DEFERRED, AlgorithmPromise, Promise, converted, upon
+from .._promise import DEFERRED, AlgorithmPromise, Promise, converted, promise_rejected_with, upon
 from .._readable.source import Source
 from .._writable.sink import Sink
 from .controller import TransformStreamDefaultController
@@ -220,13 +220,12 @@ def finish_once(
     controller._finish_promise = promise
     context: Context | None = None if controller._transformer is None else controller._transformer.context
     try:
-        result = call(controller)
+        result = converted(stream._jobs, call(controller), context)
     except BaseException as error:
-        stream._jobs.push(partial(end.rejected, callback_error(error)))
-    else:
-        upon(stream._jobs, converted(stream._jobs, result, context), end.fulfilled, end.rejected)
+        result = promise_rejected_with(stream._jobs, callback_error(error))
     finally:
         controller._clear_algorithms()
+    upon(stream._jobs, result, end.fulfilled, end.rejected)
     return promise
 
 

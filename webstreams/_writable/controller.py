@@ -10,7 +10,7 @@ from .._abort import AbortController, AbortSignal
 from .._errors import callback_error
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue
-from .._promise import DEFERRED, Promise, converted, upon
+from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
 from .._queue import QueueWithSizes
 from .._strategy import SizeAlgorithm, measure
 from .sink import Sink, UnderlyingSink
@@ -102,14 +102,11 @@ class WritableStreamDefaultController(WritableController):
         sink = self._sink
         assert sink is not None
         try:
-            result = sink.abort(reason)
+            return converted(self._jobs, sink.abort(reason), sink.context)
         except BaseException as error:
-            promise: Promise[Any] = Promise(self._jobs)
-            promise._reject(callback_error(error))
-            return promise
+            return promise_rejected_with(self._jobs, callback_error(error))
         finally:
             self._clear_algorithms()
-        return converted(self._jobs, result, sink.context)
 
     def _error_steps(self) -> None:
         """[[ErrorSteps]]"""
@@ -185,19 +182,12 @@ class WritableStreamDefaultController(WritableController):
         sink = self._sink
         assert sink is not None
         try:
-            result = sink.close()
+            promise = converted(self._jobs, sink.close(), sink.context)
         except BaseException as error:
-            rejection = callback_error(error)
-            self._jobs.push(partial(stream._finish_in_flight_close_with_error, rejection))
-            return
+            promise = promise_rejected_with(self._jobs, callback_error(error))
         finally:
             self._clear_algorithms()
-        upon(
-            self._jobs,
-            converted(self._jobs, result, sink.context),
-            self._close_fulfilled,
-            stream._finish_in_flight_close_with_error,
-        )
+        upon(self._jobs, promise, self._close_fulfilled, stream._finish_in_flight_close_with_error)
 
     def _close_fulfilled(self, _: Any) -> None:
         self._stream._finish_in_flight_close()
