@@ -57,6 +57,7 @@ class Iteration:
             return ended
         promise: IterationPromise[Any] = IterationPromise(self, stream)
         self.reader._read(promise)
+        promise.read_is_under_way()
         return promise
 
     def return_steps(self, _: Any) -> Promise[Any]:
@@ -113,7 +114,7 @@ class IterationPromise(ReadPromise[T]):
     # Python: Web IDL makes two promises, one that reacts to the other. This one is settled a job later instead.
     """
 
-    __slots__ = ("_iteration", "_outcome")
+    __slots__ = ("_is_reading", "_iteration", "_outcome")
 
     _what = "the promise of __anext__()"
 
@@ -122,6 +123,7 @@ class IterationPromise(ReadPromise[T]):
         self._iteration = iteration
         # How it will be settled, once that is known.
         self._outcome = PENDING
+        self._is_reading = False
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
@@ -150,7 +152,14 @@ class IterationPromise(ReadPromise[T]):
     def _settle_a_job_later(self, outcome: int, value: Any) -> None:
         self._outcome = outcome
         self._value = value
-        self._jobs.push(self._deliver)
+        if self._is_reading:
+            self._jobs.push(self._deliver)
+
+    def read_is_under_way(self) -> None:
+        """The steps of the read have run: what they queued comes before the outcome, if that is known already."""
+        self._is_reading = True
+        if self._outcome != PENDING:
+            self._jobs.push(self._deliver)
 
     def _deliver(self) -> None:
         self._iteration.ongoing = None

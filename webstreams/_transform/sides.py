@@ -90,7 +90,7 @@ class TransformSink(Sink):
         self._stream._error(error)
         rejected = partial(self._rejected, error)
         if self._waited:
-            self._jobs.push(partial(self._jobs.push, partial(self._jobs.push, rejected)))
+            self._jobs.push(partial(self._jobs.push, rejected))
         else:
             self._jobs.push(rejected)
 
