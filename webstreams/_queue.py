@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections import deque
 from typing import Any
 
 from ._idl import is_non_negative_number, to_number
+
+
+class PutBackChunks:
+    """Remembers which chunks at the front of a queue were put back there, to keep them in the order of their delivery.
+
+    A chunk is put back when the task that awaited its read was cancelled; several tasks may be, in any order.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        # In the order of the queue: the serial number of each delivery, and the chunk.
+        self._entries: list[tuple[int, Any]] = []
+
+    def place(self, serial: int, chunk: Any, queue: deque[Any]) -> int:
+        """Give the index in the queue at which a chunk belongs; forget those that were read meanwhile."""
+        entries = self._entries
+        while entries and not self._are_in_front_of(queue):
+            del entries[0]
+        index = bisect([each for each, _ in entries], serial)
+        entries.insert(index, (serial, chunk))
+        return index
+
+    def _are_in_front_of(self, queue: deque[Any]) -> bool:
+        entries = self._entries
+        return len(entries) <= len(queue) and all(queue[i] is chunk for i, (_, chunk) in enumerate(entries))
 
 
 class QueueWithSizes:
@@ -15,12 +42,13 @@ class QueueWithSizes:
     # Python: without a size algorithm every chunk counts 1, and no sizes are kept.
     """
 
-    __slots__ = ("chunks", "sizes", "total")
+    __slots__ = ("_put_back", "chunks", "sizes", "total")
 
     def __init__(self, sized: bool) -> None:
         self.chunks: deque[Any] = deque()
         self.sizes: deque[float] | None = deque() if sized else None
         self.total: float = 0
+        self._put_back: PutBackChunks | None = None
 
     def enqueue_close(self, sentinel: object) -> None:
         """EnqueueValueWithSize, for the close sentinel of a writable stream."""
@@ -61,10 +89,13 @@ class QueueWithSizes:
             self.sizes.clear()
         self.total = 0
 
-    def put_back(self, value: Any) -> None:
-        """Take a chunk back in front that was dequeued for a read which was cancelled; its size was settled already."""
-        self.chunks.appendleft(value)
+    def put_back(self, value: Any, serial: int) -> None:
+        """Take a chunk back that was dequeued for a read which was cancelled; its size is not counted again."""
+        if self._put_back is None:
+            self._put_back = PutBackChunks()
+        index = self._put_back.place(serial, value, self.chunks)
+        self.chunks.insert(index, value)
         if self.sizes is None:
             self.total += 1
         else:
-            self.sizes.appendleft(0)
+            self.sizes.insert(index, 0)

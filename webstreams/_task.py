@@ -96,6 +96,14 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         self._finished = True
         self._jobs.tasks.discard(self._task)
 
+    def cancel(self) -> None:
+        """Cancel the task of the call."""
+        self._task.cancel()
+
+    async def wait(self) -> None:
+        """Wait until the task of the call is done."""
+        await asyncio.wait([self._task])
+
     # What the task calls.
 
     def send(self, value: None) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
-from .._buffer import as_bytes_view, open_view
+from .._buffer import as_bytes_view, open_view, transfer
 from .._idl import to_enforced_integer
 from .._promise import Promise, promise_rejected_with
 from .._results import ReadDoneResult, ReadValueResult
 from .byte_controller import ReadableByteStreamController
+from .pull_into import ByteQueue, PullIntoDescriptor
 from .reader import ReadableStreamGenericReader, ReadPromise, require_unlocked
 from .state import ReadableStreamState, ReadRequest
 
@@ -64,10 +66,31 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         stream._disturbed = True
         if stream._state == "errored":
             request.error_steps(stream._stored_error)
+        elif stream._returned:
+            self._fill_from_returned(stream._returned, view, given, request)
         else:
             controller = stream._controller
             assert isinstance(controller, ReadableByteStreamController)
             controller._pull_into(view, given, minimum, request)
+
+    def _fill_from_returned(self, returned: deque[Any], view: memoryview, given: Any, request: ReadRequest) -> None:
+        """Fill the view of a read of a closed stream with bytes that were taken back from a cancelled read."""
+        try:
+            transfer(given)
+        except TypeError as error:
+            request.error_steps(error)
+            return
+        descriptor = PullIntoDescriptor(view, view.itemsize, "byob", request)
+        queue = ByteQueue()
+        for chunk in returned:
+            queue.enqueue(bytes(chunk))
+        returned.clear()
+        if queue.fill(descriptor):
+            request.chunk_steps(descriptor.convert())
+            if queue.total > 0:
+                returned.append(b"".join(queue.take_entry() for _ in range(len(queue.entries))))
+        else:
+            request.error_steps(TypeError("too few bytes are left to fill one item of the view"))
 
 
 def _checked_view(view: Any) -> memoryview:

@@ -164,14 +164,27 @@ class ReadableByteStreamController(ReadableController):
             reader._read_requests.remove(read_request)
         for descriptor in self._pending_pull_intos:
             if descriptor.request is read_request:
-                if descriptor is self._pending_pull_intos[0]:
-                    descriptor.reader_type = "none"  # the source may be filling it: as in [[ReleaseSteps]]
-                else:
-                    self._pending_pull_intos.remove(descriptor)
+                self._withdraw_pull_into(descriptor)
                 break
 
-    def _unread(self, chunk: Any) -> None:
-        self._queue.put_back(bytes(chunk))
+    def _withdraw_pull_into(self, descriptor: PullIntoDescriptor) -> None:
+        """Keep the bytes that a withdrawn read has got already for the next one."""
+        if self._byob_request is not None and descriptor is self._pending_pull_intos[0]:
+            # The source may be writing into it: as in [[ReleaseSteps]].
+            descriptor.reader_type = "none"
+            descriptor.is_withdrawn = True
+            return
+        self._pending_pull_intos.remove(descriptor)
+        if descriptor.bytes_filled > 0:
+            self._queue.put_first(descriptor.buffer[: descriptor.bytes_filled].tobytes())
+            self._answer_from_queue()
+
+    def _unread(self, chunk: Any, serial: int) -> None:
+        self._queue.put_back(bytes(chunk), serial)
+        self._answer_from_queue()
+
+    def _answer_from_queue(self) -> None:
+        """Answer reads that wait, after bytes came back into the queue."""
         if self._stream._has_default_reader():
             self._process_read_requests_using_queue()
         elif self._stream._has_byob_reader() and self._pending_pull_intos:
@@ -248,12 +261,22 @@ class ReadableByteStreamController(ReadableController):
             return
         if self._pending_pull_intos:
             first = self._pending_pull_intos[0]
+            if first.is_withdrawn and first.bytes_filled > 0:
+                self._close_after_withdrawn(first)
+                return
             if first.bytes_filled % first.element_size != 0:
                 error = _insufficient_bytes()
                 self._error(error)
                 raise error
         self._clear_algorithms()
         self._stream._close()
+
+    def _close_after_withdrawn(self, first: PullIntoDescriptor) -> None:
+        """Close the stream after the bytes of a read that was withdrawn."""
+        self._invalidate_byob_request()
+        self._enqueue_detached_pull_into_to_queue(first)
+        self._close_requested = True
+        self._answer_from_queue()
 
     def _error(self, error: object) -> None:
         """ReadableByteStreamControllerError"""

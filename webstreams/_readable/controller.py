@@ -146,12 +146,12 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         if reader is not None:
             reader._read_requests.remove(read_request)
 
-    def _unread(self, chunk: Any) -> None:
+    def _unread(self, chunk: Any, serial: int) -> None:
         stream = self._stream
         if stream._reader is not None and stream._reader._read_requests:
             stream._fulfill_read_request(chunk, False)
         else:
-            self._queue.put_back(chunk)
+            self._queue.put_back(chunk, serial)
 
     # Abstract operations (4.9.4).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from functools import partial
+from inspect import isasyncgen
 from typing import Any
 
 from .._errors import StreamError, callback_error
@@ -24,7 +25,7 @@ from .source import Source
 class IterableSource(Source):
     """The pull and cancel algorithms over an iterator of either kind."""
 
-    __slots__ = ("_controller", "_is_async", "_iterator", "_jobs", "context")
+    __slots__ = ("_call", "_controller", "_is_async", "_iterator", "_jobs", "context")
 
     context: Context
 
@@ -32,6 +33,8 @@ class IterableSource(Source):
         self._jobs = jobs
         self._is_async, self._iterator = _open(iterable)
         self._controller: Any = None
+        # The last call of a coroutine of the iterator.
+        self._call: CoroutineCall | None = None
         self.context = copy_context()
 
     def pull(self, controller: Any) -> Promise[Any]:
@@ -56,12 +59,16 @@ class IterableSource(Source):
         """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end."""
         if not self._is_async:
             return self._next_of_sync()
-        result = self._iterator.__anext__()
+        try:
+            result = self._iterator.__anext__()
+        except StopAsyncIteration:
+            return promise_resolved_with(self._jobs, END_OF_ITERATION)
         return result if isinstance(result, Promise) else self._started(_await_next(result))
 
     def _started(self, coroutine: Any) -> Promise[Any]:
         promise: Promise[Any] = Promise(self._jobs)
-        CoroutineCall(self._jobs, coroutine, self.context.copy(), promise).start()
+        self._call = CoroutineCall(self._jobs, coroutine, self.context.copy(), promise)
+        self._call.start()
         return promise
 
     def _next_of_sync(self) -> Promise[Any]:
@@ -97,7 +104,12 @@ class IterableSource(Source):
         method = getattr(self._iterator, "aclose", None)
         if method is None:
             return promise_resolved_with(self._jobs)
-        result = method()
+        if isasyncgen(self._iterator) and self._iterator.ag_running and self._call is not None:
+            # Python: an asynchronous generator that waits cannot be closed. Its waiting is cancelled first.
+            self._call.cancel()
+            result: Any = _close_when_done(self._call, method)
+        else:
+            result = method()
         if not isinstance(result, Promise):
             result = self._started(_await(result))
         return self._react(result, _identity)
@@ -137,6 +149,11 @@ async def _await_next(awaitable: Awaitable[Any]) -> Any:
         return await awaitable
     except StopAsyncIteration:
         return END_OF_ITERATION
+
+
+async def _close_when_done(call: CoroutineCall, close: Callable[[], Awaitable[Any]]) -> Any:
+    await call.wait()
+    return await close()
 
 
 async def _await(result: Any) -> Any:

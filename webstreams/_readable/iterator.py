@@ -178,7 +178,7 @@ class IterationPromise(ReadPromise[T]):
         is_chunk, chunk = self._outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
         self._become_withdrawn()
         if is_chunk:
-            self._stream._unread(chunk)
+            self._stream._unread(chunk, self._stream._deliveries + 1)
 
     def _taken_back(self) -> tuple[bool, Any]:
         return self._value is not END_OF_ITERATION, self._value

@@ -65,6 +65,7 @@ class Pipe(ReadRequest):
         "_reading",
         "_reading_from_queue",
         "_ready",
+        "_source_has_ended",
         "_three_hops",
         "dest",
         "options",
@@ -96,6 +97,8 @@ class Pipe(ReadRequest):
         self._reading = False
         self._reading_from_queue = False
         self._three_hops = False
+        # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
+        self._source_has_ended = False
         self._chunk: Any = None
 
     def start(self) -> Promise[None]:
@@ -115,7 +118,10 @@ class Pipe(ReadRequest):
     def _watch(self) -> None:
         """Errors and closing are propagated both ways, in this order."""
         source, dest = self.source, self.dest
-        if source._state == "errored" and not source._returned:
+        self._source_has_ended = bool(source._returned)
+        if self._source_has_ended:
+            pass  # chunks that were taken back are piped before the end, which the reads will tell
+        elif source._state == "errored":
             self._source_errored(source._stored_error)
         else:
             self.reader.closed._react(None, self._source_errored)
@@ -123,7 +129,9 @@ class Pipe(ReadRequest):
             self._dest_errored(dest._stored_error)
         else:
             self.writer.closed._react(None, self._dest_errored)
-        if source._state == "closed" and not source._returned:
+        if self._source_has_ended:
+            pass
+        elif source._state == "closed":
             self._source_closed(None)
         else:
             self.reader.closed._react(self._source_closed, None)
@@ -212,10 +220,14 @@ class Pipe(ReadRequest):
         self.source._jobs.push(self._second_hop if self._three_hops else self._step)
 
     def close_steps(self, chunk: Any = None) -> None:
-        """The closed promise tells it, too."""
+        """The closed promise tells it, too, unless the source had ended before."""
+        if self._source_has_ended:
+            self._source_closed(None)
 
     def error_steps(self, error: object) -> None:
-        """The closed promise tells it, too."""
+        """The closed promise tells it, too, unless the source had ended before."""
+        if self._source_has_ended:
+            self._source_errored(error)
 
     def _first_hop(self) -> None:
         self.source._jobs.push(self._second_hop)

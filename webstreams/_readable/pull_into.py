@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Literal
 
 from .._buffer import as_bytes_view
+from .._queue import PutBackChunks
 
 ReaderType = Literal["default", "byob", "none"]
 
@@ -22,6 +23,7 @@ class PullIntoDescriptor:
         "byte_length",
         "bytes_filled",
         "element_size",
+        "is_withdrawn",
         "minimum_fill",
         "reader_type",
         "request",
@@ -38,6 +40,8 @@ class PullIntoDescriptor:
         self.reader_type: ReaderType = reader_type
         # Ours: the read request that waits for it, to find it when that is withdrawn.
         self.request = request
+        # Ours: the read was cancelled while the source had the memory; its bytes are for the next read.
+        self.is_withdrawn = False
 
     def unfilled(self) -> memoryview:
         """Give the rest that is to be filled."""
@@ -62,26 +66,33 @@ class ByteQueue:
     # Python: an entry is a bytes-like object. Only the first can be taken in part: `_head_offset` bytes of it are gone.
     """
 
-    __slots__ = ("_head_offset", "entries", "total")
+    __slots__ = ("_head_offset", "_put_back", "entries", "total")
 
     def __init__(self) -> None:
         self.entries: deque[bytes | memoryview] = deque()
         self._head_offset = 0
         self.total = 0
+        self._put_back: PutBackChunks | None = None
 
     def enqueue(self, chunk: bytes | memoryview) -> None:
         """ReadableByteStreamControllerEnqueueChunkToQueue"""
         self.entries.append(chunk)
         self.total += len(chunk)
 
-    def put_back(self, chunk: bytes) -> None:
-        """Take bytes back in front of all others."""
+    def put_back(self, chunk: bytes, serial: int) -> None:
+        """Take bytes back in front that were read by a read which was cancelled."""
         if self._head_offset:
             head = self.entries.popleft()
             self.entries.appendleft(head[self._head_offset :])
             self._head_offset = 0
-        self.entries.appendleft(chunk)
+        if self._put_back is None:
+            self._put_back = PutBackChunks()
+        self.entries.insert(self._put_back.place(serial, chunk, self.entries), chunk)
         self.total += len(chunk)
+
+    def put_first(self, chunk: bytes) -> None:
+        """Put bytes in front of all others."""
+        self.put_back(chunk, -1)
 
     def take_entry(self) -> bytes:
         """Remove the first entry and give what is left of it."""

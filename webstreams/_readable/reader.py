@@ -30,13 +30,15 @@ class ReadPromise(Promise[R], ReadRequest):
     task is cancelled before it runs, the chunk goes back into the stream.
     """
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_serial", "_stream")
 
     _what = "the promise of read()"
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         super().__init__(stream._jobs)
         self._stream = stream
+        # The order in which the chunks were handed out, if somebody waited for this one.
+        self._serial = 0
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
@@ -53,7 +55,11 @@ class ReadPromise(Promise[R], ReadRequest):
     def _settle_with(self, result: Any) -> None:
         reactions = self._reactions
         self._fulfill(result)
-        self._reactions = reactions
+        if reactions is not None:
+            self._reactions = reactions
+            stream = self._stream
+            stream._deliveries += 1
+            self._serial = stream._deliveries
 
     def _add_reaction(self, reaction: Runnable) -> None:
         super()._add_reaction(reaction)
@@ -70,7 +76,7 @@ class ReadPromise(Promise[R], ReadRequest):
             is_chunk, chunk = self._taken_back()
             if is_chunk:
                 self._become_withdrawn()
-                self._stream._unread(chunk)
+                self._stream._unread(chunk, self._serial)
         return True
 
     def _withdraw(self) -> None:

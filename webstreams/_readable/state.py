@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from .._jobs import JobQueue
 from .._promise import Promise, promise_rejected_with, promise_resolved_with
+from .._queue import PutBackChunks
 
 T = TypeVar("T", default=Any)
 
@@ -86,7 +87,7 @@ class ReadableController:
         """Forget a pending read request whose only task was cancelled."""
         raise NotImplementedError
 
-    def _unread(self, chunk: Any) -> None:
+    def _unread(self, chunk: Any, serial: int) -> None:
         """Take a chunk back that was handed to a read whose only task was cancelled before it ran."""
         raise NotImplementedError
 
@@ -97,10 +98,12 @@ class ReadableStreamState(Generic[T]):
     __slots__ = (
         "__weakref__",
         "_controller",
+        "_deliveries",
         "_disturbed",
         "_jobs",
         "_reader",
         "_returned",
+        "_returned_order",
         "_state",
         "_stored_error",
     )
@@ -117,6 +120,9 @@ class ReadableStreamState(Generic[T]):
         self._jobs = jobs
         # Chunks taken back (ReadableController._unread) after the stream was closed or errored: read before the end.
         self._returned: deque[Any] | None = None
+        self._returned_order: PutBackChunks | None = None
+        # Counts the chunks that were handed to reads which somebody awaits.
+        self._deliveries = 0
 
     def _cancel(self, reason: object) -> Promise[None]:
         """ReadableStreamCancel"""
@@ -190,14 +196,15 @@ class ReadableStreamState(Generic[T]):
 
     # Reads that were cancelled.
 
-    def _unread(self, chunk: Any) -> None:
+    def _unread(self, chunk: Any, serial: int) -> None:
         """Give a chunk, which nobody will look at any more, to the next read."""
         if self._state == "readable":
-            self._controller._unread(chunk)
+            self._controller._unread(chunk, serial)
             return
-        if self._returned is None:
+        if self._returned is None or self._returned_order is None:
             self._returned = deque()
-        self._returned.appendleft(chunk)
+            self._returned_order = PutBackChunks()
+        self._returned.insert(self._returned_order.place(serial, chunk, self._returned), chunk)
 
     def _take_returned(self, read_request: ReadRequest) -> bool:
         """Answer a read of a closed or errored stream with a chunk that was taken back, if there is one."""
