@@ -12,9 +12,8 @@ its task as JavaScript would, and goes on by a job of its own.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from asyncio import AbstractEventLoop, Task, _get_running_loop
+from asyncio import AbstractEventLoop, Task, _get_running_loop, current_task
 from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
 from asyncio import _leave_task as leave_task
 from collections import deque
@@ -138,7 +137,7 @@ class JobQueue:
         It does not when its promise is still pending after the last job, when the loop's other tasks have to have
         their turn, or when something else is on the stack.
         """
-        if self.busy or not self._is_top_level():
+        if self.busy or (current_task(self.loop) is not self._top and not self._is_top_level()):
             return False
         jobs = self.jobs
         self.busy = True
@@ -160,18 +159,19 @@ class JobQueue:
 
         What `run_until` does for a promise that is settled already, whose turn comes after exactly these jobs.
         """
-        if self.busy or self._is_late():
+        if self.busy or (self.countdown <= 0 and self._is_late()):
             return False
         jobs = self.jobs
         if not jobs:
             self.countdown -= 1
             return True
-        if not self._is_top_level():
+        if current_task(self.loop) is not self._top and not self._is_top_level():
             return False
         self.busy = True
+        count = len(jobs)
+        self.countdown -= count
         try:
-            for _ in range(len(jobs)):
-                self.countdown -= 1
+            for _ in range(count):
                 jobs.popleft()()
         except Exception as error:
             self.report("a microtask raised an exception", error)
@@ -205,11 +205,9 @@ class JobQueue:
         A task that was started eagerly runs on the stack of the code that made it. So where tasks may be eager, one is
         believed only after it was suspended once: it is remembered here and found again.
         """
-        task = asyncio.current_task(self.loop)
+        task = current_task(self.loop)
         if task is None:
             return False
-        if task is self._top:
-            return True
         if task not in self._known and (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None):
             self._known.add(task)
             return False
@@ -225,7 +223,7 @@ class JobQueue:
         another task runs them, the step of this one must end before that can go on.
         """
         loop = self.loop
-        current = asyncio.current_task(loop)
+        current = current_task(loop)
         if current is None:
             self.busy = False
             try:

@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 if __package__ in (None, ""):
     sys.path.insert(0, str(HERE.parent))
-    __package__ = HERE.name  # noqa: A001  (run as a script)
+    __package__ = HERE.name  # run as a script
 
 from .generate import generate  # noqa: E402
 from .show import show_program  # noqa: E402
@@ -145,16 +145,18 @@ def reductions(value: Any) -> Iterator[Any]:
         yield from _reduced_members(value)
         for key, item in value.items():
             if isinstance(item, (dict, list)) and key not in ("v", "ids"):
-                for smaller in reductions(item):
-                    if key != "next" or smaller.get("runs", [])[-1:] == item["runs"][-1:]:
-                        yield {**value, key: smaller}
+                yield from ({**value, key: smaller} for smaller in reductions(item) if _is_whole(key, item, smaller))
+
+
+def _is_whole(key: str, before: Any, after: Any) -> bool:
+    """Whether a reduced part is still a program: an iterator needs its last step, which ends it."""
+    return key != "next" or bool(after["runs"][-1:] == before["runs"][-1:])
 
 
 STEPS = frozenset(("item", "resitem", "done"))
-REMOVABLE = frozenset(
-    ("start", "pull", "cancel", "write", "close", "abort", "transform", "flush", "return", "acts", "end", "strategy")
-    + ("writable", "readable", "auto", "size", "min", "pk", "pa", "pc", "sig", "throw")
-)
+CALLBACKS = ("start", "pull", "cancel", "write", "close", "abort", "transform", "flush", "return")
+OPTIONS = ("strategy", "writable", "readable", "auto", "size", "min", "pk", "pa", "pc", "sig", "throw")
+REMOVABLE = frozenset((*CALLBACKS, *OPTIONS, "acts", "end"))
 
 
 def _reduced_members(value: dict[str, Any]) -> Iterator[dict[str, Any]]:

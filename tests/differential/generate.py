@@ -360,8 +360,8 @@ class Generator:
         kinds = ("undef", "val", "throw", "res", "rej", "def", "act")
         waits = 0.5 if name == "start" else 1.4
         adopted = self.has("promises")
-        weights = (9, 0.7, 0.8 * trouble, 2 * adopted, 0.6 * trouble * adopted, waits * adopted)
-        weights += (0.8 * (adopted and not self.orderly),)
+        other = 0.8 * (adopted and not self.orderly)
+        weights = (9, 0.7, 0.8 * trouble, 2 * adopted, 0.6 * trouble * adopted, waits * adopted, other)
         kind = self.random.choices(kinds, weights)[0]
         if kind == "val":
             return {"k": "val", "v": self.random.choice((1, "v", True))}
@@ -735,7 +735,7 @@ class Generator:
 
 
 def generate(seed: int, *, pipes: bool = False, without: Collection[str] = ()) -> dict[str, Json]:
-    """The program of a seed, without some features: "bytes", "byob", "from", "iteration", "promises" (as results), "tee".
+    """The program of a seed, without some of: "bytes", "byob", "from", "iteration", "promises" (as results), "tee".
 
     Without "races" (which is for pipes), a turn of a program with pipes does not act on both ends of a pipe.
     """

@@ -23,6 +23,14 @@ function loadApi(impl, path) {
   if (impl === 'polyfill') {
     return require('web-streams-polyfill');
   }
+  // The reference rethrows its failed assertions from a timer; have the other failures of its own rethrown as well.
+  require('./lib/helpers/miscellaneous.js').rethrowAssertionErrorRejection = error => {
+    if (isInternal(error)) {
+      setTimeout(() => {
+        throw error;
+      }, 0);
+    }
+  };
   const interfaces = [
     'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableStream', 'ReadableStreamDefaultReader',
     'ReadableStreamBYOBReader', 'ReadableStreamDefaultController', 'ReadableByteStreamController',
@@ -56,13 +64,17 @@ function decode(value, argument) {
   return 'arg' in value ? argument : Number(value.n);
 }
 
+// Whether an assertion failed, or an algorithm was called that had been cleared: no author's mistake may lead to that.
+function isInternal(error) {
+  return error instanceof Error &&
+    (error.code === 'ERR_ASSERTION' || /^[\w.]+ is not a function|of undefined/.test(error.message));
+}
+
 function showError(error) {
   if (error instanceof Mark) {
     return `!${error.message}`;
   }
-  // An assertion failed, or an algorithm was called that had been cleared: no author's mistake may lead to that.
-  const internal = error.code === 'ERR_ASSERTION' || /^[\w.]+ is not a function|of undefined/.test(error.message);
-  return internal ? 'InternalError' : error.name;
+  return isInternal(error) ? 'InternalError' : error.name;
 }
 
 function show(value) {
@@ -589,6 +601,9 @@ class Machine {
     }
     const { signal } = controller;
     this.log(tag, `${label} aborted ${signal.aborted}${signal.aborted ? ` ${show(signal.reason)}` : ''}`);
+    if (signal.aborted) {
+      return; // Node calls a listener that is added during the event; by the DOM Standard it is too late
+    }
     signal.addEventListener('abort', () => {
       this.log(tag, `${label} event ${show(signal.reason)}`);
       this.performAll(action.acts);

@@ -12,6 +12,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from math import isnan
 from typing import Any, TypeAlias
 
 from webstreams import (
@@ -67,7 +68,7 @@ def show_bytes(view: memoryview) -> str:
 
 def show_number(value: float) -> str:
     """A number as JavaScript writes it."""
-    if value != value:
+    if isnan(value):
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
@@ -78,7 +79,7 @@ def show_error(error: BaseException) -> str:
     """An exception under the name of its JavaScript counterpart."""
     if isinstance(error, Mark):
         return f"!{error}"
-    names = {TypeError: "TypeError", ValueError: "RangeError", AbortError: "AbortError"}
+    names: dict[type[BaseException], str] = {TypeError: "TypeError", ValueError: "RangeError", AbortError: "AbortError"}
     return names.get(type(error)) or f"{type(error).__name__}({error})"
 
 
@@ -124,7 +125,7 @@ def rejection(promise: Any) -> Exception | None:
 
 def tag_of(identifier: str) -> str:
     """The stream that an object belongs to: ``s0`` for ``s0.a``."""
-    return identifier.split(".")[0]
+    return identifier.partition(".")[0]
 
 
 def promise_of(value: Any) -> Promise[Any]:
@@ -195,7 +196,9 @@ class Machine:
         """Log what reaches the loop's exception handler, except the program's own unhandled rejections."""
         error = context.get("exception")
         message = str(context.get("message"))
-        if message.startswith(("Exception in callback", "a done callback")) or not isinstance(error, (Mark, *EXPECTED_ERRORS)):
+        if message.startswith(("Exception in callback", "a done callback")) or not isinstance(
+            error, (Mark, *EXPECTED_ERRORS)
+        ):
             self.log("!", f"LOOP {message} {error!r}")
 
     # Actions.
@@ -378,30 +381,30 @@ class Machine:
     def op_new_readable(self, action: Action, *_: Any) -> None:
         """A readable stream, with its controller's name."""
         identifier, source = action["id"], action["source"]
-        members = self.callbacks(identifier, source, {"start": 0, "pull": 0, "cancel": None})
+        members: Any = self.callbacks(identifier, source, {"start": 0, "pull": 0, "cancel": None})
         if "type" in source:
             members["type"] = source["type"]
         if "auto" in source:
             members["auto_allocate_chunk_size"] = source["auto"]
         strategy = self.strategy(identifier, action.get("strategy"))
-        self.objects[identifier] = ReadableStream(members, strategy)  # type: ignore[arg-type]
+        self.objects[identifier] = ReadableStream(members, strategy)
 
     def op_new_writable(self, action: Action, *_: Any) -> None:
         """A writable stream."""
         identifier = action["id"]
         positions = {"start": 0, "write": 1, "close": None, "abort": None}
-        members = self.callbacks(identifier, action["sink"], positions)
+        members: Any = self.callbacks(identifier, action["sink"], positions)
         strategy = self.strategy(identifier, action.get("strategy"))
-        self.objects[identifier] = WritableStream(members, strategy)  # type: ignore[arg-type]
+        self.objects[identifier] = WritableStream(members, strategy)
 
     def op_new_transform(self, action: Action, *_: Any) -> None:
         """A transform stream and its two sides."""
         identifier = action["id"]
         positions = {"start": 0, "transform": 1, "flush": 0, "cancel": None}
-        members = self.callbacks(identifier, action["transformer"], positions)
+        members: Any = self.callbacks(identifier, action["transformer"], positions)
         writable = self.strategy(identifier, action.get("writable"), "wsize")
         readable = self.strategy(identifier, action.get("readable"), "rsize")
-        stream: TransformStream[Any, Any] = TransformStream(members, writable, readable)  # type: ignore[arg-type]
+        stream: TransformStream[Any, Any] = TransformStream(members, writable, readable)
         self.objects[identifier] = stream
         self.objects[f"{identifier}r"] = stream.readable
         self.objects[f"{identifier}w"] = stream.writable
@@ -666,7 +669,8 @@ class Machine:
             self.log(tag, f"{label} event {show(signal.reason)}")
             self.perform_all(action["acts"])
 
-        signal.add_event_listener("abort", aborted)
+        if not signal.aborted:
+            signal.add_event_listener("abort", aborted)
 
     def op_c_byob(self, action: Action, tag: str, label: str, _: Any) -> None:
         """Probe and keep the BYOB request."""

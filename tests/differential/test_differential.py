@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from . import corpus
-from .compare import ROOT, Implementation, Log, Program, comparable, difference, implementation, is_void
+from .compare import ROOT, Implementation, Log, Program, comparable, difference, implementation
 from .run_python import run_program
 from .show import show_program
 
@@ -81,7 +81,6 @@ def test_polyfill(polyfill: Implementation) -> None:
     wrong = []
     for program, theirs in zip(programs, polyfill.run(programs), strict=True):
         ours = run_program(program)
-        assert not is_void(theirs), theirs
         if difference(program, ours, theirs) is not None:
             wrong.append(explain(program, ours, theirs))
     assert not wrong, f"{len(wrong)} of {len(programs)} programs differ:\n" + "\n\n".join(wrong[:5])

@@ -34,7 +34,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         self._generic_initialize(stream)
 
     def read(
-        self, view: Any, *, min: int = 1
+        self, view: Any = None, *, min: int = 1
     ) -> Promise[ReadValueResult[memoryview] | ReadDoneResult[memoryview | None]]:
         """Fill `view`, a writable C-contiguous buffer, with at least `min` items and at most all it has room for.
 

@@ -92,7 +92,7 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
             raise_wrong_loop()
         if self._close_requested or self._stream._state != "readable":
             raise TypeError(f"cannot enqueue: {self._why_not()}")
-        self._enqueue(chunk)
+        self._put(chunk)
 
     def close(self) -> None:
         """Close the stream after the chunks that are in the queue.
@@ -132,7 +132,9 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
                 self._call_pull_if_needed()
             read_request.chunk_steps(chunk)
         else:
-            self._stream._add_read_request(read_request)
+            reader = self._stream._reader
+            assert reader is not None
+            reader._read_requests.append(read_request)
             self._call_pull_if_needed()
 
     def _release_steps(self) -> None:
@@ -165,13 +167,16 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         self._pulling = True
         source = self._source
         assert source is not None and source.pull is not None
+        jobs = self._jobs
         try:
             result = source.pull(self)
         except BaseException as error:
-            self._jobs.push(partial(self._error, callback_error(error)))
+            jobs.push(partial(self._error, callback_error(error)))
             return
         if result is None:
-            self._jobs.push(self._on_pull_fulfilled)
+            jobs.jobs.append(self._on_pull_fulfilled)
+            if not jobs.scheduled:
+                jobs.schedule()
         elif result is not DEFERRED:
             upon(self._jobs, converted(self._jobs, result, source.context), self._pull_fulfilled, self._error)
 
@@ -211,14 +216,18 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
 
     def _enqueue(self, chunk: Any) -> None:
         """ReadableStreamDefaultControllerEnqueue"""
-        if not self._can_close_or_enqueue():
-            return
+        if self._can_close_or_enqueue():
+            self._put(chunk)
+
+    def _put(self, chunk: Any) -> None:
+        """Give a chunk to the read that waits for it, or put it into the queue."""
         reader = self._stream._reader
         if reader is not None and reader._read_requests:
-            self._stream._fulfill_read_request(chunk, False)
+            reader._read_requests.popleft().chunk_steps(chunk)
         elif self._queue.sizes is None:
-            self._queue.chunks.append(chunk)
-            self._queue.total += 1
+            queue = self._queue
+            queue.chunks.append(chunk)
+            queue.total += 1
         else:
             self._enqueue_with_size(chunk)
         self._call_pull_if_needed()

@@ -1,8 +1,9 @@
 """ReadableStreamPipeTo: reads from one stream and writes to another, as fast as the slower of both (4.9.1).
 
-The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. As many jobs are between its steps
-as there are when the loop is written with promises, as in the reference implementation: three after a read that was
-answered at once, two after one that had to wait.
+The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. They are those that there are when
+the loop is written with promises, as in the reference implementation: the promise of the read is adopted a job after
+the read; the job after that, or after the chunk if that comes later, resolves the promise of the step; and the job
+after that begins the next step.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ class Pipe(ReadRequest):
     __slots__ = (
         "_after_writes",
         "_chunk",
+        "_has_read",
+        "_is_adopted",
         "_pending_writes",
-        "_reading",
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
-        "_three_hops",
         "dest",
         "options",
         "promise",
@@ -94,9 +95,10 @@ class Pipe(ReadRequest):
         self._after_writes: Callable[[], object] | None = None
         self._ready = _ReadyHook(self)
         # A chunk that was not in the queue when it was read is written a job later.
-        self._reading = False
         self._reading_from_queue = False
-        self._three_hops = False
+        # Where the promise of the read is in its way (see above).
+        self._has_read = False
+        self._is_adopted = False
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
@@ -197,27 +199,37 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
-        self._reading = True
+        self._is_adopted = False
+        self._has_read = False
         self._reading_from_queue = self.source._controller._has_queued()
         self.reader._read(self)
-        self._reading = False
         self._reading_from_queue = False
+        self.source._jobs.push(self._adopted)
 
     def chunk_steps(self, chunk: Any) -> None:
         """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
         self._pending_writes += 1
+        self._has_read = True
         if self._reading_from_queue:
             self.writer._write(chunk, self)
-            self.source._jobs.push(self._first_hop)
         else:
             self._chunk = chunk
-            self._three_hops = self._reading
             self.source._jobs.push(self._write_chunk)
+        if self._is_adopted:
+            self.source._jobs.push(self._hop)
 
     def _write_chunk(self) -> None:
         chunk, self._chunk = self._chunk, None
-        self.writer._write(chunk, self)
-        self.source._jobs.push(self._second_hop if self._three_hops else self._step)
+        if self.writer._stream is not None:  # else the destination was errored, and the pipe has ended
+            self.writer._write(chunk, self)
+
+    def _adopted(self) -> None:
+        self._is_adopted = True
+        if self._has_read:
+            self.source._jobs.push(self._hop)
+
+    def _hop(self) -> None:
+        self.source._jobs.push(self._step)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too, unless the source had ended before."""

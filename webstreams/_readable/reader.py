@@ -35,14 +35,24 @@ class ReadPromise(Promise[R], ReadRequest):
     _what = "the promise of read()"
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
-        super().__init__(stream._jobs)
+        # What Promise.__init__ does, without the call: this is made for every chunk.
+        self._jobs = stream._jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
+        # Ours.
         self._stream = stream
         # The order in which the chunks were handed out, if somebody waited for this one.
         self._serial = 0
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
-        self._settle_with(_new(ReadValueResult, (chunk, False)))
+        if self._reactions is None:
+            self._state = FULFILLED
+            self._value = _new(ReadValueResult, (chunk, False))
+        else:
+            self._settle_with(_new(ReadValueResult, (chunk, False)))
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed."""

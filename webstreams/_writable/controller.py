@@ -30,7 +30,6 @@ class WritableStreamDefaultController(WritableController):
         "_queue",
         "_sink",
         "_strategy_hwm",
-        "_strategy_size_algorithm",
         "_stream",
     )
 
@@ -211,9 +210,14 @@ class WritableStreamDefaultController(WritableController):
         stream = self._stream
         stream._finish_in_flight_write()
         self._queue.dequeue_value()
-        if stream._state == "writable" and not stream._close_queued_or_in_flight():
-            stream._update_backpressure(self._get_backpressure())
+        self._update_backpressure(stream)
         self._advance_queue_if_needed()
+
+    def _update_backpressure(self, stream: WritableStreamState[Any]) -> None:
+        if stream._state == "writable" and stream._close_request is None and stream._in_flight_close_request is None:
+            backpressure = self._strategy_hwm - self._queue.total <= 0
+            if backpressure is not stream._backpressure:
+                stream._update_backpressure(backpressure)
 
     def _write_rejected(self, reason: object) -> None:
         if self._stream._state == "writable":
@@ -222,12 +226,15 @@ class WritableStreamDefaultController(WritableController):
 
     def _write(self, chunk: Any, chunk_size: Any) -> None:
         """WritableStreamDefaultControllerWrite"""
-        try:
-            self._queue.enqueue_value_with_size(chunk, chunk_size)
-        except ValueError as error:
-            self._error_if_needed(error)
-            return
-        stream = self._stream
-        if stream._state == "writable" and not stream._close_queued_or_in_flight():
-            stream._update_backpressure(self._get_backpressure())
+        queue = self._queue
+        if queue.sizes is None:
+            queue.chunks.append(chunk)
+            queue.total += 1
+        else:
+            try:
+                queue.enqueue_value_with_size(chunk, chunk_size)
+            except ValueError as error:
+                self._error_if_needed(error)
+                return
+        self._update_backpressure(self._stream)
         self._advance_queue_if_needed()

@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from .._jobs import JobQueue
 from .._promise import Promise, promise_rejected_with, promise_resolved_with, upon
+from .._strategy import SizeAlgorithm
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -28,9 +29,10 @@ class WriteRequest(Protocol):
 class WritableController:
     """What a stream needs of its controller (5.4.4 and 5.5.4)."""
 
-    __slots__ = ("_started",)
+    __slots__ = ("_started", "_strategy_size_algorithm")
 
     _started: bool
+    _strategy_size_algorithm: SizeAlgorithm | None
 
     def _abort_steps(self, reason: object) -> Promise[Any] | None:
         """[[AbortSteps]]; None stands for a promise that is fulfilled already."""
@@ -45,7 +47,19 @@ class WritableController:
         raise NotImplementedError
 
     def _close(self) -> None:
-        """WritableStreamDefaultControllerClose"""
+        """Begin to close the stream."""
+        raise NotImplementedError
+
+    def _get_chunk_size(self, chunk: Any) -> Any:
+        """Measure a chunk."""
+        raise NotImplementedError
+
+    def _get_desired_size(self) -> float:
+        """Give how much more the queue wants."""
+        raise NotImplementedError
+
+    def _write(self, chunk: Any, chunk_size: Any) -> None:
+        """Take a chunk of a writer."""
         raise NotImplementedError
 
 

@@ -9,7 +9,6 @@ from typing_extensions import TypeVar
 
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import Promise, promise_rejected_with, promise_resolved_with
-from .controller import WritableStreamDefaultController
 from .state import WritableStreamState, WriteRequest, WriterState
 
 T = TypeVar("T", default=Any, contravariant=True)
@@ -203,9 +202,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             return None
         if stream._state == "closed":
             return 0
-        controller = stream._controller
-        assert isinstance(controller, WritableStreamDefaultController)
-        return controller._get_desired_size()
+        return stream._controller._get_desired_size()
 
     def _release(self) -> None:
         """WritableStreamDefaultWriterRelease"""
@@ -224,8 +221,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         stream = self._stream
         assert stream is not None
         controller = stream._controller
-        assert isinstance(controller, WritableStreamDefaultController)
-        chunk_size = controller._get_chunk_size(chunk)
+        chunk_size = 1 if controller._strategy_size_algorithm is None else controller._get_chunk_size(chunk)
         if stream is not self._stream:
             request._reject(_released("write to the stream"))
         elif stream._state == "errored":
@@ -235,7 +231,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         elif stream._state == "erroring":
             request._reject(stream._stored_error)
         else:
-            stream._add_write_request(request)
+            stream._write_requests.append(request)
             controller._write(chunk, chunk_size)
 
 

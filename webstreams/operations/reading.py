@@ -256,8 +256,8 @@ def tee(stream: ReadableStream[T]) -> tuple[ReadableStream[T], ReadableStream[T]
     require_set_up(stream, ReadableStream, "tee")
     if stream._controller._is_byte_controller:
         return ReadableStream.tee(stream)
-    branch1: ReadableStream[T] = ReadableStream(BLANK)
-    branch2: ReadableStream[T] = ReadableStream(BLANK)
+    branch1: ReadableStream[Any] = ReadableStream(BLANK)
+    branch2: ReadableStream[Any] = ReadableStream(BLANK)
     _CloningTee(stream, branch1, branch2)
     return branch1, branch2
 
