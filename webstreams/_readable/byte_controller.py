@@ -4,39 +4,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from .._buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
-from .._errors import callback_error
 from .._idl import INTERNAL, refuse_constructor
-from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
-from .._promise import Promise, converted, upon
+from .._jobs import get_running_loop, raise_wrong_loop
+from .._promise import Promise
 from .byob_request import ReadableStreamBYOBRequest
-from .controller import run_cancel_algorithm
 from .pull_into import ByteQueue, PullIntoDescriptor
+from .pulling import PullingController
 from .source import Source, UnderlyingSource
-from .state import ReadableController, ReadableStreamState, ReadRequest
+from .state import ReadableStreamState, ReadRequest
 
 
-class ReadableByteStreamController(ReadableController):
+class ReadableByteStreamController(PullingController):
     """What an underlying byte source uses to feed its stream. Streams Standard, 4.7."""
 
     __slots__ = (
         "__weakref__",
         "_auto_allocate_chunk_size",
         "_byob_request",
-        "_close_requested",
-        "_jobs",
-        "_on_pull_fulfilled",
         "_pending_pull_intos",
-        "_pull_again",
-        "_pulling",
         "_queue",
-        "_source",
-        "_started",
-        "_strategy_hwm",
-        "_stream",
     )
 
     _is_byte_controller = True
@@ -54,28 +43,12 @@ class ReadableByteStreamController(ReadableController):
         auto_allocate_chunk_size: int | None,
     ) -> None:
         """SetUpReadableByteStreamController"""
-        self._stream = stream
-        self._pull_again = False
-        self._pulling = False
+        self._initialize(stream, source, high_water_mark)
         self._byob_request: ReadableStreamBYOBRequest | None = None
-        self._queue = ByteQueue()
-        self._close_requested = False
-        self._started = False
-        self._strategy_hwm = high_water_mark
-        # The pull and cancel algorithms; None once they are cleared.
-        self._source: Source | UnderlyingSource | None = source
+        self._queue: ByteQueue = ByteQueue()
         self._auto_allocate_chunk_size = auto_allocate_chunk_size
         self._pending_pull_intos: deque[PullIntoDescriptor] = deque()
-        # Ours.
-        self._jobs: JobQueue = stream._jobs
-        self._on_pull_fulfilled = self._pull_fulfilled
-        stream._controller = self
-        start_result = source.start(self)
-        upon(self._jobs, converted(self._jobs, start_result, source.context), self._start_fulfilled, self._error)
-
-    def _start_fulfilled(self, _: Any) -> None:
-        self._started = True
-        self._call_pull_if_needed()
+        self._start(source)
 
     # What the source calls.
 
@@ -100,8 +73,7 @@ class ReadableByteStreamController(ReadableController):
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
         if len(own) == 0:
             raise TypeError("the chunk must not be empty")
-        if self._close_requested or self._stream._state != "readable":
-            raise TypeError(f"cannot enqueue: {self._why_not()}")
+        self._require_open("enqueue")
         self._enqueue(own)
 
     def close(self) -> None:
@@ -111,8 +83,7 @@ class ReadableByteStreamController(ReadableController):
         part of an item only (this errors the stream).
         """
         self._jobs.require_running()
-        if self._close_requested or self._stream._state != "readable":
-            raise TypeError(f"cannot close: {self._why_not()}")
+        self._require_open("close")
         self._close()
 
     def error(self, error: object = None) -> None:
@@ -120,17 +91,13 @@ class ReadableByteStreamController(ReadableController):
         self._jobs.require_running()
         self._error(error)
 
-    def _why_not(self) -> str:
-        state = self._stream._state
-        return f"the stream is {state}" if state != "readable" else "close() was called before"
-
     # What the stream and its reader call.
 
     def _cancel_steps(self, reason: object) -> Promise[Any] | None:
         """[[CancelSteps]]"""
         self._clear_pending_pull_intos()
         self._queue.reset()
-        return run_cancel_algorithm(self, reason)
+        return self._run_cancel_algorithm(reason)
 
     def _pull_steps(self, read_request: ReadRequest) -> None:
         """[[PullSteps]]"""
@@ -190,62 +157,7 @@ class ReadableByteStreamController(ReadableController):
         elif self._stream._has_byob_reader() and self._pending_pull_intos:
             self._commit_all(self._process_pull_into_descriptors_using_queue())
 
-    # Abstract operations (4.9.5): pulling.
-
-    def _call_pull_if_needed(self) -> None:
-        """ReadableByteStreamControllerCallPullIfNeeded"""
-        if not self._should_call_pull():
-            return
-        if self._pulling:
-            self._pull_again = True
-            return
-        self._pulling = True
-        source = self._source
-        assert source is not None and source.pull is not None
-        try:
-            result = source.pull(self)
-        except BaseException as error:
-            self._jobs.push(partial(self._error, callback_error(error)))
-            return
-        if result is None:
-            self._jobs.push(self._on_pull_fulfilled)
-        else:
-            upon(self._jobs, converted(self._jobs, result, source.context), self._pull_fulfilled, self._error)
-
-    def _pull_fulfilled(self, _: Any = None) -> None:
-        self._pulling = False
-        if self._pull_again:
-            self._pull_again = False
-            self._call_pull_if_needed()
-
-    def _should_call_pull(self) -> bool:
-        """ReadableByteStreamControllerShouldCallPull
-
-        # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
-        """
-        if self._close_requested or not self._started or self._stream._state != "readable":
-            return False
-        if self._source is None or self._source.pull is None:
-            return False
-        reader = self._stream._reader
-        if reader is not None and reader._read_requests:
-            return True
-        return self._strategy_hwm - self._queue.total > 0
-
-    def _get_desired_size(self) -> float | None:
-        """ReadableByteStreamControllerGetDesiredSize"""
-        state = self._stream._state
-        if state == "errored":
-            return None
-        if state == "closed":
-            return 0
-        return self._strategy_hwm - self._queue.total
-
-    # Ending.
-
-    def _clear_algorithms(self) -> None:
-        """ReadableByteStreamControllerClearAlgorithms"""
-        self._source = None
+    # Abstract operations (4.9.5): ending.
 
     def _clear_pending_pull_intos(self) -> None:
         """ReadableByteStreamControllerClearPendingPullIntos"""

@@ -3,40 +3,26 @@ more."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .._errors import callback_error
 from .._idl import INTERNAL, refuse_constructor
-from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
-from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
+from .._jobs import get_running_loop, raise_wrong_loop
+from .._promise import Promise
 from .._queue import QueueWithSizes
 from .._strategy import SizeAlgorithm, measure
+from .pulling import PullingController
 from .source import Source, UnderlyingSource
-from .state import ReadableController, ReadableStreamState, ReadRequest
+from .state import ReadableStreamState, ReadRequest
 
 T = TypeVar("T", default=Any)
 
 
-class ReadableStreamDefaultController(ReadableController, Generic[T]):
+class ReadableStreamDefaultController(PullingController, Generic[T]):
     """What an underlying source uses to feed its stream. Streams Standard, 4.6."""
 
-    __slots__ = (
-        "__weakref__",
-        "_close_requested",
-        "_jobs",
-        "_on_pull_fulfilled",
-        "_pull_again",
-        "_pulling",
-        "_queue",
-        "_source",
-        "_started",
-        "_strategy_hwm",
-        "_strategy_size_algorithm",
-        "_stream",
-    )
+    __slots__ = ("__weakref__", "_queue", "_strategy_size_algorithm")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -51,26 +37,10 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         size_algorithm: SizeAlgorithm | None,
     ) -> None:
         """SetUpReadableStreamDefaultController"""
-        self._stream = stream
-        self._queue = QueueWithSizes(sized=size_algorithm is not None)
-        self._started = False
-        self._close_requested = False
-        self._pull_again = False
-        self._pulling = False
+        self._initialize(stream, source, high_water_mark)
+        self._queue: QueueWithSizes = QueueWithSizes(sized=size_algorithm is not None)
         self._strategy_size_algorithm = size_algorithm
-        self._strategy_hwm = high_water_mark
-        # The pull and cancel algorithms; None once they are cleared.
-        self._source: Source | UnderlyingSource | None = source
-        # Ours.
-        self._jobs: JobQueue = stream._jobs
-        self._on_pull_fulfilled = self._pull_fulfilled
-        stream._controller = self
-        start_result = source.start(self)
-        upon(self._jobs, converted(self._jobs, start_result, source.context), self._start_fulfilled, self._error)
-
-    def _start_fulfilled(self, _: Any) -> None:
-        self._started = True
-        self._call_pull_if_needed()
+        self._start(source)
 
     # What the source calls.
 
@@ -100,8 +70,7 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         Raises `TypeError` when it is closed, errored or about to close already.
         """
         self._jobs.require_running()
-        if not self._can_close_or_enqueue():
-            raise TypeError(f"cannot close: {self._why_not()}")
+        self._require_open("close")
         self._close()
 
     def error(self, error: object = None) -> None:
@@ -109,16 +78,12 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         self._jobs.require_running()
         self._error(error)
 
-    def _why_not(self) -> str:
-        state = self._stream._state
-        return f"the stream is {state}" if state != "readable" else "close() was called before"
-
     # What the stream and its reader call.
 
     def _cancel_steps(self, reason: object) -> Promise[Any] | None:
         """[[CancelSteps]]"""
         self._queue.reset_queue()
-        return run_cancel_algorithm(self, reason)
+        return self._run_cancel_algorithm(reason)
 
     def _pull_steps(self, read_request: ReadRequest) -> None:
         """[[PullSteps]]"""
@@ -157,52 +122,9 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
 
     # Abstract operations (4.9.4).
 
-    def _call_pull_if_needed(self) -> None:
-        """ReadableStreamDefaultControllerCallPullIfNeeded"""
-        if not self._should_call_pull():
-            return
-        if self._pulling:
-            self._pull_again = True
-            return
-        self._pulling = True
-        source = self._source
-        assert source is not None and source.pull is not None
-        jobs = self._jobs
-        try:
-            result = source.pull(self)
-        except BaseException as error:
-            jobs.push(partial(self._error, callback_error(error)))
-            return
-        if result is None:
-            jobs.jobs.append(self._on_pull_fulfilled)
-            if not jobs.scheduled:
-                jobs.schedule()
-        elif result is not DEFERRED:
-            upon(self._jobs, converted(self._jobs, result, source.context), self._pull_fulfilled, self._error)
-
-    def _pull_fulfilled(self, _: Any = None) -> None:
-        self._pulling = False
-        if self._pull_again:
-            self._pull_again = False
-            self._call_pull_if_needed()
-
-    def _should_call_pull(self) -> bool:
-        """ReadableStreamDefaultControllerShouldCallPull
-
-        # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
-        """
-        if self._close_requested or not self._started or self._stream._state != "readable":
-            return False
-        if self._source is None or self._source.pull is None:
-            return False
-        reader = self._stream._reader
-        if reader is not None and reader._read_requests:
-            return True
-        return self._strategy_hwm - self._queue.total > 0
-
     def _clear_algorithms(self) -> None:
         """ReadableStreamDefaultControllerClearAlgorithms"""
-        self._source = None
+        super()._clear_algorithms()
         self._strategy_size_algorithm = None
 
     def _close(self) -> None:
@@ -249,33 +171,9 @@ class ReadableStreamDefaultController(ReadableController, Generic[T]):
         self._clear_algorithms()
         self._stream._error(error)
 
-    def _get_desired_size(self) -> float | None:
-        """ReadableStreamDefaultControllerGetDesiredSize"""
-        state = self._stream._state
-        if state == "errored":
-            return None
-        if state == "closed":
-            return 0
-        return self._strategy_hwm - self._queue.total
-
     def _has_backpressure(self) -> bool:
         """ReadableStreamDefaultControllerHasBackpressure
 
         # Python: asked only by transform streams, whose sources all have a pull algorithm.
         """
         return not self._should_call_pull()
-
-    def _can_close_or_enqueue(self) -> bool:
-        """ReadableStreamDefaultControllerCanCloseOrEnqueue"""
-        return not self._close_requested and self._stream._state == "readable"
-
-
-def run_cancel_algorithm(controller: Any, reason: object) -> Promise[Any] | None:
-    """Run the cancel algorithm, then clear the algorithms: what the [[CancelSteps]] of both controllers end with."""
-    source = controller._source
-    try:
-        return converted(controller._jobs, source.cancel(reason), source.context)
-    except BaseException as error:
-        return promise_rejected_with(controller._jobs, callback_error(error))
-    finally:
-        controller._clear_algorithms()

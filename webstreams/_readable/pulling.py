@@ -1,0 +1,151 @@
+"""What both controllers do: start the source, and call its pull() as long as somebody wants more (4.9.4 and 4.9.5)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Protocol
+
+from .._errors import callback_error
+from .._jobs import Job, JobQueue
+from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
+from .source import Source, UnderlyingSource
+from .state import ReadableController, ReadableStreamState
+
+
+class Queue(Protocol):
+    """What is asked of a queue: its [[queueTotalSize]]."""
+
+    @property
+    def total(self) -> float:
+        """The sizes of all chunks together."""
+
+
+class PullingController(ReadableController):
+    """The slots and operations that the default controller and the byte stream controller share."""
+
+    __slots__ = (
+        "_close_requested",
+        "_jobs",
+        "_on_pull_fulfilled",
+        "_pull_again",
+        "_pulling",
+        "_source",
+        "_started",
+        "_strategy_hwm",
+        "_stream",
+    )
+
+    _queue: Queue
+
+    def _initialize(
+        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: float
+    ) -> None:
+        self._stream = stream
+        self._started = False
+        self._close_requested = False
+        self._pull_again = False
+        self._pulling = False
+        self._strategy_hwm = high_water_mark
+        # The pull and cancel algorithms; None once they are cleared.
+        self._source: Source | UnderlyingSource | None = source
+        # Ours.
+        self._jobs: JobQueue = stream._jobs
+        self._on_pull_fulfilled: Job = self._pull_fulfilled
+        stream._controller = self
+
+    def _start(self, source: Source | UnderlyingSource) -> None:
+        """Run the start algorithm; the first pull comes when its promise is fulfilled."""
+        promise = converted(self._jobs, source.start(self), source.context)
+        upon(self._jobs, promise, self._start_fulfilled, self._error)
+
+    def _start_fulfilled(self, _: Any) -> None:
+        self._started = True
+        self._call_pull_if_needed()
+
+    def _error(self, error: object) -> None:
+        """ReadableStreamDefaultControllerError, ReadableByteStreamControllerError"""
+        raise NotImplementedError
+
+    def _clear_algorithms(self) -> None:
+        """ReadableStreamDefaultControllerClearAlgorithms, ReadableByteStreamControllerClearAlgorithms"""
+        self._source = None
+
+    # Pulling.
+
+    def _call_pull_if_needed(self) -> None:
+        """ReadableStreamDefaultControllerCallPullIfNeeded, ReadableByteStreamControllerCallPullIfNeeded"""
+        if not self._should_call_pull():
+            return
+        if self._pulling:
+            self._pull_again = True
+            return
+        self._pulling = True
+        source = self._source
+        assert source is not None and source.pull is not None
+        jobs = self._jobs
+        try:
+            result = source.pull(self)
+        except BaseException as error:
+            jobs.push(partial(self._error, callback_error(error)))
+            return
+        if result is None:
+            jobs.jobs.append(self._on_pull_fulfilled)
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif result is not DEFERRED:
+            upon(jobs, converted(jobs, result, source.context), self._pull_fulfilled, self._error)
+
+    def _pull_fulfilled(self, _: Any = None) -> None:
+        self._pulling = False
+        if self._pull_again:
+            self._pull_again = False
+            self._call_pull_if_needed()
+
+    def _should_call_pull(self) -> bool:
+        """ReadableStreamDefaultControllerShouldCallPull, ReadableByteStreamControllerShouldCallPull
+
+        # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
+        """
+        if self._close_requested or not self._started or self._stream._state != "readable":
+            return False
+        if self._source is None or self._source.pull is None:
+            return False
+        reader = self._stream._reader
+        if reader is not None and reader._read_requests:
+            return True
+        return self._strategy_hwm - self._queue.total > 0
+
+    def _get_desired_size(self) -> float | None:
+        """ReadableStreamDefaultControllerGetDesiredSize, ReadableByteStreamControllerGetDesiredSize"""
+        state = self._stream._state
+        if state == "errored":
+            return None
+        if state == "closed":
+            return 0
+        return self._strategy_hwm - self._queue.total
+
+    # Ending.
+
+    def _can_close_or_enqueue(self) -> bool:
+        """ReadableStreamDefaultControllerCanCloseOrEnqueue"""
+        return not self._close_requested and self._stream._state == "readable"
+
+    def _require_open(self, action: str) -> None:
+        """Raise TypeError unless the author may enqueue or close."""
+        if not self._can_close_or_enqueue():
+            raise TypeError(f"cannot {action}: {self._why_not()}")
+
+    def _why_not(self) -> str:
+        state = self._stream._state
+        return f"the stream is {state}" if state != "readable" else "close() was called before"
+
+    def _run_cancel_algorithm(self, reason: object) -> Promise[Any] | None:
+        """Run the cancel algorithm, then clear the algorithms: how the [[CancelSteps]] of both controllers end."""
+        source = self._source
+        assert source is not None
+        try:
+            return converted(self._jobs, source.cancel(reason), source.context)
+        except BaseException as error:
+            return promise_rejected_with(self._jobs, callback_error(error))
+        finally:
+            self._clear_algorithms()
