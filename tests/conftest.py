@@ -30,7 +30,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[
 
 
 @pytest.fixture
-def reported() -> list[dict[str, Any]]:
+async def reported() -> list[dict[str, Any]]:
     """What reaches the event loop's exception handler during the test."""
     contexts: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any
 from weakref import ReferenceType, ref
@@ -11,6 +11,7 @@ from weakref import ReferenceType, ref
 from ._errors import AbortError, throw
 from ._idl import INTERNAL, refuse_constructor
 from ._jobs import current_jobs, get_running_loop
+from ._repr import show, show_count, show_value
 
 Listener = Callable[["Event"], object]
 Algorithm = Callable[[], object]
@@ -33,7 +34,10 @@ class Event:
 
     def __repr__(self) -> str:
         """Show the type and the target."""
-        return f"<Event {self.type!r} of {self.target!r}>"
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"{show_value(self.type)} of {self.target!r}"
 
 
 class _Registration:
@@ -189,8 +193,14 @@ class AbortSignal:
         self._keep_alive()
 
     def __repr__(self) -> str:
-        """Show whether it is aborted, and the reason."""
-        return f"<AbortSignal aborted: {self._reason!r}>" if self._aborted else "<AbortSignal not aborted>"
+        """Show whether it is aborted, the reason, and how many listen (pipes, too)."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"aborted: {show_value(self._reason)}" if self._aborted else "not aborted"
+        listeners = len(self._listeners) + len(self._algorithms)
+        if listeners:
+            yield show_count(listeners, "listener")
 
     # Aborting.
 
@@ -222,6 +232,7 @@ class AbortSignal:
         self._strong_dependents.clear()
         for source in self._source_signals:
             source._strong_dependents.discard(self)
+            source._keep_alive_for_dependents()
 
     def _fire(self, event: Event) -> None:
         for registration in list(self._listeners):
@@ -231,7 +242,9 @@ class AbortSignal:
                 self._remove(registration)
             try:
                 registration.callback(event)
-            except Exception as error:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
                 _report_exception(error)
 
     def _remove(self, registration: _Registration) -> None:
@@ -299,7 +312,10 @@ class AbortController:
 
     def __repr__(self) -> str:
         """Show the signal."""
-        return f"<AbortController {self._signal!r}>"
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield repr(self._signal)
 
 
 def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
@@ -325,7 +341,7 @@ def _time_out(weak: ReferenceType[AbortSignal], pin: list[AbortSignal]) -> None:
         pin.clear()
 
 
-def _report_exception(error: Exception) -> None:
+def _report_exception(error: BaseException) -> None:
     """HTML: "report the exception"."""
     loop = get_running_loop()
     if loop is None:

@@ -72,6 +72,16 @@ def as_bytes_view(view: memoryview, what: str) -> memoryview:
         raise TypeError(f"{what} has the item format {view.format!r}, which memoryview.cast() cannot handle") from None
 
 
+def items_of(buffer: memoryview, format: str) -> memoryview:
+    """Give a view of the same memory, item by item."""
+    if buffer.format == format:
+        return buffer
+    try:
+        return buffer.cast(format)  # type: ignore[call-overload, no-any-return, unused-ignore]
+    except ValueError:
+        raise TypeError(f"memoryview.cast() cannot make items of the format {format!r}") from None
+
+
 def same_memory(one: memoryview, other: memoryview) -> bool:
     """Whether two views begin at the same byte."""
     return _address_of(one) == _address_of(other)
@@ -85,7 +95,7 @@ def whole_buffer(view: memoryview) -> tuple[memoryview, int]:
 
 
 def transfer(view: object) -> None:
-    """Release a memoryview that was given to us; TypeError if other views keep it open."""
+    """TransferArrayBuffer: release a memoryview that was given to us; TypeError if other views keep it open."""
     if isinstance(view, memoryview):
         try:
             view.release()

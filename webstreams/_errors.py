@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class AbortError(Exception):
@@ -39,9 +40,30 @@ def is_control_flow(error: BaseException) -> bool:
 
 def callback_error(error: BaseException) -> BaseException:
     """What a stream stores when a callback raised `error`; lets ``KeyboardInterrupt`` and ``SystemExit`` through."""
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+    if goes_through(error):
         raise error
-    return StreamError(error) if is_control_flow(error) else error
+    return stored_error(error)
+
+
+def goes_through(error: BaseException) -> bool:
+    """Whether an exception of a callback ends the program: the stream is errored, and it goes on to the event loop."""
+    return isinstance(error, (KeyboardInterrupt, SystemExit))
+
+
+def stored_error(error: BaseException) -> BaseException:
+    """What a stream stores when a callback raised `error`, whatever that is."""
+    return StreamError(error) if is_control_flow(error) or goes_through(error) else error
+
+
+def call(callback: Callable[..., Any], *args: Any) -> Any:
+    """Call a callback whose exception goes to the caller of a method, as a stream would store it."""
+    try:
+        return callback(*args)
+    except BaseException as error:
+        stored = callback_error(error)
+        if stored is error:
+            raise
+        raise stored from error
 
 
 def as_exception(reason: object) -> BaseException:

@@ -8,7 +8,7 @@ reactions were added (see `_jobs`). There are three kinds of reaction: `Reaction
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, CancelledError, InvalidStateError, isfuture
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
@@ -20,9 +20,11 @@ from typing_extensions import TypeVar
 from ._errors import as_exception, callback_error, throw
 from ._jobs import JobQueue, current_jobs, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
+from ._repr import show, show_value, show_words
+from ._settling import AllCollector, Resolvers, UnhandledRejection
 from ._task import CoroutineCall
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
 
 # What an algorithm returns that will itself call, as a job, what the Standard does when its promise is settled.
@@ -53,9 +55,6 @@ class Promise(Generic[T]):
     """
 
     __slots__ = ("__weakref__", "_handled", "_jobs", "_reactions", "_state", "_value")
-
-    # What the report of an unhandled rejection calls it.
-    _what = "a promise"
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
@@ -103,11 +102,11 @@ class Promise(Generic[T]):
         Raises `RuntimeError` when no event loop runs in this thread.
         """
         promise: Promise[Any] = Promise(current_jobs())
-        resolvers = _Resolvers(promise)
+        resolvers = Resolvers(promise)
         return promise, resolvers.resolve, resolvers.reject
 
     @staticmethod
-    def all(values: Iterable[Any]) -> Promise[list[Any]]:
+    def all(values: Iterable[Awaitable[U] | U]) -> Promise[list[U]]:
         """Give a promise for the list of all the values; it is rejected as soon as one of them is.
 
         Raises `RuntimeError` when no event loop runs in this thread.
@@ -129,6 +128,12 @@ class Promise(Generic[T]):
         """
         derived: Promise[Any] = Promise(self._jobs)
         self._handled_by(ThenReaction(self, on_fulfilled, on_rejected, derived))
+        return derived
+
+    def _then(self, on_fulfilled: Callable[[T], object], *words: object) -> Promise[Any]:
+        """Do what `then` does, for the promise of a call that `words` tell (`CallPromise`)."""
+        derived: Promise[Any] = CallPromise(self._jobs, *words)
+        self._handled_by(ThenReaction(self, on_fulfilled, None, derived))
         return derived
 
     # What asyncio.Future has, the reading half.
@@ -196,11 +201,25 @@ class Promise(Generic[T]):
         return self.result()
 
     def __repr__(self) -> str:
-        """Show the state and the value."""
+        """Show the state and the value, and which call made the promise."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
         if self._state == PENDING:
-            return f"<{type(self).__name__} pending>"
-        outcome = "fulfilled with" if self._state == FULFILLED else "rejected with"
-        return f"<{type(self).__name__} {outcome} {self._value!r}>"
+            yield "pending"
+        elif self._state == FULFILLED:
+            yield f"fulfilled with {show_value(self._value)}"
+        else:
+            yield f"rejected with {show_value(self._value)}"
+            if not self._handled:
+                yield "nobody looked at it yet"
+        origin = self._origin()
+        if origin:
+            yield f"made by {show_words(origin)}"
+
+    def _origin(self) -> tuple[object, ...]:
+        """Tell which call made the promise: words, and the objects between them (`show_words`)."""
+        return ()
 
     # Settling.
 
@@ -229,7 +248,7 @@ class Promise(Generic[T]):
         reactions = self._reactions
         self._reactions = None
         if not self._handled:
-            self._reactions = UnhandledRejection(self._jobs, reason, self._what)
+            self._reactions = UnhandledRejection(self._jobs, reason, self._origin())
         if reactions is not None:
             self._queue_reactions(reactions)
 
@@ -280,6 +299,19 @@ class Promise(Generic[T]):
         if self._state == PENDING:
             self._reactions = [each for each in self._list_reactions() if each is not waiter] or None
         return True
+
+
+class CallPromise(Promise[T]):
+    """A promise that knows which call made it, to be named if nobody looks at its rejection."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, jobs: JobQueue, *words: object) -> None:
+        super().__init__(jobs)
+        self._words = words
+
+    def _origin(self) -> tuple[object, ...]:
+        return self._words
 
 
 class AlgorithmPromise(Promise[T]):
@@ -426,25 +458,9 @@ class PromiseWaiter:
         """Called by the task, which refuses to wait for another loop's promise."""
         return self._promise._jobs.loop
 
-
-class UnhandledRejection:
-    """Reports a rejection when its promise is collected and nobody has looked at it."""
-
-    __slots__ = ("_jobs", "_reason", "_what")
-
-    def __init__(self, jobs: JobQueue, reason: object, what: str) -> None:
-        self._jobs: JobQueue | None = jobs
-        self._reason = reason
-        self._what = what
-
-    def disarm(self) -> None:
-        """Somebody looked."""
-        self._jobs = None
-
-    def __del__(self) -> None:
-        jobs = self._jobs
-        if jobs is not None:
-            jobs.report(f"{self._what} was rejected and nobody looked at it", as_exception(self._reason))
+    def __repr__(self) -> str:
+        """Show the promise: the ``repr()`` of a task shows what it waits for."""
+        return f"<PromiseWaiter for {self._promise!r}>"
 
 
 # Adoption.
@@ -506,9 +522,9 @@ def promise_resolved_with(jobs: JobQueue, value: Any = None) -> Promise[Any]:
     return promise
 
 
-def promise_rejected_with(jobs: JobQueue, reason: object) -> Promise[Any]:
-    """Web IDL: "a promise rejected with"."""
-    promise: Promise[Any] = Promise(jobs)
+def promise_rejected_with(jobs: JobQueue, reason: object, *words: object) -> Promise[Any]:
+    """Web IDL: "a promise rejected with"; `words` tell which call gives it to the author (`CallPromise`)."""
+    promise: Promise[Any] = CallPromise(jobs, *words) if words else Promise(jobs)
     promise._reject(reason)
     return promise
 
@@ -548,52 +564,7 @@ def wait_for_all(jobs: JobQueue, promises: list[Promise[Any]]) -> Promise[list[A
     result: Promise[list[Any]] = Promise(jobs)
     if not promises:
         jobs.push(partial(result._fulfill, []))
-    collector = _AllCollector(result, len(promises))
+    collector = AllCollector(result, len(promises))
     for index, promise in enumerate(promises):
         promise._react(partial(collector.fulfilled, index), collector.rejected)
     return result
-
-
-class _Resolvers:
-    """The pair of functions that settle a promise from outside, once."""
-
-    __slots__ = ("_called", "_promise")
-
-    def __init__(self, promise: Promise[Any]) -> None:
-        self._promise = promise
-        self._called = False
-
-    def resolve(self, value: Any = None) -> None:
-        """Resolve the promise."""
-        if not self._called:
-            self._called = True
-            self._promise._resolve_with(value)
-
-    def reject(self, reason: object = None) -> None:
-        """Reject the promise."""
-        if not self._called:
-            self._called = True
-            self._promise._reject(reason)
-
-
-class _AllCollector:
-    """The state of one `Promise.all`; Web IDL's "wait for all"."""
-
-    __slots__ = ("_derived", "_missing", "_values")
-
-    def __init__(self, derived: Promise[list[Any]], count: int) -> None:
-        self._derived = derived
-        self._missing = count
-        self._values: list[Any] = [None] * count
-
-    def fulfilled(self, index: int, value: Any) -> None:
-        """Take one value."""
-        self._values[index] = value
-        self._missing -= 1
-        if self._missing == 0 and not self._derived.done():
-            self._derived._fulfill(self._values)
-
-    def rejected(self, reason: object) -> None:
-        """Take the first rejection."""
-        if not self._derived.done():
-            self._derived._reject(reason)

@@ -78,6 +78,10 @@ class QueueWithSizes:
         if self.sizes is not None:
             self.sizes.popleft()
 
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        return len(self.chunks)
+
     def peek_queue_value(self) -> Any:
         """PeekQueueValue."""
         return self.chunks[0]

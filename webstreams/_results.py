@@ -6,8 +6,8 @@ from typing import Any, Generic, Literal, NamedTuple
 
 from typing_extensions import TypeVar
 
-T = TypeVar("T", default=Any)
-V = TypeVar("V", default=None)
+T = TypeVar("T", default=Any, covariant=True)
+V = TypeVar("V", default=None, covariant=True)
 
 
 class ReadValueResult(NamedTuple, Generic[T]):

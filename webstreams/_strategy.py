@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ._errors import callback_error
 from ._idl import Members, to_number
+from ._repr import show_value
 
 SizeAlgorithm = Callable[[Any], Any]
 
@@ -54,7 +54,8 @@ class _Strategy:
 
     def __repr__(self) -> str:
         """Show the high-water mark."""
-        return f"{type(self).__name__}(high_water_mark={self._high_water_mark!r})"
+        mark = getattr(self, "_high_water_mark", None)
+        return f"{type(self).__name__}(high_water_mark={show_value(mark)})"
 
 
 class ByteLengthQueuingStrategy(_Strategy):
@@ -119,14 +120,3 @@ def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:
 def extract_size_algorithm(strategy: StrategyMembers) -> SizeAlgorithm | None:
     """ExtractSizeAlgorithm; None stands for the algorithm that returns 1."""
     return None if strategy.size is _count else strategy.size
-
-
-def measure(size: SizeAlgorithm, chunk: Any) -> Any:
-    """Call a size algorithm; it raises what a stream may store."""
-    try:
-        return size(chunk)
-    except BaseException as error:
-        stored = callback_error(error)
-        if stored is error:
-            raise
-        raise stored from error

@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, Protocol
 
-from ._errors import callback_error
+from ._errors import goes_through, stored_error
 from ._jobs import JobQueue
 
 
@@ -50,6 +50,8 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         self._yielded: Any = None
         self._by_hand = True
         self._task: Task[None] = Task(self, loop=jobs.loop, context=context)
+        # asyncio would log about the tasks that a stream leaves behind when its loop is closed.
+        self._task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def start(self) -> None:
         """Run the coroutine up to its first suspension."""
@@ -89,7 +91,9 @@ class CoroutineCall(Coroutine[Any, Any, None]):
             self._target._resolve_with(stop.value)
         except BaseException as raised:
             self._finish()
-            self._target._reject(callback_error(raised))
+            self._target._reject(stored_error(raised))
+            if goes_through(raised):
+                raise
         return None
 
     def _finish(self) -> None:
@@ -105,6 +109,11 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         await asyncio.wait([self._task])
 
     # What the task calls.
+
+    @property
+    def __name__(self) -> str:
+        """The name of the callback, for the task's repr."""
+        return str(getattr(self._coroutine, "__qualname__", type(self._coroutine).__name__))
 
     def send(self, value: None) -> Any:
         """Called by the task for every step: take over first, then step the coroutine."""

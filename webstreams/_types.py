@@ -1,19 +1,22 @@
 """The types of what users hand in: underlying sources and sinks, transformers, strategies.
 
-Each is a mapping with some of the members as keys (the TypedDicts), or an object that has at least one of them as an
-attribute (the unions of Protocols: no type can say that every attribute is optional).
+Each is a mapping with some of the members as keys (the TypedDicts), or an object that has them as attributes (the
+Protocols). No type can say that an attribute is right or absent, so an object is recognized by its main callback: a
+source by `pull` or `start`, a sink by `write`, a transformer by `transform`. An object without it says so with an
+attribute that is None (``write = None``); a mapping need not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Required, TypeAlias, TypedDict
 
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
     from ._readable.byte_controller import ReadableByteStreamController
     from ._readable.controller import ReadableStreamDefaultController
+    from ._strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
     from ._transform.controller import TransformStreamDefaultController
     from ._writable.controller import WritableStreamDefaultController
 
@@ -21,6 +24,7 @@ T = TypeVar("T", default=Any)
 I = TypeVar("I", default=Any)  # noqa: E741
 O = TypeVar("O", default=Any)  # noqa: E741
 In = TypeVar("In", contravariant=True, default=Any)
+Out = TypeVar("Out", covariant=True, default=Any)
 
 Result: TypeAlias = "Awaitable[object] | object"
 
@@ -28,11 +32,17 @@ Result: TypeAlias = "Awaitable[object] | object"
 # Strategies.
 
 
-class QueuingStrategyDict(TypedDict, Generic[T], total=False):
+class ByteStrategyDict(TypedDict, total=False):
+    """The queuing strategy of a byte stream as a mapping: bytes are not measured by a function."""
+
+    high_water_mark: float | None
+
+
+class QueuingStrategyDict(TypedDict, Generic[In], total=False):
     """A queuing strategy as a mapping."""
 
     high_water_mark: float | None
-    size: Callable[[T], float] | None
+    size: Callable[[In], float] | None
 
 
 class HasHighWaterMark(Protocol):
@@ -41,6 +51,7 @@ class HasHighWaterMark(Protocol):
     @property
     def high_water_mark(self) -> float:
         """How much the queue takes before it is full."""
+        ...
 
 
 class HasSize(Protocol[In]):
@@ -49,51 +60,56 @@ class HasSize(Protocol[In]):
     @property
     def size(self) -> Callable[[In], float]:
         """Give the size of a chunk."""
+        ...
 
 
-QueuingStrategyLike: TypeAlias = "QueuingStrategyDict[T] | HasHighWaterMark | HasSize[T]"
+ByteStrategyLike: TypeAlias = "ByteStrategyDict | HasHighWaterMark"
+QueuingStrategyLike: TypeAlias = (
+    "QueuingStrategyDict[T] | CountQueuingStrategy | ByteLengthQueuingStrategy | HasHighWaterMark | HasSize[T]"
+)
 
 
 # Underlying sources.
 
 
-class UnderlyingSourceDict(TypedDict, Generic[T], total=False):
+class UnderlyingSourceDict(TypedDict, Generic[Out], total=False):
     """An underlying source as a mapping."""
 
     type: None
-    start: Callable[[ReadableStreamDefaultController[T]], Result] | None
-    pull: Callable[[ReadableStreamDefaultController[T]], Result] | None
+    start: Callable[[ReadableStreamDefaultController[Out]], Result] | None
+    pull: Callable[[ReadableStreamDefaultController[Out]], Result] | None
     cancel: Callable[[Any], Result] | None
 
 
-class HasSourceStart(Protocol[T]):
-    """An underlying source as an object with `start`."""
-
-    def start(self, controller: ReadableStreamDefaultController[T], /) -> Result:
-        """Begin."""
-
-
-class HasPull(Protocol[T]):
+class HasPull(Protocol[Out]):
     """An underlying source as an object with `pull`."""
 
-    def pull(self, controller: ReadableStreamDefaultController[T], /) -> Result:
+    def pull(self, controller: ReadableStreamDefaultController[Out], /) -> Result:
         """Give more."""
 
 
-class HasCancel(Protocol):
-    """An underlying source as an object with `cancel`."""
+class HasStart(Protocol[Out]):
+    """An underlying source as an object with `start`."""
 
-    def cancel(self, reason: Any, /) -> Result:
-        """Stop."""
+    def start(self, controller: ReadableStreamDefaultController[Out], /) -> Result:
+        """Begin."""
 
 
-UnderlyingSourceLike: TypeAlias = "UnderlyingSourceDict[T] | HasPull[T] | HasSourceStart[T] | HasCancel"
+class HasNoPull(Protocol):
+    """An underlying source as an object without `pull`."""
+
+    @property
+    def pull(self) -> None:
+        """There is nothing to call."""
+
+
+UnderlyingSourceLike: TypeAlias = "UnderlyingSourceDict[T] | HasPull[T] | HasStart[T] | HasNoPull"
 
 
 class UnderlyingByteSourceDict(TypedDict, total=False):
     """An underlying byte source as a mapping."""
 
-    type: Literal["bytes"]
+    type: Required[Literal["bytes"]]
     auto_allocate_chunk_size: int | None
     start: Callable[[ReadableByteStreamController], Result] | None
     pull: Callable[[ReadableByteStreamController], Result] | None
@@ -101,33 +117,45 @@ class UnderlyingByteSourceDict(TypedDict, total=False):
 
 
 class HasBytesType(Protocol):
-    """An underlying byte source as an object."""
+    """What makes an object a byte source. Its type is `str`: that is how ``type = "bytes"`` is inferred."""
 
     @property
-    def type(self) -> Literal["bytes"]:
-        """What makes it a byte source."""
+    def type(self) -> str:
+        """The string "bytes"."""
+        ...
 
 
-UnderlyingByteSourceLike: TypeAlias = "UnderlyingByteSourceDict | HasBytesType"
+class HasBytePull(HasBytesType, Protocol):
+    """An underlying byte source as an object with `pull`."""
+
+    def pull(self, controller: ReadableByteStreamController, /) -> Result:
+        """Give more."""
+
+
+class HasByteStart(HasBytesType, Protocol):
+    """An underlying byte source as an object with `start`."""
+
+    def start(self, controller: ReadableByteStreamController, /) -> Result:
+        """Begin."""
+
+
+class HasNoBytePull(HasBytesType, HasNoPull, Protocol):
+    """An underlying byte source as an object without `pull`."""
+
+
+UnderlyingByteSourceLike: TypeAlias = "UnderlyingByteSourceDict | HasBytePull | HasByteStart | HasNoBytePull"
 
 
 # Underlying sinks.
 
 
-class UnderlyingSinkDict(TypedDict, Generic[T], total=False):
+class UnderlyingSinkDict(TypedDict, Generic[In], total=False):
     """An underlying sink as a mapping."""
 
     start: Callable[[WritableStreamDefaultController], Result] | None
-    write: Callable[[T, WritableStreamDefaultController], Result] | None
+    write: Callable[[In, WritableStreamDefaultController], Result] | None
     close: Callable[[], Result] | None
     abort: Callable[[Any], Result] | None
-
-
-class HasSinkStart(Protocol):
-    """An underlying sink as an object with `start`."""
-
-    def start(self, controller: WritableStreamDefaultController, /) -> Result:
-        """Begin."""
 
 
 class HasWrite(Protocol[In]):
@@ -137,56 +165,49 @@ class HasWrite(Protocol[In]):
         """Take a chunk."""
 
 
-class HasClose(Protocol):
-    """An underlying sink as an object with `close`."""
+class HasNoWrite(Protocol):
+    """An underlying sink as an object without `write`."""
 
-    def close(self) -> Result:
-        """End."""
-
-
-class HasAbort(Protocol):
-    """An underlying sink as an object with `abort`."""
-
-    def abort(self, reason: Any, /) -> Result:
-        """Give up."""
+    @property
+    def write(self) -> None:
+        """There is nothing to call."""
 
 
-UnderlyingSinkLike: TypeAlias = "UnderlyingSinkDict[T] | HasWrite[T] | HasSinkStart | HasClose | HasAbort"
+UnderlyingSinkLike: TypeAlias = "UnderlyingSinkDict[T] | HasWrite[T] | HasNoWrite"
 
 
 # Transformers.
 
 
-class TransformerDict(TypedDict, Generic[I, O], total=False):
-    """A transformer as a mapping."""
+class TransformCallback(Protocol[In, Out]):
+    """The `transform` of a mapping."""
 
-    start: Callable[[TransformStreamDefaultController[O]], Result] | None
-    transform: Callable[[I, TransformStreamDefaultController[O]], Result] | None
-    flush: Callable[[TransformStreamDefaultController[O]], Result] | None
-    cancel: Callable[[Any], Result] | None
-
-
-class HasTransform(Protocol[In, O]):
-    """A transformer as an object with `transform`."""
-
-    def transform(self, chunk: In, controller: TransformStreamDefaultController[O], /) -> Result:
+    def __call__(self, chunk: In, controller: TransformStreamDefaultController[Out], /) -> Result:
         """Take a chunk and give what becomes of it."""
 
 
-class HasTransformerStart(Protocol[O]):
-    """A transformer as an object with `start`."""
+class TransformerDict(TypedDict, Generic[In, Out], total=False):
+    """A transformer as a mapping."""
 
-    def start(self, controller: TransformStreamDefaultController[O], /) -> Result:
-        """Begin."""
-
-
-class HasFlush(Protocol[O]):
-    """A transformer as an object with `flush`."""
-
-    def flush(self, controller: TransformStreamDefaultController[O], /) -> Result:
-        """End."""
+    start: Callable[[TransformStreamDefaultController[Out]], Result] | None
+    transform: Callable[[In, TransformStreamDefaultController[Out]], Result] | TransformCallback[In, Out] | None
+    flush: Callable[[TransformStreamDefaultController[Out]], Result] | None
+    cancel: Callable[[Any], Result] | None
 
 
-TransformerLike: TypeAlias = (
-    "TransformerDict[I, O] | HasTransform[I, O] | HasTransformerStart[O] | HasFlush[O] | HasCancel"
-)
+class HasTransform(Protocol[In, Out]):
+    """A transformer as an object with `transform`."""
+
+    def transform(self, chunk: In, controller: TransformStreamDefaultController[Out], /) -> Result:
+        """Take a chunk and give what becomes of it."""
+
+
+class HasNoTransform(Protocol):
+    """A transformer as an object without `transform`: chunks pass unchanged."""
+
+    @property
+    def transform(self) -> None:
+        """There is nothing to call."""
+
+
+TransformerLike: TypeAlias = "TransformerDict[I, O] | HasTransform[I, O] | HasNoTransform"

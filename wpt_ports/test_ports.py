@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -18,14 +17,6 @@ if sys.platform != "win32":
     import uvloop
 
     LOOPS["uvloop"] = uvloop.new_event_loop
-
-@pytest.fixture(scope="module", autouse=True)
-def cheap_collections() -> Iterator[None]:
-    """Every port collects garbage: have it look only at what the ports make."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 PORTS = [pytest.param(port, id=f"{file}: {port.title}") for file, port in all_ports()]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from .._buffer import as_bytes_view, open_view, transfer
+from typing_extensions import Buffer
+
+from .._buffer import as_bytes_view, items_of, open_view, transfer
 from .._idl import to_enforced_integer
 from .._promise import Promise, promise_rejected_with
 from .._results import ReadDoneResult, ReadValueResult
@@ -34,7 +36,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         self._generic_initialize(stream)
 
     def read(
-        self, view: Any = None, *, min: int = 1
+        self, view: Buffer | None = None, *, min: int = 1
     ) -> Promise[ReadValueResult[memoryview] | ReadDoneResult[memoryview | None]]:
         """Fill `view`, a writable C-contiguous buffer, with at least `min` items and at most all it has room for.
 
@@ -54,7 +56,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
             if self._stream is None:
                 raise TypeError("the reader was released: cannot read from the stream")
         except (TypeError, ValueError) as error:
-            return promise_rejected_with(self._jobs, error)
+            return promise_rejected_with(self._jobs, error, "read() of", self if self._stream is None else self._stream)
         promise: ReadPromise[Any] = ReadPromise(self._stream)
         self._read(own, view, minimum, promise)
         return promise
@@ -99,7 +101,9 @@ def _checked_view(view: Any) -> memoryview:
         raise TypeError("the view must be writable")
     if own.nbytes == 0:
         raise TypeError("the view must not be empty")
-    as_bytes_view(own, "the view")
+    buffer = as_bytes_view(own, "the view")
+    if own.ndim != 1:
+        items_of(buffer, own.format)
     return own
 
 

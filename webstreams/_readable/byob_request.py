@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .._buffer import is_released, open_view
 from .._idl import INTERNAL, refuse_constructor, to_enforced_integer
 from .._jobs import JobQueue
+from .._repr import Summarized, show, show_count, summary
 
 
 class RespondingController(Protocol):
     """What a request needs of its ReadableByteStreamController."""
 
     _jobs: JobQueue
+
+    @property
+    def _stream(self) -> Summarized:
+        """Its stream."""
 
     def _respond(self, bytes_written: int) -> None: ...
     def _respond_with_new_view(self, view: memoryview, given: Any) -> None: ...
@@ -65,6 +71,17 @@ class ReadableStreamBYOBRequest:
             raise TypeError("the view must be writable")
         controller = self._require_valid()
         controller._respond_with_new_view(own, view)
+
+    def __repr__(self) -> str:
+        """Show the stream, and how much there is to fill."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        if self._controller is None or self._view is None:
+            yield "answered"
+            return
+        yield f"of {summary(self._controller._stream)}"
+        yield "view released" if is_released(self._view) else f"{show_count(self._view.nbytes, 'byte')} to fill"
 
     def _require_valid(self) -> RespondingController:
         controller = self._controller

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from typing_extensions import Buffer
 
 from .._buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import Promise
+from .._repr import show_count, show_queue
 from .byob_request import ReadableStreamBYOBRequest
 from .pull_into import ByteQueue, PullIntoDescriptor
 from .pulling import PullingController
@@ -62,7 +65,7 @@ class ReadableByteStreamController(PullingController):
         """How many more bytes the queue wants: not above 0 when it is full, None when errored, 0 when closed."""
         return self._get_desired_size()
 
-    def enqueue(self, chunk: Any) -> None:
+    def enqueue(self, chunk: Buffer) -> None:
         """Put a copy of the bytes of `chunk` into the queue, or give them to the read that waits for them.
 
         `chunk` is any C-contiguous buffer, free for use again at once; `bytes` are passed on without a copy. Raises
@@ -368,9 +371,9 @@ class ReadableByteStreamController(PullingController):
         elif byte_length == 0:
             raise TypeError("the view must not be empty on a readable stream")
         new_buffer = _replacement(first, view)
-        transfer(given)
         if new_buffer is not None:
-            first.buffer = new_buffer
+            first.replace(new_buffer)
+        transfer(given)
         self._respond_internal(byte_length)
 
     def _respond_internal(self, bytes_written: int) -> None:
@@ -410,6 +413,16 @@ class ReadableByteStreamController(PullingController):
         filled = self._process_pull_into_descriptors_using_queue()
         self._commit_pull_into_descriptor(descriptor)
         self._commit_all(filled)
+
+    # Debugging.
+
+    def _details(self) -> Iterator[str]:
+        yield from super()._details()
+        if self._pending_pull_intos:
+            yield f"{show_count(len(self._pending_pull_intos), 'view')} to fill"
+
+    def _show_total(self) -> str:
+        return show_queue(self._queue.total, self._strategy_hwm, " bytes", len(self._queue.entries))
 
 
 def _replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:

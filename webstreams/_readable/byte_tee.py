@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from .._idl import INTERNAL
+from .._repr import TEE
 from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
 from .reader import ReadableStreamDefaultReader, ReadableStreamGenericReader
@@ -31,11 +32,12 @@ class ByteTee(Tee):
         self.reader: ReadableStreamGenericReader = ReadableStreamDefaultReader(stream)
         self.read_again = [False, False]
         for index, branch in enumerate((branch1, branch2)):
-            self.controllers.append(ReadableByteStreamController(INTERNAL, branch, TeeBranch(self, index), 0, None))
+            self.add_branch(ReadableByteStreamController(INTERNAL, branch, TeeBranch(self, index), 0, None))
         self.forward_reader_error(self.reader)
 
     def forward_reader_error(self, this_reader: ReadableStreamGenericReader) -> None:
-        """Error the branches with the stream, as long as this is the reader in use."""
+        """Use a new reader: error the branches with the stream, as long as this is the one in use."""
+        this_reader._holder = TEE
         this_reader.closed._react(None, partial(self._reader_was_errored, this_reader))
 
     def _reader_was_errored(self, this_reader: ReadableStreamGenericReader, error: object) -> None:
@@ -74,6 +76,7 @@ class ByteTee(Tee):
 
     def read_is_done(self) -> None:
         """What both kinds of read end with."""
+        self.keep_no_longer()
         self.reading = False
         for index in (0, 1):
             if self.read_again[index]:
@@ -112,6 +115,7 @@ class _DefaultTeeRead(ReadRequest):
         for controller in tee.controllers:
             if controller._pending_pull_intos:
                 controller._respond(0)
+        tee.keep_no_longer()
         tee.resolve_cancel_promise_unless_both_canceled()
 
     def error_steps(self, error: object) -> None:
@@ -137,7 +141,7 @@ class _BYOBTeeRead(ReadRequest):
         tee.read_again = [False, False]
         byob_canceled, other_canceled = self._canceled()
         byob_controller, other_controller = self._controllers()
-        cloned = None if other_canceled else chunk.tobytes()
+        cloned = None if other_canceled else chunk.tobytes()  # CloneAsUint8Array
         if not byob_canceled:
             byob_controller._respond_with_new_view(chunk, None)
         if cloned is not None:
@@ -159,6 +163,7 @@ class _BYOBTeeRead(ReadRequest):
                 byob_controller._respond_with_new_view(chunk, None)
             if not other_canceled and other_controller._pending_pull_intos:
                 other_controller._respond(0)
+        tee.keep_no_longer()
         tee.resolve_cancel_promise_unless_both_canceled()
 
     def error_steps(self, error: object) -> None:

@@ -3,20 +3,22 @@ more."""
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
+from .._errors import call
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import Promise
 from .._queue import QueueWithSizes
-from .._strategy import SizeAlgorithm, measure
+from .._repr import show_queue
+from .._strategy import SizeAlgorithm
 from .pulling import PullingController
 from .source import Source, UnderlyingSource
 from .state import ReadableStreamState, ReadRequest
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, contravariant=True)
 
 
 class ReadableStreamDefaultController(PullingController, Generic[T]):
@@ -52,7 +54,11 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         """
         return self._get_desired_size()
 
-    def enqueue(self, chunk: T = None) -> None:  # type: ignore[assignment]
+    @overload
+    def enqueue(self: ReadableStreamDefaultController[None]) -> None: ...
+    @overload
+    def enqueue(self, chunk: T) -> None: ...
+    def enqueue(self, chunk: Any = None) -> None:
         """Put a chunk into the queue, or give it to the read that waits for it.
 
         Raises `TypeError` when the stream is closed, errored or about to close; what the strategy's ``size()``
@@ -157,7 +163,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _enqueue_with_size(self, chunk: Any) -> None:
         try:
             assert self._strategy_size_algorithm is not None
-            size = measure(self._strategy_size_algorithm, chunk)
+            size = call(self._strategy_size_algorithm, chunk)
             self._queue.enqueue_value_with_size(chunk, size)
         except Exception as error:
             self._error(error)
@@ -177,3 +183,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         # Python: asked only by transform streams, whose sources all have a pull algorithm.
         """
         return not self._should_call_pull()
+
+    def _show_total(self) -> str:
+        queue = self._queue
+        return show_queue(queue.total, self._strategy_hwm, chunks=0 if queue.sizes is None else len(queue.chunks))

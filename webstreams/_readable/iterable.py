@@ -111,7 +111,7 @@ class IterableSource(Source):
         else:
             result = method()
         if not isinstance(result, Promise):
-            result = self._started(_await(result))
+            result = self._started(_close(result, self._call))
         return self._react(result, _identity)
 
     def _close_sync(self) -> Promise[Any]:
@@ -156,8 +156,12 @@ async def _close_when_done(call: CoroutineCall, close: Callable[[], Awaitable[An
     return await close()
 
 
-async def _await(result: Any) -> Any:
-    return await result if is_awaitable(result) else result
+async def _close(result: Any, call: CoroutineCall | None) -> None:
+    """Wait for ``aclose()``, and then for no ``__anext__()`` any more."""
+    if is_awaitable(result):
+        await result
+    if call is not None:
+        call.cancel()
 
 
 def _reject_or_end(promise: Promise[Any], reason: object) -> None:

@@ -4,19 +4,20 @@ iterators)."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
-from .._promise import FULFILLED, PENDING, REJECTED, Promise, ThenReaction, promise_resolved_with
+from .._promise import FULFILLED, PENDING, REJECTED, CallPromise, Promise, ThenReaction, promise_resolved_with
+from .._repr import ITERATION, Marker, show, summary
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
 T = TypeVar("T", default=Any)
 
-END_OF_ITERATION: Final = object()
+END_OF_ITERATION: Final = Marker("the end of the iteration")
 
 
 class Iteration:
@@ -27,6 +28,7 @@ class Iteration:
     def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
         self.jobs = reader._jobs
         self.reader = reader
+        reader._holder = ITERATION
         self.prevent_cancel = prevent_cancel
         # Web IDL: "is finished" and "ongoing promise".
         self.finished = False
@@ -42,7 +44,7 @@ class Iteration:
         if ongoing is None:
             promise: Promise[Any] = steps(None)
         else:
-            promise = _IteratorPromise(self.jobs)
+            promise = _IteratorPromise(self.jobs, *self.name_call("__anext__()"))
             ongoing._handled_by(ThenReaction(ongoing, steps, steps, promise))
         self.ongoing = promise
         return promise
@@ -87,12 +89,17 @@ class Iteration:
         if self.reader._stream is not None:
             self.reader._release()
 
+    def name_call(self, call: str) -> tuple[object, ...]:
+        """Tell whose call it is (`CallPromise`)."""
+        stream = self.reader._stream
+        return (f"{call} of an ended iteration",) if stream is None else (f"{call} of an iteration over", stream)
+
 
 def _has_ended(promise: Promise[Any]) -> bool:
     return promise._state == FULFILLED and promise._value is END_OF_ITERATION
 
 
-class _IteratorPromise(Promise[Any]):
+class _IteratorPromise(CallPromise[Any]):
     """A promise of the iterator: one that is fulfilled with `END_OF_ITERATION` raises `StopAsyncIteration`."""
 
     __slots__ = ()
@@ -116,14 +123,15 @@ class IterationPromise(ReadPromise[T]):
 
     __slots__ = ("_is_reading", "_iteration", "_outcome")
 
-    _what = "the promise of __anext__()"
-
     def __init__(self, iteration: Iteration, stream: ReadableStreamState[Any]) -> None:
         super().__init__(stream)
         self._iteration = iteration
         # How it will be settled, once that is known.
         self._outcome = PENDING
         self._is_reading = False
+
+    def _origin(self) -> tuple[object, ...]:
+        return "__anext__() of an iteration over", self._stream
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
@@ -219,7 +227,8 @@ class ReadableStreamAsyncIterator(Generic[T]):
         iteration.jobs.require_running()
         if iteration.is_waiting():
             iteration.ongoing = None
-        return iteration.after_ongoing(iteration.return_steps).then(_ignore)
+        words = iteration.name_call("aclose()")
+        return iteration.after_ongoing(iteration.return_steps)._then(_ignore, *words)
 
     async def __aenter__(self) -> Self:
         """Give the iterator itself."""
@@ -230,6 +239,22 @@ class ReadableStreamAsyncIterator(Generic[T]):
     ) -> None:
         """Leave the iteration, as `aclose` does."""
         await self.aclose()
+
+    def __repr__(self) -> str:
+        """Show the stream, and whether a read is pending."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        iteration = self._iteration
+        stream = iteration.reader._stream
+        if iteration.finished or stream is None:
+            yield "ended"
+            return
+        yield f"of {summary(stream)}"
+        if iteration.is_waiting():
+            yield "waiting for a chunk"
+        if iteration.prevent_cancel:
+            yield "prevent_cancel"
 
     def __del__(self) -> None:
         """Leave the iteration when nobody refers to the iterator any more: ``async for`` was left early."""

@@ -15,6 +15,7 @@ from typing import Any
 from .._abort import AbortSignal
 from .._errors import AbortError
 from .._promise import Promise, PromiseWaiter, promise_resolved_with, wait_for_all
+from .._repr import LockHolder
 from .._writable.state import WritableStreamState
 from .._writable.writer import WritableStreamDefaultWriter
 from .reader import ReadableStreamDefaultReader
@@ -43,11 +44,12 @@ class PipePromise(Promise[None]):
 
     __slots__ = ("_pipe",)
 
-    _what = "the promise of pipe_to()"
-
     def __init__(self, pipe: Pipe) -> None:
         super().__init__(pipe.source._jobs)
         self._pipe = pipe
+
+    def _origin(self) -> tuple[object, ...]:
+        return "pipe_to() from", self._pipe.source, "into", self._pipe.dest
 
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
         if self._reactions is not waiter:
@@ -87,7 +89,9 @@ class Pipe(ReadRequest):
         self.dest = dest
         self.options = options
         self.reader = ReadableStreamDefaultReader(source)
+        self.reader._holder = LockHolder("a pipe into", dest)
         self.writer = WritableStreamDefaultWriter(dest)
+        self.writer._holder = LockHolder("a pipe from", source)
         self.shutting_down = False
         self.promise = PipePromise(self)
         # Ours: writes that the sink has not finished, and what waits for that.
@@ -112,6 +116,9 @@ class Pipe(ReadRequest):
                 return self.promise
             self.options.signal._add_algorithm(self._abort_algorithm)
         self._watch()
+        write_watch = self.dest._controller._write_watch
+        if write_watch is not None and not self.shutting_down:
+            write_watch.pipe_was_started(self.source, self.dest)
         self._step()
         return self.promise
 
@@ -240,12 +247,6 @@ class Pipe(ReadRequest):
         """The closed promise tells it, too, unless the source had ended before."""
         if self._source_has_ended:
             self._source_errored(error)
-
-    def _first_hop(self) -> None:
-        self.source._jobs.push(self._second_hop)
-
-    def _second_hop(self) -> None:
-        self.source._jobs.push(self._step)
 
     # The writes: a pipe is the request of each of them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Literal
 
-from .._buffer import as_bytes_view
+from .._buffer import as_bytes_view, items_of
 from .._queue import PutBackChunks
 
 ReaderType = Literal["default", "byob", "none"]
@@ -31,8 +31,8 @@ class PullIntoDescriptor:
     )
 
     def __init__(self, view: memoryview, minimum_fill: int, reader_type: ReaderType, request: Any) -> None:
-        self.view = view
         self.buffer = as_bytes_view(view, "the view")
+        self.view = view if view.ndim == 1 else items_of(self.buffer, view.format)
         self.byte_length = self.buffer.nbytes
         self.bytes_filled = 0
         self.minimum_fill = minimum_fill
@@ -47,6 +47,11 @@ class PullIntoDescriptor:
         """Give the rest that is to be filled."""
         return self.buffer[self.bytes_filled :]
 
+    def replace(self, buffer: memoryview) -> None:
+        """Fill other memory from now on; TypeError if that cannot have the item format."""
+        self.view = items_of(buffer, self.view.format)
+        self.buffer = buffer
+
     def convert(self) -> memoryview | bytes:
         """ReadableByteStreamControllerConvertPullIntoDescriptor
 
@@ -54,10 +59,9 @@ class PullIntoDescriptor:
         """
         assert self.bytes_filled <= self.byte_length
         assert self.bytes_filled % self.element_size == 0
-        filled = self.buffer[: self.bytes_filled]
         if self.reader_type == "default":
-            return filled.tobytes()
-        return filled if self.view.format == "B" else filled.cast(self.view.format)  # type: ignore[call-overload]
+            return self.buffer[: self.bytes_filled].tobytes()
+        return self.view[: self.bytes_filled // self.element_size]
 
 
 class ByteQueue:
@@ -93,6 +97,10 @@ class ByteQueue:
     def put_first(self, chunk: bytes) -> None:
         """Put bytes in front of all others."""
         self.put_back(chunk, -1)
+
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        return len(self.entries)
 
     def take_entry(self) -> bytes:
         """Remove the first entry and give what is left of it."""

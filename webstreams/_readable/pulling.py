@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Protocol
 
-from .._errors import callback_error
+from .._debug import UnreadQueue, watch_unread
+from .._errors import call, callback_error, goes_through, stored_error
 from .._jobs import Job, JobQueue
 from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
+from .._repr import show, show_desired_size, summary
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
 
 
-class Queue(Protocol):
-    """What is asked of a queue: its [[queueTotalSize]]."""
+class Queue(UnreadQueue, Protocol):
+    """What is asked of a queue: its [[queueTotalSize]], and the number of its chunks."""
 
     @property
     def total(self) -> float:
@@ -33,6 +36,7 @@ class PullingController(ReadableController):
         "_started",
         "_strategy_hwm",
         "_stream",
+        "_unread_watch",
     )
 
     _queue: Queue
@@ -55,8 +59,9 @@ class PullingController(ReadableController):
 
     def _start(self, source: Source | UnderlyingSource) -> None:
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
-        promise = converted(self._jobs, source.start(self), source.context)
+        promise = converted(self._jobs, call(source.start, self), source.context)
         upon(self._jobs, promise, self._start_fulfilled, self._error)
+        self._unread_watch = watch_unread(self._stream, self._queue)
 
     def _start_fulfilled(self, _: Any) -> None:
         self._started = True
@@ -86,7 +91,9 @@ class PullingController(ReadableController):
         try:
             result = source.pull(self)
         except BaseException as error:
-            jobs.push(partial(self._error, callback_error(error)))
+            jobs.push(partial(self._error, stored_error(error)))
+            if goes_through(error):
+                raise
             return
         if result is None:
             jobs.jobs.append(self._on_pull_fulfilled)
@@ -149,3 +156,25 @@ class PullingController(ReadableController):
             return promise_rejected_with(self._jobs, callback_error(error))
         finally:
             self._clear_algorithms()
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the stream, its queue, and what the source is doing."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {summary(self._stream)}"
+        if not self._started:
+            yield "starting"
+        if self._pulling and self._stream._state == "readable":
+            yield "pulling"
+
+    def _show_queue(self) -> Iterator[str]:
+        yield self._show_total()
+        yield show_desired_size(self._get_desired_size())
+        if self._close_requested and self._stream._state == "readable":
+            yield "closing"
+
+    def _show_total(self) -> str:
+        raise NotImplementedError

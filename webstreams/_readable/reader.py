@@ -5,6 +5,7 @@ Objects made for each chunk that a reader delivers: the promise (which is its ow
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
 from types import TracebackType
 from typing import Any, Generic, Self
@@ -14,13 +15,18 @@ from typing_extensions import TypeVar
 from .._errors import AbortError
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import FULFILLED, PENDING, REJECTED, Promise, PromiseWaiter, Runnable, promise_rejected_with
+from .._repr import show_holder
 from .._results import READ_DONE, ReadDoneResult, ReadValueResult
 from .state import GenericReaderState, ReadableStreamState, ReadRequest
 
-T = TypeVar("T", default=Any)
-R = TypeVar("R", default=Any)
+T = TypeVar("T", default=Any, covariant=True)
+R = TypeVar("R", default=Any, covariant=True)
 
 _new = tuple.__new__
+
+
+class ReadWithdrawn(AbortError):
+    """The reason of a read that was withdrawn."""
 
 
 class ReadPromise(Promise[R], ReadRequest):
@@ -32,7 +38,8 @@ class ReadPromise(Promise[R], ReadRequest):
 
     __slots__ = ("_serial", "_stream")
 
-    _what = "the promise of read()"
+    # Makes asyncio take it for a future, which it may cancel: asyncio.wait_for() and gather() withdraw the read then.
+    _asyncio_future_blocking = False
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         # What Promise.__init__ does, without the call: this is made for every chunk.
@@ -45,6 +52,9 @@ class ReadPromise(Promise[R], ReadRequest):
         self._stream = stream
         # The order in which the chunks were handed out, if somebody waited for this one.
         self._serial = 0
+
+    def _origin(self) -> tuple[object, ...]:
+        return "read() from", self._stream
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
@@ -89,6 +99,36 @@ class ReadPromise(Promise[R], ReadRequest):
                 self._stream._unread(chunk, self._serial)
         return True
 
+    def cancel(self, msg: object = None) -> bool:
+        """Withdraw the read, unless it is answered: what asyncio does with a future that it waits for itself."""
+        if self._state != PENDING:
+            return False
+        reactions = self._reactions
+        self._withdraw()
+        if reactions is not None:
+            self._queue_reactions(reactions)
+        return True
+
+    def cancelled(self) -> bool:
+        """Whether the read was withdrawn."""
+        return self._state == REJECTED and isinstance(self._value, ReadWithdrawn)
+
+    def result(self) -> R:
+        """Give the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
+        if self.cancelled():
+            raise self._make_cancelled_error()
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that `result` would raise, or None; `asyncio.CancelledError` is raised."""
+        if self.cancelled():
+            raise self._make_cancelled_error()
+        return super().exception()
+
+    def _make_cancelled_error(self) -> CancelledError:
+        """Called by asyncio, too."""
+        return CancelledError(str(self._value))
+
     def _withdraw(self) -> None:
         """Give up a read that has not been answered."""
         self._stream._controller._withdraw_read(self)
@@ -103,7 +143,7 @@ class ReadPromise(Promise[R], ReadRequest):
         self._reactions = None
         self._handled = True
         self._state = REJECTED
-        self._value = AbortError("this read was withdrawn because the task that awaited it was cancelled")
+        self._value = ReadWithdrawn("this read was withdrawn because what awaited it was cancelled")
 
 
 class ReadableStreamGenericReader(GenericReaderState):
@@ -117,6 +157,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._stream = stream
         self._closed_promise = None
         self._read_requests = deque()
+        self._holder = None
         stream._reader = self
 
     @property
@@ -146,7 +187,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         """
         self._jobs.require_running()
         if self._stream is None:
-            return promise_rejected_with(self._jobs, _released("cannot cancel the stream"))
+            return promise_rejected_with(self._jobs, _released("cannot cancel the stream"), "cancel() of", self)
         return self._generic_cancel(reason)
 
     def _generic_cancel(self, reason: object) -> Promise[None]:
@@ -167,6 +208,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         stream._controller._release_steps()
         stream._reader = None
         self._stream = None
+        self._holder = None
 
     def _release(self) -> None:
         """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""
@@ -219,7 +261,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             raise_wrong_loop()
         stream = self._stream
         if stream is None:
-            return promise_rejected_with(self._jobs, _released("cannot read from the stream"))
+            return promise_rejected_with(self._jobs, _released("cannot read from the stream"), "read() of", self)
         promise: ReadPromise[Any] = ReadPromise(stream)
         self._read(promise)
         return promise
@@ -245,7 +287,7 @@ def require_unlocked(stream: Any, reader: str) -> None:
         raise TypeError(f"a {reader} needs a ReadableStream, not {type(stream).__name__}")
     stream._jobs.require_running()
     if stream._reader is not None:
-        raise TypeError(f"cannot get a {reader}: the stream is locked to {stream._reader!r}")
+        raise TypeError(f"cannot get a {reader}: the stream is locked to {show_holder(stream._reader)}")
 
 
 def _released(consequence: str) -> TypeError:

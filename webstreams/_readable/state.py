@@ -8,6 +8,7 @@ This class stands between controller and reader; it knows both by these base cla
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -15,6 +16,7 @@ from typing_extensions import TypeVar
 from .._jobs import JobQueue
 from .._promise import Promise, promise_rejected_with, promise_resolved_with
 from .._queue import PutBackChunks
+from .._repr import LockHolder, show, show_count, show_holder, show_state, summary
 
 T = TypeVar("T", default=Any)
 
@@ -40,7 +42,7 @@ class ReadRequest:
 class GenericReaderState:
     """What a stream needs of its reader, of either kind."""
 
-    __slots__ = ("_closed_promise", "_jobs", "_read_requests", "_stream")
+    __slots__ = ("_closed_promise", "_holder", "_jobs", "_read_requests", "_stream")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -51,12 +53,28 @@ class GenericReaderState:
     _read_requests: deque[ReadRequest]
     # Python: [[closedPromise]] is made when somebody looks at it.
     _closed_promise: Promise[None] | None
+    # Ours: who reads, if it is not the author.
+    _holder: LockHolder | None
 
     def _error_read_requests(self, error: object) -> None:
         """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""
         requests, self._read_requests = self._read_requests, deque()
         for request in requests:
             request.error_steps(error)
+
+    def __repr__(self) -> str:
+        """Show the stream and the pending reads."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        if self._stream is None:
+            yield "released"
+        else:
+            yield f"of {summary(self._stream)}"
+            yield show_count(len(self._read_requests), "pending read")
+
+    def _summary(self) -> Iterator[str]:
+        yield "released" if self._stream is None else f"with {show_count(len(self._read_requests), 'pending read')}"
 
 
 class ReadableController:
@@ -89,6 +107,10 @@ class ReadableController:
 
     def _unread(self, chunk: Any, serial: int) -> None:
         """Take a chunk back that was handed to a read whose only task was cancelled before it ran."""
+        raise NotImplementedError
+
+    def _show_queue(self) -> Iterator[str]:
+        """What a ``repr()`` tells of the queue."""
         raise NotImplementedError
 
 
@@ -130,7 +152,7 @@ class ReadableStreamState(Generic[T]):
         if self._state == "closed":
             return promise_resolved_with(self._jobs)
         if self._state == "errored":
-            return promise_rejected_with(self._jobs, self._stored_error)
+            return promise_rejected_with(self._jobs, self._stored_error, "cancel() of", self)
         self._close()
         reader = self._reader
         if reader is not None and reader._is_byob:
@@ -140,7 +162,7 @@ class ReadableStreamState(Generic[T]):
         source_cancel_promise = self._controller._cancel_steps(reason)
         if source_cancel_promise is None:
             source_cancel_promise = promise_resolved_with(self._jobs)
-        return source_cancel_promise.then(_return_none)
+        return source_cancel_promise._then(_return_none, "cancel() of", self)
 
     def _close(self) -> None:
         """ReadableStreamClose"""
@@ -212,6 +234,23 @@ class ReadableStreamState(Generic[T]):
             return False
         read_request.chunk_steps(self._returned.popleft())
         return True
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the state, who has the stream for itself, and the queue."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield show_state(self._state, self._stored_error)
+        yield "unlocked" if self._reader is None else f"locked to {show_holder(self._reader)}"
+        yield from self._controller._show_queue()
+        if self._returned:
+            yield f"{show_count(len(self._returned), 'chunk')} of cancelled reads"
+
+    def _summary(self) -> Iterator[str]:
+        yield show_state(self._state, self._stored_error)
+        yield from self._controller._show_queue()
 
 
 def _return_none(_: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from typing import Any, Final, Literal, Protocol, overload
 
 from typing_extensions import TypeVar
@@ -11,8 +11,9 @@ from .._abort import AbortSignal
 from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
+from .._repr import show_holder
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
-from .._types import QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
+from .._types import ByteStrategyLike, QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
 from .._writable.state import WritableStreamState
 from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
@@ -28,8 +29,8 @@ from .tee import DefaultTee
 
 T = TypeVar("T", default=Any)
 U = TypeVar("U", default=Any)
-R = TypeVar("R", covariant=True)
-W = TypeVar("W", covariant=True)
+R = TypeVar("R", covariant=True, default=Any)
+W = TypeVar("W", covariant=True, default=Any)
 
 # Given as the underlying source: make a stream without a controller.
 BLANK: Final[Any] = object()
@@ -41,10 +42,12 @@ class ReadableWritablePair(Protocol[R, W]):
     @property
     def readable(self) -> R:
         """Where the result comes out."""
+        ...
 
     @property
     def writable(self) -> W:
         """Where the chunks go in."""
+        ...
 
 
 class ReadableStream(ReadableStreamState[T]):
@@ -66,15 +69,15 @@ class ReadableStream(ReadableStreamState[T]):
 
     @overload
     def __init__(
-        self: ReadableStream[bytes],
-        underlying_source: UnderlyingByteSourceLike,
-        strategy: QueuingStrategyLike[Any] | None = None,
-    ) -> None: ...
-    @overload
-    def __init__(
         self,
         underlying_source: UnderlyingSourceLike[T] | None = None,
         strategy: QueuingStrategyLike[T] | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: ReadableStream[bytes],
+        underlying_source: UnderlyingByteSourceLike,
+        strategy: ByteStrategyLike | None = None,
     ) -> None: ...
     def __init__(self, underlying_source: Any = None, strategy: Any = None) -> None:
         super().__init__(current_jobs())
@@ -85,9 +88,13 @@ class ReadableStream(ReadableStreamState[T]):
         if source.is_bytes:
             self._set_up_byte_controller(source, strategy_members)
         else:
-            size_algorithm = extract_size_algorithm(strategy_members)
-            high_water_mark = extract_high_water_mark(strategy_members, 1)
-            ReadableStreamDefaultController(INTERNAL, self, source, high_water_mark, size_algorithm)
+            self._set_up_default_controller(source, strategy_members)
+
+    def _set_up_default_controller(self, source: UnderlyingSource, strategy: StrategyMembers) -> None:
+        """SetUpReadableStreamDefaultControllerFromUnderlyingSource"""
+        size_algorithm = extract_size_algorithm(strategy)
+        high_water_mark = extract_high_water_mark(strategy, 1)
+        ReadableStreamDefaultController(INTERNAL, self, source, high_water_mark, size_algorithm)
 
     def _set_up_byte_controller(self, source: UnderlyingSource, strategy: StrategyMembers) -> None:
         """SetUpReadableByteStreamControllerFromUnderlyingSource"""
@@ -100,8 +107,17 @@ class ReadableStream(ReadableStreamState[T]):
             raise TypeError("auto_allocate_chunk_size must be greater than 0")
         ReadableByteStreamController(INTERNAL, self, source, high_water_mark, source.auto_allocate_chunk_size)
 
+    @overload
     @staticmethod
-    def from_(iterable: AsyncIterable[U] | Iterable[U]) -> ReadableStream[U]:
+    def from_(iterable: AsyncIterable[U]) -> ReadableStream[U]: ...
+    @overload
+    @staticmethod
+    def from_(iterable: Iterable[Awaitable[U]]) -> ReadableStream[U]: ...
+    @overload
+    @staticmethod
+    def from_(iterable: Iterable[U]) -> ReadableStream[U]: ...
+    @staticmethod
+    def from_(iterable: AsyncIterable[Any] | Iterable[Any]) -> ReadableStream[Any]:
         """Make a stream of the items of an async iterable or an iterable; none is taken before the first read.
 
         Cancelling the stream closes the iterator (``aclose()``, or ``close()`` of a generator). Raises `TypeError`
@@ -123,13 +139,13 @@ class ReadableStream(ReadableStreamState[T]):
         """
         self._jobs.require_running()
         if self._is_locked():
-            return promise_rejected_with(self._jobs, self._locked_error("cancel"))
+            return promise_rejected_with(self._jobs, self._locked_error("cancel"), "cancel() of", self)
         return self._cancel(reason)
 
     @overload
     def get_reader(self, *, mode: None = None) -> ReadableStreamDefaultReader[T]: ...
     @overload
-    def get_reader(self, *, mode: Literal["byob"]) -> ReadableStreamBYOBReader: ...
+    def get_reader(self: ReadableStream[bytes], *, mode: Literal["byob"]) -> ReadableStreamBYOBReader: ...
     def get_reader(
         self, *, mode: Literal["byob"] | None = None
     ) -> ReadableStreamDefaultReader[T] | ReadableStreamBYOBReader:
@@ -140,10 +156,10 @@ class ReadableStream(ReadableStreamState[T]):
         stream. Streams Standard, 4.2.4.
         """
         if mode is None:
-            return ReadableStreamDefaultReader(self)
+            return ReadableStreamDefaultReader(self)  # AcquireReadableStreamDefaultReader
         if mode != "byob":
             raise TypeError(f'the mode of a reader must be "byob" or None, not {mode!r}')
-        return ReadableStreamBYOBReader(self)
+        return ReadableStreamBYOBReader(self)  # AcquireReadableStreamBYOBReader
 
     def pipe_through(
         self,
@@ -195,14 +211,14 @@ class ReadableStream(ReadableStreamState[T]):
             options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
             self._require_pipeable(destination)
         except Exception as error:
-            return promise_rejected_with(self._jobs, error)
+            return promise_rejected_with(self._jobs, error, "pipe_to() from", self)
         return Pipe(self, destination, options).start()
 
     def _require_pipeable(self, destination: WritableStreamState[Any]) -> None:
         if self._is_locked():
             raise self._locked_error("pipe")
         if destination._writer is not None:
-            raise TypeError(f"cannot pipe into the writable stream: it is locked to {destination._writer!r}")
+            raise TypeError(f"cannot pipe into the writable stream: it is locked to {show_holder(destination._writer)}")
 
     def tee(self) -> tuple[ReadableStream[T], ReadableStream[T]]:
         """Split the stream, which is locked from now on, into two that get the same chunks.
@@ -236,7 +252,7 @@ class ReadableStream(ReadableStreamState[T]):
         return self._reader is not None
 
     def _locked_error(self, action: str) -> TypeError:
-        return TypeError(f"cannot {action} the stream: it is locked to {self._reader!r}")
+        return TypeError(f"cannot {action} the stream: it is locked to {show_holder(self._reader)}")
 
 
 def create_readable_stream(

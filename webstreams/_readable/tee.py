@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from weakref import ReferenceType, ref
 
+from .._errors import AbortError
 from .._idl import INTERNAL
 from .._promise import AlgorithmPromise, Promise
+from .._repr import TEE
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
 from .source import Source
@@ -24,6 +27,7 @@ class TeeBranch(Source):
 
     def pull(self, controller: Any) -> None:
         """pullAlgorithm, pull1Algorithm and pull2Algorithm"""
+        self._tee.keep_while_waited_for(self._index, controller)
         self._tee.pull(self._index)
 
     def cancel(self, reason: object) -> Promise[None]:
@@ -35,17 +39,53 @@ class Tee:
     """What the tee of a default stream and that of a byte stream share: the branches and how they are cancelled.
 
     Lists of two stand for the Standard's pairs of variables (canceled1 and canceled2, ...).
+
+    # Python: a branch that nobody refers to is collected, with its queue, and counts as cancelled. So the tee refers to
+    # the branches weakly, except while a read of one waits: a pipe out of it may be all that goes on.
     """
 
-    __slots__ = ("cancel_promise", "canceled", "controllers", "reading", "reasons", "stream")
+    __slots__ = ("_kept", "_weak", "cancel_promise", "canceled", "reading", "reasons", "stream")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         self.stream = stream
         self.reading = False
         self.canceled = [False, False]
         self.reasons: list[object] = [None, None]
-        self.controllers: list[Any] = []
+        self._weak: list[ReferenceType[Any]] = []
+        self._kept: list[Any] = [None, None]
         self.cancel_promise: Promise[None] = AlgorithmPromise(stream._jobs)
+
+    def add_branch(self, controller: Any) -> None:
+        """Set up a branch."""
+        index = len(self._weak)
+        self._weak.append(ref(controller, partial(self._was_dropped, index)))
+
+    @property
+    def controllers(self) -> list[Any]:
+        """The controllers of the branches; one that does nothing for a branch that was dropped."""
+        return [weak() or _DROPPED for weak in self._weak]
+
+    def keep_while_waited_for(self, index: int, controller: Any) -> None:
+        """Keep a branch alive while a read waits for a chunk."""
+        reader = controller._stream._reader
+        self._kept[index] = controller if reader is not None and reader._read_requests else None
+
+    def keep_no_longer(self) -> None:
+        """A chunk was passed on, or the end: look anew which branches are waited for."""
+        for index, controller in enumerate(self._kept):
+            if controller is not None:
+                self.keep_while_waited_for(index, controller)
+
+    def _was_dropped(self, index: int, _: object) -> None:
+        jobs = self.stream._jobs
+        if jobs.is_running():
+            jobs.push(partial(self._cancel_dropped, index))
+        elif not jobs.loop.is_closed():
+            jobs.loop.call_soon_threadsafe(self._cancel_dropped, index)
+
+    def _cancel_dropped(self, index: int) -> None:
+        if not self.canceled[index] and self.stream._state == "readable":
+            self.cancel(index, AbortError("the branch of the tee was dropped"))
 
     def pull(self, index: int) -> None:
         """Read the next chunk for both branches."""
@@ -68,12 +108,30 @@ class Tee:
         """Error both branches as the stream is errored."""
         for controller in self.controllers:
             controller._error(error)
+        self.keep_no_longer()
         self.resolve_cancel_promise_unless_both_canceled()
 
     def resolve_cancel_promise_unless_both_canceled(self) -> None:
         """Settle what the cancellation of one branch waits for, at the end of the stream."""
         if not all(self.canceled):
             self.resolve_cancel_promise()
+
+
+class _DroppedController:
+    """Stands for the controller of a branch that was collected."""
+
+    _pending_pull_intos = ()
+
+    def _enqueue(self, chunk: object) -> None: ...
+    def _close(self) -> None: ...
+    def _error(self, error: object) -> None: ...
+    def _respond_with_new_view(self, view: object, given: object) -> None: ...
+
+    def _get_byob_request(self) -> None:
+        return None
+
+
+_DROPPED = _DroppedController()
 
 
 class DefaultTee(Tee, ReadRequest):
@@ -89,9 +147,10 @@ class DefaultTee(Tee, ReadRequest):
     ) -> None:
         super().__init__(stream)
         self.reader = ReadableStreamDefaultReader(stream)
+        self.reader._holder = TEE
         self.read_again = False
         for index, branch in enumerate((branch1, branch2)):
-            self.controllers.append(ReadableStreamDefaultController(INTERNAL, branch, TeeBranch(self, index), 1, None))
+            self.add_branch(ReadableStreamDefaultController(INTERNAL, branch, TeeBranch(self, index), 1, None))
         self.reader.closed._react(None, self.reader_errored)
 
     def pull(self, index: int) -> None:
@@ -111,6 +170,7 @@ class DefaultTee(Tee, ReadRequest):
         for canceled, controller in zip(self.canceled, self.controllers, strict=True):
             if not canceled:
                 controller._enqueue(chunk)
+        self.keep_no_longer()
         self.reading = False
         if self.read_again:
             self.pull(0)
@@ -121,6 +181,7 @@ class DefaultTee(Tee, ReadRequest):
         for canceled, controller in zip(self.canceled, self.controllers, strict=True):
             if not canceled:
                 controller._close()
+        self.keep_no_longer()
         self.resolve_cancel_promise_unless_both_canceled()
 
     def error_steps(self, error: object) -> None:

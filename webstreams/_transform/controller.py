@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeVar
 
 from .._idl import INTERNAL, Members, refuse_constructor
 from .._promise import AlgorithmPromise
+from .._repr import show, show_desired_size, summary
 from .state import TransformStreamState
 
 if TYPE_CHECKING:
     from .._readable.controller import ReadableStreamDefaultController
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, contravariant=True)
 
 
 def _nothing(*_: Any) -> None:
@@ -75,7 +76,11 @@ class TransformStreamDefaultController(Generic[T]):
         """How much more the readable side's queue wants, in its strategy's units; None when errored, 0 when closed."""
         return self._readable_controller()._get_desired_size()
 
-    def enqueue(self, chunk: T = None) -> None:  # type: ignore[assignment]
+    @overload
+    def enqueue(self: TransformStreamDefaultController[None]) -> None: ...
+    @overload
+    def enqueue(self, chunk: T) -> None: ...
+    def enqueue(self, chunk: Any = None) -> None:
         """Put a chunk into the queue of the readable side.
 
         Raises `TypeError` when that is closed or errored, and what its strategy's ``size()`` raises (which errors the
@@ -125,3 +130,13 @@ class TransformStreamDefaultController(Generic[T]):
         """TransformStreamDefaultControllerTerminate"""
         self._readable_controller()._close()
         self._stream._error_writable_and_unblock_write(TypeError("the transform stream was terminated"))
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the stream, and how much more its readable side wants."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {summary(self._stream)}"
+        yield show_desired_size(self._readable_controller()._get_desired_size())

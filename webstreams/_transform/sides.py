@@ -7,7 +7,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
-from .._errors import callback_error
+from .._errors import callback_error, goes_through, stored_error
 from .._promise import DEFERRED, AlgorithmPromise, Promise, converted, promise_rejected_with, upon
 from .._readable.source import Source
 from .._writable.sink import Sink
@@ -72,7 +72,9 @@ class TransformSink(Sink):
         try:
             result = transformer.transform(chunk, controller)
         except BaseException as error:
-            self._jobs.push(partial(self._transform_rejected, callback_error(error)))
+            self._jobs.push(partial(self._transform_rejected, stored_error(error)))
+            if goes_through(error):
+                raise
             return
         promise = None if result is None else converted(self._jobs, result, transformer.context)
         if promise is None:

@@ -6,11 +6,12 @@ go on; the write's enqueue() fills the queue and starts it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._errors import throw
 from .._jobs import JobQueue
+from .._repr import show, summary
 
 if TYPE_CHECKING:
     from .._readable.controller import ReadableStreamDefaultController
@@ -74,3 +75,21 @@ class TransformStreamState:
 
     def _throw_readable_error(self) -> NoReturn:
         throw(self._readable._stored_error)
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"from {self._writable!r} to {self._readable!r}"
+        yield from self._show_backpressure()
+
+    def _summary(self) -> Iterator[str]:
+        yield f"from {summary(self._writable)} to {summary(self._readable)}"
+        yield from self._show_backpressure()
+
+    def _show_backpressure(self) -> Iterator[str]:
+        if self._backpressure and self._readable._state == "readable":
+            yield "backpressure"

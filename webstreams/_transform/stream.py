@@ -6,6 +6,7 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from .._errors import call
 from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise
@@ -19,8 +20,8 @@ from .controller import Transformer, TransformStreamDefaultController
 from .sides import TransformSink, TransformSource
 from .state import TransformStreamState
 
-I = TypeVar("I", default=Any)  # noqa: E741
-O = TypeVar("O", default=Any)  # noqa: E741
+I = TypeVar("I", default=Any, contravariant=True)  # noqa: E741
+O = TypeVar("O", default=Any, covariant=True)  # noqa: E741
 
 # Given as the transformer: make a stream that is set up later.
 BLANK: Final[Any] = object()
@@ -60,8 +61,12 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         self._initialize(
             start_promise, writable_high_water_mark, writable_size, readable_high_water_mark, readable_size
         )
-        controller: TransformStreamDefaultController[O] = TransformStreamDefaultController(INTERNAL, self, algorithms)
-        start_promise._resolve_with(algorithms.start(controller))
+        start_promise._resolve_with(self._set_up_controller(algorithms))
+
+    def _set_up_controller(self, transformer: Transformer) -> Any:
+        """SetUpTransformStreamDefaultControllerFromTransformer; gives the result of the transformer's start()."""
+        controller: TransformStreamDefaultController[O] = TransformStreamDefaultController(INTERNAL, self, transformer)
+        return call(transformer.start, controller)
 
     def _initialize(
         self,

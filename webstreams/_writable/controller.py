@@ -3,16 +3,19 @@ one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
 from .._abort import AbortController, AbortSignal
-from .._errors import callback_error
+from .._debug import watch_writes
+from .._errors import call, callback_error, goes_through, stored_error
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import JobQueue
 from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
 from .._queue import QueueWithSizes
-from .._strategy import SizeAlgorithm, measure
+from .._repr import show, show_queue, summary
+from .._strategy import SizeAlgorithm
 from .sink import Sink, UnderlyingSink
 from .state import WritableController, WritableStreamState
 
@@ -59,8 +62,9 @@ class WritableStreamDefaultController(WritableController):
         # Ours.
         self._jobs: JobQueue = stream._jobs
         self._on_write_fulfilled = self._write_fulfilled
+        self._write_watch = watch_writes(stream._jobs, high_water_mark)
         stream._update_backpressure(self._get_backpressure())
-        start_result = sink.start(self)
+        start_result = call(sink.start, self)
         upon(
             self._jobs,
             converted(self._jobs, start_result, sink.context),
@@ -164,7 +168,7 @@ class WritableStreamDefaultController(WritableController):
         if size_algorithm is None:
             return 1  # also when the algorithms are cleared: then the stream is not writable
         try:
-            return measure(size_algorithm, chunk)
+            return call(size_algorithm, chunk)
         except Exception as error:
             self._error_if_needed(error)
             return 1
@@ -199,7 +203,9 @@ class WritableStreamDefaultController(WritableController):
         try:
             result = sink.write(chunk, self)
         except BaseException as error:
-            self._jobs.push(partial(self._write_rejected, callback_error(error)))
+            self._jobs.push(partial(self._write_rejected, stored_error(error)))
+            if goes_through(error):
+                raise
             return
         if result is None:
             self._jobs.push(self._on_write_fulfilled)
@@ -236,5 +242,23 @@ class WritableStreamDefaultController(WritableController):
             except ValueError as error:
                 self._error_if_needed(error)
                 return
+        if self._write_watch is not None:
+            self._write_watch.chunk_was_queued(self)
         self._update_backpressure(self._stream)
         self._advance_queue_if_needed()
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the stream and its queue."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {summary(self._stream)}"
+        if not self._started:
+            yield "starting"
+
+    def _show_total(self) -> str:
+        queue = self._queue
+        chunks = len(queue.chunks) - (bool(queue.chunks) and queue.chunks[-1] is CLOSE_SENTINEL)
+        return show_queue(queue.total, self._strategy_hwm, chunks=0 if queue.sizes is None else chunks)

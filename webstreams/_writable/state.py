@@ -8,12 +8,15 @@ sink's abort() runs if it was an abort. Chunks go one way: writer -> controller 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from .._debug import WriteWatch
 from .._jobs import JobQueue
-from .._promise import Promise, promise_rejected_with, promise_resolved_with, upon
+from .._promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
+from .._repr import LockHolder, show, show_desired_size, show_holder, show_state, summary
 from .._strategy import SizeAlgorithm
 
 T = TypeVar("T", default=Any, contravariant=True)
@@ -29,10 +32,12 @@ class WriteRequest(Protocol):
 class WritableController:
     """What a stream needs of its controller (5.4.4 and 5.5.4)."""
 
-    __slots__ = ("_started", "_strategy_size_algorithm")
+    __slots__ = ("_started", "_strategy_size_algorithm", "_write_watch")
 
     _started: bool
     _strategy_size_algorithm: SizeAlgorithm | None
+    # Ours: only in debug mode.
+    _write_watch: WriteWatch | None
 
     def _abort_steps(self, reason: object) -> Promise[Any] | None:
         """[[AbortSteps]]; None stands for a promise that is fulfilled already."""
@@ -62,11 +67,15 @@ class WritableController:
         """Take a chunk of a writer."""
         raise NotImplementedError
 
+    def _show_total(self) -> str:
+        """What a ``repr()`` tells of the queue."""
+        raise NotImplementedError
+
 
 class WriterState:
     """What a stream needs of its writer."""
 
-    __slots__ = ("_closed_promise", "_jobs", "_ready_promise", "_released_error", "_stream")
+    __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -75,6 +84,8 @@ class WriterState:
     _closed_promise: Promise[None] | None
     _ready_promise: Promise[None] | None
     _released_error: TypeError | None
+    # Ours: who writes, if it is not the author.
+    _holder: LockHolder | None
 
     def _ensure_ready_promise_rejected(self, error: object) -> None:
         """WritableStreamDefaultWriterEnsureReadyPromiseRejected"""
@@ -83,6 +94,22 @@ class WriterState:
     def _ensure_closed_promise_rejected(self, error: object) -> None:
         """WritableStreamDefaultWriterEnsureClosedPromiseRejected"""
         self._closed_promise = _ensure_rejected(self._jobs, self._closed_promise, error)
+
+    def __repr__(self) -> str:
+        """Show the stream, and whether it is ready."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        if self._stream is not None:
+            yield f"of {summary(self._stream)}"
+        yield from self._summary()
+
+    def _summary(self) -> Iterator[str]:
+        stream = self._stream
+        if stream is None:
+            yield "released"
+        elif stream._state == "writable":
+            yield "not ready" if stream._backpressure and not stream._close_queued_or_in_flight() else "ready"
 
 
 def _ensure_rejected(jobs: JobQueue, promise: Promise[None] | None, error: object) -> Promise[None]:
@@ -156,7 +183,7 @@ class WritableStreamState(Generic[T]):
         was_already_erroring = self._state == "erroring"
         if was_already_erroring:
             reason = None
-        promise: Promise[None] = Promise(self._jobs)
+        promise: Promise[None] = CallPromise(self._jobs, "abort() of", self)
         self._pending_abort_request = PendingAbortRequest(promise, reason, was_already_erroring)
         if not was_already_erroring:
             self._start_erroring(reason)
@@ -166,10 +193,11 @@ class WritableStreamState(Generic[T]):
         """WritableStreamClose"""
         state = self._state
         if state == "closed":
-            return promise_rejected_with(self._jobs, TypeError("cannot close: the stream is closed"))
+            error = TypeError("cannot close: the stream is closed")
+            return promise_rejected_with(self._jobs, error, "close() of", self)
         if state == "errored":
-            return promise_rejected_with(self._jobs, self._close_error())
-        promise: Promise[None] = Promise(self._jobs)
+            return promise_rejected_with(self._jobs, self._close_error(), "close() of", self)
+        promise: Promise[None] = CallPromise(self._jobs, "close() of", self)
         self._close_request = promise
         writer = self._writer
         if writer is not None and self._backpressure and state == "writable" and writer._ready_promise is not None:
@@ -248,9 +276,9 @@ class WritableStreamState(Generic[T]):
 
     def _finish_in_flight_close_with_error(self, error: object) -> None:
         """WritableStreamFinishInFlightCloseWithError"""
-        assert self._in_flight_close_request is not None
-        self._in_flight_close_request._reject(error)
-        self._in_flight_close_request = None
+        request, self._in_flight_close_request = self._in_flight_close_request, None
+        assert request is not None
+        request._reject(error)
         if self._pending_abort_request is not None:
             self._pending_abort_request.promise._reject(error)  # the sink's abort() never runs after its close()
             self._pending_abort_request = None
@@ -302,6 +330,30 @@ class WritableStreamState(Generic[T]):
             elif writer._ready_promise is not None:
                 writer._ready_promise._fulfill(None)
         self._backpressure = backpressure
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the state, who has the stream for itself, and the queue."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield show_state(self._state, self._stored_error)
+        yield "unlocked" if self._writer is None else f"locked to {show_holder(self._writer)}"
+        yield from self._show_queue()
+
+    def _summary(self) -> Iterator[str]:
+        yield show_state(self._state, self._stored_error)
+        yield from self._show_queue()
+
+    def _show_queue(self) -> Iterator[str]:
+        yield self._controller._show_total()
+        ended = 0 if self._state == "closed" else None
+        yield show_desired_size(self._controller._get_desired_size() if self._state == "writable" else ended)
+        if self._close_queued_or_in_flight():
+            yield "closing"
+        elif self._in_flight_write_request is not None:
+            yield "writing"
 
 
 class _AbortReaction:

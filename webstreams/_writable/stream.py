@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
+from .._repr import show_holder
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
 from .._types import QueuingStrategyLike, UnderlyingSinkLike
 from .controller import WritableStreamDefaultController
@@ -44,9 +45,12 @@ class WritableStream(WritableStreamState[T]):
         if underlying_sink is BLANK:
             return
         strategy_members = StrategyMembers(strategy)
-        sink = UnderlyingSink(underlying_sink)
-        size_algorithm = extract_size_algorithm(strategy_members)
-        high_water_mark = extract_high_water_mark(strategy_members, 1)
+        self._set_up_controller(UnderlyingSink(underlying_sink), strategy_members)
+
+    def _set_up_controller(self, sink: UnderlyingSink, strategy: StrategyMembers) -> None:
+        """SetUpWritableStreamDefaultControllerFromUnderlyingSink"""
+        size_algorithm = extract_size_algorithm(strategy)
+        high_water_mark = extract_high_water_mark(strategy, 1)
         WritableStreamDefaultController(INTERNAL, self, sink, high_water_mark, size_algorithm)
 
     @property
@@ -63,7 +67,7 @@ class WritableStream(WritableStreamState[T]):
         """
         self._jobs.require_running()
         if self._is_locked():
-            return promise_rejected_with(self._jobs, self._locked_error("abort"))
+            return promise_rejected_with(self._jobs, self._locked_error("abort"), "abort() of", self)
         return self._abort(reason)
 
     def close(self) -> Promise[None]:
@@ -73,21 +77,22 @@ class WritableStream(WritableStreamState[T]):
         """
         self._jobs.require_running()
         if self._is_locked():
-            return promise_rejected_with(self._jobs, self._locked_error("close"))
+            return promise_rejected_with(self._jobs, self._locked_error("close"), "close() of", self)
         if self._close_queued_or_in_flight():
-            return promise_rejected_with(self._jobs, TypeError("cannot close: the stream is closing already"))
+            error = TypeError("cannot close: the stream is closing already")
+            return promise_rejected_with(self._jobs, error, "close() of", self)
         return self._close()
 
     def get_writer(self) -> WritableStreamDefaultWriter[T]:
         """Lock the stream to a new writer. Raises `TypeError` when it is locked. Streams Standard, 5.2.4."""
-        return WritableStreamDefaultWriter(self)
+        return WritableStreamDefaultWriter(self)  # AcquireWritableStreamDefaultWriter
 
     def _is_locked(self) -> bool:
         """IsWritableStreamLocked"""
         return self._writer is not None
 
     def _locked_error(self, action: str) -> TypeError:
-        return TypeError(f"cannot {action} the stream: it is locked to {self._writer!r}")
+        return TypeError(f"cannot {action} the stream: it is locked to {show_holder(self._writer)}")
 
 
 def create_writable_stream(

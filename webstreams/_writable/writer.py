@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Generic, Self, overload
 
 from typing_extensions import TypeVar
 
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import Promise, promise_rejected_with, promise_resolved_with
+from .._repr import show_holder
 from .state import WritableStreamState, WriteRequest, WriterState
 
 T = TypeVar("T", default=Any, contravariant=True)
@@ -17,9 +18,13 @@ T = TypeVar("T", default=Any, contravariant=True)
 class WritePromise(Promise[None]):
     """The promise of one ``write()``."""
 
-    __slots__ = ()
+    __slots__ = ("_target",)
 
-    _what = "the promise of write()"
+    # The stream, or the writer if that was released before.
+    _target: object
+
+    def _origin(self) -> tuple[object, ...]:
+        return "write() to", self._target
 
 
 class WritableStreamDefaultWriter(WriterState, Generic[T]):
@@ -38,12 +43,15 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             raise TypeError(f"a WritableStreamDefaultWriter needs a WritableStream, not {type(stream).__name__}")
         stream._jobs.require_running()
         if stream._writer is not None:
-            raise TypeError(f"cannot get a WritableStreamDefaultWriter: the stream is locked to {stream._writer!r}")
+            raise TypeError(
+                f"cannot get a WritableStreamDefaultWriter: the stream is locked to {show_holder(stream._writer)}"
+            )
         self._jobs = stream._jobs
         self._stream = stream
         self._ready_promise = None
         self._closed_promise = None
         self._released_error = None
+        self._holder = None
         stream._writer = self
         if stream._state == "erroring" or stream._state == "errored":
             self._ensure_ready_promise_rejected(stream._stored_error)
@@ -110,8 +118,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         """
         self._jobs.require_running()
         if self._stream is None:
-            return promise_rejected_with(self._jobs, _released("abort the stream"))
-        return self._stream._abort(reason)
+            return promise_rejected_with(self._jobs, _released("abort the stream"), "abort() of", self)
+        return self._abort(reason)
 
     def close(self) -> Promise[None]:
         """Close the stream after everything that was written; fulfilled when the sink's ``close()`` is done.
@@ -122,9 +130,10 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._jobs.require_running()
         stream = self._stream
         if stream is None:
-            return promise_rejected_with(self._jobs, _released("close the stream"))
+            return promise_rejected_with(self._jobs, _released("close the stream"), "close() of", self)
         if stream._close_queued_or_in_flight():
-            return promise_rejected_with(self._jobs, TypeError("cannot close: the stream is closing already"))
+            error = TypeError("cannot close: the stream is closing already")
+            return promise_rejected_with(self._jobs, error, "close() of", stream)
         return self._close()
 
     def release_lock(self) -> None:
@@ -136,7 +145,11 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         if self._stream is not None:
             self._release()
 
-    def write(self, chunk: T = None) -> Promise[None]:  # type: ignore[assignment]
+    @overload
+    def write(self: WritableStreamDefaultWriter[None]) -> Promise[None]: ...
+    @overload
+    def write(self, chunk: T) -> Promise[None]: ...
+    def write(self, chunk: Any = None) -> Promise[None]:
         """Put a chunk into the queue; fulfilled when the sink's ``write()`` is done with it.
 
         The queue takes it whether it is full or not: wait for `ready` first. Rejected with `TypeError` when the lock
@@ -147,7 +160,9 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         if get_running_loop() is not self._jobs.loop:
             raise_wrong_loop()
         promise = WritePromise(self._jobs)
+        promise._target = self._stream
         if self._stream is None:
+            promise._target = self
             promise._reject(_released("write to the stream"))
         else:
             self._write(chunk, promise)
@@ -180,6 +195,11 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         if self._stream is None:
             raise _released(action)
         return self._stream
+
+    def _abort(self, reason: object) -> Promise[None]:
+        """WritableStreamDefaultWriterAbort"""
+        assert self._stream is not None
+        return self._stream._abort(reason)
 
     def _close(self) -> Promise[None]:
         """WritableStreamDefaultWriterClose"""
@@ -215,6 +235,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             self._ensure_closed_promise_rejected(error)
         self._stream._writer = None
         self._stream = None
+        self._holder = None
 
     def _write(self, chunk: Any, request: WriteRequest) -> None:
         """WritableStreamDefaultWriterWrite; settles `request` instead of returning a promise."""

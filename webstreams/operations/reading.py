@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 from .._buffer import open_view
 from .._errors import callback_error
 from .._jobs import JobQueue
-from .._promise import Promise
+from .._promise import CallPromise, Promise
 from .._readable.reader import ReadableStreamDefaultReader
 from .._readable.state import ReadRequest as InternalReadRequest
 from .._readable.stream import BLANK, ReadableStream
@@ -148,8 +148,9 @@ def read_all_bytes_as_promise(reader: ReadableStreamDefaultReader[Any]) -> Promi
     Cancelling a task that awaits the promise stops the waiting, not the reading. Raises `TypeError` when the reader
     was released before.
     """
-    promise, resolve, reject = Promise.with_resolvers()
-    read_all_bytes(reader, resolve, reject)
+    _require_reader(reader, "read_all_bytes_as_promise")
+    promise: Promise[bytes] = CallPromise(reader._jobs, "read_all_bytes_as_promise() of", reader._stream)
+    read_all_bytes(reader, promise._fulfill, promise._reject)
     return promise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -11,6 +11,7 @@ from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import promise_resolved_with
 from .._readable.stream import ReadableStream
+from .._repr import show
 from .._transform.controller import Transformer, TransformStreamDefaultController
 from .._transform.stream import BLANK, TransformStream
 from .._writable.stream import WritableStream
@@ -132,6 +133,10 @@ class GenericTransformStream(Generic[I, O]):
 
     _transform: TransformStream[I, O]
 
+    def __repr__(self) -> str:
+        """Show the transform stream that is wrapped."""
+        return show(self, _details_of(self))
+
     @property
     def readable(self) -> ReadableStream[O]:
         """The side that the results come out of."""
@@ -141,3 +146,7 @@ class GenericTransformStream(Generic[I, O]):
     def writable(self) -> WritableStream[I]:
         """The side that chunks are written to."""
         return self._transform.writable
+
+
+def _details_of(wrapper: GenericTransformStream[Any, Any]) -> Iterator[str]:
+    yield from wrapper._transform._details()

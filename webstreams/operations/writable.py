@@ -158,7 +158,8 @@ def close_writable_stream(stream: WritableStream[Any]) -> Promise[None]:
     """
     require_set_up(stream, WritableStream, "close_writable_stream")
     if stream._close_queued_or_in_flight():
-        return promise_rejected_with(stream._jobs, TypeError("cannot close: the stream is closing already"))
+        error = TypeError("cannot close: the stream is closing already")
+        return promise_rejected_with(stream._jobs, error, "close_writable_stream() of", stream)
     return stream._close()
 
 

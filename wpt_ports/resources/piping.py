@@ -65,6 +65,7 @@ class StartOnly:
     """An underlying source or sink that does nothing but keep its controller."""
 
     controller: Any
+    write: None  # for type checkers: it has none
 
     def start(self, controller: Any) -> None:
         self.controller = controller

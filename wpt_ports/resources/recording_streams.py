@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from webstreams import (
     ReadableStream,
@@ -13,8 +13,10 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
 )
+from webstreams._types import QueuingStrategyLike
 
 Extras = Mapping[str, Any]
+Strategy: TypeAlias = "QueuingStrategyLike[Any] | None"
 
 
 class RecordingReadableStream(ReadableStream[Any]):
@@ -82,7 +84,7 @@ class RecordingTransformStream(TransformStream[Any, Any]):
     events: list[Any]
 
     def __init__(
-        self, extras: Extras | None = None, writable_strategy: object = None, readable_strategy: object = None
+        self, extras: Extras | None = None, writable_strategy: Strategy = None, readable_strategy: Strategy = None
     ) -> None:
         members = extras or {}
         self.events = []
@@ -102,11 +104,7 @@ class RecordingTransformStream(TransformStream[Any, Any]):
             self.events.append("flush")
             return members["flush"](controller) if "flush" in members else None
 
-        super().__init__(
-            {"start": start, "transform": transform, "flush": flush},
-            writable_strategy,  # type: ignore[arg-type]
-            readable_strategy,  # type: ignore[arg-type]
-        )
+        super().__init__({"start": start, "transform": transform, "flush": flush}, writable_strategy, readable_strategy)
 
 
 def recording_readable_stream(extras: Extras | None = None, strategy: Any = None) -> RecordingReadableStream:
@@ -120,7 +118,7 @@ def recording_writable_stream(extras: Extras | None = None, strategy: Any = None
 
 
 def recording_transform_stream(
-    extras: Extras | None = None, writable_strategy: object = None, readable_strategy: object = None
+    extras: Extras | None = None, writable_strategy: Strategy = None, readable_strategy: Strategy = None
 ) -> RecordingTransformStream:
     """``recordingTransformStream``."""
     return RecordingTransformStream(extras, writable_strategy, readable_strategy)

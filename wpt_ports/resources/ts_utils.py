@@ -11,6 +11,7 @@ class ControllerKeeper:
     """Keeps the controller that its `start` is called with: upstream's ``start(c) { controller = c; }``."""
 
     controller: TransformStreamDefaultController[Any]
+    transform: None  # for type checkers: it has none
 
     def start(self, controller: TransformStreamDefaultController[Any]) -> None:
         """The transformer's ``start``."""

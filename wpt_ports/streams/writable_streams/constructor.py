@@ -79,6 +79,8 @@ def construct_without_arguments(t: Test) -> None:
 class RaisingSink:
     """A sink whose `start` cannot be read."""
 
+    write: None  # for type checkers: it has none
+
     @property
     def start(self) -> Any:
         """Raise."""

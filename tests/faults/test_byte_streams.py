@@ -1,0 +1,645 @@
+"""Byte streams: BYOB requests, their views, and the tee of bytes (B1-B14)."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import ctypes
+import mmap
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from webstreams import ReadableStream, ReadableStreamBYOBReader
+
+from .helpers import ByteSource, failure, quiet, read_all, soon, stream_of, turns
+
+
+def is_released(view: memoryview) -> bool:
+    """Whether a memoryview was released: what a detached buffer is in JavaScript."""
+    try:
+        view.tobytes()
+    except ValueError:
+        return True
+    return False
+
+
+def byob_stream(
+    pull: Callable[[Any], Any] | None = None, high_water_mark: float | None = None
+) -> tuple[ByteSource, ReadableStreamBYOBReader]:
+    """A byte stream with its source, and a BYOB reader of it."""
+    source = ByteSource(pull=pull)
+    return source, stream_of(source, high_water_mark).get_reader(mode="byob")
+
+
+def request_of(source: ByteSource) -> Any:
+    """The BYOB request that is to be answered."""
+    return source.controller.byob_request
+
+
+def bytes_of(result: Any) -> tuple[bytes, bool]:
+    """The result of a BYOB read that has a view, and whether it is the end."""
+    value, done = result
+    assert isinstance(value, memoryview)
+    return value.tobytes(), done
+
+
+async def test_b1_close_and_one_answer_finish_all_pending_reads() -> None:
+    """Three BYOB reads are pending, close(), one respond(0): all three are done, with an empty view."""
+    source, reader = byob_stream()
+    reads = [reader.read(bytearray(4)) for _ in range(3)]
+    await turns()
+    source.controller.close()
+    source.controller.byob_request.respond(0)
+    assert [bytes_of(await soon(each)) for each in reads] == [(b"", True)] * 3
+    await soon(reader.closed)
+
+
+async def test_b2_enqueue_instead_of_an_answer_then_a_byob_reader() -> None:
+    """An auto-allocated request is answered by enqueue(), then a BYOB reader comes: its request shows its own view."""
+    source = ByteSource(auto_allocate_chunk_size=16)
+    stream = stream_of(source)
+    await turns()
+    with stream.get_reader() as reader:
+        read = reader.read()
+        allocated = source.controller.byob_request
+        assert len(allocated.view) == 16
+        source.controller.enqueue(b"abc")
+        assert await soon(read) == (b"abc", False)
+        assert allocated.view is None
+    assert request_of(source) is None
+    byob_reader = stream.get_reader(mode="byob")
+    byob_read = byob_reader.read(bytearray(5))
+    request = request_of(source)
+    assert len(request.view) == 5
+    request.view[:2] = b"de"
+    request.respond(2)
+    assert bytes_of(await soon(byob_read)) == (b"de", False)
+    assert source.controller.byob_request is None
+
+
+async def test_b2_enqueue_instead_of_an_answer_with_several_reads() -> None:
+    """Two auto-allocated requests and one enqueue(): the second request is still there and answers the second read."""
+    source = ByteSource(auto_allocate_chunk_size=16)
+    reader = stream_of(source).get_reader()
+    await turns()
+    reads = [reader.read(), reader.read()]
+    source.controller.enqueue(b"abc")
+    assert await soon(reads[0]) == (b"abc", False)
+    request = source.controller.byob_request
+    request.view[:2] = b"de"
+    request.respond(2)
+    assert await soon(reads[1]) == (b"de", False)
+    assert source.controller.byob_request is None
+
+
+@pytest.mark.parametrize("length", [1, 4, 16])
+async def test_b3_new_view_for_an_auto_allocated_request(length: int) -> None:
+    """respond_with_new_view() on an auto-allocated request of a default reader: accepted, the reader gets bytes."""
+
+    def pull(controller: Any) -> None:
+        request = controller.byob_request
+        request.view[:] = bytes(range(16))
+        request.respond_with_new_view(request.view[:length])
+
+    source = ByteSource(pull=pull, auto_allocate_chunk_size=16)
+    value, done = await soon(stream_of(source).get_reader().read())
+    assert (value, done) == (bytes(range(length)), False)
+    assert type(value) is bytes
+
+
+async def test_b3_other_memory_for_an_auto_allocated_request() -> None:
+    """The same with memory of the source's own, of the same size."""
+
+    def pull(controller: Any) -> None:
+        own = bytearray(b"0123456789abcdef")
+        controller.byob_request.respond_with_new_view(memoryview(own)[:4])
+
+    source = ByteSource(pull=pull, auto_allocate_chunk_size=16)
+    assert await soon(stream_of(source).get_reader().read()) == (b"0123", False)
+
+
+async def test_b4_no_request_while_only_the_queue_wants_bytes() -> None:
+    """auto_allocate_chunk_size with a high-water mark of 1: pull() runs without a read, and then has no request."""
+    seen: list[Any] = []
+
+    def pull(controller: Any) -> None:
+        request = controller.byob_request
+        seen.append(request)
+        if request is None:
+            controller.enqueue(b"queued")
+        else:
+            request.view[:3] = b"own"
+            request.respond(3)
+
+    reader = stream_of(ByteSource(pull=pull, auto_allocate_chunk_size=8), 1).get_reader()
+    await turns()
+    assert seen == [None]
+    assert await soon(reader.read()) == (b"queued", False)
+    await turns()
+    assert seen == [None, None]
+
+
+async def test_b4_byte_streams_want_nothing_by_default() -> None:
+    """The default high-water mark of a byte stream is 0: no pull() before a read, and then one with a request."""
+    pulls: list[bool] = []
+    source = ByteSource(
+        pull=lambda controller: pulls.append(controller.byob_request is not None), auto_allocate_chunk_size=8
+    )
+    stream = stream_of(source)
+    assert source.controller.desired_size == 0
+    await turns()
+    assert pulls == []
+    reader = stream.get_reader()
+    read = reader.read()
+    await turns()
+    assert pulls == [True]
+    source.controller.enqueue(b"chunk")
+    assert await soon(read) == (b"chunk", False)
+
+
+async def test_b5_cancel_with_a_byob_read_pending() -> None:
+    """cancel() with a BYOB read pending: it is done at once, without a buffer, and the request is invalid."""
+    gate = asyncio.Event()
+    source = ByteSource(gate.wait)
+    reader = stream_of(source).get_reader(mode="byob")
+    reads = [reader.read(bytearray(4)), reader.read(bytearray(4))]
+    request = source.controller.byob_request
+    cancelled = reader.cancel("enough")
+    assert all(each.done() for each in reads)
+    assert [each.result() for each in reads] == [(None, True)] * 2
+    assert request.view is None
+    assert source.controller.byob_request is None
+    with pytest.raises(TypeError):
+        request.respond(0)
+    with pytest.raises(TypeError):
+        request.respond_with_new_view(bytearray(4))
+    gate.set()
+    await soon(cancelled)
+
+
+@pytest.mark.parametrize("mode", [None, "byob"])
+async def test_b6_pull_again_while_reads_wait(mode: Any) -> None:
+    """A chunk from outside arrives while reads wait: pull() is called again for those that still do."""
+    pulls = 0
+
+    def pull(_: Any) -> None:
+        nonlocal pulls
+        pulls += 1
+
+    source = ByteSource(pull=pull)
+    reader: Any = stream_of(source).get_reader(mode=mode)
+    await turns()
+    reads = [reader.read(*([bytearray(1)] if mode else [])) for _ in range(3)]
+    await turns()
+    for number, read in enumerate(reads):
+        before = pulls
+        source.controller.enqueue(b"x")
+        await soon(read)
+        await turns()
+        assert pulls == before + (number < 2)
+
+
+async def test_b6_pull_again_while_a_min_read_waits() -> None:
+    """A chunk that is too small for the read's `min` arrives: pull() is called again."""
+    pulls: list[int] = []
+
+    def pull(controller: Any) -> None:
+        pulls.append(len(controller.byob_request.view))
+
+    source, reader = byob_stream(pull)
+    await turns()
+    read = reader.read(bytearray(4), min=4)
+    await turns()
+    for _ in range(4):
+        source.controller.enqueue(b"x")
+        await turns()
+    assert pulls == [4, 3, 2, 1]
+    assert bytes_of(await soon(read)) == (b"xxxx", False)
+
+
+@pytest.mark.parametrize("action", ["read", "enqueue", "close", "error", "cancel", "release"])
+async def test_b7_reads_filled_by_one_enqueue_are_settled_before_any_reaction(action: str) -> None:
+    """Three BYOB reads are filled by one enqueue() and the reaction to the first changes the stream: all three have
+    their own bytes."""
+    source, reader = byob_stream()
+    reads = [reader.read(bytearray(2)) for _ in range(3)]
+    seen: list[list[bool]] = []
+    later: list[Any] = []
+    actions: dict[str, Callable[[], Any]] = {
+        "read": partial(reader.read, bytearray(2)),
+        "enqueue": partial(source.controller.enqueue, b"later"),
+        "close": source.controller.close,
+        "error": partial(source.controller.error, "late"),
+        "cancel": reader.cancel,
+        "release": reader.release_lock,
+    }
+
+    def react(result: Any) -> None:
+        seen.append([each.done() for each in reads])
+        later.append(actions[action]())
+
+    reads[0].add_done_callback(react)
+    await turns()
+    source.controller.enqueue(b"aabbcc")
+    assert all(each.done() for each in reads)
+    assert [bytes_of(await soon(each)) for each in reads] == [(b"aa", False), (b"bb", False), (b"cc", False)]
+    assert seen == [[True] * 3]
+    if action == "read":
+        source.controller.enqueue(b"dd")
+        assert bytes_of(await soon(later[0])) == (b"dd", False)
+
+
+async def test_b7_rest_of_an_enqueue_stays_in_the_queue() -> None:
+    """One enqueue() fills two reads and a half of the third one's `min`: the first two are settled with it."""
+    source, reader = byob_stream()
+    reads = [reader.read(bytearray(2)), reader.read(bytearray(2)), reader.read(bytearray(4), min=4)]
+    await turns()
+    source.controller.enqueue(b"aabbcc")
+    assert [each.done() for each in reads] == [True, True, False]
+    source.controller.enqueue(b"cc")
+    assert [bytes_of(await soon(each))[0] for each in reads] == [b"aa", b"bb", b"cccc"]
+
+
+@pytest.mark.parametrize("mode", [None, "byob"])
+@pytest.mark.parametrize("answer", ["enqueue", "respond", "new view"])
+async def test_b8_bytes_of_a_released_reader_come_first(mode: Any, answer: str) -> None:
+    """A reader is released with its request half filled: the next reader gets these bytes first, none is lost."""
+    source = ByteSource()
+    stream = stream_of(source)
+    with stream.get_reader(mode="byob") as reader:
+        abandoned = reader.read(bytearray(8), min=8)
+        source.controller.byob_request.view[:2] = b"ab"
+        source.controller.byob_request.respond(2)
+    assert isinstance(await failure(abandoned), TypeError)
+    if answer == "enqueue":
+        source.controller.enqueue(b"cdef")
+    else:
+        request = source.controller.byob_request
+        request.view[:4] = b"cdef"
+        if answer == "respond":
+            request.respond(4)
+        else:
+            request.respond_with_new_view(request.view[:4])
+    source.controller.close()
+    if mode is None:
+        assert b"".join(await read_all(stream)) == b"abcdef"
+        return
+    next_reader = stream.get_reader(mode="byob")
+    received = [bytes_of(await soon(next_reader.read(bytearray(4))))[0] for _ in range(3)]
+    assert received == [b"abcd", b"ef", b""]
+
+
+async def test_b8_read_of_the_next_reader_waits_for_the_abandoned_request() -> None:
+    """The same, and the next reader reads before the source answers: the answer to the old request reaches it."""
+    source = ByteSource()
+    stream = stream_of(source)
+    with stream.get_reader(mode="byob") as reader:
+        abandoned = reader.read(bytearray(4), min=4)
+        source.controller.enqueue(b"ab")
+    assert isinstance(await failure(abandoned), TypeError)
+    reads = [stream.get_reader(mode="byob").read(bytearray(3))]
+    request = source.controller.byob_request
+    assert len(request.view) == 2
+    request.view[:1] = b"c"
+    request.respond(1)
+    assert bytes_of(await soon(reads[0])) == (b"abc", False)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize("given", [b"", b"a", b"abc"])
+async def test_b9_close_with_fewer_bytes_than_min(wait: bool, given: bytes) -> None:
+    """read(view, min=4), then close() with fewer bytes: done, with those bytes; also with a wait before respond(0)."""
+    source, reader = byob_stream()
+    read = reader.read(bytearray(6), min=4)
+    await turns()
+    if given:
+        source.controller.enqueue(given)
+    source.controller.close()
+    if wait:
+        await turns()
+    source.controller.byob_request.respond(0)
+    assert bytes_of(await soon(read)) == (given, True)
+    await soon(reader.closed)
+
+
+async def test_b9_close_with_a_part_of_an_item() -> None:
+    """The same with items of two bytes, of which the last one is not complete: close() raises, the read fails."""
+    source, reader = byob_stream()
+    read = reader.read(array.array("H", [0] * 4), min=4)
+    await turns()
+    source.controller.enqueue(b"abc")
+    with pytest.raises(TypeError, match="item"):
+        source.controller.close()
+    assert isinstance(await failure(read), TypeError)
+
+
+class Counting:
+    """Gives the numbers from 0 to 255, into the reader's memory where there is some, and closes."""
+
+    type = "bytes"
+
+    def __init__(self, step: int = 16) -> None:
+        self._given = 0
+        self._step = step
+        self.requests = 0
+
+    def pull(self, controller: Any) -> None:
+        request = controller.byob_request
+        if self._given == 256:
+            controller.close()
+            if request is not None:
+                request.respond(0)
+            return
+        room = self._step if request is None else min(self._step, len(request.view))
+        numbers = bytes(range(self._given, min(self._given + room, 256)))
+        self._given += len(numbers)
+        if request is None:
+            controller.enqueue(numbers)
+        else:
+            self.requests += 1
+            request.view[: len(numbers)] = numbers
+            request.respond(len(numbers))
+
+
+async def drain_byob(stream: ReadableStream[Any], room: int = 10) -> bytes:
+    """Read to the end with a BYOB reader."""
+    reader = stream.get_reader(mode="byob")
+    received = bytearray()
+    while True:
+        value, done = await soon(reader.read(bytearray(room)))
+        if done:
+            await soon(reader.closed)
+            return bytes(received)
+        received += value or b""
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("late", [False, True])
+async def test_b10_cancelled_branch_and_the_other_one_drained_by_byob(index: int, late: bool) -> None:
+    """One branch of a byte tee is cancelled, the other one drained by BYOB reads: it gets everything and closes."""
+    source = Counting()
+    stream = ReadableStream(source)
+    branches = stream.tee()
+    read: Any = None
+    if late:
+        reader = branches[index].get_reader(mode="byob")
+        read = reader.read(bytearray(4))
+        cancelled = reader.cancel("enough")
+        reader.release_lock()
+    else:
+        cancelled = branches[index].cancel("enough")
+    received = await drain_byob(branches[1 - index])
+    assert read is None or await soon(read) == (None, True)
+    assert received == bytes(range(256))[len(bytes(range(256))) - len(received) :]
+    assert late or len(received) == 256
+    assert source.requests > 0
+    await soon(cancelled)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+async def test_b11_tee_with_a_byob_read_pending_when_the_source_closes(index: int) -> None:
+    """A BYOB read of a branch is pending, the source closes and answers its request with 0: the read is done."""
+    source = ByteSource()
+    branches = stream_of(source).tee()
+    reader = branches[index].get_reader(mode="byob")
+    read = reader.read(bytearray(4))
+    await turns()
+    source.controller.close()
+    await turns()
+    source.controller.byob_request.respond(0)
+    assert bytes_of(await soon(read)) == (b"", True)
+    await soon(reader.closed)
+    assert await read_all(branches[1 - index]) == []
+
+
+@pytest.mark.parametrize("index", [0, 1])
+async def test_b11_tee_with_a_default_and_a_byob_read_pending_when_the_source_closes(index: int) -> None:
+    """A default read of one and a BYOB read of the other branch are pending, the source closes: both are done."""
+    source = ByteSource()
+    branches = stream_of(source).tee()
+    default_read = branches[1 - index].get_reader().read()
+    await turns()
+    byob_read = branches[index].get_reader(mode="byob").read(bytearray(4))
+    await turns()
+    source.controller.close()
+    assert await soon(default_read) == (None, True)
+    assert bytes_of(await soon(byob_read)) == (b"", True)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("own_memory", [False, True])
+async def test_b12_branches_share_no_memory(first: int, own_memory: bool) -> None:
+    """What is written into a chunk of one branch does not show in the other branch, nor in the source's buffer."""
+    memory = bytearray(b"abcd")
+
+    def pull(controller: Any) -> None:
+        request = controller.byob_request
+        if own_memory or request is None:
+            controller.enqueue(memory)
+        else:
+            request.view[:4] = memory
+            request.respond(4)
+
+    branches = stream_of(ByteSource(pull=pull)).tee()
+    readers = [branch.get_reader(mode="byob") for branch in branches]
+    buffers = [bytearray(4), bytearray(4)]
+    reads = [readers[index].read(buffers[index]) for index in (first, 1 - first)]
+    one, two = [(await soon(each)).value for each in reads]
+    assert one is not None and two is not None
+    assert one.tobytes() == two.tobytes() == b"abcd"
+    one[:] = b"XXXX"
+    assert two.tobytes() == memory == b"abcd"
+    two[:] = b"YYYY"
+    assert one.tobytes() == b"XXXX"
+    assert [bytes(buffers[first]), bytes(buffers[1 - first])] == [b"XXXX", b"YYYY"]
+
+
+async def test_b12_default_chunks_of_branches_cannot_be_written() -> None:
+    """The default readers of both branches get bytes, which nobody can change, not even who enqueued them."""
+    memory = bytearray(b"abcd")
+    source = ByteSource()
+    one, two = stream_of(source).tee()
+    source.controller.enqueue(memory)
+    source.controller.close()
+    memory[:] = b"XXXX"
+    assert await read_all(one) == [b"abcd"]
+    assert [type(chunk) for chunk in await read_all(two)] == [bytes]
+
+
+# Views of every kind.
+
+
+def offset_view() -> tuple[Any, str, int]:
+    return memoryview(bytearray(10))[3:7], "B", 4
+
+
+def array_of_doubles() -> tuple[Any, str, int]:
+    return array.array("d", [0.0] * 3), "d", 3
+
+
+def cast_view() -> tuple[Any, str, int]:
+    return memoryview(bytearray(8)).cast("H"), "H", 4
+
+
+def offset_cast_view() -> tuple[Any, str, int]:
+    return memoryview(bytearray(16)).cast("I")[1:3], "I", 2
+
+
+def signed_view() -> tuple[Any, str, int]:
+    return memoryview(bytearray(4)).cast("b"), "b", 4
+
+
+def mapped_memory() -> tuple[Any, str, int]:
+    return mmap.mmap(-1, 16), "B", 16
+
+
+@pytest.mark.parametrize(
+    "make", [offset_view, array_of_doubles, cast_view, offset_cast_view, signed_view, mapped_memory]
+)
+@pytest.mark.parametrize("answer", ["enqueue", "respond", "queued"])
+async def test_b13_views_of_every_kind_are_filled(make: Callable[[], tuple[Any, str, int]], answer: str) -> None:
+    """Views with an offset and with other item formats: filled in their own memory, with the right length."""
+    given, item_format, items = make()
+    with memoryview(given) as probe:
+        size, item_size = probe.nbytes, probe.itemsize
+        whole = memoryview(probe.obj)
+    content = bytes(range(1, size + 1))
+    source, reader = byob_stream()
+    if answer == "queued":
+        source.controller.enqueue(content)
+    read = reader.read(given)
+    if answer == "enqueue":
+        source.controller.enqueue(content)
+    elif answer == "respond":
+        request = source.controller.byob_request
+        assert (request.view.format, len(request.view)) == ("B", size)
+        request.view[:] = content
+        request.respond(size)
+    value, done = await soon(read)
+    assert value is not None
+    assert (value.format, value.itemsize, len(value), done) == (item_format, item_size, items, False)
+    assert value.tobytes() == content
+    assert content in whole.tobytes()
+    value.release()
+    whole.release()
+
+
+async def test_b13_part_of_an_item_stays_for_the_next_read() -> None:
+    """5 bytes for a view of items of two: two items now, and the fifth byte comes first in the next read."""
+    source, reader = byob_stream()
+    read = reader.read(array.array("H", [0] * 4))
+    source.controller.enqueue(b"abcde")
+    value, _ = await soon(read)
+    assert value is not None
+    assert (value.format, len(value), value.tobytes()) == ("H", 2, b"abcd")
+    source.controller.enqueue(b"f")
+    assert bytes_of(await soon(reader.read(bytearray(4), min=2))) == (b"ef", False)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [b"read-only", memoryview(b"read-only"), memoryview(bytearray(8))[::2], memoryview(bytearray(8))[::-1], "text", 8],
+    ids=["bytes", "read-only view", "every other byte", "reversed", "text", "number"],
+)
+async def test_b13_views_that_cannot_be_filled_are_a_type_error(view: Any) -> None:
+    """Read-only and non-contiguous views, and what is no buffer: TypeError, and the stream stays usable."""
+    source, reader = byob_stream()
+    assert isinstance(await failure(reader.read(view)), TypeError)
+    read = reader.read(bytearray(8))
+    source.controller.enqueue(b"chunk")
+    assert bytes_of(await soon(read)) == (b"chunk", False)
+
+
+async def test_b13_view_of_a_foreign_format() -> None:
+    """A view of an item format that memoryview cannot cast: a TypeError, or filled with the right length."""
+    given = (ctypes.c_int32 * 4)()
+    source, reader = byob_stream()
+    read = reader.read(given)
+    source.controller.enqueue(bytes(range(16)))
+    try:
+        value, _ = await soon(read)
+    except TypeError:
+        assert bytes(given) == bytes(16)
+    else:
+        assert value is not None and value.nbytes == 16
+        assert bytes(given) == bytes(range(16))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "content"),
+    [
+        (memoryview(bytearray(b"..abcd.."))[2:6], b"abcd"),
+        (array.array("d", [1.5, 2.5]), array.array("d", [1.5, 2.5]).tobytes()),
+        (memoryview(bytearray(b"abcdefgh")).cast("H")[1:3], b"cdef"),
+        (memoryview(bytearray(b"abcdef")).cast("B", (2, 3)), b"abcdef"),
+        (memoryview(b"read-only"), b"read-only"),
+        ((ctypes.c_int32 * 2)(1, 2), bytes((ctypes.c_int32 * 2)(1, 2))),
+    ],
+    ids=["offset", "doubles", "offset of halfwords", "two dimensions", "read-only", "foreign format"],
+)
+@pytest.mark.parametrize("reading", [False, True])
+async def test_b13_chunks_of_every_kind_are_enqueued(chunk: Any, content: bytes, reading: bool) -> None:
+    """enqueue() takes any C-contiguous buffer: all its bytes arrive, no more and no fewer."""
+    source = ByteSource()
+    reader = stream_of(source, 100).get_reader()
+    read = reader.read() if reading else None
+    source.controller.enqueue(chunk)
+    assert source.controller.desired_size == (100 if reading else 100 - len(content))
+    assert await soon(read or reader.read()) == (content, False)
+
+
+@pytest.mark.parametrize(
+    "chunk", [memoryview(bytearray(8))[::2], "text", 8, [1, 2]], ids=["every other byte", "text", "number", "list"]
+)
+async def test_b13_chunks_that_are_no_bytes_are_a_type_error(chunk: Any) -> None:
+    """enqueue() of a non-contiguous buffer or of no buffer at all: TypeError, and the stream stays usable."""
+    source = ByteSource()
+    reader = stream_of(source).get_reader()
+    with pytest.raises(TypeError):
+        source.controller.enqueue(chunk)
+    source.controller.enqueue(b"chunk")
+    assert await soon(reader.read()) == (b"chunk", False)
+
+
+async def test_b14_length_of_a_new_view_is_taken_before_the_transfer() -> None:
+    """respond_with_new_view() takes the view over: its length counts as it was before, and it is released."""
+    source, reader = byob_stream()
+    read = reader.read(bytearray(8))
+    request = source.controller.byob_request
+    whole = request.view
+    whole[:] = b"abcdefgh"
+    view = whole[:3]
+    request.respond_with_new_view(view)
+    assert is_released(view)
+    assert is_released(whole)
+    assert request.view is None
+    assert bytes_of(await soon(read)) == (b"abc", False)
+
+
+async def test_b14_taken_over_view_is_refused() -> None:
+    """A view that was taken over before is a TypeError for respond_with_new_view(), and the request stays valid."""
+    source, reader = byob_stream()
+    read = reader.read(bytearray(4))
+    request = source.controller.byob_request
+    gone = request.view[:2]
+    gone.release()
+    with quiet(), pytest.raises(TypeError, match="released"):
+        request.respond_with_new_view(gone)
+    request.view[:1] = b"a"
+    request.respond(1)
+    assert bytes_of(await soon(read)) == (b"a", False)
+
+
+async def test_b14_new_view_after_the_stream_was_closed() -> None:
+    """On a closed stream an empty new view of the same memory answers the request: the read is done."""
+    source, reader = byob_stream()
+    read = reader.read(bytearray(4))
+    request = source.controller.byob_request
+    source.controller.close()
+    with pytest.raises(TypeError):
+        request.respond_with_new_view(request.view[:1])
+    request.respond_with_new_view(request.view[:0])
+    assert bytes_of(await soon(read)) == (b"", True)

@@ -1,0 +1,107 @@
+"""Every abstract operation of the Standard can be found in the code by its name, and no other name is made up."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).with_name("operations.txt")
+PACKAGE = Path(__file__).parents[2] / "webstreams"
+OTHER_NAMES = "## Other names"
+# 150 abstract operations and 5 internal methods (August 2026).
+COUNT = 155
+
+# A name of several words, as the operations have it.
+CAMEL_CASE = re.compile(r"(?<!\w)(?P<open>\[\[)?(?P<name>[A-Z]+[a-z]+(?:[A-Z]+[a-z0-9]*)+)(?!\w)(?(open)\]\])")
+
+
+@cache
+def listed() -> tuple[dict[str, str], dict[str, str]]:
+    """Give the operations with their reasons (empty for those that are in the code), and the other names."""
+    text = DATA.read_text(encoding="utf-8")
+    operations, others = text.split(OTHER_NAMES)
+    return entries(operations), entries(others.partition("\n")[2])
+
+
+def entries(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, _, reason = line.partition(": ")
+            assert name not in found, f"{name} is listed twice"
+            found[name] = reason
+    return found
+
+
+@cache
+def sources() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def prose() -> dict[Path, str]:
+    """Give the docstrings and comments of every module."""
+    return {path: "\n".join([*docstrings(tree), *comments(path)]) for path, tree in sources().items()}
+
+
+def docstrings(tree: ast.Module) -> list[str]:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+
+
+def comments(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        return [token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
+
+
+def python_names() -> set[str]:
+    """Give every class that is defined or imported in the package, and what is built in."""
+    names = set(dir(builtins))
+    for tree in sources().values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                names |= {alias.asname or alias.name for alias in node.names}
+    return names
+
+
+def is_mentioned(name: str) -> bool:
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    return any(pattern.search(text) for text in prose().values())
+
+
+def test_the_list_is_complete() -> None:
+    assert len(listed()[0]) == COUNT
+
+
+@pytest.mark.parametrize("name", [name for name, reason in listed()[0].items() if not reason])
+def test_an_operation_is_found_by_its_name(name: str) -> None:
+    assert is_mentioned(name), f"no docstring or comment in webstreams/ says {name}, and operations.txt has no reason"
+
+
+@pytest.mark.parametrize("name", [name for name, reason in listed()[0].items() if reason])
+def test_a_reason_is_not_stale(name: str) -> None:
+    assert not is_mentioned(name), f"{name} is in webstreams/: take its reason off operations.txt"
+
+
+def test_no_name_is_made_up() -> None:
+    operations, others = listed()
+    known = {*operations, *others, *python_names()}
+    made_up = [
+        f"{path.relative_to(PACKAGE.parent)}: {match['name']}"
+        for path, text in prose().items()
+        for match in CAMEL_CASE.finditer(text)
+        if match["name"] not in known and f"[[{match['name']}]]" not in operations
+    ]
+    assert made_up == [], "neither an operation of the Standard, nor a class, nor listed in operations.txt"
+
+
+def test_no_other_name_is_stale() -> None:
+    assert [name for name in listed()[1] if not is_mentioned(name)] == []

@@ -1,0 +1,173 @@
+"""What the documentation says is so: every example runs, and names and figures are those of the code."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import importlib
+import logging
+import pkgutil
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import webstreams
+from wpt_ports.catalogue import status
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Example:
+    page: Path
+    line: int
+    code: str
+    output: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def examples_of(page: Path) -> list[Example]:
+    """Every block of Python; a block of text that comes next, before any heading, is what it prints."""
+    text = page.read_text(encoding="utf-8")
+    blocks = list(FENCE.finditer(text))
+    found = []
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        if block[1] == "python":
+            prints = following and following[1] == "text" and "\n#" not in text[block.end() : following.start()]
+            line = text.count("\n", 0, block.start(2)) + 1
+            found.append(Example(page, line, block[2], following[2] if following and prints else None))
+    return found
+
+
+def run_example(example: Example) -> None:
+    """Run an example as a program; one that defines `main` and leaves the rest to the reader is given a loop."""
+    # The line numbers of an error are those of the page.
+    code = compile("\n" * (example.line - 1) + example.code, example.page, "exec")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(code, names)
+    if "main" in names and "asyncio.run(" not in example.code:
+        asyncio.run(names["main"]())
+
+
+EXAMPLES = [example for page in PAGES for example in examples_of(page)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_example_of_a_page(
+    example: Example, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        run_example(example)
+    assert caplog.messages == []
+    if example.output is not None:
+        assert capsys.readouterr().out == example.output
+
+
+def test_every_example_of_every_page_is_found() -> None:
+    found = Counter(example.page for example in EXAMPLES)
+    assert found[README] >= 5
+    for page in PAGES:
+        assert found[page] == page.read_text(encoding="utf-8").count("```python")
+
+
+# Docstrings.
+
+
+def modules() -> Iterator[Any]:
+    yield webstreams
+    for module in pkgutil.walk_packages(webstreams.__path__, "webstreams."):
+        yield importlib.import_module(module.name)
+
+
+DOCTESTS = [test for module in modules() for test in doctest.DocTestFinder().find(module) if test.examples]
+
+
+@pytest.mark.parametrize("test", DOCTESTS, ids=lambda test: test.name)
+def test_example_of_a_docstring(test: doctest.DocTest, caplog: pytest.LogCaptureFixture) -> None:
+    report: list[str] = []
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append, clear_globs=False)
+    assert results.attempted == len(test.examples)
+    assert not results.failed, "".join(report)
+    assert caplog.messages == []
+
+
+def test_docstrings_have_examples() -> None:
+    assert len(DOCTESTS) >= 3
+
+
+# Names.
+
+
+def table_rows(text: str, heading: str) -> list[list[str]]:
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
+
+
+def test_the_table_of_names_has_every_public_class() -> None:
+    named = set(re.findall(r"\w+", " ".join(row[1] for row in table_rows(README.read_text(encoding="utf-8"), "Names"))))
+    # What has no name in JavaScript is in the text.
+    ours = {"Event", "ReadDoneResult", "ReadValueResult", "ReadableStreamAsyncIterator", "ReadableWritablePair"}
+    errors = {"AbortError", "StreamError"}
+    assert set(webstreams.__all__) - named == ours | errors
+
+
+def test_the_table_of_names_names_what_exists() -> None:
+    attributes = {name for public in webstreams.__all__ for name in dir(getattr(webstreams, public))}
+    for row in table_rows(README.read_text(encoding="utf-8"), "Names"):
+        for code in re.findall(r"`([^`]*)`", row[1]):
+            for name in re.findall(r"\.([a-z_]+)", code.replace("...", "")):
+                assert name in attributes, f"{code}: there is no {name}"
+            for name in re.findall(r"\b([A-Z]\w+)[.(]", code):
+                assert name in webstreams.__all__, f"{code}: there is no {name}"
+
+
+# Figures.
+
+
+def wpt_figures() -> dict[str, list[int]]:
+    """Count per folder of upstream: titles, ported, not applicable, missing."""
+    figures: dict[str, list[int]] = {}
+    for file, titles in status().items():
+        row = figures.setdefault(f"`{file.rpartition('/')[0].removesuffix('/crashtests')}`", [0] * 4)
+        for state in titles.values():
+            column = 3 if state is None else 1 if state == "ported" else 2
+            row[0] += 1
+            row[column] += 1
+    figures["total"] = [sum(column) for column in zip(*figures.values(), strict=True)]
+    return figures
+
+
+def test_the_figures_of_the_web_platform_tests_are_those_of_the_command() -> None:
+    rows = table_rows(README.read_text(encoding="utf-8"), "The web-platform tests")
+    figures = [f"| {' | '.join([name, *map(str, row)])} |" for name, row in wpt_figures().items()]
+    assert [f"| {' | '.join(row)} |" for row in rows] == figures
+
+
+# The project around it.
+
+
+def test_the_readme_gives_the_test_command_that_ci_runs() -> None:
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "bash .ci/test"
+    assert "\n$ bash .ci/test\n" in README.read_text(encoding="utf-8")
+
+
+def test_the_changelog_names_version_and_standard() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(version)}\] - \S+$", changelog, re.MULTILINE)
+    assert re.search(r"whatwg/streams [0-9a-f]{40}\b", changelog)

@@ -1,0 +1,260 @@
+"""The layering of the package, as a test: who may import whom, and how big the parts may get."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import webstreams
+
+PACKAGE = Path(webstreams.__file__).parent
+ROOT = "webstreams"
+
+# From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
+# stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
+LAYERS = (
+    ("_errors", "_buffer", "_results", "_types", "_readable", "_writable", "_transform"),
+    ("_idl", "_jobs"),
+    ("_task", "_queue", "_strategy", "_abort"),
+    ("_promise",),
+    (
+        "_readable.state",
+        "_readable.source",
+        "_readable.pull_into",
+        "_readable.byob_request",
+        "_writable.state",
+        "_writable.sink",
+        "_transform.state",
+    ),
+    ("_readable.pulling",),
+    ("_readable.controller", "_readable.reader", "_writable.controller", "_transform.controller"),
+    ("_readable.byte_controller", "_readable.iterator", "_readable.tee", "_writable.writer", "_transform.sides"),
+    ("_readable.byob_reader", "_readable.iterable", "_readable.pipe", "_writable.stream"),
+    ("_readable.byte_tee",),
+    ("_readable.stream",),
+    ("_transform.stream",),
+    ("operations._algorithms",),
+    ("operations.readable", "operations.reading", "operations.transform", "operations.writable"),
+    ("operations.piping",),
+    ("operations",),
+    ("",),
+)
+RANKS = {f"{ROOT}.{name}".rstrip("."): rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+# Which package may use which others: a pipe writes, a transform stream is both.
+PACKAGES = {
+    "_readable": {"_writable"},
+    "_writable": set(),
+    "_transform": {"_readable", "_writable"},
+    "operations": {"_readable", "_writable", "_transform"},
+}
+
+# The door to asyncio, and one exception class.
+ASYNCIO = {"_jobs", "_task", "_promise"}
+CANCELLED_ERROR = "_errors"
+
+MAX_FILE_LINES = 600
+MAX_FUNCTION_LINES = 60
+
+# What API.md promises of this package so far.
+PROMISED = {
+    "AbortController",
+    "AbortError",
+    "AbortSignal",
+    "ByteLengthQueuingStrategy",
+    "CountQueuingStrategy",
+    "ReadableByteStreamController",
+    "ReadableStream",
+    "ReadableStreamBYOBReader",
+    "ReadableStreamBYOBRequest",
+    "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader",
+    "StreamError",
+    "TransformStream",
+    "TransformStreamDefaultController",
+    "WritableStream",
+    "WritableStreamDefaultController",
+    "WritableStreamDefaultWriter",
+    "queue_microtask",
+}
+
+AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Give every module of the package by its full name."""
+    return {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def module_name(path: Path) -> str:
+    parts = [ROOT, *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(modules()[name].read_text(encoding="utf-8"))
+
+
+def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk over everything that is not under ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(node):
+        for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        for each in child.orelse if isinstance(child, ast.If) and for_types else [child]:
+            yield each
+            yield from run_time_nodes(each)
+
+
+def functions(name: str) -> list[AnyFunction]:
+    return [node for node in ast.walk(tree_of(name)) if isinstance(node, AnyFunction)]
+
+
+def imported_modules(name: str) -> set[str]:
+    """Give the modules of the package that a module imports at run time."""
+    found: set[str] = set()
+    for node in run_time_nodes(tree_of(name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = absolute_name(name, node)
+            submodules = {f"{source}.{alias.name}" for alias in node.names} & modules().keys()
+            found |= submodules or {source}
+    return {each for each in found if each.split(".")[0] == ROOT}
+
+
+def absolute_name(name: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = name.split(".") if modules()[name].name == "__init__.py" else name.split(".")[:-1]
+    base = package[: len(package) - node.level + 1]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def asyncio_names(name: str) -> set[str]:
+    """Give what a module imports from asyncio; "asyncio" for the module itself."""
+    found: set[str] = set()
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "asyncio"}
+        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "asyncio":
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+# Imports.
+
+
+def test_every_module_has_its_layer() -> None:
+    assert RANKS.keys() == modules().keys()
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_imports_from_lower_layers_only(name: str) -> None:
+    wrong = {each for each in imported_modules(name) if RANKS[each] >= RANKS[name]}
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name != ROOT])
+def test_a_package_uses_only_the_packages_below(name: str) -> None:
+    package = name.split(".")[1]
+    used = {each.split(".")[1] for each in imported_modules(name)} & PACKAGES.keys()
+    assert used <= {package, *PACKAGES.get(package, set())}
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {name: imported_modules(name) for name in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {error.args[1]}")
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_import_hides_in_a_function(name: str) -> None:
+    hidden = [
+        node.lineno
+        for function in functions(name)
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("name", modules())
+def test_asyncio_has_one_door(name: str) -> None:
+    names = asyncio_names(name)
+    short = name.removeprefix(f"{ROOT}.")
+    allowed = short in ASYNCIO or names <= ({"CancelledError"} if short == CANCELLED_ERROR else set())
+    assert allowed, f"{name} imports {sorted(names)} from asyncio"
+
+
+IMPORT_ALONE = """
+import importlib, sys, types
+package = types.ModuleType("webstreams")
+package.__path__ = [sys.argv[2]]
+if sys.argv[1] != "webstreams":
+    sys.modules["webstreams"] = package
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_can_be_imported_on_its_own(name: str) -> None:
+    """In a new interpreter, without what the package's ``__init__`` would have imported before."""
+    command = [sys.executable, "-W", "error", "-c", IMPORT_ALONE, name, str(PACKAGE)]
+    environment_root = str(PACKAGE.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=environment_root, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# Names.
+
+
+def test_the_public_names_are_sorted_and_complete() -> None:
+    names = webstreams.__all__
+    assert names == sorted(names)
+    public = {
+        name
+        for name, value in vars(webstreams).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert set(names) == public
+    assert set(names) >= PROMISED
+
+
+# Sizes.
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_file_is_not_too_long(name: str) -> None:
+    assert len(modules()[name].read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_function_is_not_too_long(name: str) -> None:
+    lengths = {
+        node.name: (node.end_lineno or 0) - node.lineno + 1
+        for node in functions(name)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {each: length for each, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_function_is_nested_in_another(name: str) -> None:
+    nested = [
+        inner.lineno
+        for outer in functions(name)
+        for inner in ast.walk(outer)
+        if inner is not outer and isinstance(inner, (ast.ClassDef, AnyFunction))
+    ]
+    assert nested == []

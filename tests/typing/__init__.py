@@ -1,0 +1,1 @@
+"""What type checkers accept, reject and infer."""

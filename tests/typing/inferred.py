@@ -1,0 +1,255 @@
+# pyright: strict
+"""What mypy and pyright infer, both the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, assert_type
+
+from webstreams import (
+    CountQueuingStrategy,
+    Promise,
+    ReadableByteStreamController,
+    ReadableStream,
+    ReadableStreamAsyncIterator,
+    ReadableStreamBYOBReader,
+    ReadableStreamBYOBRequest,
+    ReadableStreamDefaultController,
+    ReadableStreamDefaultReader,
+    ReadDoneResult,
+    ReadValueResult,
+    TransformStream,
+    TransformStreamDefaultController,
+    WritableStream,
+    WritableStreamDefaultController,
+    WritableStreamDefaultWriter,
+)
+
+# The types of streams, from what they are made of.
+
+
+class Numbers:
+    def start(self, controller: ReadableStreamDefaultController[int]) -> None: ...
+    async def pull(self, controller: ReadableStreamDefaultController[int]) -> None: ...
+    def cancel(self, reason: object) -> None: ...
+
+
+class Pushed:
+    def start(self, controller: ReadableStreamDefaultController[int]) -> None: ...
+
+
+class Zeros:
+    type = "bytes"
+
+    async def pull(self, controller: ReadableByteStreamController) -> None:
+        assert_type(controller.byob_request, ReadableStreamBYOBRequest | None)
+        assert_type(controller.desired_size, float | None)
+
+
+def pull(controller: ReadableStreamDefaultController[int]) -> None:
+    assert_type(controller.desired_size, float | None)
+
+
+async def pull_later(controller: ReadableStreamDefaultController[int]) -> None: ...
+
+
+def pull_bytes(controller: ReadableByteStreamController) -> None: ...
+
+
+def sources() -> None:
+    assert_type(ReadableStream(Numbers()), ReadableStream[int])
+    assert_type(ReadableStream(Pushed()), ReadableStream[int])
+    assert_type(ReadableStream({"pull": pull}), ReadableStream[int])
+    assert_type(ReadableStream({"start": pull_later, "cancel": print}), ReadableStream[int])
+    assert_type(ReadableStream({"pull": pull}, CountQueuingStrategy(high_water_mark=3)), ReadableStream[int])
+    assert_type(ReadableStream({"pull": pull}, {"size": lambda chunk: chunk}), ReadableStream[int])
+    # Nothing tells the type of the chunks.
+    assert_type(ReadableStream(), ReadableStream[Any])
+    assert_type(ReadableStream({"pull": lambda controller: controller.enqueue(1)}), ReadableStream[Any])
+
+
+def byte_sources() -> None:
+    assert_type(ReadableStream(Zeros()), ReadableStream[bytes])
+    assert_type(ReadableStream({"type": "bytes"}), ReadableStream[bytes])
+    assert_type(ReadableStream({"type": "bytes", "pull": pull_bytes}, {"high_water_mark": 3}), ReadableStream[bytes])
+    assert_type(ReadableStream({"type": "bytes", "pull": lambda c: c.enqueue(b"0")}), ReadableStream[bytes])
+
+
+class Sink:
+    def write(self, chunk: int, controller: WritableStreamDefaultController) -> None: ...
+    async def close(self) -> None: ...
+
+
+def write(chunk: int, controller: WritableStreamDefaultController) -> None: ...
+
+
+async def write_later(chunk: int, controller: WritableStreamDefaultController) -> None: ...
+
+
+def sinks() -> None:
+    assert_type(WritableStream(Sink()), WritableStream[int])
+    assert_type(WritableStream(Sink(), CountQueuingStrategy(high_water_mark=3)), WritableStream[int])
+    assert_type(WritableStream({"write": write}), WritableStream[int])
+    assert_type(WritableStream({"write": write_later}, {"high_water_mark": 3}), WritableStream[int])
+    assert_type(WritableStream(), WritableStream[Any])
+
+
+class ToText:
+    def transform(self, chunk: int, controller: TransformStreamDefaultController[str]) -> None:
+        assert_type(controller.desired_size, float | None)
+
+    async def flush(self, controller: TransformStreamDefaultController[str]) -> None: ...
+
+
+def to_text(chunk: int, controller: TransformStreamDefaultController[str]) -> None: ...
+
+
+async def to_length(chunk: str, controller: TransformStreamDefaultController[int]) -> None: ...
+
+
+def transformers() -> None:
+    assert_type(TransformStream(ToText()), TransformStream[int, str])
+    assert_type(TransformStream({"transform": to_text}), TransformStream[int, str])
+    assert_type(TransformStream({"transform": to_length}), TransformStream[str, int])
+    strategy = CountQueuingStrategy(high_water_mark=3)
+    assert_type(TransformStream(ToText(), strategy, strategy), TransformStream[int, str])
+    assert_type(TransformStream({"transform": to_length}, strategy, strategy), TransformStream[str, int])
+    assert_type(TransformStream(), TransformStream[Any, Any])
+    assert_type(
+        TransformStream({"transform": lambda chunk, controller: controller.enqueue(chunk)}), TransformStream[Any, Any]
+    )
+
+
+async def generate() -> AsyncIterator[int]:
+    yield 1
+
+
+async def number() -> int:
+    return 1
+
+
+def from_iterables(stream: ReadableStream[int]) -> None:
+    assert_type(ReadableStream.from_([1, 2]), ReadableStream[int])
+    assert_type(ReadableStream.from_(["one", "two"]), ReadableStream[str])
+    assert_type(ReadableStream.from_({1: "one"}), ReadableStream[int])
+    assert_type(ReadableStream.from_(each for each in (1, 2)), ReadableStream[int])
+    assert_type(ReadableStream.from_(generate()), ReadableStream[int])
+    assert_type(ReadableStream.from_([number(), number()]), ReadableStream[int])
+    assert_type(ReadableStream.from_(stream), ReadableStream[int])
+
+
+# Reading. The type of a result is narrowed by `done`.
+
+
+async def read(stream: ReadableStream[int]) -> None:
+    reader = stream.get_reader()
+    assert_type(reader, ReadableStreamDefaultReader[int])
+    assert_type(reader.read(), Promise[ReadValueResult[int] | ReadDoneResult[None]])
+    result = await reader.read()
+    if result.done is False:
+        assert_type(result, ReadValueResult[int])
+        assert_type(result.value, int)
+    else:
+        assert_type(result, ReadDoneResult[None])
+        assert_type(result.value, None)
+    assert_type(reader.closed, Promise[None])
+    assert_type(reader.cancel(), Promise[None])
+    assert_type(reader.release_lock(), None)
+
+
+async def read_in_a_loop(reader: ReadableStreamDefaultReader[int]) -> None:
+    while True:
+        result = await reader.read()
+        if result.done is True:
+            break
+        assert_type(result.value, int)
+    while (result := await reader.read()).done is not True:
+        assert_type(result.value, int)
+    assert_type(result.value, None)
+
+
+async def read_and_unpack(reader: ReadableStreamDefaultReader[int]) -> None:
+    value, done = await reader.read()
+    assert_type(value, int | None)
+    assert_type(done, bool)
+    if value is not None:
+        assert_type(value, int)
+
+
+async def read_in_tasks(reader: ReadableStreamDefaultReader[int]) -> None:
+    task = asyncio.ensure_future(reader.read())
+    first, second = await asyncio.gather(task, reader.read())
+    third = await asyncio.wait_for(asyncio.shield(reader.read()), 1)
+    for result in (first, second, third, reader.read().result()):
+        assert_type(result, ReadValueResult[int] | ReadDoneResult[None])
+
+
+async def read_bytes(stream: ReadableStream[bytes]) -> None:
+    default = await stream.get_reader().read()
+    assert_type(default.value, bytes | None)
+    reader = stream.get_reader(mode="byob")
+    assert_type(reader, ReadableStreamBYOBReader)
+    result = await reader.read(bytearray(10), min=1)
+    assert_type(result, ReadValueResult[memoryview] | ReadDoneResult[memoryview | None])
+    if result.done is False:
+        assert_type(result.value, memoryview)
+
+
+async def iterate(stream: ReadableStream[int]) -> None:
+    async for chunk in stream:
+        assert_type(chunk, int)
+    async with stream.values() as chunks:
+        assert_type(chunks, ReadableStreamAsyncIterator[int])
+        async for chunk in chunks:
+            assert_type(chunk, int)
+    assert_type(await anext(aiter(stream)), int)
+    assert_type([chunk async for chunk in stream], list[int])
+
+
+def tee(stream: ReadableStream[int]) -> None:
+    one, other = stream.tee()
+    assert_type(one, ReadableStream[int])
+    assert_type(other, ReadableStream[int])
+    assert_type(stream.tee(), tuple[ReadableStream[int], ReadableStream[int]])
+
+
+# Writing and piping.
+
+
+async def write_chunks(stream: WritableStream[int]) -> None:
+    writer = stream.get_writer()
+    assert_type(writer, WritableStreamDefaultWriter[int])
+    assert_type(writer.write(1), Promise[None])
+    assert_type(await writer.ready, None)
+    assert_type(writer.desired_size, float | None)
+    async with stream.get_writer() as entered:
+        assert_type(entered, WritableStreamDefaultWriter[int])
+
+
+class Pair:
+    readable: ReadableStream[str]
+    writable: WritableStream[int]
+
+
+def pipe(stream: ReadableStream[int]) -> None:
+    transform = TransformStream({"transform": to_text})
+    assert_type(transform.readable, ReadableStream[str])
+    assert_type(transform.writable, WritableStream[int])
+    assert_type(stream.pipe_through(transform), ReadableStream[str])
+    assert_type(stream.pipe_through(Pair()), ReadableStream[str])
+    assert_type(stream.pipe_through(TransformStream(ToText())), ReadableStream[str])
+    lengths = stream.pipe_through(transform).pipe_through(TransformStream({"transform": to_length}))
+    assert_type(lengths, ReadableStream[int])
+    assert_type(lengths.pipe_to(WritableStream(Sink())), Promise[None])
+
+
+# Without type arguments.
+
+
+async def defaults(readable: ReadableStream, writable: WritableStream, transform: TransformStream) -> None:
+    assert_type(readable, ReadableStream[Any])
+    assert_type(writable, WritableStream[Any])
+    assert_type(transform, TransformStream[Any, Any])
+    async for chunk in readable:
+        assert_type(chunk, Any)

@@ -1,0 +1,406 @@
+"""Streams and threads: write to a stream or read one in other threads than the event loop's, or let a thread feed one.
+
+`ThreadSafeWriter` and `ThreadSafeReader` are made in the loop's thread and lock a stream for any number of other
+threads; `readable_from_thread` makes a stream of what a function writes in a thread of its own.
+
+>>> import asyncio
+>>> from webstreams import ReadableStream, WritableStream
+>>> from webstreams.threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
+>>> def produce(writer: ThreadSafeWriter[int]) -> None:  # runs in a thread
+...     with writer:  # closes the stream at the end
+...         for number in range(3):
+...             writer.write(number)  # waits while the queue is full
+>>> async def main() -> None:
+...     stream = WritableStream({"write": lambda chunk, controller: print(chunk)})
+...     await asyncio.to_thread(produce, ThreadSafeWriter(stream))
+>>> asyncio.run(main())
+0
+1
+2
+
+- Every chunk is written, or read, once. The chunks of one thread keep their order.
+- A writing thread waits until the queue is below its high-water mark. So what was handed over and is not yet written
+  takes up less than the mark and one chunk more. (With a mark of 0 it waits for ever: the queue is always full.)
+- An error of the stream is raised as ``await`` raises it: `webstreams.StreamError` for what is no exception.
+- `timeout` (seconds, by default none) ends the waiting with `TimeoutError`; no chunk is lost or written twice.
+- Every method raises `RuntimeError` in the loop's own thread, where waiting would block the loop for ever, and when
+  the loop is closed, stops or is shut down by `asyncio.run`, also while a thread waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from threading import Thread
+from time import monotonic
+from typing import Any, Final, Generic, Self
+from weakref import finalize
+
+from typing_extensions import TypeVar
+
+from ._errors import AbortError, StreamError
+from ._promise import Promise
+from ._readable.controller import ReadableStreamDefaultController
+from ._readable.stream import ReadableStream
+from ._results import ReadDoneResult, ReadValueResult
+from ._transform.stream import TransformStream
+from ._writable.stream import WritableStream
+
+__all__ = ["ThreadSafeReader", "ThreadSafeWriter", "readable_from_thread"]
+
+T = TypeVar("T", default=Any)
+R = TypeVar("R")
+
+# How often a waiting thread looks whether the loop still runs: a loop tells nobody that it stops (seconds).
+LOOK_INTERVAL: Final = 0.1
+
+
+class _Call(Future[R], Generic[R]):
+    """A call by a thread, which can take it back by ``cancel()`` until the loop claims it."""
+
+    task: asyncio.Task[Any]
+
+    def claim(self) -> bool:
+        """Whether the thread still waits; if so, it goes on waiting for the outcome."""
+        return not self.cancelled() and (self.running() or self.set_running_or_notify_cancel())
+
+
+class _LoopEnd:
+    """Notices that the loop shuts down: registered like an asynchronous generator, which the loop closes then."""
+
+    def __init__(self) -> None:
+        self.reached = False
+        register: Callable[[Any], object] | None = sys.get_asyncgen_hooks().firstiter
+        if register is not None:
+            register(self)
+
+    async def aclose(self) -> None:
+        self.reached = True
+
+
+class _ThreadSide:
+    """Calls from a thread to the loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop_end = _LoopEnd()
+
+    def __enter__(self) -> Self:
+        """Give the object itself."""
+        self._require_other_thread()
+        return self
+
+    def _require_other_thread(self) -> None:
+        if asyncio._get_running_loop() is self._loop:
+            raise RuntimeError(
+                f"a {type(self).__name__} is not for the thread of its event loop: it would block the loop"
+            )
+
+    def _call(self, timeout: float | None, operation: Callable[..., Awaitable[R]], *args: Any) -> R:
+        """Have the loop run ``operation(call, *args)`` and wait for its outcome."""
+        self._require_other_thread()
+        call: _Call[R] = _Call()
+        self._post(self._start, call, operation, args)
+        try:
+            late = self._wait(call, timeout)
+        except BaseException:
+            call.cancel()
+            with suppress(RuntimeError):
+                self._post(self._stop, call)
+            raise
+        try:
+            return call.result()
+        except asyncio.CancelledError:
+            raise _late_error() if late else self._stopped_error() from None
+
+    def _wait(self, call: _Call[Any], timeout: float | None) -> bool:
+        """Wait until the loop is done with a call; whether it was told to stop because time was up."""
+        end = math.inf if timeout is None else monotonic() + timeout
+        late = False
+        while not call.done():
+            was_running = self._loop.is_running()
+            with suppress(TimeoutError):
+                call.exception(max(0, min(LOOK_INTERVAL, end - monotonic())))
+                break
+            if self._has_stopped(was_running) and (call.cancel() or not call.done()):
+                raise self._stopped_error()
+            if monotonic() >= end:
+                if call.cancel():
+                    raise _late_error()
+                late, end = True, math.inf
+                self._post(self._stop, call)
+        return late
+
+    def _has_stopped(self, was_running: bool) -> bool:
+        return self._loop_end.reached or self._loop.is_closed() or not (was_running or self._loop.is_running())
+
+    def _stopped_error(self) -> RuntimeError:
+        return RuntimeError(f"the event loop of the {type(self).__name__} is closed, has stopped or is shutting down")
+
+    def _post(self, function: Callable[..., object], *args: Any) -> None:
+        if self._has_stopped(was_running=True):
+            raise self._stopped_error()
+        self._loop.call_soon_threadsafe(function, *args)
+
+    # In the loop.
+
+    def _start(self, call: _Call[R], operation: Callable[..., Awaitable[R]], args: tuple[Any, ...]) -> None:
+        Promise.resolve(self._run(call, operation, args))
+
+    async def _run(self, call: _Call[R], operation: Callable[..., Awaitable[R]], args: tuple[Any, ...]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        call.task = task
+        try:
+            result = await operation(call, *args)
+        except (Exception, asyncio.CancelledError) as error:
+            if call.claim():
+                call.set_exception(error)
+        else:
+            if call.claim():
+                call.set_result(result)
+
+    def _stop(self, call: _Call[Any]) -> None:
+        call.task.cancel()
+
+
+def _late_error() -> TimeoutError:
+    return TimeoutError("the thread has waited for the stream as long as it was told to")
+
+
+class ThreadSafeWriter(_ThreadSide, Generic[T]):
+    """Writes to `stream` from other threads than the event loop's; the stream is locked to it.
+
+    ``with writer:`` in another thread closes the stream at the end, and aborts it if the block raised. Making one
+    raises `TypeError` when the stream is locked.
+    """
+
+    def __init__(self, stream: WritableStream[T]) -> None:
+        self._writer = stream.get_writer()
+        self._closing = False
+        super().__init__()
+
+    def write(self, chunk: T, timeout: float | None = None) -> None:
+        """Wait until the queue is below its high-water mark and has taken the chunk; the sink may not have written it.
+
+        Raises the stored error when the stream is errored, `TypeError` when it is closed or closing, `TimeoutError`
+        (then the chunk is not written), and `RuntimeError` as every method.
+        """
+        self._call(timeout, self._write, chunk)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Close the stream after everything that was written; wait until the sink's ``close()`` is done.
+
+        A write that still waits in another thread raises `TypeError`. Closing twice waits twice. Raises the stored
+        error when the stream is errored, and `TimeoutError`, which does not stop the closing.
+        """
+        self._call(timeout, self._close)
+
+    def abort(self, reason: object = None, timeout: float | None = None) -> None:
+        """Error the stream with `reason` (any object), which waiting writes raise; wait for the sink's ``abort()``.
+
+        Raises what that raises, and `TimeoutError`, which does not stop the aborting.
+        """
+        self._call(timeout, self._abort, reason)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Close the stream, or abort it with the exception of the block."""
+        if error is None:
+            self.close()
+        else:
+            self.abort(error)
+
+    async def _write(self, call: _Call[None], chunk: T) -> None:
+        while not self._writer.ready.done():
+            await self._writer.ready
+        if not call.claim():
+            return
+        written = self._writer.write(chunk)
+        written.add_done_callback(Promise.exception)  # the next call raises it too
+        if written.done():
+            written.result()
+        elif self._writer.desired_size is None:  # measuring the chunk has errored the stream
+            self._writer.ready.result()
+
+    def _close(self, _: object = None) -> Promise[None]:
+        is_over = self._closing or self._writer.desired_size is None
+        self._closing = True
+        return self._writer.closed if is_over else self._writer.close()
+
+    def _abort(self, _: object, reason: object) -> Promise[None]:
+        return self._writer.abort(reason)
+
+
+class ThreadSafeReader(_ThreadSide, Generic[T]):
+    """Reads `stream` in other threads than the event loop's; the stream is locked to it.
+
+    In another thread, ``for chunk in reader`` reads to the end (leaving it early does not cancel the stream), and
+    ``with reader:`` releases the lock at the end. Making one raises `TypeError` when the stream is locked.
+
+    >>> def consume(reader: ThreadSafeReader[str]) -> str:  # runs in a thread
+    ...     with reader:
+    ...         return "".join(reader)
+    >>> async def main() -> str:
+    ...     return await asyncio.to_thread(consume, ThreadSafeReader(ReadableStream.from_(["a", "b", "c"])))
+    >>> asyncio.run(main())
+    'abc'
+    """
+
+    def __init__(self, stream: ReadableStream[T]) -> None:
+        self._reader = stream.get_reader()
+        super().__init__()
+
+    def read(self, timeout: float | None = None) -> ReadValueResult[T] | ReadDoneResult[None]:
+        """Wait for the next chunk: ``value, done = reader.read()``.
+
+        Raises the stored error when the stream is errored, `TypeError` when the lock was released, `TimeoutError`
+        (then the next read gets the chunk), and `RuntimeError` as every method.
+        """
+        return self._call(timeout, self._read)
+
+    def cancel(self, reason: object = None, timeout: float | None = None) -> None:
+        """Cancel the stream with `reason` (any object): waiting reads see its end; wait for the source's ``cancel()``.
+
+        Raises what that raises, `TypeError` when the lock was released, and `TimeoutError`, which does not stop it.
+        """
+        self._call(timeout, self._cancel, reason)
+
+    def release(self) -> None:
+        """Give the stream free for another reader: waiting reads raise `TypeError`, and no chunk is lost."""
+        self._call(None, self._release)
+
+    def __iter__(self) -> Self:
+        """Give the reader itself."""
+        return self
+
+    def __next__(self) -> T:
+        """Give the next chunk."""
+        result = self.read()
+        if result.done:
+            raise StopIteration
+        return result.value
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Release the lock."""
+        self.release()
+
+    async def _read(self, call: _Call[Any]) -> ReadValueResult[T] | ReadDoneResult[None]:
+        if not call.claim():
+            raise asyncio.CancelledError
+        return await self._reader.read()  # a cancelled task leaves the chunk in the stream
+
+    def _cancel(self, _: object, reason: object) -> Promise[None]:
+        return self._reader.cancel(reason)
+
+    async def _release(self, _: object) -> None:
+        self._reader.release_lock()
+
+
+def readable_from_thread(
+    function: Callable[[ThreadSafeWriter[T]], object], *, high_water_mark: float = 0
+) -> ReadableStream[T]:
+    """Make a stream of what ``function(writer)`` writes with a `ThreadSafeWriter`, in a thread of its own.
+
+    The thread starts at the first pull, which is the first read if `high_water_mark` is 0, and is at most
+    `high_water_mark` + 1 chunks ahead of the reader. It runs in a copy of the current contextvars context.
+
+    When the function ends, the stream is closed, or errored with its exception, after the chunks that were written.
+    Cancelling the stream makes the writer raise the reason; it is done when the thread has ended, and rejected with the
+    exception of the function if that is another one. A stream that is dropped ends its thread in the same way, with an
+    `AbortError`. No thread is left when the stream is closed, errored or cancelled.
+
+    >>> def count(writer: ThreadSafeWriter[int]) -> None:
+    ...     for number in range(1_000_000):
+    ...         writer.write(number)
+    >>> async def main() -> None:
+    ...     async for number in readable_from_thread(count):
+    ...         print(number)
+    ...         if number == 2:
+    ...             break  # cancels the stream: the thread ends
+    >>> asyncio.run(main())
+    0
+    1
+    2
+    """
+    source = _ThreadSource(function)
+    stream: ReadableStream[T] = ReadableStream(source, {"high_water_mark": high_water_mark})
+    finalize(stream, source.abandon).atexit = False
+    return stream
+
+
+class _ThreadSource(Generic[T]):
+    """The underlying source: a thread, and a transform stream from there to here."""
+
+    def __init__(self, function: Callable[[ThreadSafeWriter[T]], object]) -> None:
+        pipe: TransformStream[T, T] = TransformStream()
+        self._function = function
+        self._reader = pipe.readable.get_reader()
+        self._writer = ThreadSafeWriter(pipe.writable)
+        self._loop = asyncio.get_running_loop()
+        self._thread = Thread(target=copy_context().run, args=(self._run,), name="webstreams")
+        self._started = False
+        self._cancelled = False
+        # Fulfilled after the thread has ended, with what the function raised or None.
+        self._ended, self._resolve_ended, _ = Promise.with_resolvers()
+
+    async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
+        """Take the next chunk, or end as the function did."""
+        if not self._started:
+            self._thread.start()
+            self._started = True
+        try:
+            result = await self._reader.read()
+        except Exception:
+            await self._ended  # the function has aborted its stream
+            raise
+        if not result.done:
+            controller.enqueue(result.value)
+            return
+        error = await self._ended
+        if self._cancelled:
+            return
+        if error is None:
+            controller.close()
+        else:
+            controller.error(error)
+
+    def cancel(self, reason: object) -> Promise[None]:
+        """Make the writer raise; fulfilled when the thread has ended."""
+        self._cancelled = True
+        self._cancel(reason)
+        return self._ended.then(partial(_outcome, reason)) if self._started else Promise.resolve()
+
+    def abandon(self) -> None:
+        """Nobody has the stream any more; called in any thread."""
+        if self._thread.is_alive():
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._cancel, AbortError("the stream was dropped"))
+
+    def _cancel(self, reason: object) -> None:
+        self._reader.cancel(reason).add_done_callback(Promise.exception)
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            self._function(self._writer)
+        except BaseException as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody wants to know
+            self._loop.call_soon_threadsafe(self._finish, error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._thread.join()  # which has nothing more to do
+        self._resolve_ended(error)
+        self._writer._close().add_done_callback(Promise.exception)
+
+
+def _outcome(reason: object, error: BaseException | None) -> Promise[None]:
+    """Tell of what a function raised when its stream was cancelled, unless that is the reason."""
+    is_reason = error is reason or (isinstance(error, StreamError) and error.reason is reason)
+    return Promise.resolve() if error is None or is_reason else Promise.reject(error)
