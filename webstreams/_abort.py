@@ -23,9 +23,9 @@ class Event:
     __slots__ = ("is_trusted", "target", "type")
 
     def __init__(self, type: str, target: AbortSignal) -> None:
-        self.type = type
-        self.target = target
-        self.is_trusted = True
+        self.type: str = type
+        self.target: AbortSignal = target
+        self.is_trusted: bool = True
 
     @property
     def current_target(self) -> AbortSignal:

@@ -21,6 +21,7 @@ class StreamError(Exception):
     """
 
     reason: object
+    __cause__: BaseException | None
 
     def __init__(self, reason: object = None) -> None:
         super().__init__(reason)

@@ -63,14 +63,14 @@ class JobQueue:
     )
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
+        self.loop: AbstractEventLoop = loop
         self.jobs: deque[Job] = deque()
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
-        self.busy = False
+        self.busy: bool = False
         # The loop will call _run_turn; true whenever there are jobs.
-        self.scheduled = False
+        self.scheduled: bool = False
         # How many jobs may run before _is_late looks at the clock.
-        self.countdown = FIRST_COUNTDOWN
+        self.countdown: int = FIRST_COUNTDOWN
         # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
         self.tasks: set[Task[Any]] = set()
         self._countdown_from = FIRST_COUNTDOWN

@@ -342,6 +342,11 @@ class Swapped:
     writable: ReadableStream[str]
 
 
+class NoStream:
+    readable: list[str]
+    writable: WritableStream[int]
+
+
 class PairOfText:
     readable: ReadableStream[str]
     writable: WritableStream[str]
@@ -355,6 +360,7 @@ async def wrong_pipes(
     numbers.pipe_through(PairOfText())  # error
     numbers.pipe_through(ReadableOnly())  # error
     numbers.pipe_through(Swapped())  # error
+    numbers.pipe_through(NoStream())  # error
     numbers.pipe_through(to_text.writable)  # error
     same: ReadableStream[int] = numbers.pipe_through(to_text)  # error
     await text.pipe_to(WritableStream(Sink()))  # error

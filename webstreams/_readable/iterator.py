@@ -15,7 +15,7 @@ from .._repr import ITERATION, Marker, show, summary
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, covariant=True)
 
 END_OF_ITERATION: Final = Marker("the end of the iteration")
 

@@ -18,7 +18,7 @@ from .._promise import Promise, promise_rejected_with, promise_resolved_with
 from .._queue import PutBackChunks
 from .._repr import LockHolder, show, show_count, show_holder, show_state, summary
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, covariant=True)
 
 
 class ReadRequest:

@@ -27,10 +27,11 @@ from .source import Source, UnderlyingSource
 from .state import ReadableStreamState
 from .tee import DefaultTee
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
-R = TypeVar("R", covariant=True, default=Any)
-W = TypeVar("W", covariant=True, default=Any)
+R = TypeVar("R", bound=ReadableStreamState[Any], covariant=True, default=Any)
+W = TypeVar("W", bound=WritableStreamState[Any], covariant=True, default=Any)
+P = TypeVar("P", bound=ReadableStreamState[Any], default=Any)
 
 # Given as the underlying source: make a stream without a controller.
 BLANK: Final[Any] = object()
@@ -163,13 +164,13 @@ class ReadableStream(ReadableStreamState[T]):
 
     def pipe_through(
         self,
-        transform: ReadableWritablePair[U, WritableStreamState[T]],
+        transform: ReadableWritablePair[P, WritableStreamState[T]],
         *,
         prevent_close: bool = False,
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
-    ) -> U:
+    ) -> P:
         """Pipe the stream into ``transform.writable`` and give ``transform.readable``; both ends are locked by the
         pipe.
 

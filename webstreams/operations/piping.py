@@ -8,13 +8,14 @@ from typing_extensions import TypeVar
 
 from .._abort import AbortSignal
 from .._promise import Promise
+from .._readable.state import ReadableStreamState
 from .._readable.stream import ReadableStream, ReadableWritablePair
 from .._writable.state import WritableStreamState
 from ._algorithms import require_set_up
 from .transform import create_identity_transform_stream
 
 T = TypeVar("T", default=Any)
-U = TypeVar("U", default=Any)
+U = TypeVar("U", bound=ReadableStreamState[Any], default=Any)
 
 
 def pipe_to(
