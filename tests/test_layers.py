@@ -21,8 +21,9 @@ ROOT = "webstreams"
 # From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
 # stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
 LAYERS = (
-    ("_errors", "_buffer", "_results", "_types", "_readable", "_writable", "_transform"),
-    ("_idl", "_jobs"),
+    ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform"),
+    ("_errors",),
+    ("_idl", "_jobs", "_settling", "_debug"),
     ("_task", "_queue", "_strategy", "_abort"),
     ("_promise",),
     (
@@ -34,17 +35,16 @@ LAYERS = (
         "_writable.sink",
         "_transform.state",
     ),
-    ("_readable.pulling",),
-    ("_readable.controller", "_readable.reader", "_writable.controller", "_transform.controller"),
-    ("_readable.byte_controller", "_readable.iterator", "_readable.tee", "_writable.writer", "_transform.sides"),
-    ("_readable.byob_reader", "_readable.iterable", "_readable.pipe", "_writable.stream"),
+    ("_readable.pulling", "_readable.reader", "_writable.controller", "_transform.controller"),
+    ("_readable.controller", "_readable.byte_controller", "_readable.iterator", "_writable.writer", "_transform.sides"),
+    ("_readable.byob_reader", "_readable.iterable", "_readable.pipe", "_readable.tee", "_writable.stream"),
     ("_readable.byte_tee",),
     ("_readable.stream",),
     ("_transform.stream",),
     ("operations._algorithms",),
     ("operations.readable", "operations.reading", "operations.transform", "operations.writable"),
     ("operations.piping",),
-    ("operations",),
+    ("operations", "threads"),
     ("",),
 )
 RANKS = {f"{ROOT}.{name}".rstrip("."): rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -55,10 +55,11 @@ PACKAGES = {
     "_writable": set(),
     "_transform": {"_readable", "_writable"},
     "operations": {"_readable", "_writable", "_transform"},
+    "threads": {"_readable", "_writable", "_transform"},
 }
 
 # The door to asyncio, and one exception class.
-ASYNCIO = {"_jobs", "_task", "_promise"}
+ASYNCIO = {"_jobs", "_task", "_promise", "threads"}
 CANCELLED_ERROR = "_errors"
 
 MAX_FILE_LINES = 600

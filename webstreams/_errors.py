@@ -46,6 +46,11 @@ def callback_error(error: BaseException) -> BaseException:
     return stored_error(error)
 
 
+def cancelled_error(message: str) -> BaseException:
+    """Give what ends the waiting of a task for something that was cancelled."""
+    return CancelledError(message)
+
+
 def goes_through(error: BaseException) -> bool:
     """Whether an exception of a callback ends the program: the stream is errored, and it goes on to the event loop."""
     return isinstance(error, (KeyboardInterrupt, SystemExit))

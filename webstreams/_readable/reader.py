@@ -5,14 +5,13 @@ Objects made for each chunk that a reader delivers: the promise (which is its ow
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections import deque
 from types import TracebackType
 from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from .._errors import AbortError
+from .._errors import AbortError, cancelled_error
 from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import FULFILLED, PENDING, REJECTED, Promise, PromiseWaiter, Runnable, promise_rejected_with
 from .._repr import show_holder
@@ -125,9 +124,9 @@ class ReadPromise(Promise[R], ReadRequest):
             raise self._make_cancelled_error()
         return super().exception()
 
-    def _make_cancelled_error(self) -> CancelledError:
+    def _make_cancelled_error(self) -> BaseException:
         """Called by asyncio, too."""
-        return CancelledError(str(self._value))
+        return cancelled_error(str(self._value))
 
     def _withdraw(self) -> None:
         """Give up a read that has not been answered."""
