@@ -56,6 +56,7 @@ class JobQueue:
         "_turn_started",
         "busy",
         "countdown",
+        "is_alone",
         "jobs",
         "loop",
         "scheduled",
@@ -67,6 +68,8 @@ class JobQueue:
         self.jobs: deque[Job] = deque()
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
         self.busy: bool = False
+        # Nothing is to go on when the job under way ends, except what that job queues.
+        self.is_alone = True
         # The loop will call _run_turn; true whenever there are jobs.
         self.scheduled: bool = False
         # How many jobs may run before _is_late looks at the clock.
@@ -168,6 +171,7 @@ class JobQueue:
         if current_task(self.loop) is not self._top and not self._is_top_level():
             return False
         self.busy = True
+        self.is_alone = False
         count = len(jobs)
         self.countdown -= count
         try:
@@ -177,6 +181,7 @@ class JobQueue:
             self.report("a microtask raised an exception", error)
         finally:
             self.busy = False
+            self.is_alone = True
         return True
 
     def _is_late(self) -> bool:

@@ -13,7 +13,8 @@ from asyncio import _enter_task as enter_task  # documented in "Extending asynci
 from asyncio import _leave_task as leave_task
 from collections.abc import Coroutine
 from contextvars import Context
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NoReturn, Protocol
 
 from ._errors import goes_through, stored_error
 from ._jobs import JobQueue
@@ -61,6 +62,9 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         jobs.busy = True
         try:
             self._step_by_hand()
+        except (KeyboardInterrupt, SystemExit) as error:
+            # The caller has to see the rejected promise first, to end what it began.
+            jobs.push(partial(_go_through, error))
         finally:
             jobs.busy = was_busy
 
@@ -150,3 +154,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
     def __await__(self) -> Any:
         """Only tasks run this object."""
         raise RuntimeError("a coroutine call is run by its own task")
+
+
+def _go_through(error: BaseException) -> NoReturn:
+    raise error

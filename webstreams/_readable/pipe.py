@@ -20,6 +20,7 @@ from .._writable.state import WritableStreamState
 from .._writable.writer import WritableStreamDefaultWriter
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
+from .steady_run import find_steady_run
 
 Action = Callable[[], Promise[Any]]
 
@@ -70,6 +71,7 @@ class Pipe(ReadRequest):
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
+        "_steady_run",
         "dest",
         "options",
         "promise",
@@ -106,6 +108,7 @@ class Pipe(ReadRequest):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
+        self._steady_run = find_steady_run(self)
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -206,6 +209,9 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
+        if self._steady_run is not None and self._steady_run.may_begin():
+            self._steady_run.run()
+            return
         self._is_adopted = False
         self._has_read = False
         self._reading_from_queue = self.source._controller._has_queued()
@@ -237,6 +243,20 @@ class Pipe(ReadRequest):
 
     def _hop(self) -> None:
         self.source._jobs.push(self._step)
+
+    # What the steady run leaves to the plain path.
+
+    def write_steadily(self, chunk: Any) -> None:
+        """Write a chunk that came out of the queue."""
+        self._pending_writes += 1
+        self.writer._write(chunk, self)
+        self.read_was_answered()
+
+    def read_was_answered(self) -> None:
+        """Go on as after a read that was answered at once."""
+        self._is_adopted = False
+        self._has_read = True
+        self.source._jobs.push(self._adopted)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too, unless the source had ended before."""
