@@ -49,6 +49,17 @@ def is_released(view: object) -> bool:
     return False
 
 
+def is_bytes_like(value: object) -> bool:
+    """Whether a value has the buffer protocol."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return True
+    try:
+        memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
 def open_view(buffer: Any, what: str) -> memoryview:
     """Give a memoryview of any C-contiguous buffer; TypeError, which names `what`, for anything else."""
     try:

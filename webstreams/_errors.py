@@ -56,6 +56,11 @@ def goes_through(error: BaseException) -> bool:
     return isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
+def is_known_to_the_loop(reason: object) -> bool:
+    """Whether a callback failed by an interrupt, or by the cancellation of its task: asyncio reports neither."""
+    return isinstance(reason, (KeyboardInterrupt, SystemExit, CancelledError))
+
+
 def stored_error(error: BaseException) -> BaseException:
     """What a stream stores when a callback raised `error`, whatever that is."""
     return StreamError(error) if is_control_flow(error) or goes_through(error) else error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._errors import StreamError, as_exception, goes_through
+from ._errors import StreamError, as_exception, is_known_to_the_loop
 from ._repr import show_words
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class UnhandledRejection:
         self._jobs: JobQueue | None = jobs
         self._reason = reason
         self._origin = origin
-        if isinstance(reason, StreamError) and isinstance(reason.reason, BaseException) and goes_through(reason.reason):
-            self._jobs = None  # it ended the program: everybody knows
+        if isinstance(reason, StreamError) and is_known_to_the_loop(reason.reason):
+            self._jobs = None
 
     def disarm(self) -> None:
         """Somebody looked."""

@@ -8,6 +8,7 @@ from functools import partial
 from inspect import isasyncgen
 from typing import Any
 
+from .._buffer import is_bytes_like
 from .._errors import StreamError, callback_error
 from .._jobs import JobQueue
 from .._promise import (
@@ -130,7 +131,7 @@ class IterableSource(Source):
 
 def _open(iterable: Any) -> tuple[bool, Any]:
     """Web IDL: "open an async sequence"."""
-    if isinstance(iterable, (str, bytes, bytearray, memoryview)):
+    if isinstance(iterable, str) or is_bytes_like(iterable):
         raise TypeError(
             f"from_() takes an iterable of chunks, and a {type(iterable).__name__} is most likely one chunk"
         )
