@@ -32,13 +32,15 @@ INTERRUPTED = 130
 class Job:
     """One run."""
 
-    def __init__(self, files: Input, sink_speed: float) -> None:
+    def __init__(self, title: str, files: Input, sink_speed: float) -> None:
+        self.title = title
         self.files = files
         self.pipeline = Pipeline(files, sink_speed * MEGABYTE)
         self.monitor = Monitor(self.pipeline.stages, sys.stdout)
 
     async def run(self) -> None:
         """Run the pipeline, and show where it is from time to time."""
+        print(f"reading {self.title}", flush=True)
         pipeline = asyncio.create_task(self.pipeline.run())
         try:
             while not (await asyncio.wait([pipeline], timeout=self.monitor.interval))[0]:
@@ -109,8 +111,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"main_job: {error}", file=sys.stderr)
         return 2
     default = DEFAULT_MEGABYTES if options.path is None else 0.0
-    job = Job(Input(walk, int((options.megabytes or default) * MEGABYTE)), options.sink_speed)
-    print(f"reading {str(options.path)!r}" if options.path else "reading the standard library", flush=True)
+    title = repr(str(options.path)) if options.path else "the standard library"
+    job = Job(title, Input(walk, int((options.megabytes or default) * MEGABYTE)), options.sink_speed)
     work = job.run()
     try:
         asyncio.run(work)

@@ -8,9 +8,11 @@ import logging
 import random
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
+from itertools import count
 from typing import Any
 
 import pytest
@@ -82,13 +84,18 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def threads_wait(count: int = 1) -> None:
-    """Wait until so many calls of threads wait in the loop. The sinks and sources of these tests make no tasks."""
-    await until(lambda: len(asyncio.all_tasks()) >= count + 1)
+async def threads_wait(calls: int = 1) -> None:
+    """Wait until so many calls of threads wait in the loop: the sinks and sources of these tests make no tasks."""
+    async with asyncio.timeout(20):
+        lasting = 0
+        while lasting < calls + 1:
+            before = asyncio.all_tasks()
+            await asyncio.sleep(0.001)
+            lasting = len(before & asyncio.all_tasks())
 
 
-async def turns(count: int = 10) -> None:
-    for _ in range(count):
+async def turns(number: int = 10) -> None:
+    for _ in range(number):
         await asyncio.sleep(0)
 
 
@@ -979,6 +986,31 @@ async def test_reads_that_time_out_at_any_moment_lose_no_chunk() -> None:
         return chunks
 
     assert await in_thread(consume) == list(range(300))
+
+
+async def test_a_read_that_times_out_while_its_chunk_is_taken_from_the_queue_loses_nothing() -> None:
+    numbers = count()
+
+    def pull(controller: Any) -> None:
+        number = next(numbers)
+        if number < 4:
+            time.sleep(4 * A_MOMENT)  # blocks the loop, until the read that made room for this chunk has timed out
+        controller.enqueue(number)
+        if number == 5:
+            controller.close()
+
+    reader = ThreadSafeReader(ReadableStream({"pull": pull}))
+
+    def consume() -> list[Any]:
+        chunks: list[Any] = []
+        while True:
+            with suppress(TimeoutError):
+                value, done = reader.read(timeout=A_MOMENT)
+                if done:
+                    return chunks
+                chunks.append(value)
+
+    assert await in_thread(consume) == [0, 1, 2, 3, 4, 5]
 
 
 async def test_cancel_ends_the_reads_that_wait() -> None:

@@ -126,6 +126,7 @@ class Promise(Generic[T]):
         The function runs as one microtask after this promise is settled. Without a function for it, the outcome passes
         on to the returned promise unchanged.
         """
+        self._jobs.require_running()
         derived: Promise[Any] = Promise(self._jobs)
         self._handled_by(ThenReaction(self, on_fulfilled, on_rejected, derived))
         return derived
@@ -173,6 +174,7 @@ class Promise(Generic[T]):
 
     def add_done_callback(self, callback: Callable[[Self], object], *, context: Context | None = None) -> None:
         """Have ``callback(promise)`` called after the promise is settled, as one microtask: a promise reaction."""
+        self._jobs.require_running()
         self._add_reaction(DoneCallback(self, callback, context if context is not None else copy_context()))
 
     def remove_done_callback(self, callback: Callable[[Self], object]) -> int:
@@ -407,7 +409,7 @@ class PromiseWaiter:
         self._promise = promise
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
-        self._cancellation: CancelledError | None = None
+        self._cancellation: BaseException | None = None
         # Its turn came while the task was not suspended (JobQueue.run_until).
         self.ready = False
 
@@ -433,6 +435,11 @@ class PromiseWaiter:
     def detach(self) -> None:
         """Called by the CoroutineCall whose task takes over."""
         self._callback = None
+
+    def give_up(self, error: BaseException) -> bool:
+        """Called by the CoroutineCall whose task was cancelled before it took over; whether it goes on now."""
+        self._cancellation = error
+        return self._promise._drop_waiter(self)
 
     def cancel(self, msg: Any = None) -> bool:
         """Called by a task that is cancelled while it waits: it goes on by a job of its own."""

@@ -23,12 +23,14 @@ class Resolvers:
 
     def resolve(self, value: Any = None) -> None:
         """Resolve the promise."""
+        self._promise._jobs.require_running()
         if not self._called:
             self._called = True
             self._promise._resolve_with(value)
 
     def reject(self, reason: object = None) -> None:
         """Reject the promise."""
+        self._promise._jobs.require_running()
         if not self._called:
             self._called = True
             self._promise._reject(reason)

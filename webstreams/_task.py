@@ -133,13 +133,19 @@ class CoroutineCall(Coroutine[Any, Any, None]):
             yielded, self._yielded = self._yielded, None
             if hasattr(yielded, "detach"):
                 yielded.detach()
-            if error is None:
+            if error is None or not self._give_up(yielded, error):
                 return self._hand_over(yielded)
         if not self._finished:
             yielded = self._advance(error)
         if self._finished:
             raise StopIteration
         return yielded
+
+    def _give_up(self, yielded: Any, error: BaseException) -> bool:
+        """Cancel what the coroutine waits for, as the task would; whether the coroutine goes on now."""
+        if hasattr(yielded, "give_up"):
+            return bool(yielded.give_up(error))
+        return not (asyncio.isfuture(yielded) and yielded.cancel())
 
     def _hand_over(self, yielded: Any) -> Any:
         """Let the task itself wait for what the coroutine waits for."""

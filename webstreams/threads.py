@@ -19,8 +19,8 @@ threads; `readable_from_thread` makes a stream of what a function writes in a th
 2
 
 - Every chunk is written, or read, once. The chunks of one thread keep their order.
-- A writing thread waits until the queue is below its high-water mark. So what was handed over and is not yet written
-  takes up less than the mark and one chunk more. (With a mark of 0 it waits for ever: the queue is always full.)
+- A writing thread waits until the queue is below its high-water mark, so the chunks that were handed over and are not
+  yet written are together less than the mark and one chunk. (With a mark of 0 it waits for ever: no queue is below it.)
 - An error of the stream is raised as ``await`` raises it: `webstreams.StreamError` for what is no exception.
 - `timeout` (seconds, by default none) ends the waiting with `TimeoutError`; no chunk is lost or written twice.
 - Every method raises `RuntimeError` in the loop's own thread, where waiting would block the loop for ever, and when
@@ -39,7 +39,7 @@ from contextvars import copy_context
 from functools import partial
 from threading import Thread
 from time import monotonic
-from typing import Any, Final, Generic, Self
+from typing import Any, Final, Generic, Self, cast
 from weakref import finalize
 
 from typing_extensions import TypeVar
@@ -64,7 +64,7 @@ LOOK_INTERVAL: Final = 0.1
 class _Call(Future[R], Generic[R]):
     """A call by a thread, which can take it back by ``cancel()`` until the loop claims it."""
 
-    task: asyncio.Task[Any]
+    task: asyncio.Task[Any] | None = None
 
     def claim(self) -> bool:
         """Whether the thread still waits; if so, it goes on waiting for the outcome."""
@@ -76,11 +76,12 @@ class _LoopEnd:
 
     def __init__(self) -> None:
         self.reached = False
-        register: Callable[[Any], object] | None = sys.get_asyncgen_hooks().firstiter
+        register = sys.get_asyncgen_hooks().firstiter
         if register is not None:
-            register(self)
+            register(cast(Any, self))
 
     async def aclose(self) -> None:
+        """Called by the loop."""
         self.reached = True
 
 
@@ -106,8 +107,8 @@ class _ThreadSide:
         """Have the loop run ``operation(call, *args)`` and wait for its outcome."""
         self._require_other_thread()
         call: _Call[R] = _Call()
-        self._post(self._start, call, operation, args)
         try:
+            self._post(self._start, call, operation, args)
             late = self._wait(call, timeout)
         except BaseException:
             call.cancel()
@@ -154,9 +155,7 @@ class _ThreadSide:
         Promise.resolve(self._run(call, operation, args))
 
     async def _run(self, call: _Call[R], operation: Callable[..., Awaitable[R]], args: tuple[Any, ...]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        call.task = task
+        call.task = asyncio.current_task()
         try:
             result = await operation(call, *args)
         except (Exception, asyncio.CancelledError) as error:
@@ -167,7 +166,8 @@ class _ThreadSide:
                 call.set_result(result)
 
     def _stop(self, call: _Call[Any]) -> None:
-        call.task.cancel()
+        if call.task is not None:
+            call.task.cancel()
 
 
 def _late_error() -> TimeoutError:
@@ -282,7 +282,7 @@ class ThreadSafeReader(_ThreadSide, Generic[T]):
     def __next__(self) -> T:
         """Give the next chunk."""
         result = self.read()
-        if result.done:
+        if isinstance(result, ReadDoneResult):
             raise StopIteration
         return result.value
 
@@ -359,7 +359,7 @@ class _ThreadSource(Generic[T]):
         except Exception:
             await self._ended  # the function has aborted its stream
             raise
-        if not result.done:
+        if not isinstance(result, ReadDoneResult):
             controller.enqueue(result.value)
             return
         error = await self._ended

@@ -28,6 +28,8 @@ PROGRAMS = settings(max_examples=60, deadline=None, derandomize=True)
 # More turns than anything takes that does not hang, and than anything needs to come to rest.
 MANY_TURNS = 2000
 REST = 12
+# A program that would hang fails after this many seconds instead.
+PATIENCE = 5.0
 
 
 def run(make_loop: LoopFactory, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -36,7 +38,8 @@ def run(make_loop: LoopFactory, main: Callable[[], Coroutine[Any, Any, None]]) -
 
     async def quietly() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        await main()
+        async with asyncio.timeout(PATIENCE):
+            await main()
         # What the program made is in the youngest generation, because nothing was collected meanwhile.
         gc.collect(0)
 
@@ -109,7 +112,9 @@ class Pushed(Feed):
         def start(controller: Any) -> None:
             self.controller = controller
 
-        return ReadableStream({"type": self.type, "start": start})
+        source: Any = {"type": self.type, "start": start}
+        stream: ReadableStream[bytes] = ReadableStream(source)
+        return stream
 
     def deliver(self, chunk: bytes) -> None:
         self.controller.enqueue(chunk)
@@ -410,6 +415,7 @@ STEPS = st.lists(
         st.tuples(st.just("put"), st.integers(0, 4)),
         st.tuples(st.just("put"), st.just(0)),
         st.tuples(st.just("stop"), st.integers(0, 6)),
+        st.tuples(st.just("put and stop"), st.integers(0, 4)),
         st.tuples(st.just("turn"), st.integers(1, 3)),
         st.tuples(st.just("start"), st.integers(0, 9)),
     ),
@@ -440,6 +446,10 @@ class Program:
             if word == "put":
                 jobs_later(number, self.put)
             elif word == "stop":
+                jobs_later(number, self.consumer.stop)
+            elif word == "put and stop":
+                await turns(3)  # the consumer waits in its read by now, unless it has ended
+                self.put()
                 jobs_later(number, self.consumer.stop)
             elif word == "turn":
                 await turns(number)
@@ -561,6 +571,10 @@ class Pool:
                 jobs_later(number, self.put)
             elif word == "stop":
                 jobs_later(number % 3, partial(self.stop, number))
+            elif word == "put and stop":
+                await turns(3)
+                self.put()
+                jobs_later(number % 2, partial(self.stop, number))
             elif word == "turn":
                 await turns(number)
             else:
@@ -631,10 +645,32 @@ def test_no_chunk_is_lost_to_a_cancellation_of_several_reads_that_were_answered_
         assert received == stayed
         received.clear()
         for _ in range(count - len(stayed)):
-            await read()
+            await finished(asyncio.create_task(read()))
         assert received == [bytes([number]) for number, task in enumerate(tasks) if task.cancelled()]
 
     run(make_loop, main)
+
+
+async def test_no_chunk_is_lost_to_a_cancellation_of_a_branch_that_waited_for_more_bytes_than_came() -> None:
+    feed = TeedBytes()
+    first, second = feed.branches
+    reader = second.get_reader(mode="byob")
+
+    async def read() -> None:
+        await reader.read(bytearray(4), min=3)
+
+    task = asyncio.create_task(read())
+    await turns()
+    feed.put(b"ab")
+    await turns()
+    task.cancel()
+    await turns()
+    feed.close()
+    value, done = await reader.read(bytearray(4))
+    assert bytes(value or b"") == b"ab"
+    assert not done
+    assert (await reader.read(bytearray(4))).done
+    assert [chunk async for chunk in first] == [b"ab"]
 
 
 # Sources that read other streams.
@@ -650,7 +686,7 @@ def test_no_chunk_is_lost_to_a_cancellation_inside_the_source_of_another_stream(
 
     async def main() -> None:
         feed = Pushed()
-        received: list[bytes] = []
+        received: list[bytes | None] = []
         tasks: list[asyncio.Task[Any] | None] = []
 
         async def pull(controller: Any) -> None:
@@ -664,8 +700,9 @@ def test_no_chunk_is_lost_to_a_cancellation_inside_the_source_of_another_stream(
                 ReadableStream({"pull": pull})
 
         def stop() -> None:
-            if tasks and (task := tasks[-1]) is not None:
-                task.cancel()
+            for task in tasks:
+                if task is not None:
+                    task.cancel()
 
         for word, number in steps:
             if word == "turn":

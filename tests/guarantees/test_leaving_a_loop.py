@@ -145,7 +145,8 @@ async def test_leaving_a_loop_over_values_cancels_the_source_once(leave: Leave, 
     source, stream = feed(kind, b"a")
     with quiet():
         await leave(stream.values())
-        gc.collect()  # `leave` has a name for the iterator, and a traceback may keep its frame
+        await turns()
+        gc.collect()  # `leave` has a name for the iterator, and a traceback may keep its frame for a while
         assert_left(source, stream)
         await turns()
     assert source.cancellations == [None]
@@ -157,9 +158,9 @@ async def test_leaving_a_loop_with_prevent_cancel_frees_the_lock_and_keeps_the_r
     source, stream = feed(kind, b"a")
     with quiet():
         await leave(stream.values(prevent_cancel=True))
+        await turns()
         gc.collect()  # as above
         assert not stream.locked
-        await turns()
         assert source.cancellations == []
         source.controller.enqueue(b"b")
         source.controller.close()
@@ -447,10 +448,9 @@ async def test_async_with_values_raises_what_the_source_s_cancel_raised() -> Non
         raise oops
 
     stream = stream_of(RecordingSource(cancel))
-    with quiet():
-        with pytest.raises(Oops) as caught:
-            async with stream.values():
-                pass
+    with quiet(), pytest.raises(Oops) as caught:
+        async with stream.values():
+            pass
     assert caught.value is oops
     assert not stream.locked
 

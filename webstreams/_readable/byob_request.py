@@ -90,6 +90,11 @@ class ReadableStreamBYOBRequest:
         controller._jobs.require_running()
         return controller
 
+    def _expect_nothing(self) -> None:
+        """The stream was closed and has finished the request: the author may still respond, with nothing."""
+        assert self._controller is not None
+        self._controller = ClosedRequest(self, self._controller)
+
     def _invalidate(self) -> None:
         view, self._view = self._view, None
         self._controller = None
@@ -98,3 +103,24 @@ class ReadableStreamBYOBRequest:
                 view.release()
             except BufferError:
                 pass  # the author still has views of the view: they cannot be taken away
+
+
+class ClosedRequest:
+    """Stands for the controller of a request that is finished; the author has to respond with nothing."""
+
+    __slots__ = ("_jobs", "_request", "_stream")
+
+    def __init__(self, request: ReadableStreamBYOBRequest, controller: RespondingController) -> None:
+        self._request = request
+        self._jobs = controller._jobs
+        self._stream = controller._stream
+
+    def _respond(self, bytes_written: int) -> None:
+        if bytes_written != 0:
+            raise TypeError(f"bytes_written must be 0 on a closed stream, not {bytes_written}")
+        self._request._invalidate()
+
+    def _respond_with_new_view(self, view: memoryview, given: Any) -> None:
+        if view.nbytes != 0:
+            raise TypeError(f"the view must be empty on a closed stream, it has {view.nbytes} bytes")
+        self._request._invalidate()

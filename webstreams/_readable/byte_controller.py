@@ -132,6 +132,9 @@ class ReadableByteStreamController(PullingController):
         reader = self._stream._reader
         if reader is not None:
             reader._read_requests.remove(read_request)
+        self._withdraw_pull_into_of(read_request)
+
+    def _withdraw_pull_into_of(self, read_request: ReadRequest) -> None:
         for descriptor in self._pending_pull_intos:
             if descriptor.request is read_request:
                 self._withdraw_pull_into(descriptor)
@@ -157,8 +160,16 @@ class ReadableByteStreamController(PullingController):
         """Answer reads that wait, after bytes came back into the queue."""
         if self._stream._has_default_reader():
             self._process_read_requests_using_queue()
-        elif self._stream._has_byob_reader() and self._pending_pull_intos:
+        elif self._stream._has_byob_reader() and self._pending_pull_intos and self._byob_request is None:
+            self._put_partial_fill_behind_queue()
             self._commit_all(self._process_pull_into_descriptors_using_queue())
+
+    def _put_partial_fill_behind_queue(self) -> None:
+        """Keep the order of the bytes: what was taken back into the queue was read before what the first view has."""
+        first = self._pending_pull_intos[0]
+        if self._queue.total > 0 and first.bytes_filled > 0:
+            self._queue.enqueue(first.buffer[: first.bytes_filled].tobytes())
+            first.bytes_filled = 0
 
     # Abstract operations (4.9.5): ending.
 
@@ -188,10 +199,25 @@ class ReadableByteStreamController(PullingController):
 
     def _close_after_withdrawn(self, first: PullIntoDescriptor) -> None:
         """Close the stream after the bytes of a read that was withdrawn."""
-        self._invalidate_byob_request()
-        self._enqueue_detached_pull_into_to_queue(first)
+        self._pending_pull_intos.popleft()
+        if self._byob_request is not None:
+            self._byob_request._expect_nothing()
+            self._byob_request = None
+        self._queue.put_first(first.buffer[: first.bytes_filled].tobytes())
         self._close_requested = True
         self._answer_from_queue()
+        if self._queue.total == 0 and self._stream._state == "readable":
+            self._close_with_pending_reads()
+
+    def _close_with_pending_reads(self) -> None:
+        """Close the stream when nothing is left for the reads that wait, and nobody will respond to them."""
+        pending = self._pending_pull_intos
+        if pending and pending[0].bytes_filled % pending[0].element_size != 0:
+            self._error(_insufficient_bytes())
+            return
+        self._handle_queue_drain()
+        if pending:
+            self._respond_in_closed_state(pending[0])
 
     def _error(self, error: object) -> None:
         """ReadableByteStreamControllerError"""
@@ -249,6 +275,8 @@ class ReadableByteStreamController(PullingController):
         self._invalidate_byob_request()
         if first.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(first)
+        elif first.reader_type == "byob":
+            self._put_partial_fill_behind_queue()
 
     def _enqueue_cloned_chunk_to_queue(self, chunk: memoryview) -> None:
         """ReadableByteStreamControllerEnqueueClonedChunkToQueue"""
@@ -274,7 +302,10 @@ class ReadableByteStreamController(PullingController):
         reader = self._stream._reader
         assert reader is not None
         while reader._read_requests and self._queue.total > 0:
-            self._fill_read_request_from_queue(reader._read_requests.popleft())
+            request = reader._read_requests.popleft()
+            if self._pending_pull_intos:  # only when bytes were taken back from a cancelled read
+                self._withdraw_pull_into_of(request)
+            self._fill_read_request_from_queue(request)
 
     # Bytes for BYOB readers.
 
@@ -397,6 +428,9 @@ class ReadableByteStreamController(PullingController):
 
     def _respond_in_readable_state(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:
         """ReadableByteStreamControllerRespondInReadableState"""
+        if self._queue.total > 0:
+            self._respond_behind_queue(bytes_written, descriptor)
+            return
         descriptor.bytes_filled += bytes_written  # ReadableByteStreamControllerFillHeadPullIntoDescriptor
         if descriptor.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(descriptor)
@@ -423,6 +457,13 @@ class ReadableByteStreamController(PullingController):
 
     def _show_total(self) -> str:
         return show_queue(self._queue.total, self._strategy_hwm, " bytes", len(self._queue.entries))
+
+    def _respond_behind_queue(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:
+        """Respond while bytes that were taken back from a cancelled read are in the queue: those come first."""
+        descriptor.bytes_filled += bytes_written
+        if descriptor.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(descriptor)
+        self._answer_from_queue()
 
 
 def _replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:

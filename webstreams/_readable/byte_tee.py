@@ -159,7 +159,7 @@ class _BYOBTeeRead(ReadRequest):
         if not other_canceled:
             other_controller._close()
         if chunk is not None:
-            if not byob_canceled:
+            if not byob_canceled and byob_controller._pending_pull_intos:
                 byob_controller._respond_with_new_view(chunk, None)
             if not other_canceled and other_controller._pending_pull_intos:
                 other_controller._respond(0)

@@ -175,6 +175,7 @@ class Pipe(ReadRequest):
 
     def _abort_algorithm(self) -> None:
         assert self.options.signal is not None
+        self.source._jobs.require_running()
         self.abort_with(self.options.signal.reason)
 
     def abort_with(self, error: object) -> None:

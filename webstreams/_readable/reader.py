@@ -163,6 +163,7 @@ class ReadableStreamGenericReader(GenericReaderState):
     def closed(self) -> Promise[None]:
         """Fulfilled when the stream closes; rejected when it is errored, or when the lock is released before that."""
         if self._closed_promise is None:
+            self._jobs.require_running()
             self._closed_promise = self._make_closed_promise()
         return self._closed_promise
 

@@ -63,6 +63,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         """Fulfilled when the stream is closed; rejected when it is errored, or when the lock is released before
         that."""
         if self._closed_promise is None:
+            self._jobs.require_running()
             self._closed_promise = self._make_closed_promise()
         return self._closed_promise
 
@@ -86,6 +87,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         released.
         """
         if self._ready_promise is None:
+            self._jobs.require_running()
             self._ready_promise = self._make_ready_promise()
         return self._ready_promise
 

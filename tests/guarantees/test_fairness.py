@@ -1,0 +1,283 @@
+"""Work whose ends are always ready lets the loop's other tasks run.
+
+Time is what the work says it is: every chunk costs a tenth of a millisecond on a clock of the test's own, which the job
+queue looks at instead of the real one. So the tests count, and measure nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.helpers import (
+    WORKERS,
+    EndlessByteSource,
+    EndlessSource,
+    Heartbeat,
+    RecordingSource,
+    byob_read_loop,
+    drain,
+    iteration,
+    other_tasks,
+    pipe,
+    read_loop,
+    stream_of,
+)
+from webstreams import Promise, ReadableStream, TransformStream, WritableStream
+
+# Milliseconds.
+COST_OF_A_CHUNK = 0.1
+# "About 10 ms": the budget of a turn is below that, and the clock is looked at only now and then.
+LONGEST_WAIT = 12.0
+CHUNKS = 2_000
+
+
+class Work(Heartbeat):
+    """So many chunks, which cost time; and a heartbeat that notes how long it had to wait for each of its turns."""
+
+    def __init__(self, chunks: int = CHUNKS) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.waits: list[float] = []
+        self._chunks = chunks
+
+    def clock(self) -> float:
+        """The time in seconds."""
+        return self.now / 1000
+
+    def goes_on(self) -> bool:
+        """Whether there is one more chunk; it costs time."""
+        self.steps += 1
+        self.now += COST_OF_A_CHUNK
+        return self.steps <= self._chunks
+
+    async def beat(self) -> None:
+        before = self.now
+        while True:
+            await asyncio.sleep(0)
+            self.beats += 1
+            self.waits.append(self.now - before)
+            before = self.now
+
+    def tick(self) -> None:
+        self.ticks += 1
+        if self.steps <= self._chunks:
+            asyncio.get_running_loop().call_later(0, self.tick)
+
+
+def sink() -> WritableStream[Any]:
+    """Takes every chunk at once."""
+    return WritableStream({"write": lambda chunk, controller: None})
+
+
+def late_sink() -> WritableStream[Any]:
+    """Takes every chunk at once, in a coroutine."""
+
+    async def write(chunk: Any, controller: Any) -> None:
+        pass
+
+    return WritableStream({"write": write})
+
+
+class EndlessAsyncSource(EndlessSource):
+    """The same in coroutines that are never suspended."""
+
+    async def pull(self, controller: Any) -> None:  # type: ignore[override]
+        super().pull(controller)
+
+
+async def ready_loop(work: Heartbeat) -> None:
+    writer = sink().get_writer()
+    while work.goes_on():
+        await writer.ready
+        writer.write("chunk")
+
+
+async def roomy_ready_loop(work: Heartbeat) -> None:
+    """`ready` is fulfilled already, nearly always."""
+    writer = WritableStream[Any]({"write": lambda chunk, controller: None}, {"high_water_mark": 1e9}).get_writer()
+    while work.goes_on():
+        await writer.ready
+        writer.write("chunk")
+
+
+async def await_write_loop(work: Heartbeat) -> None:
+    writer = sink().get_writer()
+    while work.goes_on():
+        await writer.write("chunk")
+
+
+async def coroutine_write_loop(work: Heartbeat) -> None:
+    writer = late_sink().get_writer()
+    while work.goes_on():
+        await writer.write("chunk")
+
+
+async def coroutine_read_loop(work: Heartbeat) -> None:
+    await drain(ReadableStream[Any](EndlessAsyncSource(work)).get_reader())
+
+
+async def full_queue_loop(work: Heartbeat) -> None:
+    """Everything is in the queue: each read is fulfilled when it is awaited."""
+    source = RecordingSource()
+    stream = stream_of(source)
+    for _ in range(CHUNKS):
+        source.controller.enqueue("chunk")
+    source.controller.close()
+    async for _ in stream:
+        work.goes_on()
+
+
+async def async_generator_iteration(work: Heartbeat) -> None:
+    async def generate() -> AsyncIterator[str]:
+        while work.goes_on():
+            yield "chunk"
+
+    async for _ in ReadableStream.from_(generate()):
+        pass
+
+
+async def coroutine_pipe(work: Heartbeat) -> None:
+    await ReadableStream[Any](EndlessAsyncSource(work)).pipe_to(late_sink())
+
+
+async def pipe_through_transforms(work: Heartbeat) -> None:
+    def transform(chunk: Any, controller: Any) -> None:
+        controller.enqueue(chunk)
+
+    end: ReadableStream[Any] = ReadableStream(EndlessSource(work))
+    for _ in range(3):
+        end = end.pipe_through(TransformStream({"transform": transform}))
+    await end.pipe_to(sink())
+
+
+async def pipe_through_a_coroutine_transform(work: Heartbeat) -> None:
+    async def transform(chunk: Any, controller: Any) -> None:
+        controller.enqueue(chunk)
+
+    middle: TransformStream[Any, Any] = TransformStream({"transform": transform})
+    await ReadableStream[Any](EndlessSource(work)).pipe_through(middle).pipe_to(sink())
+
+
+async def transformed_read_loop(work: Heartbeat) -> None:
+    await drain(ReadableStream[Any](EndlessSource(work)).pipe_through(TransformStream()).get_reader())
+
+
+async def tee_into_two_pipes(work: Heartbeat) -> None:
+    one, two = ReadableStream[Any](EndlessSource(work)).tee()
+    await asyncio.gather(one.pipe_to(sink()), two.pipe_to(sink()))
+
+
+async def byte_tee_into_two_pipes(work: Heartbeat) -> None:
+    one, two = ReadableStream(EndlessByteSource(work)).tee()
+    await asyncio.gather(one.pipe_to(sink()), two.pipe_to(sink()))
+
+
+async def several_pipes(work: Heartbeat) -> None:
+    await asyncio.gather(*(ReadableStream[Any](EndlessSource(work)).pipe_to(sink()) for _ in range(10)))
+
+
+async def several_read_loops(work: Heartbeat) -> None:
+    await asyncio.gather(*(drain(ReadableStream[Any](EndlessSource(work)).get_reader()) for _ in range(10)))
+
+
+async def microtasks(work: Heartbeat) -> None:
+    promise: Promise[Any] = Promise.resolve()
+    while work.goes_on():
+        promise = promise.then(lambda _: None)
+        await promise
+
+
+OWN_WORKERS = [
+    ready_loop,
+    roomy_ready_loop,
+    await_write_loop,
+    coroutine_write_loop,
+    coroutine_read_loop,
+    full_queue_loop,
+    async_generator_iteration,
+    coroutine_pipe,
+    pipe_through_transforms,
+    pipe_through_a_coroutine_transform,
+    transformed_read_loop,
+    tee_into_two_pipes,
+    byte_tee_into_two_pipes,
+    several_pipes,
+    several_read_loops,
+    microtasks,
+]
+Worker = Callable[[Heartbeat], Awaitable[None]]
+EVERY_WORKER = pytest.mark.parametrize("worker", [*WORKERS, *OWN_WORKERS])
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
+    """Work with the clock of the job queue."""
+    made = Work()
+    monkeypatch.setattr("webstreams._jobs.monotonic", made.clock)
+    yield made
+
+
+@EVERY_WORKER
+async def test_no_other_task_waits_longer_than_about_ten_milliseconds(worker: Worker, work: Work) -> None:
+    beating = asyncio.create_task(work.beat())
+    await asyncio.sleep(0)
+    await worker(work)
+    await asyncio.sleep(0)
+    beating.cancel()
+    await asyncio.wait({beating})
+    assert work.steps >= CHUNKS
+    assert max(work.waits) <= LONGEST_WAIT
+    assert work.beats >= CHUNKS * COST_OF_A_CHUNK / LONGEST_WAIT
+    assert not other_tasks()
+
+
+@EVERY_WORKER
+async def test_timers_and_callbacks_of_the_loop_get_their_turns(worker: Worker, work: Work) -> None:
+    asyncio.get_running_loop().call_soon(work.tick)
+    await worker(work)
+    assert work.steps >= CHUNKS
+    assert work.ticks >= 5
+
+
+@EVERY_WORKER
+async def test_work_that_is_short_is_not_interrupted_for_others(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few ready chunks cost few turns of the loop: fairness is not one turn for every chunk."""
+    work = Work(40)
+    monkeypatch.setattr("webstreams._jobs.monotonic", lambda: 0.0)
+    beating = asyncio.create_task(work.beat())
+    await asyncio.sleep(0)
+    await worker(work)
+    beating.cancel()
+    await asyncio.wait({beating})
+    assert work.beats < 40
+
+
+@pytest.mark.parametrize(
+    "worker",
+    [
+        read_loop,
+        byob_read_loop,
+        iteration,
+        roomy_ready_loop,
+        await_write_loop,
+        pipe,
+        pipe_through_transforms,
+        tee_into_two_pipes,
+    ],
+)
+async def test_other_tasks_have_turns_by_the_real_clock_too(worker: Worker) -> None:
+    """So many chunks take far longer than 10 ms everywhere: other tasks have had turns before the end."""
+    work = Work(100_000)
+    beating = asyncio.create_task(work.beat())
+    await worker(work)
+    beats = work.beats
+    beating.cancel()
+    await asyncio.wait({beating})
+    assert work.steps >= CHUNKS
+    assert beats >= 2

@@ -1,0 +1,726 @@
+"""Nothing grows with the number of chunks, pipes or cancelled reads, and what is dropped is collected."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import subprocess
+import sys
+import textwrap
+import types
+import weakref
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import LOOP_FACTORIES
+from tests.faults.helpers import (
+    SOURCES,
+    ByteSource,
+    RecordingSource,
+    drain,
+    failure,
+    quiet,
+    soon,
+    stream_of,
+    turns,
+)
+from tests.faults.support import listener_count
+from webstreams import AbortController, AbortSignal, Promise, ReadableStream, TransformStream, WritableStream
+
+CHUNKS = 10_000
+# Objects that are alive at these chunks are counted.
+SAMPLES = (2_000, 6_000, CHUNKS - 1)
+# What may differ between two samples, for thousands of chunks: what the loop is about to run.
+TOLERANCE = 20
+
+ASYNCIO = (asyncio.Future, asyncio.Handle, functools.partial, types.MethodType, types.CoroutineType)
+
+
+def census() -> Counter[str]:
+    """How many futures, tasks, callbacks and objects of the library are alive."""
+    gc.collect()
+    return Counter(
+        type(each).__qualname__
+        for each in gc.get_objects()
+        if issubclass(type(each), ASYNCIO) or type(each).__module__.startswith("webstreams")
+    )
+
+
+class Census:
+    """Counts at some of the chunks that go by."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.samples: list[Counter[str]] = []
+
+    def pass_by(self) -> None:
+        self.seen += 1
+        if self.seen in SAMPLES:
+            self.samples.append(census())
+
+    async def settle(self) -> None:
+        """Before a sample: let the loop run what it was given in its last turn, as the tasks that ended in it."""
+        if self.seen + 1 in SAMPLES:
+            await turns()
+
+    def assert_constant(self) -> None:
+        assert self.seen >= CHUNKS
+        assert len(self.samples) == len(SAMPLES)
+        assert_same(*self.samples)
+
+
+def assert_same(first: Counter[str], *others: Counter[str]) -> None:
+    for other in others:
+        growth = {name: count - first[name] for name, count in other.items() if count - first[name] > TOLERANCE}
+        assert growth == {}
+
+
+class Source:
+    """Gives all the chunks, one for each pull."""
+
+    def __init__(self) -> None:
+        self._given = 0
+
+    def pull(self, controller: Any) -> None:
+        self._given += 1
+        controller.enqueue(b"chunk")
+        if self._given == CHUNKS:
+            controller.close()
+
+
+class LateSource(Source):
+    """The same from a coroutine that is suspended each time."""
+
+    async def pull(self, controller: Any) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().pull(controller)
+
+
+class ByteChunks(Source):
+    type = "bytes"
+
+
+EVERY_SOURCE = pytest.mark.parametrize("source_type", [Source, LateSource, ByteChunks])
+Make = Callable[[], Any]
+
+
+def counting_sink(counting: Census, suspends: bool = False) -> WritableStream[Any]:
+    async def write_late(chunk: Any, controller: Any) -> None:
+        await asyncio.sleep(0)
+        counting.pass_by()
+
+    def write(chunk: Any, controller: Any) -> None:
+        counting.pass_by()
+
+    return WritableStream({"write": write_late if suspends else write})
+
+
+async def count_reads(stream: ReadableStream[Any], counting: Census) -> None:
+    with stream.get_reader() as reader:
+        while not (await reader.read()).done:
+            await counting.settle()
+            counting.pass_by()
+
+
+# Ten thousand chunks
+
+
+@EVERY_SOURCE
+async def test_a_read_loop_keeps_the_number_of_objects_constant(source_type: Make) -> None:
+    counting = Census()
+    await count_reads(ReadableStream(source_type()), counting)
+    counting.assert_constant()
+
+
+async def test_a_byob_read_loop_keeps_the_number_of_objects_constant() -> None:
+    counting = Census()
+
+    def pull(controller: Any) -> None:
+        controller.byob_request.view[:1] = b"x"
+        controller.byob_request.respond(1)
+
+    reader = ReadableStream({"type": "bytes", "pull": pull}).get_reader(mode="byob")
+    memory = bytearray(4)
+    while counting.seen < CHUNKS:
+        await reader.read(memory)
+        await counting.settle()
+        counting.pass_by()
+    counting.assert_constant()
+
+
+@EVERY_SOURCE
+async def test_async_for_keeps_the_number_of_objects_constant(source_type: Make) -> None:
+    counting = Census()
+    async for _ in ReadableStream[Any](source_type()):
+        await counting.settle()
+        counting.pass_by()
+    counting.assert_constant()
+
+
+@pytest.mark.parametrize("waits_for", ["ready", "write", "both"])
+async def test_a_write_loop_keeps_the_number_of_objects_constant(waits_for: str) -> None:
+    counting = Census()
+    writer = counting_sink(counting).get_writer()
+    for _ in range(CHUNKS):
+        if waits_for != "write":
+            await writer.ready
+        written = writer.write("chunk")
+        if waits_for != "ready":
+            await written
+    await writer.close()
+    counting.assert_constant()
+
+
+@EVERY_SOURCE
+@pytest.mark.parametrize("suspends", [False, True])
+@pytest.mark.parametrize("with_signal", [False, True])
+async def test_a_pipe_keeps_the_number_of_objects_constant(
+    source_type: Make, suspends: bool, with_signal: bool
+) -> None:
+    counting = Census()
+    controller = AbortController()
+    stream: ReadableStream[Any] = ReadableStream(source_type())
+    signal = controller.signal if with_signal else None
+    await stream.pipe_to(counting_sink(counting, suspends), signal=signal)
+    counting.assert_constant()
+    assert listener_count(controller.signal) == 0
+
+
+@EVERY_SOURCE
+async def test_a_tee_keeps_the_number_of_objects_constant(source_type: Make) -> None:
+    counting = Census()
+    one, two = ReadableStream[Any](source_type()).tee()
+    await asyncio.gather(count_reads(one, counting), count_reads(two, Census()))
+    counting.assert_constant()
+
+
+@EVERY_SOURCE
+async def test_a_tee_with_a_cancelled_branch_keeps_the_number_of_objects_constant(source_type: Make) -> None:
+    counting = Census()
+    one, two = ReadableStream[Any](source_type()).tee()
+    cancelling = two.cancel()
+    await count_reads(one, counting)
+    counting.assert_constant()
+    assert cancelling.done()
+
+
+@EVERY_SOURCE
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_transform_keeps_the_number_of_objects_constant(source_type: Make, is_async: bool) -> None:
+    counting = Census()
+
+    async def transform_late(chunk: Any, controller: Any) -> None:
+        await asyncio.sleep(0)
+        controller.enqueue(chunk)
+
+    def transform(chunk: Any, controller: Any) -> None:
+        controller.enqueue(chunk)
+
+    middle: TransformStream[Any, Any] = TransformStream({"transform": transform_late if is_async else transform})
+    await count_reads(ReadableStream[Any](source_type()).pipe_through(middle), counting)
+    counting.assert_constant()
+
+
+async def test_a_generator_behind_from_keeps_the_number_of_objects_constant() -> None:
+    counting = Census()
+
+    async def generate() -> Any:
+        for number in range(CHUNKS):
+            yield number
+
+    await count_reads(ReadableStream.from_(generate()), counting)
+    counting.assert_constant()
+
+
+# Cancelled waits
+
+
+async def cancelled(awaitable: Callable[[], Awaitable[Any]]) -> None:
+    """Have a task wait, and cancel it."""
+
+    async def wait() -> None:
+        await awaitable()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("kind", ["default", "bytes", "byob"])
+async def test_a_thousand_cancelled_reads_leave_nothing_behind(kind: str) -> None:
+    source = ByteSource() if kind == "byob" else SOURCES[kind]()
+    stream = stream_of(source)
+    reader: Any = stream.get_reader(mode="byob" if kind == "byob" else None)
+    samples = []
+    for _ in range(2):
+        for _ in range(500):
+            await cancelled(lambda: reader.read(bytearray(4)) if kind == "byob" else reader.read())
+        samples.append(census())
+    assert_same(*samples)
+    source.controller.enqueue(b"a")
+    read = reader.read(bytearray(4)) if kind == "byob" else reader.read()
+    assert bytes((await soon(read)).value) == b"a"
+
+
+async def test_a_thousand_reads_with_a_timeout_leave_nothing_behind() -> None:
+    reader = stream_of(RecordingSource()).get_reader()
+    samples = []
+    for _ in range(2):
+        for _ in range(500):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(), 0)
+        samples.append(census())
+    assert_same(*samples)
+
+
+async def test_a_thousand_cancelled_iterations_leave_nothing_behind() -> None:
+    iterator = stream_of(RecordingSource()).values()
+    samples = []
+    for _ in range(2):
+        for _ in range(500):
+            await cancelled(iterator.__anext__)
+        samples.append(census())
+    assert_same(*samples)
+
+
+async def test_a_thousand_cancelled_waits_for_closed_and_ready_leave_nothing_behind() -> None:
+    reader = stream_of(RecordingSource()).get_reader()
+    writer: Any = WritableStream[Any]({}, {"high_water_mark": 0}).get_writer()
+    samples = []
+    for _ in range(2):
+        for _ in range(334):
+            await cancelled(lambda: reader.closed)
+            await cancelled(lambda: writer.closed)
+            await cancelled(lambda: writer.ready)
+        samples.append(census())
+    assert_same(*samples)
+
+
+# A thousand pipes on one signal
+
+
+async def test_a_thousand_pipes_one_after_the_other_leave_no_listener_on_their_signal() -> None:
+    controller = AbortController()
+    samples = []
+    for _ in range(2):
+        for _ in range(500):
+            await ReadableStream.from_(["chunk"]).pipe_to(WritableStream(), signal=controller.signal)
+            assert listener_count(controller.signal) == 0
+        samples.append(census())
+    assert_same(*samples)
+
+
+async def test_a_thousand_pipes_at_once_leave_no_listener_on_their_signal() -> None:
+    controller = AbortController()
+    sources = [RecordingSource() for _ in range(1_000)]
+    pipes = [stream_of(source).pipe_to(WritableStream(), signal=controller.signal) for source in sources]
+    await turns()
+    assert listener_count(controller.signal) == 1_000
+    for source in sources[:500]:
+        source.controller.close()
+    await soon(asyncio.gather(*pipes[:500]))
+    assert listener_count(controller.signal) == 500
+    with quiet():
+        controller.abort("enough")
+        await asyncio.gather(*(failure(pipe) for pipe in pipes[500:]))
+    assert listener_count(controller.signal) == 0
+    assert [source.cancellations for source in sources[500:]] == [["enough"]] * 500
+
+
+async def test_a_thousand_failed_or_refused_pipes_leave_no_listener_on_their_signal() -> None:
+    controller = AbortController()
+    locked: WritableStream[Any] = WritableStream()
+    locked.get_writer()
+    with quiet():
+        for number in range(1_000):
+            source = RecordingSource()
+            stream = stream_of(source)
+            destination = locked if number % 2 else WritableStream[Any]()
+            pipe = stream.pipe_to(destination, signal=controller.signal)
+            source.controller.error("broken")
+            await failure(pipe)
+            assert listener_count(controller.signal) == 0
+
+
+async def test_a_thousand_signals_that_depend_on_one_are_collected() -> None:
+    controller = AbortController()
+    for _ in range(1_000):
+        signal = AbortSignal.any([controller.signal])
+        await ReadableStream.from_(["chunk"]).pipe_to(WritableStream(), signal=signal)
+        alive = weakref.ref(signal)
+        del signal
+    await turns()
+    gc.collect()
+    assert alive() is None
+    assert sum(weak() is not None for weak in controller.signal._dependent_signals) == 0
+    last = AbortSignal.any([controller.signal])
+    assert [weak() for weak in controller.signal._dependent_signals] == [last]
+
+
+# What is dropped is collected
+
+
+class Weak:
+    """Remembers objects without keeping them alive."""
+
+    def __init__(self) -> None:
+        self._weak: dict[str, weakref.ReferenceType[Any]] = {}
+
+    def see(self, **objects: Any) -> None:
+        self._weak.update({name: weakref.ref(each) for name, each in objects.items()})
+
+    def alive(self) -> list[str]:
+        gc.collect()
+        return [name for name, weak in self._weak.items() if weak() is not None]
+
+
+BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("locked", [False, True])
+@pytest.mark.parametrize("queued", [False, True])
+async def test_a_dropped_readable_stream_is_collected(kind: str, locked: bool, queued: bool) -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = SOURCES[kind]()
+        stream = stream_of(source)
+        seen.see(source=source, stream=stream, controller=source.controller)
+        if queued:
+            source.controller.enqueue(b"chunk")
+        if locked:
+            reader = stream.get_reader()
+            seen.see(reader=reader, closed=reader.closed, read=reader.read(), pending=reader.read())
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+@pytest.mark.parametrize("queued", [0, 3])
+async def test_a_dropped_writable_stream_is_collected(queued: int) -> None:
+    seen = Weak()
+
+    class Sink:
+        def write(self, chunk: Any, controller: Any) -> Any:
+            return Promise.with_resolvers()[0]
+
+    def make() -> None:
+        sink = Sink()
+        stream: WritableStream[Any] = WritableStream(sink)
+        writer = stream.get_writer()
+        seen.see(sink=sink, stream=stream, writer=writer, closed=writer.closed, ready=writer.ready)
+        for _ in range(queued):
+            seen.see(write=writer.write("chunk"))
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+async def test_a_dropped_transform_stream_is_collected() -> None:
+    seen = Weak()
+
+    class Transformer:
+        def transform(self, chunk: Any, controller: Any) -> None:
+            controller.enqueue(chunk)
+
+    def make() -> None:
+        transformer = Transformer()
+        stream: TransformStream[Any, Any] = TransformStream(transformer)
+        write = stream.writable.get_writer().write("chunk")
+        seen.see(transformer=transformer, stream=stream, readable=stream.readable, writable=stream.writable)
+        seen.see(write=write, read=stream.readable.get_reader().read())
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+@BOTH_KINDS
+async def test_a_dropped_iteration_is_collected(kind: str) -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = SOURCES[kind]()
+        iterator = stream_of(source).values()
+        seen.see(source=source, iterator=iterator, next=iterator.__anext__())
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("index", [0, 1])
+async def test_a_dropped_branch_of_a_tee_is_collected_while_the_other_one_is_read(kind: str, index: int) -> None:
+    seen = Weak()
+    source = SOURCES[kind]()
+    branches = list(stream_of(source).tee())
+    seen.see(branch=branches.pop(index))
+    with quiet():
+        await turns()
+        assert seen.alive() == []
+        source.controller.enqueue(b"a")
+        source.controller.close()
+        assert await soon(drain(branches[0].get_reader())) == [b"a"]
+    assert source.cancellations == []
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("reading", [False, True])
+async def test_both_dropped_branches_of_a_tee_are_collected_with_the_source(kind: str, reading: bool) -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = SOURCES[kind]()
+        stream = stream_of(source)
+        one, two = stream.tee()
+        seen.see(source=source, stream=stream, one=one, two=two)
+        if reading:
+            seen.see(read=one.get_reader().read())
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+@BOTH_KINDS
+async def test_a_pipe_whose_ends_are_dropped_is_collected(kind: str) -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = SOURCES[kind]()
+        readable = stream_of(source)
+        writable: WritableStream[Any] = WritableStream()
+        pipe = readable.pipe_to(writable)
+        seen.see(source=source, readable=readable, writable=writable, pipe=pipe)
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+async def test_a_pipe_that_was_abandoned_with_its_signal_is_collected() -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = RecordingSource()
+        controller = AbortController()
+        pipe = stream_of(source).pipe_to(WritableStream(), signal=controller.signal)
+        seen.see(source=source, controller=controller, signal=controller.signal, pipe=pipe)
+
+    with quiet():
+        make()
+        await turns()
+        assert seen.alive() == []
+
+
+@BOTH_KINDS
+async def test_an_abandoned_chain_of_transforms_is_collected(kind: str) -> None:
+    seen = Weak()
+
+    def make() -> None:
+        source = SOURCES[kind]()
+        source_stream = stream_of(source)
+        one: TransformStream[Any, Any] = TransformStream()
+        two: TransformStream[Any, Any] = TransformStream()
+        end = source_stream.pipe_through(one).pipe_through(two)
+        source.controller.enqueue(b"chunk")
+        seen.see(source=source, stream=source_stream, one=one, two=two, end=end)
+
+    with quiet():
+        make()
+        await turns(10)
+        assert seen.alive() == []
+
+
+# Closing the loop with streams open
+
+
+async def open_read() -> Any:
+    source = RecordingSource()
+    reader = stream_of(source).get_reader()
+    return source, reader, reader.read(), reader.closed
+
+
+async def open_byob_read() -> Any:
+    source = ByteSource()
+    reader = stream_of(source).get_reader(mode="byob")
+    return source, reader, reader.read(bytearray(4))
+
+
+async def open_queue() -> Any:
+    source = RecordingSource()
+    stream = stream_of(source)
+    source.controller.enqueue("chunk")
+    return source, stream
+
+
+async def open_pull() -> Any:
+    async def pull(controller: Any) -> None:
+        await asyncio.Event().wait()
+
+    reader = ReadableStream[Any]({"pull": pull}).get_reader()
+    read = reader.read()
+    await turns()
+    return reader, read
+
+
+async def open_write() -> Any:
+    async def write(chunk: Any, controller: Any) -> None:
+        await asyncio.Event().wait()
+
+    writer = WritableStream[Any]({"write": write}).get_writer()
+    writes = [writer.write("a"), writer.write("b"), writer.close()]
+    await turns()
+    return writer, writes, writer.ready, writer.closed
+
+
+async def open_pipe() -> Any:
+    source = RecordingSource()
+    controller = AbortController()
+    pipe = stream_of(source).pipe_to(WritableStream(), signal=controller.signal)
+    await turns()
+    return source, controller, pipe
+
+
+async def open_endless_pipe() -> Any:
+    def pull(controller: Any) -> None:
+        controller.enqueue("chunk")
+
+    pipe = ReadableStream[Any]({"pull": pull}).pipe_to(WritableStream())
+    await turns(2)
+    return pipe
+
+
+async def open_chain() -> Any:
+    source = RecordingSource()
+    end = stream_of(source).pipe_through(TransformStream()).pipe_through(TransformStream())
+    source.controller.enqueue("chunk")
+    await turns()
+    return source, end
+
+
+async def open_tee() -> Any:
+    source = RecordingSource()
+    one, two = stream_of(source).tee()
+    return source, one, two, one.get_reader().read()
+
+
+async def open_iteration() -> Any:
+    source = RecordingSource()
+    iterator = stream_of(source).values()
+    return source, iterator, iterator.__anext__()
+
+
+async def open_generator() -> Any:
+    async def generate() -> Any:
+        while True:
+            yield "chunk"
+
+    iterator = ReadableStream.from_(generate()).values()
+    assert await anext(iterator) == "chunk"
+    return iterator
+
+
+async def open_task() -> Any:
+    async def iterate(stream: ReadableStream[Any]) -> None:
+        async for _ in stream:
+            pass
+
+    source = RecordingSource()
+    task = asyncio.create_task(iterate(stream_of(source)))
+    await turns()
+    return source, task
+
+
+async def open_timer() -> Any:
+    return AbortSignal.timeout(1_000), stream_of(RecordingSource())
+
+
+OPEN = [
+    open_read,
+    open_byob_read,
+    open_queue,
+    open_pull,
+    open_write,
+    open_pipe,
+    open_endless_pipe,
+    open_chain,
+    open_tee,
+    open_iteration,
+    open_generator,
+    open_task,
+    open_timer,
+]
+
+
+@pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
+@pytest.mark.parametrize("make", OPEN)
+@pytest.mark.parametrize("kept", [False, True])
+def test_closing_the_loop_with_streams_open_logs_nothing(
+    make: Callable[[], Any], kept: bool, make_loop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    contexts: list[Any] = []
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: contexts.append(context))
+        objects: Any = runner.run(make())
+        if not kept:
+            objects = None
+    del objects
+    gc.collect()  # an unraisable exception fails the test: warnings are errors
+    assert contexts == []
+    assert [record.getMessage() for record in caplog.records if "selector" not in record.getMessage()] == []
+
+
+def test_a_program_that_ends_with_streams_open_prints_nothing() -> None:
+    program = """
+        import asyncio
+        from webstreams import ReadableStream, TransformStream, WritableStream
+
+        class Source:
+            def start(self, controller):
+                self.controller = controller
+                controller.enqueue(b"chunk")
+
+        async def pull(controller):
+            await asyncio.Event().wait()
+
+        async def main():
+            global kept
+            source = Source()
+            end = ReadableStream(source).pipe_through(TransformStream())
+            reading = ReadableStream({"pull": pull}).get_reader().read()
+            writer = WritableStream({"write": lambda chunk, controller: asyncio.Event().wait()}).get_writer()
+            writes = [writer.write("a"), writer.write("b")]
+            branches = ReadableStream(Source()).tee()
+            pipe = ReadableStream(Source()).pipe_to(WritableStream())
+            iterator = ReadableStream(Source()).values()
+            await anext(iterator)
+            kept = source, end, reading, writer, writes, branches, pipe, iterator
+            await asyncio.sleep(0)
+
+        asyncio.run(main())
+    """
+    for keep in (True, False):
+        text = textwrap.dedent(program) + ("" if keep else "\ndel kept\nimport gc\ngc.collect()\n")
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", text], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
