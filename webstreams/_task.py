@@ -50,13 +50,16 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         # What the coroutine yielded last, while its task has not taken over.
         self._yielded: Any = None
         self._by_hand = True
-        self._task: Task[None] = Task(self, loop=jobs.loop, context=context)
+        task: Task[None] = Task(self, loop=jobs.loop, context=context)
         # asyncio would log about the tasks that a stream leaves behind when its loop is closed.
-        self._task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        # None when the call is finished.
+        self._task: Task[None] | None = task
 
     def start(self) -> None:
         """Run the coroutine up to its first suspension."""
         jobs = self._jobs
+        assert self._task is not None
         jobs.tasks.add(self._task)
         was_busy = jobs.busy
         jobs.busy = True
@@ -70,14 +73,16 @@ class CoroutineCall(Coroutine[Any, Any, None]):
 
     def _step_by_hand(self, waiter: ByHandWaiter | None = None) -> None:
         loop = self._jobs.loop
+        task = self._task
+        assert task is not None
         current = asyncio.current_task(loop)
         if current is not None:
             leave_task(loop, current)
-        enter_task(loop, self._task)
+        enter_task(loop, task)
         try:
             yielded = self._context.run(self._advance, None)
         finally:
-            leave_task(loop, self._task)
+            leave_task(loop, task)
             if current is not None:
                 enter_task(loop, current)
         if self._finished:
@@ -102,15 +107,19 @@ class CoroutineCall(Coroutine[Any, Any, None]):
 
     def _finish(self) -> None:
         self._finished = True
-        self._jobs.tasks.discard(self._task)
+        task, self._task = self._task, None  # the task refers to its call: no circle may be left
+        if task is not None:
+            self._jobs.tasks.discard(task)
 
     def cancel(self) -> None:
-        """Cancel the task of the call."""
-        self._task.cancel()
+        """Cancel the task of the call, unless it is finished."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def wait(self) -> None:
         """Wait until the task of the call is done."""
-        await asyncio.wait([self._task])
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     # What the task calls.
 

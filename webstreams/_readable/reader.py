@@ -75,15 +75,22 @@ class ReadPromise(Promise[R], ReadRequest):
         reactions = self._reactions
         self._fulfill(result)
         if reactions is not None:
-            self._reactions = reactions
-            stream = self._stream
-            stream._deliveries += 1
-            self._serial = stream._deliveries
+            self._count_delivery(reactions)
+
+    def _count_delivery(self, reactions: Any) -> None:
+        self._reactions = reactions
+        stream = self._stream
+        stream._deliveries += 1
+        self._serial = stream._deliveries
 
     def _add_reaction(self, reaction: Runnable) -> None:
         super()._add_reaction(reaction)
-        if self._state == FULFILLED:
-            self._reactions = None  # somebody else looks at the result, too
+        if self._state != FULFILLED:
+            return
+        if self._serial == 0:  # nobody waited before: it is the first to look at the result
+            self._count_delivery(reaction)
+        else:
+            self._reactions = None  # somebody else looks at it, too
 
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
         """Withdraw the read when its only task was cancelled: no chunk is lost."""
@@ -114,6 +121,10 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def result(self) -> R:
         """Give the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
+        if self._state == FULFILLED:
+            self._reactions = None  # somebody has got the chunk: it is not taken back, and the waiter is not kept
+            result: R = self._value
+            return result
         if self.cancelled():
             raise self._make_cancelled_error()
         return super().result()
