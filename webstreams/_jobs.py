@@ -69,7 +69,7 @@ class JobQueue:
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
         self.busy: bool = False
         # Nothing is to go on when the job under way ends, except what that job queues.
-        self.is_alone = True
+        self.is_alone: bool = True
         # The loop will call _run_turn; true whenever there are jobs.
         self.scheduled: bool = False
         # How many jobs may run before _is_late looks at the clock.
