@@ -1222,9 +1222,14 @@ def test_y9_use_from_another_loop(make_loop: Callable[[], asyncio.AbstractEventL
 
         async def visit() -> None:
             everything.assert_refused("another event loop")
-            for awaitable in (everything.byob_read, everything.reader.closed, everything.writer.closed):
+            awaitables: list[Callable[[], Any]] = [
+                lambda: everything.byob_read,
+                lambda: everything.reader.closed,
+                lambda: everything.writer.closed,
+            ]
+            for awaitable in awaitables:
                 with pytest.raises(RuntimeError, match="another event loop"):
-                    await soon(awaitable)
+                    await soon(awaitable())
 
         elsewhere.run_until_complete(visit())
         home.run_until_complete(everything.assert_unharmed())
