@@ -23,7 +23,7 @@ from webstreams import ReadableStream, WritableStream, queue_microtask
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
-PROGRAMS = settings(max_examples=60, deadline=None, derandomize=True)
+PROGRAMS = settings(max_examples=40, deadline=None, derandomize=True)
 
 # More turns than anything takes that does not hang, and than anything needs to come to rest.
 MANY_TURNS = 2000
