@@ -142,7 +142,9 @@ class _ThreadSide:
         return self._loop_end.reached or self._loop.is_closed() or not (was_running or self._loop.is_running())
 
     def _stopped_error(self) -> RuntimeError:
-        return RuntimeError(f"the event loop of the {type(self).__name__} is closed, has stopped or is shutting down")
+        return _LoopHasStopped(
+            f"the event loop of the {type(self).__name__} is closed, has stopped or is shutting down"
+        )
 
     def _post(self, function: Callable[..., object], *args: Any) -> None:
         if self._has_stopped(was_running=True):
@@ -401,6 +403,11 @@ class _ThreadSource(Generic[T]):
 
 
 def _outcome(reason: object, error: BaseException | None) -> Promise[None]:
-    """Tell of what a function raised when its stream was cancelled, unless that is the reason."""
+    """Tell of what a function raised when its stream was cancelled, unless that is the reason, or the loop's end."""
     is_reason = error is reason or (isinstance(error, StreamError) and error.reason is reason)
-    return Promise.resolve() if error is None or is_reason else Promise.reject(error)
+    expected = error is None or is_reason or isinstance(error, _LoopHasStopped)
+    return Promise.resolve() if expected else Promise.reject(error)
+
+
+class _LoopHasStopped(RuntimeError):
+    """What a thread gets that waits for a loop which will not answer any more."""
