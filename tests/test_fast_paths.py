@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from webstreams import AbortController, Promise, ReadableStream, WritableStream, queue_microtask
+from webstreams import AbortController, Promise, ReadableStream, WritableStream, _jobs, queue_microtask
 from webstreams._readable import steady_run
 
 from .conftest import LOOP_FACTORIES
@@ -20,13 +20,11 @@ Log = list[Any]
 
 @contextmanager
 def fast_paths(on: bool) -> Iterator[None]:
-    """Switch the fast paths."""
-    before = steady_run.FAST_PATHS
-    steady_run.FAST_PATHS = on
-    try:
+    """Switch the fast paths; stop the clock, which decides when the loop has its turn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steady_run, "FAST_PATHS", on)
+        patch.setattr(_jobs, "monotonic", lambda: 0.0)
         yield
-    finally:
-        steady_run.FAST_PATHS = before
 
 
 class RandomEnds:

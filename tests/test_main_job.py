@@ -193,7 +193,7 @@ def test_an_error_of_the_source_ends_the_job(
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "examples.main_job", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "examples.main_job", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
