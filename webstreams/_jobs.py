@@ -45,6 +45,13 @@ class Waiter(Protocol):
     ready: bool
 
 
+class Run(Protocol):
+    """What calls the callbacks of a pipeline without jobs between them (`_steady.run`)."""
+
+    def leave(self) -> None:
+        """Stop, and bring everything into the state in which the jobs would have brought it."""
+
+
 class JobQueue:
     """The jobs of one event loop, in the order in which they were queued."""
 
@@ -59,7 +66,9 @@ class JobQueue:
         "is_alone",
         "jobs",
         "loop",
+        "run",
         "scheduled",
+        "spare_call",
         "tasks",
     )
 
@@ -76,6 +85,10 @@ class JobQueue:
         self.countdown: int = FIRST_COUNTDOWN
         # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
         self.tasks: set[Task[Any]] = set()
+        # A coroutine call that the next one can have (_task.call_coroutine).
+        self.spare_call: Any = None
+        # The pipeline that is running steadily right now (_steady), which everything else has to stop.
+        self.run: Run | None = None
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         self._checked_at = 0.0
@@ -99,14 +112,25 @@ class JobQueue:
         self._turn_started = self._checked_at = monotonic()
         self.loop.call_soon(self._run_turn)
 
+    def after(self, ticks: int, job: Job) -> Job:
+        """Give a job that has `job` run so many jobs later: what a chain of promises takes."""
+        for _ in range(ticks):
+            job = partial(self.jobs.append, job)
+        return job
+
     def is_running(self) -> bool:
         """Whether this queue's loop is the one that runs in this thread."""
         return get_running_loop() is self.loop
 
     def require_running(self) -> None:
-        """Raise RuntimeError unless this queue's loop is the one that runs in this thread."""
+        """Raise RuntimeError unless this queue's loop is the one that runs in this thread; stop what runs steadily.
+
+        Everything that the public API does to an object begins with this.
+        """
         if get_running_loop() is not self.loop:
             raise_wrong_loop()
+        if self.run is not None:
+            self.run.leave()
 
     # Draining.
 

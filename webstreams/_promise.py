@@ -22,13 +22,19 @@ from ._jobs import JobQueue, current_jobs, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
 from ._repr import show, show_value, show_words
 from ._settling import AllCollector, Resolvers, UnhandledRejection
-from ._task import CoroutineCall
+from ._task import call_coroutine, start_coroutine
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
 
 # What an algorithm returns that will itself call, as a job, what the Standard does when its promise is settled.
 DEFERRED: Final = object()
+
+# The outcome of a coroutine callback that has completed without a suspension: the promise of the coroutine is
+# fulfilled, and the one that follows it will be. What reacts to that runs `COMPLETED_TICKS` jobs later than after a
+# plain return.
+COMPLETED: Final[Any] = object()
+COMPLETED_TICKS: Final = 2
 
 PENDING: Final = 0
 FULFILLED: Final = 1
@@ -81,7 +87,7 @@ class Promise(Generic[T]):
         jobs = current_jobs()
         promise: Promise[U] = Promise(jobs)
         if isinstance(value, CoroutineType):
-            CoroutineCall(jobs, value, copy_context(), promise).start()
+            start_coroutine(jobs, value, copy_context(), promise)
         else:
             promise._resolve_with(value)
         return promise
@@ -486,7 +492,7 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
     jobs = target._jobs
     if isinstance(value, CoroutineType):
         source: Promise[Any] = Promise(jobs)
-        CoroutineCall(jobs, value, copy_context() if context is None else context.copy(), source).start()
+        start_coroutine(jobs, value, copy_context() if context is None else context.copy(), source)
         jobs.push(partial(_follow, target, source))
     elif isinstance(value, Promise):
         jobs.push(partial(_follow, target, value))
@@ -550,6 +556,24 @@ def converted(jobs: JobQueue, result: Any, context: Context | None) -> Promise[A
         return None
     promise: Promise[Any] = AlgorithmPromise(jobs)
     adopt(promise, result, context)
+    return promise
+
+
+def outcome_of(jobs: JobQueue, result: Any, context: Context | None) -> Any:
+    """Convert what a callback returned, as `converted` does, which is called for every chunk; `COMPLETED` for a
+    coroutine that has returned None at once.
+
+    # Python: no promises are made for that one.
+    """
+    if type(result) is not CoroutineType or context is None:
+        return converted(jobs, result, context)
+    call = call_coroutine(jobs, result, context)
+    if call is None:
+        return COMPLETED
+    source: Promise[Any] = Promise(jobs)
+    call.settle(source)
+    promise: Promise[Any] = AlgorithmPromise(jobs)
+    jobs.push(partial(_follow, promise, source))
     return promise
 
 

@@ -3,26 +3,33 @@
 asyncio starts a new task in the loop's next turn (only 3.12 and later can do otherwise), and every step of a task
 costs a turn. So the first steps are taken here by hand, with the task entered as the current one. The first time that
 the loop runs the task, it takes over: from then on it steps the coroutine itself.
+
+A call that ends without a suspension has not used up its task, which the loop will not run before its next turn. If
+the call left no trace on it, the next call gets the same task: nobody can tell it from a new one (`_is_as_new`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
+from asyncio import AbstractEventLoop, Task
 from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
 from asyncio import _leave_task as leave_task
 from collections.abc import Coroutine
 from contextvars import Context
 from functools import partial
+from sys import getrefcount
 from typing import Any, NoReturn, Protocol
 
 from ._errors import goes_through, stored_error
 from ._jobs import JobQueue
 
+_current_task = asyncio.current_task
+
 
 class Target(Protocol):
     """The promise of an async function."""
 
+    def _fulfill(self, value: Any) -> None: ...
     def _resolve_with(self, value: Any) -> None: ...
     def _reject(self, reason: object) -> None: ...
 
@@ -37,45 +44,134 @@ class ByHandWaiter(Protocol):
 
 
 class CoroutineCall(Coroutine[Any, Any, None]):
-    """One call of a coroutine callback; the "coroutine" that its task runs."""
+    """One call of a coroutine callback, or several one after the other; the "coroutine" that its task runs."""
 
-    __slots__ = ("_by_hand", "_context", "_coroutine", "_finished", "_jobs", "_target", "_task", "_yielded")
+    __slots__ = (
+        "_by_hand",
+        "_context",
+        "_coroutine",
+        "_failure",
+        "_finished",
+        "_is_spent",
+        "_jobs",
+        "_name",
+        "_references",
+        "_target",
+        "_task",
+        "_value",
+        "_yielded",
+    )
 
-    def __init__(self, jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: Target) -> None:
+    def __init__(self, jobs: JobQueue, context: Context) -> None:
         self._jobs = jobs
-        self._coroutine = coroutine
         self._context = context
-        self._target = target
+        self._coroutine: Coroutine[Any, Any, Any] | None = None
+        self._target: Target | None = None
         self._finished = False
+        # What the coroutine returned or raised, before there was a target.
+        self._value: Any = None
+        self._failure: BaseException | None = None
         # What the coroutine yielded last, while its task has not taken over.
         self._yielded: Any = None
         self._by_hand = True
+        # The loop has run the task, after the call was finished: no other call can have it.
+        self._is_spent = False
         task: Task[None] = Task(self, loop=jobs.loop, context=context)
         # asyncio would log about the tasks that a stream leaves behind when its loop is closed.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-        # None when the call is finished.
+        # None when the call is finished and the task of no more use.
         self._task: Task[None] | None = task
+        self._name = task.get_name()
+        self._references = getrefcount(task)
 
-    def start(self) -> None:
-        """Run the coroutine up to its first suspension."""
-        jobs = self._jobs
-        assert self._task is not None
-        jobs.tasks.add(self._task)
+    # The first steps, by hand.
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], target: Target) -> None:
+        """Run the coroutine up to its first suspension; settle `target` as it ends."""
+        if self.completes(coroutine):
+            self._finish()
+            target._fulfill(None)
+        else:
+            self.settle(target)
+
+    def completes(self, coroutine: Coroutine[Any, Any, Any]) -> bool:
+        """Run the coroutine up to its first suspension; whether it has returned None before that.
+
+        If not, `settle` has to be called next.
+        """
+        jobs, task = self._jobs, self._task
+        assert task is not None
+        loop = jobs.loop
+        self._coroutine = coroutine
         was_busy = jobs.busy
         jobs.busy = True
+        current = _current_task(loop)
+        if current is not None:
+            leave_task(loop, current)
+        enter_task(loop, task)
         try:
-            self._step_by_hand()
-        except (KeyboardInterrupt, SystemExit) as error:
-            # The caller has to see the rejected promise first, to end what it began.
-            jobs.push(partial(_go_through, error))
+            yielded = self._context.run(coroutine.send, None)
+        except StopIteration as stop:
+            self._finished = True
+            self._value = stop.value
+        except BaseException as error:
+            self._finished = True
+            self._failure = error
+        else:
+            self._wait_by_hand(yielded)
         finally:
+            leave_task(loop, task)
+            if current is not None:
+                enter_task(loop, current)
             jobs.busy = was_busy
+        return self._finished and self._value is None and self._failure is None
+
+    def settle(self, target: Target) -> None:
+        """Settle `target` as the coroutine has ended or will end."""
+        self._target = target
+        if not self._finished:
+            assert self._task is not None
+            self._jobs.tasks.add(self._task)
+            return
+        value, failure = self._value, self._failure
+        self._value = self._failure = None
+        self._finish()
+        if failure is None:
+            self._context.run(target._resolve_with, value)
+            return
+        target._reject(stored_error(failure))
+        if goes_through(failure):
+            # The caller has to see the rejected promise first, to end what it began.
+            self._jobs.push(partial(_go_through, failure))
+
+    def is_as_new(self, context: Context) -> bool:
+        """Whether another call can have the task after a call that completed: that left no trace on it."""
+        task = self._task
+        return (
+            getrefcount(task) == self._references
+            and self._context == context
+            and task is not None
+            and not task.cancelling()
+            and not task._must_cancel  # type: ignore[attr-defined]
+            and task._callbacks is None  # type: ignore[attr-defined]
+            and task.get_name() == self._name
+        )
+
+    def renew(self) -> None:
+        """Make ready for another call."""
+        self._coroutine = None
+        self._finished = False
+
+    def _wait_by_hand(self, yielded: Any) -> None:
+        self._yielded = yielded
+        if hasattr(yielded, "detach"):
+            yielded.add_done_callback(self._step_by_hand)
 
     def _step_by_hand(self, waiter: ByHandWaiter | None = None) -> None:
         loop = self._jobs.loop
         task = self._task
         assert task is not None
-        current = asyncio.current_task(loop)
+        current = _current_task(loop)
         if current is not None:
             leave_task(loop, current)
         enter_task(loop, task)
@@ -85,22 +181,21 @@ class CoroutineCall(Coroutine[Any, Any, None]):
             leave_task(loop, task)
             if current is not None:
                 enter_task(loop, current)
-        if self._finished:
-            return
-        self._yielded = yielded
-        if hasattr(yielded, "detach"):
-            yielded.add_done_callback(self._step_by_hand)
+        if not self._finished:
+            self._wait_by_hand(yielded)
 
     def _advance(self, error: BaseException | None) -> Any:
         """Take one step of the coroutine; give what it yielded, or finish."""
+        coroutine, target = self._coroutine, self._target
+        assert coroutine is not None and target is not None
         try:
-            return self._coroutine.send(None) if error is None else self._coroutine.throw(error)
+            return coroutine.send(None) if error is None else coroutine.throw(error)
         except StopIteration as stop:
             self._finish()
-            self._target._resolve_with(stop.value)
+            target._resolve_with(stop.value)
         except BaseException as raised:
             self._finish()
-            self._target._reject(stored_error(raised))
+            target._reject(stored_error(raised))
             if goes_through(raised):
                 raise
         return None
@@ -137,15 +232,18 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         return self._step_of_task(error if isinstance(error, BaseException) else error())
 
     def _step_of_task(self, error: BaseException | None) -> Any:
-        if self._by_hand and not self._finished:
+        if self._coroutine is None or self._finished:
+            self._is_spent = True
+            self._task = None
+            raise StopIteration
+        if self._by_hand:
             self._by_hand = False
             yielded, self._yielded = self._yielded, None
             if hasattr(yielded, "detach"):
                 yielded.detach()
             if error is None or not self._give_up(yielded, error):
                 return self._hand_over(yielded)
-        if not self._finished:
-            yielded = self._advance(error)
+        yielded = self._advance(error)
         if self._finished:
             raise StopIteration
         return yielded
@@ -164,11 +262,37 @@ class CoroutineCall(Coroutine[Any, Any, None]):
 
     def close(self) -> None:
         """Called when the task is thrown away."""
-        self._coroutine.close()
+        if self._coroutine is not None:
+            self._coroutine.close()
 
     def __await__(self) -> Any:
         """Only tasks run this object."""
         raise RuntimeError("a coroutine call is run by its own task")
+
+
+def start_coroutine(
+    jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: Target
+) -> CoroutineCall:
+    """Call a coroutine callback in `context`; settle `target` as it ends."""
+    call = CoroutineCall(jobs, context)
+    call.start(coroutine, target)
+    return call
+
+
+def call_coroutine(jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context) -> CoroutineCall | None:
+    """Call a coroutine callback in a copy of `context`; None if it has completed, else the call, to be settled."""
+    call: CoroutineCall | None = jobs.spare_call
+    jobs.spare_call = None
+    if call is None or call._is_spent or call._context != context:
+        call = CoroutineCall(jobs, context.copy())
+    if not call.completes(coroutine):
+        return call
+    if call.is_as_new(context):
+        call.renew()
+        jobs.spare_call = call
+    else:
+        call._finish()
+    return None
 
 
 def _go_through(error: BaseException) -> NoReturn:

@@ -68,8 +68,8 @@ class IterableSource(Source):
 
     def _started(self, coroutine: Any) -> Promise[Any]:
         promise: Promise[Any] = Promise(self._jobs)
-        self._call = CoroutineCall(self._jobs, coroutine, self.context.copy(), promise)
-        self._call.start()
+        self._call = CoroutineCall(self._jobs, self.context.copy())
+        self._call.start(coroutine, promise)
         return promise
 
     def _next_of_sync(self) -> Promise[Any]:

@@ -9,7 +9,16 @@ from typing import Any, Protocol
 from .._debug import UnreadQueue, watch_unread
 from .._errors import call, callback_error, goes_through, stored_error
 from .._jobs import Job, JobQueue
-from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
+from .._promise import (
+    COMPLETED,
+    COMPLETED_TICKS,
+    DEFERRED,
+    Promise,
+    converted,
+    outcome_of,
+    promise_rejected_with,
+    upon,
+)
 from .._repr import show, show_desired_size, summary
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
@@ -29,6 +38,7 @@ class PullingController(ReadableController):
     __slots__ = (
         "_close_requested",
         "_jobs",
+        "_on_pull_completed",
         "_on_pull_fulfilled",
         "_pull_again",
         "_pulling",
@@ -55,6 +65,7 @@ class PullingController(ReadableController):
         # Ours.
         self._jobs: JobQueue = stream._jobs
         self._on_pull_fulfilled: Job = self._pull_fulfilled
+        self._on_pull_completed: Job | None = None
         stream._controller = self
 
     def _start(self, source: Source | UnderlyingSource) -> None:
@@ -87,20 +98,35 @@ class PullingController(ReadableController):
         self._pulling = True
         source = self._source
         assert source is not None and source.pull is not None
-        jobs = self._jobs
         try:
             result = source.pull(self)
         except BaseException as error:
-            jobs.push(partial(self._error, stored_error(error)))
+            self._pull_failed(error)
             if goes_through(error):
                 raise
             return
+        jobs = self._jobs
         if result is None:
             jobs.jobs.append(self._on_pull_fulfilled)
             if not jobs.scheduled:
                 jobs.schedule()
         elif result is not DEFERRED:
-            upon(jobs, converted(jobs, result, source.context), self._pull_fulfilled, self._error)
+            self._pull_returned(outcome_of(jobs, result, source.context))
+
+    def _pull_returned(self, outcome: Any) -> None:
+        """React to what the pull algorithm returned (`_promise.outcome_of`)."""
+        if outcome is None:
+            self._jobs.push(self._on_pull_fulfilled)
+        elif outcome is COMPLETED:
+            if self._on_pull_completed is None:
+                self._on_pull_completed = self._jobs.after(COMPLETED_TICKS, self._on_pull_fulfilled)
+            self._jobs.push(self._on_pull_completed)
+        else:
+            outcome._react(self._pull_fulfilled, self._error)
+
+    def _pull_failed(self, error: BaseException) -> None:
+        """React to what the pull algorithm raised."""
+        self._jobs.push(partial(self._error, stored_error(error)))
 
     def _pull_fulfilled(self, _: Any = None) -> None:
         self._pulling = False

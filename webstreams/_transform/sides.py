@@ -8,7 +8,18 @@ from functools import partial
 from typing import Any
 
 from .._errors import callback_error, goes_through, stored_error
-from .._promise import DEFERRED, AlgorithmPromise, Promise, converted, promise_rejected_with, upon
+from .._jobs import Job
+from .._promise import (
+    COMPLETED,
+    COMPLETED_TICKS,
+    DEFERRED,
+    AlgorithmPromise,
+    Promise,
+    converted,
+    outcome_of,
+    promise_rejected_with,
+    upon,
+)
 from .._readable.source import Source
 from .._writable.sink import Sink
 from .controller import TransformStreamDefaultController
@@ -25,7 +36,17 @@ class TransformSink(Sink):
     # them in the Standard.
     """
 
-    __slots__ = ("_chunk", "_jobs", "_one_job_later", "_start_promise", "_stream", "_two_jobs_later", "_waited")
+    __slots__ = (
+        "_chunk",
+        "_completed",
+        "_jobs",
+        "_on_transform_fulfilled",
+        "_one_job_later",
+        "_start_promise",
+        "_stream",
+        "_two_jobs_later",
+        "_waited",
+    )
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
         self._stream = stream
@@ -34,6 +55,8 @@ class TransformSink(Sink):
         # The chunk of the write under way, and whether that had to wait for the readable side.
         self._chunk: Any = None
         self._waited = False
+        self._on_transform_fulfilled: Job = self._transform_fulfilled
+        self._completed: Job | None = None
         self._one_job_later: Callable[[], object] = self._push_fulfilled
         self._two_jobs_later: Callable[[], object] = self._push_one_job_later
 
@@ -72,20 +95,34 @@ class TransformSink(Sink):
         try:
             result = transformer.transform(chunk, controller)
         except BaseException as error:
-            self._jobs.push(partial(self._transform_rejected, stored_error(error)))
+            self._transform_failed(error)
             if goes_through(error):
                 raise
             return
-        promise = None if result is None else converted(self._jobs, result, transformer.context)
-        if promise is None:
+        if result is None:
             self._transform_fulfilled_at_once()
         else:
-            promise._react(self._transform_fulfilled, self._transform_rejected)
+            self._transform_returned(outcome_of(self._jobs, result, transformer.context))
+
+    def _transform_returned(self, outcome: Any) -> None:
+        """React to what the transform algorithm returned (`_promise.outcome_of`)."""
+        if outcome is None:
+            self._transform_fulfilled_at_once()
+        elif outcome is COMPLETED:
+            if self._completed is None:
+                self._completed = self._jobs.after(COMPLETED_TICKS, self._on_transform_fulfilled)
+            self._jobs.push(self._completed)
+        else:
+            outcome._react(self._transform_fulfilled, self._transform_rejected)
+
+    def _transform_failed(self, error: BaseException) -> None:
+        """React to what the transform algorithm raised."""
+        self._jobs.push(partial(self._transform_rejected, stored_error(error)))
 
     def _transform_fulfilled_at_once(self) -> None:
         self._jobs.push(self._two_jobs_later if self._waited else self._one_job_later)
 
-    def _transform_fulfilled(self, _: Any) -> None:
+    def _transform_fulfilled(self, _: Any = None) -> None:
         self._jobs.push(self._one_job_later if self._waited else self._stream._writable_controller._on_write_fulfilled)
 
     def _transform_rejected(self, error: object) -> None:

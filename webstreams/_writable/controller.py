@@ -11,8 +11,17 @@ from .._abort import AbortController, AbortSignal
 from .._debug import watch_writes
 from .._errors import call, callback_error, goes_through, stored_error
 from .._idl import INTERNAL, refuse_constructor
-from .._jobs import JobQueue
-from .._promise import DEFERRED, Promise, converted, promise_rejected_with, upon
+from .._jobs import Job, JobQueue
+from .._promise import (
+    COMPLETED,
+    COMPLETED_TICKS,
+    DEFERRED,
+    Promise,
+    converted,
+    outcome_of,
+    promise_rejected_with,
+    upon,
+)
 from .._queue import QueueWithSizes
 from .._repr import show, show_queue, summary
 from .._strategy import SizeAlgorithm
@@ -29,6 +38,7 @@ class WritableStreamDefaultController(WritableController):
         "__weakref__",
         "_abort_controller",
         "_jobs",
+        "_on_write_completed",
         "_on_write_fulfilled",
         "_queue",
         "_sink",
@@ -61,7 +71,8 @@ class WritableStreamDefaultController(WritableController):
         self._sink: Sink | UnderlyingSink | None = sink
         # Ours.
         self._jobs: JobQueue = stream._jobs
-        self._on_write_fulfilled = self._write_fulfilled
+        self._on_write_fulfilled: Job = self._write_fulfilled
+        self._on_write_completed: Job | None = None
         self._write_watch = watch_writes(stream._jobs, high_water_mark)
         stream._update_backpressure(self._get_backpressure())
         start_result = call(sink.start, self)
@@ -203,14 +214,29 @@ class WritableStreamDefaultController(WritableController):
         try:
             result = sink.write(chunk, self)
         except BaseException as error:
-            self._jobs.push(partial(self._write_rejected, stored_error(error)))
+            self._write_failed(error)
             if goes_through(error):
                 raise
             return
         if result is None:
             self._jobs.push(self._on_write_fulfilled)
         elif result is not DEFERRED:
-            upon(self._jobs, converted(self._jobs, result, sink.context), self._write_fulfilled, self._write_rejected)
+            self._write_returned(outcome_of(self._jobs, result, sink.context))
+
+    def _write_returned(self, outcome: Any) -> None:
+        """React to what the write algorithm returned (`_promise.outcome_of`)."""
+        if outcome is None:
+            self._jobs.push(self._on_write_fulfilled)
+        elif outcome is COMPLETED:
+            if self._on_write_completed is None:
+                self._on_write_completed = self._jobs.after(COMPLETED_TICKS, self._on_write_fulfilled)
+            self._jobs.push(self._on_write_completed)
+        else:
+            outcome._react(self._write_fulfilled, self._write_rejected)
+
+    def _write_failed(self, error: BaseException) -> None:
+        """React to what the write algorithm raised."""
+        self._jobs.push(partial(self._write_rejected, stored_error(error)))
 
     def _write_fulfilled(self, _: Any = None) -> None:
         stream = self._stream

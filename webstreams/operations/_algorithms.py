@@ -10,7 +10,7 @@ from typing import Any
 from .._jobs import JobQueue, current_jobs
 from .._promise import AlgorithmPromise, Promise
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
-from .._task import CoroutineCall
+from .._task import start_coroutine
 
 
 class Algorithm:
@@ -35,7 +35,7 @@ class Algorithm:
             return _as_algorithm_promise(self._jobs, result)
         if isinstance(result, CoroutineType):
             promise: AlgorithmPromise[Any] = AlgorithmPromise(self._jobs)
-            CoroutineCall(self._jobs, result, self._context.copy(), promise).start()
+            start_coroutine(self._jobs, result, self._context.copy(), promise)
             return promise
         return result
 
