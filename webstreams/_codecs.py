@@ -10,27 +10,36 @@ import operator
 import sys
 import zlib
 from collections.abc import Callable
+from importlib import import_module
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from ._buffer import as_bytes_view, open_view
 from ._pulled import PIECE, Codec
 
+# Why the package of a format cannot be used.
 MISSING: Final[dict[str, ImportError]] = {}
 
-try:
-    import brotli  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-    if not hasattr(brotli.Decompressor, "can_accept_more_data"):
-        raise ImportError(f"Brotli {getattr(brotli, '__version__', 'of an unknown version')} is too old")
-except ImportError as _error:
-    MISSING["brotli"] = _error
-try:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-except ImportError as _error:
-    MISSING["zstd"] = _error
+def _optional(name: str, module: str, needed: str) -> Any:
+    """Import the module of a format; None if it is missing, or so old that it has not got what is needed."""
+    try:
+        found = import_module(module)
+    except ImportError as error:
+        MISSING[name] = error
+        return None
+    try:
+        attrgetter(needed)(found)
+    except AttributeError as error:
+        MISSING[name] = ImportError(f"{module} {getattr(found, '__version__', '')} is too old: {error}", name=module)
+        return None
+    return found
+
+
+brotli: Final = _optional("brotli", "brotli", "Decompressor.can_accept_more_data")
+zstd: Final = _optional(
+    "zstd", "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "ZstdDecompressor"
+)
 
 # Up to this many bytes are compressed or decompressed in the loop's thread (bytes).
 INLINE: Final = 16384
@@ -56,11 +65,13 @@ class _Input:
 
     def take(self, chunk: Any) -> None:
         """Accept any object with the buffer protocol."""
-        self._rest = as_bytes_view(open_view(chunk, "a chunk"), "a chunk")
+        self._rest = as_bytes_view(open_view(chunk, "a chunk"), "a chunk") or _NO_BYTES
         self.used_up = not self._rest
 
     def _next_part(self) -> memoryview:
         part, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+        if not self._rest:
+            self._rest = _NO_BYTES  # which keeps no buffer of the author's from being resized
         return part
 
 
@@ -289,7 +300,7 @@ class _BrotliDecoder:
             return b""
         if self._input is not None:
             self._input += data
-            if len(self._input) > PIECE:
+            if len(self._input) > INLINE:
                 self._input = None
         try:
             made: bytes = self._codec.process(data, output_buffer_limit=limit)
@@ -297,7 +308,6 @@ class _BrotliDecoder:
             if self._input is None or self._made > PIECE:
                 raise
             made = self._find_end(self._input)
-            self.has_junk = True
         self._made += len(made)
         return made
 
@@ -308,6 +318,7 @@ class _BrotliDecoder:
         for position in range(len(data)):
             made += codec.process(data[position : position + 1])
             if codec.is_finished():
+                self.has_junk = True
                 break
         return bytes(made[self._made :])
 

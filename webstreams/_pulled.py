@@ -37,11 +37,15 @@ _NOTHING: Final = Marker("no chunk")
 class Codec(Protocol):
     """What makes pieces of chunks. Its methods are never called while another call of them runs."""
 
-    used_up: bool
-    """Whether the chunk is used up and everything that it gave has been returned."""
+    @property
+    def used_up(self) -> bool:
+        """Whether the chunk is used up and everything that it gave has been returned."""
+        ...
 
-    failure: Exception | None
-    """What is wrong behind the piece that ``step()`` returned."""
+    @property
+    def failure(self) -> Exception | None:
+        """What is wrong behind the piece that ``step()`` returned."""
+        ...
 
     def take(self, chunk: Any) -> None:
         """Accept the next chunk; the one before is used up. Raises `TypeError` for one that is none."""
@@ -57,6 +61,21 @@ class Codec(Protocol):
     def finish(self) -> bytes:
         """Give the rest, when there are no more chunks."""
         ...
+
+
+class _Call:
+    """A call for a thread, which lets go of the codec before it tells of the result; the thread itself comes later."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[], bytes]) -> None:
+        self._function = function
+
+    def __call__(self) -> bytes:
+        """Call the function, once."""
+        function = self._function
+        del self._function
+        return function()
 
 
 class PulledPair:
@@ -134,18 +153,19 @@ class PulledPair:
         codec = self._codec
         assert codec is not None
         self._closing = True
-        if not codec.is_quick():
-            promise, resolve, reject = Promise.with_resolvers()
-            self._settle_write = (resolve, reject)
-            self._call(codec.finish, self._finished)
-            return promise
         try:
-            rest = codec.finish()
+            if codec.is_quick():
+                self._end(codec.finish())
+                return None
+            self._call(codec.finish, self._finished)
         except BaseException as error:
             self._fail(error)
-            raise
-        self._end(rest)
-        return None
+            if not isinstance(error, Exception):
+                raise
+            return Promise.reject(error)
+        promise, *settle = Promise.with_resolvers()
+        self._settle_write = (settle[0], settle[1])
+        return promise
 
     def _cancel(self, reason: object) -> Promise[None] | None:
         self._drop_codec()
@@ -206,31 +226,35 @@ class PulledPair:
 
     def _call(self, function: Callable[[], bytes], then: Callable[[Future[bytes]], None]) -> None:
         """Have a thread call `function`."""
-        future = self._loop.run_in_executor(None, function)
+        future = self._loop.run_in_executor(None, _Call(function))
         self._call_ended, self._resolve_call_ended, _ = Promise.with_resolvers()
         future.add_done_callback(then)
 
-    def _end_call(self) -> None:
+    def _end_call(self, future: Future[bytes]) -> BaseException | None:
+        """Give what went wrong."""
         assert self._resolve_call_ended is not None
         self._resolve_call_ended(None)
         self._call_ended = self._resolve_call_ended = None
+        if future.cancelled():
+            return RuntimeError("the event loop's default executor was shut down before it did its work")
+        return future.exception()
 
     def _stepped(self, future: Future[bytes]) -> None:
         """The thread is done with a step."""
-        self._end_call()
-        error = future.exception()
+        error = self._end_call(future)
         if self._codec is None:
             self._end_write()  # cancelled meanwhile: nobody wants it
         elif error is not None:
             self._fail(error)
         else:
+            self._going_on = True
             self._accept(future.result())
+            self._going_on = False
             self._go_on()
 
     def _finished(self, future: Future[bytes]) -> None:
         """The thread is done with the rest."""
-        self._end_call()
-        error = future.exception()
+        error = self._end_call(future)
         if self._codec is None:
             self._end_write()
         elif error is not None:
@@ -277,6 +301,8 @@ class PulledPair:
     def _fail(self, error: BaseException) -> None:
         """Error both sides."""
         self._drop_codec()
+        if isinstance(error, TypeError):
+            _forget_frames(error)
         self._readable_controller.error(error)
         self._writable_controller.error(error)
         self._end_write(error)
@@ -296,6 +322,13 @@ class PulledPair:
             resolve(None)
         else:
             reject(reason)
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Let go of the frames of an error that a codec raised about its input: the streams keep it, and they the codec."""
+    for each in (error, error.__cause__, error.__context__):
+        if each is not None:
+            each.__traceback__ = None
 
 
 def _pieces_of(made: bytes) -> list[bytes]:

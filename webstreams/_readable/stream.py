@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterable, Awaitable, Iterable
 from typing import Any, Final, Literal, Protocol, overload
 
@@ -15,6 +16,7 @@ from .._repr import show_holder
 from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
 from .._types import ByteStrategyLike, QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
 from .._writable.state import WritableStreamState
+from ..consumers import collect_bytes, collect_json, collect_list, collect_text
 from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
 from .byte_tee import ByteTee
@@ -76,7 +78,7 @@ class ReadableStream(ReadableStreamState[T]):
     ) -> None: ...
     @overload
     def __init__(
-        self: ReadableStream[bytes],
+        self: ReadableStream[builtins.bytes],
         underlying_source: UnderlyingByteSourceLike,
         strategy: ByteStrategyLike | None = None,
     ) -> None: ...
@@ -146,7 +148,7 @@ class ReadableStream(ReadableStreamState[T]):
     @overload
     def get_reader(self, *, mode: None = None) -> ReadableStreamDefaultReader[T]: ...
     @overload
-    def get_reader(self: ReadableStream[bytes], *, mode: Literal["byob"]) -> ReadableStreamBYOBReader: ...
+    def get_reader(self: ReadableStream[builtins.bytes], *, mode: Literal["byob"]) -> ReadableStreamBYOBReader: ...
     def get_reader(
         self, *, mode: Literal["byob"] | None = None
     ) -> ReadableStreamDefaultReader[T] | ReadableStreamBYOBReader:
@@ -247,6 +249,67 @@ class ReadableStream(ReadableStreamState[T]):
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks, as `values` does."""
         return self.values()
+
+    # Consumers: ours, as other runtimes have them. Coroutines, which do nothing before they are awaited.
+
+    async def bytes(self, *, limit: int | None = None) -> builtins.bytes:
+        """Read everything and join the chunks, which have to be bytes-like.
+
+        With `limit` (bytes), `LimitExceeded` is raised as soon as there is more; no more than the limit and one chunk
+        is ever kept. Then, and when a chunk is of the wrong type (`TypeError`) or the task is cancelled, the stream is
+        cancelled, and the source's ``cancel()`` has ended when the error is raised. The lock is free at the end. The
+        error of a stream that is errored is raised as it is. Raises `TypeError` when the stream is locked.
+
+        >>> import asyncio
+        >>> from webstreams import ReadableStream
+        >>> async def main():
+        ...     return await ReadableStream.from_([b"spam ", b"eggs"]).bytes(limit=100)
+        >>> asyncio.run(main())
+        b'spam eggs'
+        """
+        return await collect_bytes(self, limit)
+
+    async def text(self, encoding: str | None = "utf-8", *, fatal: bool = False, limit: int | None = None) -> str:
+        """Read everything as text: bytes-like chunks are decoded as ``Response.text()`` does, `str` chunks are joined.
+
+        `encoding` is any label of the Encoding Standard (see `TextDecoderStream`). A byte order mark is left out.
+        Invalid bytes become U+FFFD, or with `fatal` are a `TypeError`. `limit` counts bytes, those of `str` chunks in
+        UTF-8; it and all errors are as for `bytes`. Raises `ValueError` for an unknown label.
+
+        >>> import asyncio
+        >>> from webstreams import ReadableStream
+        >>> async def main():
+        ...     return await ReadableStream.from_([b"caf\\xc3", b"\\xa9"]).text()
+        >>> print(ascii(asyncio.run(main())))
+        'caf\\xe9'
+        """
+        return await collect_text(self, encoding, fatal=fatal, limit=limit)
+
+    async def json(self, *, limit: int | None = None) -> Any:
+        """Read everything as text in UTF-8, and parse it as ``json.loads()`` does.
+
+        Raises `json.JSONDecodeError` (a `ValueError`) for what is no JSON. `limit` and all errors are as for `bytes`.
+
+        >>> import asyncio
+        >>> from webstreams import ReadableStream
+        >>> async def main():
+        ...     return await ReadableStream.from_([b'{"spam":', b" [1, 2]}"]).json()
+        >>> asyncio.run(main())
+        {'spam': [1, 2]}
+        """
+        return await collect_json(self, limit)
+
+    async def list(self, *, limit: int | None = None) -> builtins.list[T]:
+        """Read everything and give the list of the chunks. `limit` counts chunks; it and all errors are as for `bytes`.
+
+        >>> import asyncio
+        >>> from webstreams import ReadableStream
+        >>> async def main():
+        ...     return await ReadableStream.from_(range(4)).list()
+        >>> asyncio.run(main())
+        [0, 1, 2, 3]
+        """
+        return await collect_list(self, limit)
 
     def _is_locked(self) -> bool:
         """IsReadableStreamLocked"""

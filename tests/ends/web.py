@@ -1,0 +1,188 @@
+"""Real servers and clients on the loopback interface, and what they must not leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import httpx
+import httpx2
+import uvicorn
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RawHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+# Clients.
+
+
+class Client:
+    """One of the clients, with the little that the tests need."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def get(self, url: str) -> AbstractAsyncContextManager[Any]:
+        """Begin to receive a response."""
+        return self.session.stream("GET", url)  # type: ignore[no-any-return]
+
+    async def post(self, url: str, body: Any) -> bytes:
+        """Send a body, give the answer."""
+        return (await self.session.post(url, content=body)).content  # type: ignore[no-any-return]
+
+    def busy(self) -> int:
+        """How many connections are not free for a next request."""
+        connections = self.session._transport._pool.connections
+        return sum(not connection.is_idle() for connection in connections)
+
+    def idle(self) -> int:
+        """How many connections are free for a next request."""
+        return sum(connection.is_idle() for connection in self.session._transport._pool.connections)
+
+
+class AiohttpClient(Client):
+    def get(self, url: str) -> AbstractAsyncContextManager[Any]:
+        return self.session.get(url)  # type: ignore[no-any-return]
+
+    async def post(self, url: str, body: Any) -> bytes:
+        async with self.session.post(url, data=body) as response:
+            return await response.read()  # type: ignore[no-any-return]
+
+    def busy(self) -> int:
+        return len(self.session.connector._acquired)
+
+    def idle(self) -> int:
+        return sum(map(len, self.session.connector._conns.values()))
+
+
+# What the kernel keeps of a connection on its way would hide how little the streams keep.
+KERNEL_BUFFER = 64 * 1024
+SOCKET_OPTIONS = [(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)]
+
+
+def small_socket(address: Any) -> socket.socket:
+    made = socket.socket(*address[:3])
+    made.setsockopt(*SOCKET_OPTIONS[0])
+    return made
+
+
+def small_listener() -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0))
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        listener.setsockopt(socket.SOL_SOCKET, option, KERNEL_BUFFER)
+    return listener
+
+
+SESSIONS: dict[str, tuple[type[Client], Callable[[], Any]]] = {
+    "httpx": (Client, lambda: httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS))),
+    "httpx2": (Client, lambda: httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS))),
+    "aiohttp": (
+        AiohttpClient,
+        lambda: aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=small_socket)),
+    ),
+}
+
+
+@asynccontextmanager
+async def client_of(name: str) -> AsyncIterator[Client]:
+    """Open a client by its name."""
+    kind, make = SESSIONS[name]
+    async with make() as session:
+        yield kind(session)
+
+
+# Servers.
+
+
+@asynccontextmanager
+async def serve(handler: Handler) -> AsyncIterator[str]:
+    """Run aiohttp's server with one handler for everything; give its URL."""
+    application = web.Application(client_max_size=0)
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, shutdown_timeout=1, access_log=None)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, small_listener()).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def serve_raw(handler: RawHandler) -> AsyncIterator[str]:
+    """Run a server that gets its requests and sends its answers as bytes; give its URL."""
+    server = await asyncio.start_server(handler, sock=small_listener())
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn, which leaves the signals of the test run alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def serve_asgi(application: Any) -> AsyncIterator[str]:
+    """Run uvicorn with an application; give its URL."""
+    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False)
+    with small_listener() as listener:
+        server = QuietServer(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+# What must not be left behind.
+
+
+def descriptors() -> int:
+    """How many files and sockets the process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def other_tasks() -> set[asyncio.Task[Any]]:
+    """All tasks but this one."""
+    current = asyncio.current_task()
+    return {task for task in asyncio.all_tasks() if task is not current}
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for what other tasks bring about."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def settled(measure: Callable[[], int]) -> int:
+    """Wait until a number has stopped changing; give it."""
+    same, last = 0, measure()
+    while same < 30:
+        await asyncio.sleep(0.005)
+        now = measure()
+        same, last = (same + 1 if now == last else 0), now
+    return last
+
+
+@asynccontextmanager
+async def nothing_left() -> AsyncIterator[None]:
+    """Check that the block leaves no descriptor and no task."""
+    before_tasks = other_tasks()
+    await asyncio.get_running_loop().run_in_executor(None, int)  # the loop has its own descriptors by now
+    before = descriptors()
+    yield
+    await until(lambda: other_tasks() <= before_tasks and descriptors() <= before)

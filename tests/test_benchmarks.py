@@ -1,0 +1,164 @@
+"""The benchmarks do what they say: every scenario moves all of its chunks. Nothing is timed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as program
+from benchmarks import chart, files, growth
+from benchmarks.catalogue import GROWTH, ROWS
+from benchmarks.installing import JAVASCRIPT, Folder
+from benchmarks.measuring import load, measure, once
+from benchmarks.results import Results, geometric_mean, save
+from benchmarks.running import QUICK, measure_rows
+from benchmarks.subjects import PEERS, MeasuringError, Subject
+from benchmarks.tables import all_tables, number
+
+CHUNKS = 37
+LIBRARY = ".scenarios:SCENARIOS"
+ROW_NAMES = [row.name for row in ROWS]
+DONE_BY = [(place, row) for place in (LIBRARY, *PEERS.values()) for row in load(place)]
+
+
+@pytest.mark.parametrize(("place", "row"), DONE_BY)
+async def test_all_chunks_arrive(place: str, row: str) -> None:
+    assert await load(place)[row](CHUNKS) == CHUNKS
+
+
+def test_the_library_does_every_row() -> None:
+    assert list(load(LIBRARY)) == ROW_NAMES
+
+
+@pytest.mark.parametrize("place", PEERS.values(), ids=PEERS)
+def test_peers_do_no_other_rows(place: str) -> None:
+    assert set(load(place)) <= set(ROW_NAMES)
+
+
+def test_javascript_has_the_same_scenarios() -> None:
+    text = "".join(
+        path.read_text(encoding="utf-8").partition("export const scenarios = {")[2]
+        for path in sorted(JAVASCRIPT.glob("*.mjs"))
+    )
+    assert set(re.findall(r'^ *"?([a-z0-9-]+)"?: ', text, re.MULTILINE)) == set(ROW_NAMES)
+
+
+async def test_measuring_gives_a_rate_for_each_run() -> None:
+    rates = await measure(load(LIBRARY)["pipe-1"], 1000, 0)
+    assert len(rates) == 3
+    assert min(rates) > 0
+
+
+async def test_measuring_refuses_lost_chunks() -> None:
+    async def lose_one(chunks: int) -> int:
+        return chunks - 1
+
+    with pytest.raises(RuntimeError, match="36 chunks arrived, not 37"):
+        await once(lose_one, CHUNKS)
+
+
+@pytest.mark.parametrize("what", GROWTH)
+async def test_growth_moves_all_chunks(what: str) -> None:
+    for size in GROWTH[what][:2]:
+        scenario, chunks = growth.plan(what, size)
+        assert chunks >= size
+        assert await scenario(size * 10) == size * 10
+
+
+async def test_idle_streams_weigh_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "IDLE_STREAMS", 20)
+    weights = await growth.idle()
+    assert list(weights) == ["ReadableStream", "WritableStream", "TransformStream"]
+    assert min(weights.values()) > 0
+
+
+@pytest.mark.parametrize("way", files.WAYS)
+def test_files_are_copied(way: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(files.CHUNK * 2 + 1))
+    files.WAYS[way](source, target)
+    assert target.read_bytes() == source.read_bytes()
+
+
+class Fixed(Subject):
+    """A subject that always has the same rates."""
+
+    def measure(self, row: str, chunks: int, seconds: float) -> list[float]:
+        if self.kind == "broken":
+            raise MeasuringError("no such class")
+        return [1e6, 4e6, 2e6] if self.kind == "pure" else [8e6]
+
+
+@pytest.fixture
+def results() -> Results:
+    kinds = ["pure", "node", "broken"]
+    subjects = [Fixed(kind, kind, "1.2.3", frozenset(["pipe-1", "from"])) for kind in kinds]
+    found = Results([row for row in ROWS if row.name in ("pipe-1", "from", "tee")], subjects)
+    measure_rows(found, QUICK)
+    return found
+
+
+def test_results_are_medians_and_ratios(results: Results) -> None:
+    assert results.rate("pipe-1", "pure") == 2e6
+    assert results.ratio("pipe-1", "pure", "node") == 0.25
+    assert results.ratios(results.rows, "pure", "node") == [0.25, 0.25]
+    assert results.rate("tee", "pure") is None
+    assert results.ratio("tee", "pure", "node") is None
+    assert results.failures == ["from, broken: no such class", "pipe-1, broken: no such class"]
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([0.5, 2.0]) == pytest.approx(1)
+
+
+def test_tables_say_what_was_found(results: Results) -> None:
+    lines = all_tables(results).splitlines()
+    assert lines[0] == "| million chunks per second | pure 1.2.3 | node 1.2.3 | broken 1.2.3 |"
+    assert "| `pipe_to`, high-water mark 1 | 2 | 8 |  |" in lines
+    assert "| **geometric mean** | 0.25 |  |" in lines
+    assert "| **lowest, piped** | 0.25 |  |" in lines
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), (0.1234, "0.123"), (12.34, "12.3"), (1234.5, "1234")])
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_record_and_chart(results: Results, tmp_path: Path) -> None:
+    record, picture = tmp_path / "results.json", tmp_path / "chart.svg"
+    save(record, results.as_dict())
+    assert json.loads(record.read_text())["rows"]["pipe-1"]["rates"]["pure"]["chunks_per_second"] == 2e6
+    chart.main([str(record), str(picture)])
+    text = picture.read_text(encoding="utf-8")
+    assert "pipe_to, high-water mark 1" in text
+    assert text.startswith("<?xml")
+
+
+def test_folders_know_what_they_were_made_of(tmp_path: Path) -> None:
+    folder = Folder("test", ["1"])
+    folder.path = tmp_path / "folder"
+    folder._stamp = folder.path / "made-of.txt"
+    assert not folder.is_right()
+    folder.clear()
+    folder.finish()
+    assert folder.is_right()
+    folder._digest = Folder("test", ["2"])._digest
+    assert not folder.is_right()
+
+
+def test_command_line() -> None:
+    options = program.parse_arguments(["--rows", "pipe-1,files", "--engines", "checkout,all", "--quick", "-n", "7"])
+    assert options.rows == ["pipe-1", "files"]
+    assert options.engines[:3] == ["checkout", "pure", "compiled"]
+    assert program.amounts_of(options).chunks == 7
+    assert program.amounts_of(options).rounds == 1
+
+
+def test_command_line_refuses_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        program.parse_arguments(["--rows", "pipe-2"])
+    assert "there is no 'pipe-2'" in capsys.readouterr().err

@@ -1,0 +1,107 @@
+"""CompressionStream and DecompressionStream. Compression Standard, https://compression.spec.whatwg.org."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from typing_extensions import Buffer
+
+from ._codecs import make_compressor, make_decompressor
+from ._pulled import Codec, PulledPair
+from ._readable.stream import ReadableStream
+from ._repr import show
+from ._writable.stream import WritableStream
+
+__all__ = ["CompressionFormat", "CompressionStream", "DecompressionStream"]
+
+CompressionFormat: TypeAlias = Literal["brotli", "deflate", "deflate-raw", "gzip", "zstd"]
+
+
+class _GenericTransformStream:
+    """The two sides of a transform. Streams Standard, 9.3.1."""
+
+    __slots__ = ("__weakref__", "_format", "_pair")
+
+    def __init__(self, format: CompressionFormat, codec: Codec) -> None:
+        self._format = format
+        self._pair = PulledPair(codec)
+
+    @property
+    def readable(self) -> ReadableStream[bytes]:
+        """The side that the results come out of: `bytes`, of 64 KiB at most."""
+        return self._pair.readable
+
+    @property
+    def writable(self) -> WritableStream[Buffer]:
+        """The side that chunks are written to: any C-contiguous object with the buffer protocol."""
+        return self._pair.writable
+
+    def __repr__(self) -> str:
+        """Show both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield self._format
+        yield f"from {self._pair.writable!r} to {self._pair.readable!r}"
+
+
+class CompressionStream(_GenericTransformStream):
+    """Compresses bytes. Compression Standard, section 4.
+
+    `format` is "gzip", "deflate" (which is zlib's format), "deflate-raw", "brotli" or "zstd". The last two need an
+    optional package: ``pip install "webstreams[brotli]"``, ``pip install "webstreams[zstd]"`` (none on Python 3.14).
+    `level` is how hard it tries, in the numbers of the format (zlib 0 to 9, Brotli 0 to 11, zstd up to 22); by default
+    the format's own default, which for Brotli is the slowest.
+
+    The high-water marks are those of a transform stream: 1 chunk in `writable`, 0 in `readable`. Nothing is compressed
+    unless somebody reads. More than 16 KiB at once are compressed in a thread, and a chunk that is not `bytes` must not
+    be changed until its write is done. A write of anything but bytes errors both sides with `TypeError`.
+
+    Raises `TypeError` for a format that does not exist or whose package is missing and for a level that is no integer,
+    `ValueError` for a level that the format does not have, `RuntimeError` without a running event loop.
+
+    >>> import asyncio, gzip
+    >>> from webstreams import ReadableStream
+    >>> from webstreams.compression import CompressionStream
+    >>> async def main() -> bytes:
+    ...     source = ReadableStream.from_([b"hello ", b"world"])
+    ...     return b"".join([chunk async for chunk in source.pipe_through(CompressionStream("gzip"))])
+    >>> gzip.decompress(asyncio.run(main()))
+    b'hello world'
+    """
+
+    __slots__ = ()
+
+    def __init__(self, format: CompressionFormat, *, level: int | None = None) -> None:
+        super().__init__(format, make_compressor(format, level))
+
+
+class DecompressionStream(_GenericTransformStream):
+    """Decompresses bytes. Compression Standard, section 5.
+
+    `format` is as for `CompressionStream`. What comes out is bounded: each read makes one piece of at most 64 KiB,
+    however much is in a chunk, and while nobody reads nothing more is decompressed. A write is done when everything
+    that its chunk holds has been read. More than 16 KiB at once are decompressed in a thread.
+
+    Both sides are errored with `TypeError` when the data is corrupt (with the codec's own error as its `__cause__`),
+    when it ends too early, and when there is more data behind its end; so "gzip" takes one member only, as the Standard
+    says. "zstd", which the Standard does not have, takes any number of frames (RFC 8878).
+
+    Raises `TypeError` for a format that does not exist or whose package is missing, `RuntimeError` without a running
+    event loop.
+
+    >>> import asyncio, gzip
+    >>> from webstreams import ReadableStream
+    >>> from webstreams.compression import DecompressionStream
+    >>> async def main() -> bytes:
+    ...     source = ReadableStream.from_([gzip.compress(b"hello")])
+    ...     return b"".join([chunk async for chunk in source.pipe_through(DecompressionStream("gzip"))])
+    >>> asyncio.run(main())
+    b'hello'
+    """
+
+    __slots__ = ()
+
+    def __init__(self, format: CompressionFormat) -> None:
+        super().__init__(format, make_decompressor(format))

@@ -1,0 +1,200 @@
+"""TextEncoderStream and TextDecoderStream of the Encoding Standard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from typing_extensions import Buffer
+
+from ._buffer import is_bytes_like
+from ._decoders import UTF_8, TextDecoder, as_bytes, encoding_name
+from ._readable.stream import ReadableStream
+from ._repr import show, summary
+from ._transform.controller import TransformStreamDefaultController
+from ._transform.stream import TransformStream
+from ._writable.stream import WritableStream
+
+
+class TextEncoderStream:
+    """Turns text into UTF-8: `str` chunks written to `writable` come out of `readable` as `bytes`. Encoding Standard,
+    7.4.
+
+    A surrogate pair is one character, also if its halves are in two chunks; a surrogate on its own becomes U+FFFD.
+    An empty chunk gives none. A chunk that is no `str` is converted by ``str()``, and what that raises errors both
+    sides; a bytes-like one is a `TypeError`, for it is no text.
+
+    Raises `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> from webstreams.encoding import TextEncoderStream
+    >>> async def main():
+    ...     words = ReadableStream.from_(["sm\u00f8r", "br\u00f8d"])
+    ...     async for chunk in words.pipe_through(TextEncoderStream()):
+    ...         print(chunk)
+    >>> asyncio.run(main())
+    b'sm\\xc3\\xb8r'
+    b'br\\xc3\\xb8d'
+    """
+
+    __slots__ = ("__weakref__", "_transform")
+
+    def __init__(self) -> None:
+        self._transform: TransformStream[str, bytes] = TransformStream(_Encoding())
+
+    @property
+    def encoding(self) -> str:
+        """The string "utf-8"."""
+        return UTF_8
+
+    @property
+    def readable(self) -> ReadableStream[bytes]:
+        """The side that the bytes come out of."""
+        return self._transform.readable
+
+    @property
+    def writable(self) -> WritableStream[str]:
+        """The side that text is written to."""
+        return self._transform.writable
+
+    def __repr__(self) -> str:
+        """Show both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"from {summary(self._transform._writable)} to {summary(self._transform._readable)}"
+
+
+class TextDecoderStream:
+    """Turns bytes into text: bytes-like chunks written to `writable` come out of `readable` as `str`. Encoding
+    Standard, 7.3.
+
+    `label` is any label of the Encoding Standard; None is UTF-8. UTF-8 and UTF-16 need nothing else, all others the
+    extra "encodings" of this package. A character that is split between chunks comes out when it is complete, and a
+    chunk that completes none gives none. Invalid bytes become U+FFFD, as many as the Standard says; with `fatal` they
+    are a `TypeError`, which errors both sides and tells the encoding and the position. The byte order mark of UTF-8 and
+    UTF-16 is left out, unless `ignore_bom` is set: then it is a character like others. A chunk that is not bytes-like
+    is a `TypeError`.
+
+    Raises `ValueError` for an unknown label, `TypeError` for one that is no `str`; `RuntimeError` when no event loop
+    runs in this thread.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> from webstreams.encoding import TextDecoderStream
+    >>> async def main():
+    ...     pieces = ReadableStream.from_([b"caf\\xc3", b"\\xa9 cr\\xc3\\xa8me", b"\\xff"])
+    ...     async for text in pieces.pipe_through(TextDecoderStream()):
+    ...         print(ascii(text))
+    >>> asyncio.run(main())
+    'caf'
+    '\\xe9 cr\\xe8me'
+    '\\ufffd'
+    """
+
+    __slots__ = ("__weakref__", "_encoding", "_fatal", "_ignore_bom", "_transform")
+
+    def __init__(self, label: str | None = UTF_8, *, fatal: bool = False, ignore_bom: bool = False) -> None:
+        self._encoding = encoding_name(label)
+        self._fatal = bool(fatal)
+        self._ignore_bom = bool(ignore_bom)
+        # Only the transformer has the decoder: it is freed as soon as the stream is cancelled, aborted or errored.
+        decoding = _Decoding(TextDecoder(self._encoding, self._fatal, self._ignore_bom))
+        self._transform: TransformStream[Buffer, str] = TransformStream(decoding)
+
+    @property
+    def encoding(self) -> str:
+        """The name of the encoding, in lower case."""
+        return self._encoding
+
+    @property
+    def fatal(self) -> bool:
+        """Whether invalid bytes are an error."""
+        return self._fatal
+
+    @property
+    def ignore_bom(self) -> bool:
+        """Whether a byte order mark is a character like others."""
+        return self._ignore_bom
+
+    @property
+    def readable(self) -> ReadableStream[str]:
+        """The side that the text comes out of."""
+        return self._transform.readable
+
+    @property
+    def writable(self) -> WritableStream[Buffer]:
+        """The side that bytes are written to."""
+        return self._transform.writable
+
+    def __repr__(self) -> str:
+        """Show the encoding and both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        options = (" fatal" if self._fatal else "") + (" ignore_bom" if self._ignore_bom else "")
+        yield self._encoding + options
+        yield f"from {summary(self._transform._writable)} to {summary(self._transform._readable)}"
+
+
+class _Encoding:
+    """The transformer of a `TextEncoderStream`."""
+
+    __slots__ = ("_leading",)
+
+    def __init__(self) -> None:
+        # The leading surrogate that ended the last chunk.
+        self._leading = ""
+
+    def transform(self, chunk: Any, controller: TransformStreamDefaultController[bytes]) -> None:
+        """Encode and enqueue a chunk."""
+        text = self._leading + _as_text(chunk)
+        self._leading = ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._leading = text[-1]
+            text = text[:-1]
+        if text:
+            controller.enqueue(_encode(text))
+
+    def flush(self, controller: TransformStreamDefaultController[bytes]) -> None:
+        """Encode and flush."""
+        if self._leading:
+            controller.enqueue(_encode(self._leading))
+
+
+class _Decoding:
+    """The transformer of a `TextDecoderStream`."""
+
+    __slots__ = ("__weakref__", "_decoder")
+
+    def __init__(self, decoder: TextDecoder) -> None:
+        self._decoder = decoder
+
+    def transform(self, chunk: Buffer, controller: TransformStreamDefaultController[str]) -> None:
+        """Decode and enqueue a chunk."""
+        text = self._decoder.decode(as_bytes(chunk))
+        if text:
+            controller.enqueue(text)
+
+    def flush(self, controller: TransformStreamDefaultController[str]) -> None:
+        """Flush and enqueue."""
+        text = self._decoder.decode(b"", final=True)
+        if text:
+            controller.enqueue(text)
+
+
+def _as_text(chunk: Any) -> str:
+    if isinstance(chunk, str):
+        return chunk
+    if is_bytes_like(chunk):
+        raise TypeError(f"a chunk of text must be a str, not {type(chunk).__name__}")
+    return str(chunk)
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # UTF-16 puts the halves of a pair together, and replaces those that are alone.
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

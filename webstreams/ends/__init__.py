@@ -1,0 +1,47 @@
+"""Ends: streams over files, sockets, processes, HTTP and other things that programs read and write."""
+
+from .asgi import asgi_request_body, asgi_response, send_response
+from .asyncio_streams import as_stream_reader, as_stream_writer, from_stream_reader, to_stream_writer
+from .http import from_response, to_request_body
+from .iterables import as_blocking_iterable, from_blocking_iterable, generator_transform, to_callable, to_generator
+from .object_streams import (
+    as_byte_stream,
+    as_object_stream,
+    from_byte_stream,
+    from_object_stream,
+    to_byte_stream,
+    to_object_stream,
+)
+from .queues import from_queue, to_queue
+from .sockets import Connection, ConnectionServer, connect_tcp, connect_unix, serve_tcp, serve_unix
+
+__all__ = [
+    "Connection",
+    "ConnectionServer",
+    "as_blocking_iterable",
+    "as_byte_stream",
+    "as_object_stream",
+    "as_stream_reader",
+    "as_stream_writer",
+    "asgi_request_body",
+    "asgi_response",
+    "connect_tcp",
+    "connect_unix",
+    "from_blocking_iterable",
+    "from_byte_stream",
+    "from_object_stream",
+    "from_queue",
+    "from_response",
+    "from_stream_reader",
+    "generator_transform",
+    "send_response",
+    "serve_tcp",
+    "serve_unix",
+    "to_byte_stream",
+    "to_callable",
+    "to_generator",
+    "to_object_stream",
+    "to_queue",
+    "to_request_body",
+    "to_stream_writer",
+]

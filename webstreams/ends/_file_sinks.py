@@ -1,0 +1,202 @@
+"""The sink over a file: a new one that gets its name when it is complete, or one that is written in place."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Literal
+from weakref import finalize
+
+from ._bytes import PIECE, view_of, write_fully
+from ._gate import Gate
+from ._thread_ends import ThreadSink
+
+Mode = Literal["replace", "create", "append"]
+
+# How much of a new file may wait for the thread (bytes).
+WRITE_BEHIND: Final = 4 * PIECE
+# How often to look whether a FIFO has got a reader (seconds).
+FIFO_INTERVAL: Final = 0.02
+# How file systems tell that they have no hard links.
+NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+
+class FileSink(ThreadSink):
+    """Writes a file. Everything but `interrupt` happens in threads."""
+
+    def __init__(self, path: str, mode: Mode, fsync: bool) -> None:
+        super().__init__()
+        self._path = path
+        self._mode = mode
+        self._fsync = fsync
+        if mode != "append":  # nobody sees what is written before the end
+            self.behind = WRITE_BEHIND
+        # Where the file is in the end: the name, or what it links to.
+        self._target = path
+        self._file: io.FileIO | None = None
+        # The name of a file that is not complete.
+        self._temporary: str | None = None
+        self._finalizer: finalize[..., Any] | None = None
+        # Writing to a FIFO or a terminal can wait for long.
+        self._gate: Gate | None = None
+        self._is_interrupted = False
+
+    def open(self) -> None:
+        """Begin a new file, or open what is written in place."""
+        try:
+            old = os.stat(self._path)
+        except FileNotFoundError:
+            old = None
+        if self._mode == "create":
+            if os.path.lexists(self._path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+            self._open_new(None)
+        elif self._mode == "append" or (old is not None and not stat.S_ISREG(old.st_mode)):
+            self._open_in_place(old)
+        else:
+            self._target = os.path.realpath(self._path)
+            self._open_new(old)
+
+    def put(self, chunk: Any) -> None:
+        """Write all of a chunk."""
+        write_fully(self._write, view_of(chunk))
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        assert self._file is not None
+        if self._fsync:
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if self._temporary is not None:
+            if self._mode == "create":
+                _rename_to_new(self._temporary, self._target)
+            else:
+                os.replace(self._temporary, self._target)
+            self._temporary = None
+            if self._fsync:
+                _sync_directory(self._target)
+        self.discard()
+
+    def discard(self) -> None:
+        """Close the file and remove it, unless it is complete or was written in place."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        if self._temporary is not None:
+            _remove(self._temporary, os.getpid())
+            self._temporary = None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if self._gate is not None:
+            self._gate.close()
+
+    def interrupt(self) -> None:
+        """End the waiting for the other end of a FIFO, or for a terminal."""
+        self._is_interrupted = True
+        if self._gate is not None:
+            self._gate.interrupt()
+
+    def _call(self, method: Callable[..., None], *args: Any) -> None:
+        try:
+            super()._call(method, *args)
+        except OSError as error:
+            error.filename, error.filename2 = self._path, None  # not the temporary name
+            raise
+
+    # A new file.
+
+    def _open_new(self, old: os.stat_result | None) -> None:
+        if old is not None and not os.access(self._target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
+        directory, name = os.path.split(self._target)
+        temporary = os.path.join(directory, f".{name[:32]}.{secrets.token_hex(6)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777)
+        self._temporary = temporary
+        self._finalizer = finalize(self, _remove, temporary, os.getpid())
+        self._file = open(descriptor, "wb", buffering=0)
+        if old is not None:
+            _take_over(descriptor, old)
+
+    # In place.
+
+    def _open_in_place(self, old: os.stat_result | None) -> None:
+        flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        if self._mode == "append":
+            flags |= os.O_APPEND | os.O_CREAT
+        if old is not None and stat.S_ISFIFO(old.st_mode):
+            descriptor = self._open_fifo(flags)
+        else:
+            descriptor = os.open(self._path, flags, 0o666)
+        self._file = open(descriptor, "wb", buffering=0)
+        if self._file.isatty():
+            self._make_gate()
+
+    def _open_fifo(self, flags: int) -> int:
+        gate = self._make_gate()
+        while True:
+            try:
+                return os.open(self._path, flags)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+            gate.pause(FIFO_INTERVAL)  # nobody reads it yet
+
+    def _make_gate(self) -> Gate:
+        self._gate = Gate()
+        if self._is_interrupted:
+            self._gate.interrupt()
+        return self._gate
+
+    def _write(self, view: memoryview) -> int | None:
+        assert self._file is not None
+        if self._gate is not None:
+            self._gate.wait_writable(self._file.fileno())
+        return self._file.write(view)
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Give a new file the owner, as far as that is allowed, and the permissions of the one that it will replace."""
+    if not hasattr(os, "fchown"):
+        return
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _rename_to_new(temporary: str, path: str) -> None:
+    """Rename a file, but never over another: FileExistsError."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        os.rename(temporary, path)
+    else:
+        os.unlink(temporary)
+
+
+def _remove(temporary: str, process: int) -> None:
+    """Remove a file that was not completed; not in a process that was forked off its writer's."""
+    if os.getpid() == process:
+        with suppress(OSError):
+            os.unlink(temporary)
+
+
+def _sync_directory(path: str) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

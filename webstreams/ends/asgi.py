@@ -1,0 +1,312 @@
+"""ASGI servers: the body of a request as a byte stream, and a stream as the body of a response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from errno import ECONNRESET
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
+
+from typing_extensions import Buffer
+
+from .._readable.stream import ReadableStream
+from .._strategy import ByteLengthQueuingStrategy
+from .._writable.controller import WritableStreamDefaultController
+from .._writable.stream import WritableStream
+from ._chunks import ChunkSource
+
+__all__ = ["asgi_request_body", "asgi_response", "send_response"]
+
+Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+Send: TypeAlias = Callable[[Any], Awaitable[object]]
+Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]"
+
+# The queue of a response (bytes).
+HIGH_WATER_MARK: Final = 64 * 1024
+
+
+class _Request:
+    """What has become of a request. The stream of its body and the watcher of its client take turns to receive.
+
+    It does not know `receive`: it is the value of a weak dictionary with that as the key.
+    """
+
+    def __init__(self) -> None:
+        # Why there will be no more messages, once the client has left or the server has failed.
+        self.left: Exception | None = None
+        # Somebody has asked for the body.
+        self.has_reader = False
+        # The body is at its end.
+        self.is_complete = False
+        # The body is thrown away.
+        self.is_discarded = False
+        # Nobody reads the body (any more).
+        self.is_free = asyncio.Event()
+        self.is_free.set()
+
+    async def next_chunk(self, receive: Receive) -> bytes | None:
+        """Receive a part of the body, None at its end; raises `left`."""
+        if self.is_complete:
+            return None
+        message = await self._next_message(receive)
+        self.is_complete = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    async def watch(self, receive: Receive) -> Exception:
+        """Give `left`, as soon as the client has left. A body that nobody reads is thrown away meanwhile."""
+        await asyncio.sleep(0)  # so that whoever wants the body can say so
+        while self.left is None:
+            if not self.is_free.is_set():
+                await self.is_free.wait()
+                continue
+            self.is_discarded = not self.has_reader
+            with suppress(Exception):  # it is in `left`
+                await self._next_message(receive)
+        return self.left
+
+    async def _next_message(self, receive: Receive) -> Mapping[str, Any]:
+        try:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError(ECONNRESET, "the client has left")
+        except Exception as error:
+            self.left = error
+            self.is_free.set()
+            raise
+        return message
+
+
+_requests: WeakKeyDictionary[Receive, _Request] = WeakKeyDictionary()
+
+
+def _request_of(receive: Receive) -> _Request:
+    """Give the request that `receive` belongs to."""
+    if not callable(receive):
+        raise TypeError(f"receive must be what the server gave to the application, not {receive!r}")
+    try:
+        return _requests.setdefault(receive, _Request())
+    except TypeError:  # there are no weak references to it
+        return _Request()
+
+
+def asgi_request_body(receive: Receive) -> ReadableStream[bytes]:
+    """Make a byte stream of the body of a request, from the `receive` that the server gave to the application.
+
+    ``receive()`` is called when the stream is read and at no other time, so a slow reader slows the client down, as
+    far as the server does it. A read gets at most 64 KiB. When the client leaves before the end, reading raises
+    `ConnectionResetError`; an exception of ``receive()`` is raised as it is. ``cancel()`` ends the reading; what is
+    done with the rest of the body is up to the server. It can go on at the same time as `asgi_response` and
+    `send_response`, when those are given the same `receive`: cancel a body that you do not read to its end, or they
+    do not notice that the client has left.
+
+    Raises `TypeError` for what cannot be called, and `RuntimeError` when the body has a stream already, and when it is
+    thrown away because a response with the same `receive` began before.
+
+    >>> import asyncio
+    >>> async def receive() -> dict[str, object]:  # stands for a server
+    ...     return {"type": "http.request", "body": b"slow and steady", "more_body": False}
+    >>> async def main() -> None:
+    ...     async for chunk in asgi_request_body(receive):
+    ...         print(chunk)
+    >>> asyncio.run(main())
+    b'slow and steady'
+    """
+    request = _request_of(receive)
+    if request.has_reader:
+        raise RuntimeError("the body of this request has a stream already")
+    if request.is_discarded:
+        raise RuntimeError("the response has begun, and the body of the request is thrown away")
+    stream = ReadableStream(_BodySource(request, receive))
+    request.has_reader = True
+    request.is_free.clear()
+    return stream
+
+
+class _BodySource(ChunkSource):
+    """The underlying source over ``receive()``."""
+
+    def __init__(self, request: _Request, receive: Receive) -> None:
+        super().__init__()
+        self._request = request
+        self._receive = receive
+
+    async def next_chunk(self) -> bytes | None:
+        return await self._request.next_chunk(self._receive)
+
+    async def release(self, *, early: bool) -> None:
+        self._request.is_free.set()
+
+
+def asgi_response(
+    send: Send, *, receive: Receive | None = None, status: int | None = 200, headers: Headers = ()
+) -> WritableStream[Buffer]:
+    """Make a writable stream of the body of a response, from the `send` that the server gave to the application.
+
+    `status` and `headers` are sent with the first chunk, or when the stream is closed: as long as nothing was
+    written, the application can still send another response. With ``status=None`` it has sent
+    ``http.response.start`` itself.
+
+    The stream takes bytes-like chunks and asks for at most 64 KiB ahead; ``send()`` waits while the client is slow.
+    Closing it completes the response. Aborting it sends nothing more: let the application raise or return after that,
+    so that the server breaks the connection off and the client does not take the part for the whole.
+
+    Most servers do not tell in ``send()`` that the client has left. With `receive` the stream is errored with
+    `ConnectionResetError` as soon as the server tells, so that a pipe into it cancels its source. A request body that
+    has no `asgi_request_body` by then is thrown away. An exception of ``send()`` errors the stream as it is.
+
+    Raises `TypeError` and `ValueError` for a status and headers that there cannot be.
+
+    >>> import asyncio
+    >>> async def send(message: dict[str, object]) -> None:  # stands for a server
+    ...     print(message)
+    >>> async def main() -> None:
+    ...     response = asgi_response(send, headers={"Content-Type": "text/plain"})
+    ...     await ReadableStream.from_([b"steady"]).pipe_to(response)
+    >>> asyncio.run(main())
+    {'type': 'http.response.start', 'status': 200, 'headers': [(b'content-type', b'text/plain')]}
+    {'type': 'http.response.body', 'body': b'steady', 'more_body': True}
+    {'type': 'http.response.body', 'body': b'', 'more_body': False}
+    """
+    return _writable(_ResponseSink(send, receive, _start_message(status, headers)))
+
+
+async def send_response(
+    scope: Mapping[str, Any],
+    receive: Receive,
+    send: Send,
+    stream: ReadableStream[Buffer],
+    *,
+    status: int = 200,
+    headers: Headers = (),
+) -> bool:
+    """Send a stream of bytes-like chunks as the response, with what the server gave to the application.
+
+    True when the server has taken everything. False when the client left before: then the stream is cancelled at
+    once, with a `ConnectionResetError` as the reason, even while the server waits for the client or the stream for its
+    next chunk. For the answer to a HEAD request the stream is cancelled too, and head and status are sent.
+
+    An error of the stream is raised. If it comes before the first chunk nothing was sent; else leave the application
+    with it, so that the server breaks the connection off. Cancelling the task cancels the stream. `status` and
+    `headers` are sent as by `asgi_response`, which also tells what becomes of the body of the request.
+
+    Raises `TypeError` for a stream that is locked or none, and `ValueError` for a scope that is not of HTTP.
+
+    >>> import asyncio
+    >>> async def application(scope, receive, send) -> None:
+    ...     stream = ReadableStream.from_([b"slow ", b"and ", b"steady"])
+    ...     await send_response(scope, receive, send, stream, headers={"Content-Type": "text/plain"})
+    >>> async def receive() -> dict[str, object]:  # stands for a server whose client stays
+    ...     return await asyncio.Future()
+    >>> async def send(message: dict[str, object]) -> None:
+    ...     print(message.get("body", message["type"]))
+    >>> asyncio.run(application({"type": "http", "method": "GET"}, receive, send))
+    http.response.start
+    b'slow '
+    b'and '
+    b'steady'
+    b''
+    """
+    if not isinstance(stream, ReadableStream):
+        raise TypeError(f"send_response() needs a ReadableStream, not {type(stream).__name__}")
+    if stream.locked:
+        raise TypeError("cannot send the stream: it is locked")
+    if scope["type"] != "http":
+        raise ValueError(f"only an HTTP request has a response, not the scope {scope['type']!r}")
+    sink = _ResponseSink(send, receive, _start_message(status, headers))
+    if scope["method"] == "HEAD":
+        await stream.cancel()
+        stream = ReadableStream.from_([])
+    try:
+        await stream.pipe_to(_writable(sink))
+    except Exception as error:
+        if error is not sink.request.left or not isinstance(error, OSError):
+            raise
+        return False
+    return True
+
+
+def _writable(sink: _ResponseSink) -> WritableStream[Buffer]:
+    return WritableStream(sink, ByteLengthQueuingStrategy(high_water_mark=HIGH_WATER_MARK))
+
+
+class _ResponseSink:
+    """The underlying sink over ``send()``."""
+
+    def __init__(self, send: Send, receive: Receive | None, start: dict[str, Any] | None) -> None:
+        if not callable(send):
+            raise TypeError(f"send must be what the server gave to the application, not {send!r}")
+        self.request = _Request() if receive is None else _request_of(receive)
+        self._send = send
+        self._receive = receive
+        self._start = start
+        self._watching: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[Any] | None = None
+
+    def start(self, controller: WritableStreamDefaultController) -> None:
+        if self._receive is not None:
+            self._watching = asyncio.create_task(self._watch(self._receive, controller))
+
+    async def write(self, chunk: Buffer, controller: WritableStreamDefaultController) -> None:
+        data = chunk if isinstance(chunk, bytes) else bytes(memoryview(chunk))
+        if data:
+            await self._send_all({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def close(self) -> None:
+        await self._stop_watching()  # servers say that the client has left when the response is complete
+        await self._send_all({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def abort(self, reason: object) -> None:
+        await self._stop_watching()
+
+    async def _send_all(self, message: dict[str, Any]) -> None:
+        """Send a message, after the one that starts the response."""
+        self._writing = asyncio.current_task()
+        try:
+            if self._start is not None:
+                start, self._start = self._start, None
+                await self._send(start)
+            await self._send(message)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._watching is not None:
+                self._watching.cancel()
+            if isinstance(error, asyncio.CancelledError) and self.request.left is not None:
+                raise self.request.left from None
+            if isinstance(error, OSError):  # this is how a server tells that the client has left
+                self.request.left = self.request.left or error
+            raise
+        finally:
+            self._writing = None
+
+    async def _watch(self, receive: Receive, controller: WritableStreamDefaultController) -> None:
+        controller.error(await self.request.watch(receive))
+        if self._writing is not None:
+            self._writing.cancel()
+
+    async def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+
+
+def _start_message(status: int | None, headers: Headers) -> dict[str, Any] | None:
+    """Check and give ``http.response.start``."""
+    if status is None:
+        return None
+    if not isinstance(status, int):
+        raise TypeError(f"status must be a number, not {status!r}")
+    if not 200 <= status <= 599:
+        raise ValueError(f"status must be from 200 to 599, not {status}")
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    fields = [(_header_bytes(name).lower(), _header_bytes(value)) for name, value in pairs]
+    return {"type": "http.response.start", "status": status, "headers": fields}
+
+
+def _header_bytes(text: str | bytes) -> bytes:
+    if not isinstance(text, (str, bytes)):
+        raise TypeError(f"names and values of headers must be text or bytes, not {text!r}")
+    data = text.encode("latin-1") if isinstance(text, str) else text
+    if any(each in data for each in (b"\r", b"\n", b"\0")):
+        raise ValueError(f"a header must not have line ends in it: {text!r}")
+    return data

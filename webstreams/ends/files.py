@@ -1,0 +1,106 @@
+"""Files: read as a byte stream, and written by a stream that never shows a half-written file."""
+
+from __future__ import annotations
+
+import math
+import os
+from operator import index
+from typing import SupportsIndex, get_args
+
+from typing_extensions import Buffer
+
+from .._readable.stream import ReadableStream
+from .._writable.stream import WritableStream
+from ._bytes import PIECE, bytes_strategy
+from ._file_sinks import FileSink, Mode
+from ._file_sources import FileSource, FollowedFileSource, TruncatedFileError
+
+__all__ = ["TruncatedFileError", "read_file", "write_file"]
+
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def read_file(
+    path: Path,
+    *,
+    start: SupportsIndex = 0,
+    end: SupportsIndex | None = None,
+    follow: bool = False,
+    chunk_size: SupportsIndex = PIECE,
+    interval: float = 0.1,
+) -> ReadableStream[bytes]:
+    """Read a file as a byte stream, from the byte `start` up to the byte `end` (exclusive; by default all).
+
+    - A default reader gets `bytes`, at most `chunk_size` at a time; a BYOB reader has its own memory filled, without
+      a copy. Nothing is read before somebody reads, and at most 256 KiB (or one chunk, if that is more) ahead.
+    - The file is opened by the first read, and closed when the stream is at its end, fails or is cancelled. All this
+      happens in threads.
+    - What the system reports comes out of the read as the `OSError` that it is (`FileNotFoundError`, ...). A file that
+      ends before `end`, or that was made shorter than it was when it was opened, is a `TruncatedFileError` (which is
+      an `OSError` and an `EOFError`), after the last byte.
+    - With `follow` the end of the file is not the end of the stream, as with ``tail -F``: every `interval` seconds
+      there is a look whether there is more. When the file is made shorter, or another takes its name, reading goes on
+      at the beginning; while nothing has the name, it waits. The stream ends at `end`, if that is given, or at once by
+      ``cancel()``.
+    - A FIFO or a terminal is read until its other end is closed (with `follow`, the next writer is waited for). It can
+      be cancelled while it waits.
+
+    Raises `TypeError` for arguments of other types, and `ValueError` for a negative `start`, an `end` before `start`,
+    a `chunk_size` below 1, and an `interval` that is not above 0.
+
+    >>> import asyncio, tempfile
+    >>> async def main() -> None:
+    ...     with tempfile.TemporaryDirectory() as directory:
+    ...         writer = write_file(f"{directory}/name").get_writer()
+    ...         await writer.write(b"slow and steady")
+    ...         await writer.close()
+    ...         async for chunk in read_file(f"{directory}/name", start=5, end=8):
+    ...             print(chunk)
+    >>> asyncio.run(main())
+    b'and'
+    """
+    first, last, size = index(start), None if end is None else index(end), index(chunk_size)
+    if first < 0:
+        raise ValueError(f"start must not be negative, is {first}")
+    if last is not None and last < first:
+        raise ValueError(f"end must not be before start, byte {first}, is {last}")
+    if size < 1:
+        raise ValueError(f"chunk_size must be at least 1, is {size}")
+    if not 0 < interval < math.inf:
+        raise ValueError(f"interval must be a number of seconds above 0, is {interval!r}")
+    source = (FollowedFileSource if follow else FileSource)(os.fspath(path), first, last, size)
+    source.interval = interval
+    return ReadableStream(source)
+
+
+def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> WritableStream[Buffer]:
+    """Write a file. No other program ever sees a part of it under its name, unless `mode` is "append".
+
+    - ``mode="replace"`` writes a new file in the same directory, which takes the name, and the place of the file that
+      had it, when the stream is closed. It gets the permissions of the old file (and its owner, if that is allowed),
+      or those that the umask leaves to a new one. A symbolic link stays, and what it links to is replaced.
+    - ``mode="create"`` does the same for a name that must not exist: `FileExistsError`, at the beginning or from
+      ``close()`` if somebody else was faster.
+    - ``mode="append"`` writes behind what the file has; it is made if there is none. Each chunk is there when it is
+      written, and stays when the stream is aborted: what others appended meanwhile could not be told from it.
+    - When a write fails (a full disk is an `OSError` with the errno ``ENOSPC``), the stream is aborted, or it is
+      dropped, the new file is removed and the old one stays as it was.
+    - With `fsync`, ``close()`` waits until the file and its name are safe on the disk.
+    - What is no regular file (a FIFO, a terminal, ``/dev/null``) is written to directly, whatever replaces.
+
+    A chunk is any bytes-like object, written completely, in a thread; ``write()`` is done when the system has taken it.
+    The file is opened at once: the first write waits for it and tells what is wrong. Errors are the `OSError` of the
+    system, with `path` as `filename`. Raises `TypeError` for a `path` that is none, `ValueError` for another `mode`.
+
+    >>> import asyncio, os, tempfile
+    >>> from webstreams import ReadableStream
+    >>> async def main() -> None:
+    ...     with tempfile.TemporaryDirectory() as directory:
+    ...         await ReadableStream.from_([b"slow ", b"and ", b"steady"]).pipe_to(write_file(f"{directory}/name"))
+    ...         print(os.listdir(directory), open(f"{directory}/name").read())
+    >>> asyncio.run(main())
+    ['name'] slow and steady
+    """
+    if mode not in get_args(Mode):
+        raise ValueError(f'mode must be "replace", "create" or "append", not {mode!r}')
+    return WritableStream(FileSink(os.fsdecode(path), mode, fsync), bytes_strategy())

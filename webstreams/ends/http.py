@@ -1,0 +1,211 @@
+"""HTTP clients: the body of a response as a byte stream, and a stream as the body of a request.
+
+httpx, httpx2 and aiohttp are recognised by what their objects can do; none of them is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any, Final, Protocol, Self
+from weakref import finalize
+
+from typing_extensions import Buffer
+
+from .._promise import Promise
+from .._readable.stream import ReadableStream
+from ._chunks import PIECE, ChunkSource
+
+__all__ = ["RequestBody", "from_response", "to_request_body"]
+
+
+class HttpxResponse(Protocol):
+    """What is needed of a response of httpx or httpx2."""
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+    async def aclose(self) -> None: ...
+
+
+class ReadsChunks(Protocol):
+    """What is needed of the `content` of a response of aiohttp."""
+
+    async def read(self, n: int = -1) -> bytes: ...
+
+
+class AiohttpResponse(Protocol):
+    """What is needed of a response of aiohttp."""
+
+    @property
+    def content(self) -> ReadsChunks: ...
+    def close(self) -> None: ...
+    def release(self) -> Any: ...
+
+
+def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = True) -> ReadableStream[bytes]:
+    """Make a byte stream of the body of a response that httpx, httpx2 or aiohttp has begun to receive.
+
+    With httpx that is a response of ``client.stream(...)`` or ``client.send(request, stream=True)``, with aiohttp any
+    response. The stream takes the body over: nothing else may read it.
+
+    - A read gets at most 64 KiB, and the socket is read when the stream is: a slow reader slows the server down.
+    - The end of the body gives the connection back to the client, before the reader sees the end.
+    - ``cancel()`` closes the connection at once.
+    - When the connection is lost or the body is not what its headers say, reading raises the exception of the client
+      as it is (``httpx.RemoteProtocolError``, ``aiohttp.ClientPayloadError``, ...), and the connection is closed.
+
+    `decoded` tells whether the content coding (``Content-Encoding: gzip``) is undone by the client. httpx undoes a
+    whole chunk at a time, however large it gets: of servers that you do not trust take ``decoded=False`` and a
+    `DecompressionStream`. aiohttp decides it for a session: ``ClientSession(auto_decompress=False)``.
+
+    Raises `TypeError` for what is no such response and for a response of a synchronous client, and `ValueError` for
+    ``decoded=False`` with aiohttp and for an aiohttp response whose body was read already.
+
+    >>> import asyncio, httpx
+    >>> async def main() -> None:
+    ...     transport = httpx.MockTransport(lambda request: httpx.Response(200, content=b"slow and steady"))
+    ...     async with httpx.AsyncClient(transport=transport) as client:
+    ...         async with client.stream("GET", "http://example.org/") as response:
+    ...             async for chunk in from_response(response):
+    ...                 print(chunk)
+    >>> asyncio.run(main())
+    b'slow and steady'
+    """
+    candidate: Any = response
+    if hasattr(candidate, "aiter_raw") and hasattr(candidate, "aclose"):
+        if not isinstance(getattr(candidate, "stream", candidate.aiter_raw), AsyncIterable):
+            raise TypeError("the response of a synchronous client cannot be read in an event loop: use AsyncClient")
+        return ReadableStream(_HttpxBody(candidate, decoded))
+    content: Any = getattr(candidate, "content", None)
+    if not all(hasattr(*each) for each in ((content, "read"), (candidate, "close"), (candidate, "release"))):
+        raise TypeError(f"from_response() needs a response of httpx or aiohttp, not {type(candidate).__name__}")
+    if not decoded:
+        raise ValueError("aiohttp decodes for a whole session: make it with auto_decompress=False")
+    if getattr(content, "total_bytes", 0) and content.at_eof():
+        raise ValueError("the body of this response was read already")
+    return ReadableStream(_AiohttpBody(candidate))
+
+
+class _HttpxBody(ChunkSource):
+    """The underlying source over a response of httpx or httpx2."""
+
+    def __init__(self, response: HttpxResponse, decoded: bool) -> None:
+        super().__init__()
+        self._response = response
+        self._chunks = response.aiter_bytes() if decoded else response.aiter_raw()
+        # httpx has no finalizers: a response that nobody closes would keep its connection for ever.
+        self._finalize = finalize(self, _close_dropped, response, asyncio.get_running_loop())
+        self._finalize.atexit = False
+
+    async def next_chunk(self) -> bytes | None:
+        return await anext(self._chunks, None)
+
+    async def release(self, *, early: bool) -> None:
+        self._finalize.detach()
+        await self._response.aclose()
+        if early and hasattr(self._chunks, "aclose"):
+            await self._chunks.aclose()
+
+
+def _close_dropped(response: HttpxResponse, loop: asyncio.AbstractEventLoop) -> None:
+    if getattr(response, "is_closed", False) or loop.is_closed():
+        return
+    loop.call_soon_threadsafe(_close_soon, response)
+    warnings.warn(f"the body of {response!r} was dropped unread: cancel the stream", ResourceWarning, stacklevel=1)
+
+
+def _close_soon(response: HttpxResponse) -> None:
+    Promise.resolve(response.aclose())
+
+
+class _AiohttpBody(ChunkSource):
+    """The underlying source over a response of aiohttp."""
+
+    def __init__(self, response: AiohttpResponse) -> None:
+        super().__init__()
+        self._response = response
+
+    async def next_chunk(self) -> bytes | None:
+        return await self._response.content.read(PIECE) or None
+
+    async def release(self, *, early: bool) -> None:
+        if early:
+            self._response.close()
+        else:
+            self._response.release()
+
+
+# Requests.
+
+_SENT: Final = "a stream can be sent once: make a new one for each attempt (a redirect, a retry)"
+
+
+class RequestBody:
+    """The chunks of a stream, for a client to send; made by `to_request_body`."""
+
+    __slots__ = ("__weakref__", "_chunks", "_is_taken")
+
+    def __init__(self, stream: ReadableStream[Buffer]) -> None:
+        self._chunks = stream.values()
+        self._is_taken = False
+
+    def __aiter__(self) -> Self:
+        """Give the body itself; raises `RuntimeError` the second time."""
+        if self._is_taken:
+            raise RuntimeError(_SENT)
+        self._is_taken = True
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Take the next chunk that is not empty; when that is cancelled, the stream is cancelled."""
+        try:
+            while True:
+                chunk = await anext(self._chunks)
+                data = chunk if isinstance(chunk, bytes) else bytes(memoryview(chunk))
+                if data:
+                    return data
+        except (Exception, asyncio.CancelledError):
+            self._chunks.aclose()
+            raise
+
+    def aclose(self) -> Promise[None]:
+        """Cancel the stream, unless it was sent to its end; calling it again does nothing."""
+        return self._chunks.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Give the body itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cancel the stream, unless it was sent to its end."""
+        await self.aclose()
+
+
+def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
+    """Make of a stream the body of a request: ``content=`` of httpx and httpx2, ``data=`` of aiohttp.
+
+    The stream, of bytes-like chunks, is locked. It is read as fast as the client can send. The client sends it with
+    ``Transfer-Encoding: chunked``, unless you set ``Content-Length``.
+
+    The stream is cancelled when the request fails or is cancelled: at once if the client is just waiting for a chunk,
+    else as soon as nobody refers to the body any more. ``async with to_request_body(stream) as body:`` cancels it at
+    the end of the block in any case. An error of the stream ends the request: httpx raises it as it is, aiohttp as
+    the ``__cause__`` of a ``ClientConnectionError``.
+
+    It can be sent once; a client that begins again, after a redirect for example, gets a `RuntimeError`. A chunk that
+    has no bytes is a `TypeError`. Raises `TypeError` for what is no readable stream, and when it is locked.
+
+    >>> import asyncio, httpx
+    >>> async def main() -> None:
+    ...     async def answer(request: httpx.Request) -> httpx.Response:
+    ...         return httpx.Response(200, content=await request.aread())
+    ...     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+    ...         stream = ReadableStream.from_([b"slow ", b"and ", b"steady"])
+    ...         print((await client.post("http://example.org/", content=to_request_body(stream))).text)
+    >>> asyncio.run(main())
+    slow and steady
+    """
+    if not isinstance(stream, ReadableStream):
+        raise TypeError(f"to_request_body() needs a ReadableStream, not {type(stream).__name__}")
+    return RequestBody(stream)

@@ -1,0 +1,351 @@
+"""Iterables, generators and functions as ends and as transforms: what ``ReadableStream.from_()`` does not do.
+
+An asynchronous or a plain iterable becomes a stream by ``ReadableStream.from_(iterable)``, and a stream is itself an
+asynchronous iterable. Here are the other ways: with blocking code in a thread, into a function or a generator, and
+through an asynchronous generator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+)
+from contextlib import suppress
+from functools import partial
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from .._errors import as_exception
+from .._promise import Promise
+from .._readable.controller import ReadableStreamDefaultController
+from .._readable.stream import ReadableStream
+from .._results import ReadDoneResult
+from .._transform.stream import TransformStream
+from .._writable.controller import WritableStreamDefaultController
+from .._writable.stream import WritableStream
+from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
+
+__all__ = ["as_blocking_iterable", "from_blocking_iterable", "generator_transform", "to_callable", "to_generator"]
+
+T = TypeVar("T", default=Any)
+I = TypeVar("I", default=Any)  # noqa: E741
+O = TypeVar("O", default=Any)  # noqa: E741
+
+
+# Blocking code in a thread.
+
+
+def from_blocking_iterable(iterable: Iterable[T], *, high_water_mark: float = 0) -> ReadableStream[T]:
+    """Make a stream of the items of a plain iterable that blocks: all of it runs in a thread of its own.
+
+    The thread takes its first item when the stream is first read, and is at most `high_water_mark` + 2 items ahead of
+    the reader. An exception of the iterable errors the stream. Cancelling the stream closes a generator, in its thread,
+    after the item that it is busy with; no thread is left then.
+
+    Raises `TypeError` for what cannot be iterated over, for `str` and for bytes-like objects, which are one chunk.
+
+    >>> import time
+    >>> def slow() -> Iterable[int]:
+    ...     for number in range(3):
+    ...         time.sleep(0.001)  # the event loop goes on meanwhile
+    ...         yield number
+    >>> async def main() -> None:
+    ...     print([number async for number in from_blocking_iterable(slow())])
+    >>> asyncio.run(main())
+    [0, 1, 2]
+    """
+    if isinstance(iterable, (str, bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"from_blocking_iterable() takes an iterable of chunks, and a {type(iterable).__name__} is most likely one"
+        )
+    if not hasattr(type(iterable), "__iter__"):
+        raise TypeError(f"from_blocking_iterable() needs an iterable, not {type(iterable).__name__}")
+    return readable_from_thread(partial(_write_all, iterable), high_water_mark=high_water_mark)
+
+
+def _write_all(iterable: Iterable[T], writer: ThreadSafeWriter[T]) -> None:
+    iterator = iter(iterable)
+    try:
+        for item in iterator:
+            writer.write(item)
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+
+
+def as_blocking_iterable(readable: ReadableStream[T]) -> Generator[T, None, None]:
+    """Give a stream as an iterator for one ``for`` loop in another thread, which waits there for every chunk.
+
+    Call it in the thread of the event loop; the stream is locked from now on. An error of the stream is raised in the
+    thread: the same object, or a `StreamError` for what is no exception. Leaving the loop early cancels the stream, as
+    does dropping the iterator. Iterating in the thread of the event loop, or when the loop has stopped, raises
+    `RuntimeError`. For a time limit, or several threads, take `webstreams.threads.ThreadSafeReader`.
+
+    Raises `TypeError` when the stream is locked.
+
+    >>> async def main() -> None:
+    ...     chunks = as_blocking_iterable(ReadableStream.from_([3, 1, 2]))
+    ...     print(await asyncio.to_thread(sorted, chunks))
+    >>> asyncio.run(main())
+    [1, 2, 3]
+    """
+    reader: ThreadSafeReader[T] = ThreadSafeReader(readable)
+    chunks = _read_all(reader, asyncio.get_running_loop())
+    next(chunks)  # from here on, dropping it is leaving it
+    return chunks
+
+
+def _read_all(reader: ThreadSafeReader[T], loop: asyncio.AbstractEventLoop) -> Generator[Any, None, None]:
+    try:
+        yield None
+        yield from reader
+    finally:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(_cancel, reader)
+
+
+def _cancel(reader: ThreadSafeReader[Any]) -> None:
+    reader._cancel(None, None).add_done_callback(Promise.exception)
+    reader._reader.release_lock()
+
+
+# Into functions and generators.
+
+
+def to_callable(function: Callable[[T], Awaitable[object] | object]) -> WritableStream[T]:
+    """Make a writable stream that calls ``function(chunk)`` for every chunk, and waits for what that returns.
+
+    It may be a coroutine function. Its exceptions error the stream. Raises `TypeError` for what is no function.
+
+    >>> async def main() -> None:
+    ...     numbers: list[int] = []
+    ...     await ReadableStream.from_([1, 2]).pipe_to(to_callable(numbers.append))
+    ...     print(numbers)
+    >>> asyncio.run(main())
+    [1, 2]
+    """
+    if not callable(function):
+        raise TypeError(f"to_callable() needs a function, not {type(function).__name__}")
+    return WritableStream(_CallableSink(function))
+
+
+class _CallableSink(Generic[T]):
+    """The underlying sink that calls a function."""
+
+    def __init__(self, function: Callable[[T], Awaitable[object] | object]) -> None:
+        self._function = function
+
+    def write(self, chunk: T, controller: WritableStreamDefaultController) -> Awaitable[object] | object:
+        return self._function(chunk)
+
+
+def to_generator(generator: AsyncGenerator[Any, T] | Generator[Any, T, Any]) -> WritableStream[T]:
+    """Make a writable stream that sends every chunk into a generator, asynchronous or not: ``chunk = yield``.
+
+    The generator runs up to its first ``yield`` before the first chunk; what it yields is not looked at. Closing the
+    stream closes it (it sees `GeneratorExit`), aborting throws the reason into it (a `StreamError` for what is no
+    exception), either after the chunk that it is busy with. Its exceptions error the stream. A generator that returns
+    has had enough: it errors the stream with `BrokenPipeError`, which stops a pipe.
+
+    Raises `TypeError` for what is no generator.
+
+    >>> async def show() -> AsyncGenerator[None, str]:
+    ...     try:
+    ...         while True:
+    ...             print((yield))
+    ...     finally:
+    ...         print("closed")
+    >>> async def main() -> None:
+    ...     await ReadableStream.from_(["a", "b"]).pipe_to(to_generator(show()))
+    >>> asyncio.run(main())
+    a
+    b
+    closed
+    """
+    if isinstance(generator, AsyncGenerator):
+        return WritableStream(_AsyncGeneratorSink(generator))
+    if isinstance(generator, Generator):
+        return WritableStream(_GeneratorSink(generator))
+    raise TypeError(f"to_generator() needs a generator, not {type(generator).__name__}")
+
+
+class _AsyncGeneratorSink(Generic[T]):
+    """The underlying sink over an asynchronous generator."""
+
+    def __init__(self, generator: AsyncGenerator[Any, T]) -> None:
+        self._generator: AsyncGenerator[Any, Any] = generator
+
+    async def start(self, controller: WritableStreamDefaultController) -> None:
+        await self._send(None)
+
+    async def write(self, chunk: T, controller: WritableStreamDefaultController) -> None:
+        await self._send(chunk)
+
+    async def _send(self, chunk: Any) -> None:
+        try:
+            await self._generator.asend(chunk)
+        except StopAsyncIteration:
+            raise _returned() from None
+
+    async def close(self) -> None:
+        await self._generator.aclose()
+
+    async def abort(self, reason: object) -> None:
+        error = as_exception(reason)
+        try:
+            await self._generator.athrow(error)
+        except BaseException as raised:
+            if raised is not error and not isinstance(raised, StopAsyncIteration):
+                raise
+        await self._generator.aclose()
+
+
+class _GeneratorSink(Generic[T]):
+    """The underlying sink over a plain generator."""
+
+    def __init__(self, generator: Generator[Any, T, Any]) -> None:
+        self._generator: Generator[Any, Any, Any] = generator
+
+    def start(self, controller: WritableStreamDefaultController) -> None:
+        try:
+            next(self._generator)
+        except StopIteration:
+            controller.error(_returned())
+
+    def write(self, chunk: T, controller: WritableStreamDefaultController) -> None:
+        try:
+            self._generator.send(chunk)
+        except StopIteration:
+            raise _returned() from None
+
+    def close(self) -> None:
+        self._generator.close()
+
+    def abort(self, reason: object) -> None:
+        error = as_exception(reason)
+        try:
+            self._generator.throw(error)
+        except BaseException as raised:
+            if raised is not error and not isinstance(raised, StopIteration):
+                raise
+        self._generator.close()
+
+
+def _returned() -> BrokenPipeError:
+    return BrokenPipeError("the generator has returned: it takes no more chunks")
+
+
+# Through an asynchronous generator.
+
+
+def generator_transform(function: Callable[[AsyncIterator[I]], AsyncIterable[O]]) -> GeneratorTransform[I, O]:
+    """Make a transform of ``function(chunks)``, which iterates over what is written and yields what comes out.
+
+    Give it to ``pipe_through()``. The function is called at once; it gets a chunk when the result is read. Returning
+    ends the result, and what is written from then on is refused. Its exceptions error both sides; an abort of the
+    `writable` side is raised inside ``async for``. Cancelling the `readable` side closes the generator, cancelling what
+    it waits for, and then errors the `writable` side.
+
+    >>> async def pairs(chunks: AsyncIterator[int]) -> AsyncIterator[tuple[int, int]]:
+    ...     async for first in chunks:
+    ...         async for second in chunks:
+    ...             yield first, second
+    ...             break
+    >>> async def main() -> None:
+    ...     numbers = ReadableStream.from_(range(4))
+    ...     print([pair async for pair in numbers.pipe_through(generator_transform(pairs))])
+    >>> asyncio.run(main())
+    [(0, 1), (2, 3)]
+    """
+    if not callable(function):
+        raise TypeError(f"generator_transform() needs a function, not {type(function).__name__}")
+    return GeneratorTransform(function)
+
+
+class GeneratorTransform(Generic[I, O]):
+    """The two sides of a `generator_transform`."""
+
+    def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]]) -> None:
+        inner: TransformStream[I, I] = TransformStream()
+        source: _ThroughGenerator[I, O] = _ThroughGenerator(function, inner.readable)
+        self._writable = inner.writable
+        self._readable: ReadableStream[O] = ReadableStream(source, {"high_water_mark": 0})
+
+    @property
+    def readable(self) -> ReadableStream[O]:
+        """What the function yields."""
+        return self._readable
+
+    @property
+    def writable(self) -> WritableStream[I]:
+        """What the function iterates over."""
+        return self._writable
+
+
+class _Chunks(Generic[T]):
+    """What the function iterates over: leaving a loop over it does not end it."""
+
+    def __init__(self, readable: ReadableStream[T]) -> None:
+        self.reader = readable.get_reader()
+
+    def __aiter__(self) -> _Chunks[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        result = await self.reader.read()
+        if isinstance(result, ReadDoneResult):
+            raise StopAsyncIteration
+        return result.value
+
+
+class _ThroughGenerator(Generic[I, O]):
+    """The underlying source of the readable side."""
+
+    def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]], readable: ReadableStream[I]) -> None:
+        self._chunks: _Chunks[I] = _Chunks(readable)
+        result: Any = function(self._chunks)
+        if not isinstance(result, AsyncIterable):
+            if isinstance(result, Coroutine):
+                result.close()
+            raise TypeError(f"the function must give an asynchronous iterable, not {type(result).__name__}")
+        self._iterator = aiter(result)
+        self._task: asyncio.Task[Any] | None = None
+
+    async def pull(self, controller: ReadableStreamDefaultController[O]) -> None:
+        self._task = asyncio.current_task()
+        try:
+            item = await anext(self._iterator)
+        except StopAsyncIteration:
+            controller.close()
+            self._refuse_more(_returned())
+        except BaseException as error:
+            self._refuse_more(error)
+            raise
+        else:
+            controller.enqueue(item)
+        finally:
+            self._task = None
+
+    async def cancel(self, reason: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        try:
+            close = getattr(self._iterator, "aclose", None)
+            if close is not None:
+                await close()
+        finally:
+            self._refuse_more(reason)
+
+    def _refuse_more(self, reason: object) -> None:
+        self._chunks.reader.cancel(reason).add_done_callback(Promise.exception)
