@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import doctest
-import importlib
 import logging
-import pkgutil
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,32 +79,6 @@ def test_every_example_of_every_page_is_found() -> None:
         assert found[page] == page.read_text(encoding="utf-8").count("```python")
 
 
-# Docstrings.
-
-
-def modules() -> Iterator[Any]:
-    yield webstreams
-    for module in pkgutil.walk_packages(webstreams.__path__, "webstreams."):
-        yield importlib.import_module(module.name)
-
-
-DOCTESTS = [test for module in modules() for test in doctest.DocTestFinder().find(module) if test.examples]
-
-
-@pytest.mark.parametrize("test", DOCTESTS, ids=lambda test: test.name)
-def test_example_of_a_docstring(test: doctest.DocTest, caplog: pytest.LogCaptureFixture) -> None:
-    report: list[str] = []
-    with caplog.at_level(logging.WARNING, "asyncio"):
-        results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append, clear_globs=False)
-    assert results.attempted == len(test.examples)
-    assert not results.failed, "".join(report)
-    assert caplog.messages == []
-
-
-def test_docstrings_have_examples() -> None:
-    assert len(DOCTESTS) >= 3
-
-
 # Names.
 
 
@@ -118,8 +88,13 @@ def table_rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[1:]]
 
 
+# The tables of README that name everything public.
+TABLES = ("Names", "Ends, and what every program does with a stream")
+
+
 def test_the_table_of_names_has_every_public_class() -> None:
-    named = set(re.findall(r"\w+", " ".join(row[1] for row in table_rows(README.read_text(encoding="utf-8"), "Names"))))
+    rows = [row for heading in TABLES for row in table_rows(README.read_text(encoding="utf-8"), heading)]
+    named = set(re.findall(r"\w+", " ".join(row[1] for row in rows)))
     # What has no name in JavaScript is in the text.
     ours = {"Event", "ReadDoneResult", "ReadValueResult", "ReadableStreamAsyncIterator", "ReadableWritablePair"}
     errors = {"AbortError", "StreamError"}
@@ -128,7 +103,8 @@ def test_the_table_of_names_has_every_public_class() -> None:
 
 def test_the_table_of_names_names_what_exists() -> None:
     attributes = {name for public in webstreams.__all__ for name in dir(getattr(webstreams, public))}
-    for row in table_rows(README.read_text(encoding="utf-8"), "Names"):
+    text = README.read_text(encoding="utf-8")
+    for row in [row for heading in TABLES for row in table_rows(text, heading)]:
         for code in re.findall(r"`([^`]*)`", row[1]):
             for name in re.findall(r"\.([a-z_]+)", code.replace("...", "")):
                 assert name in attributes, f"{code}: there is no {name}"

@@ -21,10 +21,12 @@ ROOT = "webstreams"
 # From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
 # stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
 LAYERS = (
-    ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform"),
-    ("_errors",),
+    ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
+    ("_errors", "_legacy_decoders"),
+    ("_decoders",),
+    ("consumers",),
     ("_idl", "_jobs", "_settling", "_debug"),
-    ("_task", "_queue", "_strategy", "_abort"),
+    ("_task", "_queue", "_strategy", "_abort", "_waiter"),
     ("_promise",),
     (
         "_readable.state",
@@ -45,7 +47,23 @@ LAYERS = (
     ("operations._algorithms",),
     ("operations.readable", "operations.reading", "operations.transform", "operations.writable"),
     ("operations.piping",),
-    ("operations", "threads"),
+    ("operations", "threads", "_pulled", "encoding"),
+    ("_codecs", "shaping"),
+    ("compression",),
+    ("ends._bytes", "ends._chunks", "ends._gate", "ends._threads"),
+    ("ends._asyncio_transports", "ends._link", "ends._object_adapters", "ends._thread_ends"),
+    ("ends._file_sinks", "ends._file_sources"),
+    (
+        "ends.asgi",
+        "ends.asyncio_streams",
+        "ends.files",
+        "ends.http",
+        "ends.iterables",
+        "ends.object_streams",
+        "ends.queues",
+        "ends.sockets",
+    ),
+    ("ends",),
     ("",),
 )
 RANKS = {f"{ROOT}.{name}".rstrip("."): rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -57,10 +75,16 @@ PACKAGES = {
     "_transform": {"_readable", "_writable"},
     "operations": {"_readable", "_writable", "_transform"},
     "threads": {"_readable", "_writable", "_transform"},
+    "encoding": {"_readable", "_writable", "_transform"},
+    "shaping": {"_readable", "_writable", "_transform", "_pulled"},
+    "compression": {"_readable", "_writable", "_pulled", "_codecs"},
+    "_codecs": {"_pulled"},
+    "_pulled": {"_readable", "_writable"},
+    "ends": {"_readable", "_writable", "_transform", "threads"},
 }
 
-# The door to asyncio, and one exception class.
-ASYNCIO = {"_jobs", "_task", "_promise", "threads"}
+# The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
+ASYNCIO = {"_jobs", "_task", "_promise", "_waiter", "threads", "_pulled"}
 CANCELLED_ERROR = "_errors"
 
 MAX_FILE_LINES = 600
@@ -71,6 +95,10 @@ PROMISED = {
     "AbortController",
     "AbortError",
     "AbortSignal",
+    "CompressionStream",
+    "DecompressionStream",
+    "TextDecoderStream",
+    "TextEncoderStream",
     "ByteLengthQueuingStrategy",
     "CountQueuingStrategy",
     "ReadableByteStreamController",
@@ -195,7 +223,11 @@ def test_no_import_hides_in_a_function(name: str) -> None:
 def test_asyncio_has_one_door(name: str) -> None:
     names = asyncio_names(name)
     short = name.removeprefix(f"{ROOT}.")
-    allowed = short in ASYNCIO or names <= ({"CancelledError"} if short == CANCELLED_ERROR else set())
+    allowed = (
+        short in ASYNCIO
+        or short.startswith("ends.")
+        or names <= ({"CancelledError"} if short == CANCELLED_ERROR else set())
+    )
     assert allowed, f"{name} imports {sorted(names)} from asyncio"
 
 

@@ -70,6 +70,9 @@ class AbortSignal:
     Signals come from an `AbortController`, or from `abort`, `timeout` and `any`. Listeners run synchronously, in the
     order in which they were added, while ``AbortController.abort()`` runs; what one of them raises goes to the event
     loop's exception handler.
+
+    >>> AbortSignal.abort("too late").reason
+    'too late'
     """
 
     __slots__ = (

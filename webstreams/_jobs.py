@@ -288,6 +288,15 @@ def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
 
     Runs ``callback(*args)`` once, as one microtask. An exception that it raises goes to the event loop's exception
     handler. Raises `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> async def main() -> None:
+    ...     queue_microtask(print, "later")
+    ...     print("now")
+    ...     await asyncio.sleep(0)
+    >>> asyncio.run(main())
+    now
+    later
     """
     if not callable(callback):
         raise TypeError(f"queue_microtask() needs a callable, not {type(callback).__name__}")

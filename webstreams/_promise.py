@@ -2,12 +2,12 @@
 
 A promise is settled once; every reaction to it runs as one job of its event loop's queue, in the order in which the
 reactions were added (see `_jobs`). There are three kinds of reaction: `Reaction` (Web IDL's "react" and "upon"),
-`DoneCallback` (the asyncio side) and `PromiseWaiter` (``await``).
+`DoneCallback` (the asyncio side) and `_waiter.PromiseWaiter` (``await``).
 """
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, CancelledError, InvalidStateError, isfuture
+from asyncio import AbstractEventLoop, InvalidStateError, isfuture
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
@@ -23,6 +23,7 @@ from ._jobs import get_running_loop as _running_loop
 from ._repr import show, show_value, show_words
 from ._settling import AllCollector, Resolvers, UnhandledRejection
 from ._task import call_coroutine, start_coroutine
+from ._waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
@@ -30,9 +31,8 @@ U = TypeVar("U", default=Any)
 # What an algorithm returns that will itself call, as a job, what the Standard does when its promise is settled.
 DEFERRED: Final = object()
 
-# The outcome of a coroutine callback that has completed without a suspension: the promise of the coroutine is
-# fulfilled, and the one that follows it will be. What reacts to that runs `COMPLETED_TICKS` jobs later than after a
-# plain return.
+# The outcome of a coroutine callback that has completed without a suspension: what reacts to the promise that follows
+# its promise runs `COMPLETED_TICKS` jobs later than after a plain return.
 COMPLETED: Final[Any] = object()
 COMPLETED_TICKS: Final = 2
 
@@ -58,6 +58,14 @@ class Promise(Generic[T]):
     `asyncio.ensure_future`, `asyncio.gather`, `asyncio.wait`, `asyncio.wait_for` and `asyncio.shield` accept it. A
     rejection that nobody looks at is reported once to the event loop's exception handler when the promise is
     collected.
+
+    >>> import asyncio
+    >>> async def main() -> None:
+    ...     promise, resolve, reject = Promise.with_resolvers()
+    ...     resolve("a value")
+    ...     print(await promise, await promise)
+    >>> asyncio.run(main())
+    a value a value
     """
 
     __slots__ = ("__weakref__", "_handled", "_jobs", "_reactions", "_state", "_value")
@@ -403,77 +411,6 @@ class DoneCallback:
             self.context.run(self.callback, self.promise)
         except Exception as error:
             self.promise._jobs.report(f"a done callback raised an exception: {self.callback!r}", error)
-
-
-class PromiseWaiter:
-    """One ``await`` of a promise: what the awaiting coroutine yields to its task, which takes it for a future."""
-
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancellation", "_context", "_promise", "ready")
-
-    def __init__(self, promise: Promise[Any]) -> None:
-        self._asyncio_future_blocking = True
-        self._promise = promise
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-        self._cancellation: BaseException | None = None
-        # Its turn came while the task was not suspended (JobQueue.run_until).
-        self.ready = False
-
-    def run(self) -> None:
-        """Let the awaiting task go on: the reaction."""
-        callback = self._callback
-        if callback is None:
-            self.ready = True
-            return
-        self._callback = None
-        if self._context is None:
-            callback(self)
-        else:
-            self._promise._jobs.step_task(callback, self, self._context)
-
-    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
-        """Called by the task, or by the CoroutineCall without a context: how to go on."""
-        self._callback = callback
-        self._context = context
-        if self.ready:
-            self._promise._jobs.push(self.run)
-
-    def detach(self) -> None:
-        """Called by the CoroutineCall whose task takes over."""
-        self._callback = None
-
-    def give_up(self, error: BaseException) -> bool:
-        """Called by the CoroutineCall whose task was cancelled before it took over; whether it goes on now."""
-        self._cancellation = error
-        return self._promise._drop_waiter(self)
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Called by a task that is cancelled while it waits: it goes on by a job of its own."""
-        if self._callback is None:
-            return False
-        if self._cancellation is None:
-            self._cancellation = CancelledError() if msg is None else CancelledError(msg)
-            if self._promise._drop_waiter(self):
-                self._promise._jobs.push(partial(self._wake_cancelled, self._callback))
-                self._callback = None
-        return True
-
-    def _wake_cancelled(self, callback: Callable[[Any], object]) -> None:
-        self._callback = callback
-        self.run()
-
-    def result(self) -> None:
-        """Called by the task when it goes on: raises if it was cancelled."""
-        if self._cancellation is not None:
-            raise self._cancellation
-
-    def get_loop(self) -> AbstractEventLoop:
-        """Called by the task, which refuses to wait for another loop's promise."""
-        return self._promise._jobs.loop
-
-    def __repr__(self) -> str:
-        """Show the promise: the ``repr()`` of a task shows what it waits for."""
-        return f"<PromiseWaiter for {self._promise!r}>"
 
 
 # Adoption.

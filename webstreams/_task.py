@@ -11,7 +11,7 @@ the call left no trace on it, the next call gets the same task: nobody can tell 
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Task
+from asyncio import Task
 from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
 from asyncio import _leave_task as leave_task
 from collections.abc import Coroutine
@@ -146,14 +146,14 @@ class CoroutineCall(Coroutine[Any, Any, None]):
 
     def is_as_new(self, context: Context) -> bool:
         """Whether another call can have the task after a call that completed: that left no trace on it."""
-        task = self._task
+        task: Any = self._task
         return (
             getrefcount(task) == self._references
             and self._context == context
             and task is not None
             and not task.cancelling()
-            and not task._must_cancel  # type: ignore[attr-defined]
-            and task._callbacks is None  # type: ignore[attr-defined]
+            and not task._must_cancel
+            and task._callbacks is None
             and task.get_name() == self._name
         )
 

@@ -22,6 +22,16 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
 
     ``with stream.get_reader(mode="byob") as reader:`` releases the lock at the end. Constructing one for something
     else than an unlocked `ReadableStream` of bytes is a `TypeError`.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> async def main() -> None:
+    ...     stream = ReadableStream({"type": "bytes", "pull": lambda controller: controller.enqueue(b"ab")})
+    ...     memory = bytearray(4)
+    ...     value, done = await stream.get_reader(mode="byob").read(memory)
+    ...     print(value.tobytes(), memory)
+    >>> asyncio.run(main())
+    b'ab' bytearray(b'ab\\x00\\x00')
     """
 
     __slots__ = ("__weakref__",)

@@ -14,8 +14,9 @@ from typing import Any
 
 from .._abort import AbortSignal
 from .._errors import AbortError
-from .._promise import Promise, PromiseWaiter, promise_resolved_with, wait_for_all
+from .._promise import Promise, promise_resolved_with, wait_for_all
 from .._repr import LockHolder
+from .._waiter import PromiseWaiter
 from .._writable.state import WritableStreamState
 from .._writable.writer import WritableStreamDefaultWriter
 from .reader import ReadableStreamDefaultReader

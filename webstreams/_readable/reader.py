@@ -13,9 +13,10 @@ from typing_extensions import TypeVar
 
 from .._errors import AbortError, cancelled_error
 from .._jobs import get_running_loop, raise_wrong_loop
-from .._promise import FULFILLED, PENDING, REJECTED, Promise, PromiseWaiter, Runnable, promise_rejected_with
+from .._promise import FULFILLED, PENDING, REJECTED, Promise, Runnable, promise_rejected_with
 from .._repr import show_holder
 from .._results import READ_DONE, ReadDoneResult, ReadValueResult
+from .._waiter import PromiseWaiter
 from .state import GenericReaderState, ReadableStreamState, ReadRequest
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -251,6 +252,16 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
 
     ``with stream.get_reader() as reader:`` releases the lock at the end. Constructing one for something else than an
     unlocked `ReadableStream` is a `TypeError`.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> async def main() -> None:
+    ...     with ReadableStream.from_([1]).get_reader() as reader:
+    ...         print(await reader.read())
+    ...         print(await reader.read())
+    >>> asyncio.run(main())
+    ReadValueResult(value=1, done=False)
+    ReadDoneResult(value=None, done=True)
     """
 
     __slots__ = ("__weakref__",)

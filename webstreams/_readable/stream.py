@@ -66,6 +66,16 @@ class ReadableStream(ReadableStreamState[T]):
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and what the source's ``start()`` raises;
     `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> async def main() -> None:
+    ...     stream = ReadableStream({"pull": lambda controller: controller.enqueue("a chunk")})
+    ...     async for chunk in stream:
+    ...         print(chunk)
+    ...         break  # cancels the stream
+    >>> asyncio.run(main())
+    a chunk
     """
 
     __slots__ = ()

@@ -37,6 +37,14 @@ class TransformStream(TransformStreamState, Generic[I, O]):
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and what the transformer's ``start()``
     raises; `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream, TransformStream
+    >>> async def main() -> None:
+    ...     upper = TransformStream({"transform": lambda word, controller: controller.enqueue(word.upper())})
+    ...     print(await ReadableStream.from_(["a", "b"]).pipe_through(upper).list())
+    >>> asyncio.run(main())
+    ['A', 'B']
     """
 
     __slots__ = ()

@@ -32,6 +32,15 @@ class WritableStream(WritableStreamState[T]):
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and what the sink's ``start()`` raises;
     `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> from webstreams import WritableStream
+    >>> async def main() -> None:
+    ...     stream = WritableStream({"write": lambda chunk, controller: print(chunk)})
+    ...     async with stream.get_writer() as writer:
+    ...         await writer.write("a chunk")
+    >>> asyncio.run(main())
+    a chunk
     """
 
     __slots__ = ()

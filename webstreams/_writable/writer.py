@@ -33,6 +33,18 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
     ``async with stream.get_writer() as writer:`` closes the stream at the end, and aborts it if the block raised; the
     lock is released either way. Constructing one for something else than an unlocked `WritableStream` is a
     `TypeError`.
+
+    >>> import asyncio
+    >>> from webstreams import WritableStream
+    >>> async def main() -> None:
+    ...     stream = WritableStream({"write": lambda chunk, controller: print(chunk)})
+    ...     async with stream.get_writer() as writer:
+    ...         for number in range(2):
+    ...             await writer.ready  # the queue wants more
+    ...             writer.write(number)
+    >>> asyncio.run(main())
+    0
+    1
     """
 
     __slots__ = ("__weakref__",)

@@ -3,7 +3,14 @@
 from .asgi import asgi_request_body, asgi_response, send_response
 from .asyncio_streams import as_stream_reader, as_stream_writer, from_stream_reader, to_stream_writer
 from .http import from_response, to_request_body
-from .iterables import as_blocking_iterable, from_blocking_iterable, generator_transform, to_callable, to_generator
+from .iterables import (
+    GeneratorTransform,
+    as_blocking_iterable,
+    from_blocking_iterable,
+    generator_transform,
+    to_callable,
+    to_generator,
+)
 from .object_streams import (
     as_byte_stream,
     as_object_stream,
@@ -18,6 +25,7 @@ from .sockets import Connection, ConnectionServer, connect_tcp, connect_unix, se
 __all__ = [
     "Connection",
     "ConnectionServer",
+    "GeneratorTransform",
     "as_blocking_iterable",
     "as_byte_stream",
     "as_object_stream",

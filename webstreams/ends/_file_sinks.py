@@ -34,17 +34,17 @@ class FileSink(ThreadSink):
         self._path = path
         self._mode = mode
         self._fsync = fsync
-        if mode != "append":  # nobody sees what is written before the end
-            self.behind = WRITE_BEHIND
+        # Nobody sees a new file before the end.
+        self.behind = 0 if mode == "append" else WRITE_BEHIND
         # Where the file is in the end: the name, or what it links to.
         self._target = path
         self._file: io.FileIO | None = None
         # The name of a file that is not complete.
         self._temporary: str | None = None
         self._finalizer: finalize[..., Any] | None = None
-        # Writing to a FIFO or a terminal can wait for long.
-        self._gate: Gate | None = None
-        self._is_interrupted = False
+        # A FIFO or a terminal: writing can wait for long.
+        self._may_wait = False
+        self._gate = Gate()
 
     def open(self) -> None:
         """Begin a new file, or open what is written in place."""
@@ -92,14 +92,11 @@ class FileSink(ThreadSink):
             self._temporary = None
         if self._finalizer is not None:
             self._finalizer.detach()
-        if self._gate is not None:
-            self._gate.close()
+        self._gate.close()
 
     def interrupt(self) -> None:
         """End the waiting for the other end of a FIFO, or for a terminal."""
-        self._is_interrupted = True
-        if self._gate is not None:
-            self._gate.interrupt()
+        self._gate.interrupt()
 
     def _call(self, method: Callable[..., None], *args: Any) -> None:
         try:
@@ -119,43 +116,34 @@ class FileSink(ThreadSink):
         descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777)
         self._temporary = temporary
         self._finalizer = finalize(self, _remove, temporary, os.getpid())
-        self._file = open(descriptor, "wb", buffering=0)
+        self._file = io.FileIO(descriptor, "wb")
         if old is not None:
             _take_over(descriptor, old)
 
     # In place.
 
     def _open_in_place(self, old: os.stat_result | None) -> None:
+        self.behind = 0
         flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         if self._mode == "append":
             flags |= os.O_APPEND | os.O_CREAT
-        if old is not None and stat.S_ISFIFO(old.st_mode):
-            descriptor = self._open_fifo(flags)
-        else:
-            descriptor = os.open(self._path, flags, 0o666)
-        self._file = open(descriptor, "wb", buffering=0)
-        if self._file.isatty():
-            self._make_gate()
+        is_fifo = old is not None and stat.S_ISFIFO(old.st_mode)
+        descriptor = self._open_fifo(flags) if is_fifo else os.open(self._path, flags, 0o666)
+        self._file = io.FileIO(descriptor, "wb")
+        self._may_wait = is_fifo or self._file.isatty()
 
     def _open_fifo(self, flags: int) -> int:
-        gate = self._make_gate()
         while True:
             try:
                 return os.open(self._path, flags)
             except OSError as error:
                 if error.errno != errno.ENXIO:
                     raise
-            gate.pause(FIFO_INTERVAL)  # nobody reads it yet
-
-    def _make_gate(self) -> Gate:
-        self._gate = Gate()
-        if self._is_interrupted:
-            self._gate.interrupt()
-        return self._gate
+            self._gate.pause(FIFO_INTERVAL)  # nobody reads it yet
 
     def _write(self, view: memoryview) -> int | None:
         assert self._file is not None
-        if self._gate is not None:
+        if self._may_wait:
             self._gate.wait_writable(self._file.fileno())
         return self._file.write(view)
 

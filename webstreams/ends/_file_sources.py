@@ -37,9 +37,9 @@ class FileSource(ThreadSource):
         self._may_read_at_once = False
         self._has_moved = False
         self._buffer: memoryview | None = None
-        # Reading a FIFO or a terminal can wait for long.
-        self._gate: Gate | None = None
-        self._is_interrupted = False
+        # A FIFO or a terminal: reading can wait for long.
+        self._may_wait = False
+        self._gate = Gate()
 
     # In the loop.
 
@@ -78,15 +78,12 @@ class FileSource(ThreadSource):
         return self._read_chunks(self._file)
 
     def _open(self) -> io.FileIO:
-        file = open(self._path, "rb", buffering=0, opener=_open_at_once)
+        file = io.FileIO(os.fsdecode(self._path), "rb", opener=_open_at_once)
         try:
             status = os.fstat(file.fileno())
             self._size = status.st_size
             self._may_read_at_once = stat.S_ISREG(status.st_mode) and hasattr(os, "RWF_NOWAIT")
-            if stat.S_ISFIFO(status.st_mode) or file.isatty():
-                self._gate = Gate()
-                if self._is_interrupted:
-                    self._gate.interrupt()
+            self._may_wait = stat.S_ISFIFO(status.st_mode) or file.isatty()
             if self._position:  # not of what cannot be sought
                 file.seek(self._position)
         except BaseException:
@@ -106,19 +103,25 @@ class FileSource(ThreadSource):
     def _read_chunks(self, file: io.FileIO) -> list[bytes]:
         chunks: list[bytes] = []
         ahead = 0
-        while not ahead or (self._gate is None and ahead + self._chunk_size <= READ_AHEAD and not self.ended):
-            wanted = self._limit(self._chunk_size)
-            chunk: bytes = self._read(file.read, wanted) if wanted else b""
-            if chunk:
-                chunks.append(chunk)
-                self._position += len(chunk)
-                ahead += self._chunk_size
-            elif chunks:
-                break  # what the end means comes after them
-            self._look_for_end(file, not chunk)
+        while not ahead or (not self._may_wait and ahead + self._chunk_size <= READ_AHEAD and not self.ended):
+            try:
+                chunk = self._read_chunk(file)
+            except OSError:
+                if not chunks:
+                    raise
+                break  # the next call will meet it again, after these chunks
             if not chunk:
                 break
+            chunks.append(chunk)
+            ahead += self._chunk_size
         return chunks
+
+    def _read_chunk(self, file: io.FileIO) -> bytes:
+        wanted = self._limit(self._chunk_size)
+        chunk: bytes = self._read(file.read, wanted) if wanted else b""
+        self._position += len(chunk)
+        self._look_for_end(file, not chunk)
+        return chunk
 
     def _limit(self, size: int) -> int:
         return size if self._end is None else max(0, min(size, self._end - self._position))
@@ -126,7 +129,7 @@ class FileSource(ThreadSource):
     def _read(self, method: Callable[[Any], Any], argument: Any) -> Any:
         result = None
         while result is None:  # somebody else took what was there
-            if self._gate is not None and self._file is not None:
+            if self._may_wait and self._file is not None:
                 self._gate.wait_readable(self._file.fileno())
             result = method(argument)
         return result
@@ -153,16 +156,13 @@ class FileSource(ThreadSource):
 
     def interrupt(self) -> None:
         """End the waiting for a FIFO or a terminal."""
-        self._is_interrupted = True
-        if self._gate is not None:
-            self._gate.interrupt()
+        self._gate.interrupt()
 
     def release(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-        if self._gate is not None:
-            self._gate.close()
+        self._gate.close()
 
 
 class FollowedFileSource(FileSource):
@@ -170,7 +170,7 @@ class FollowedFileSource(FileSource):
 
     def _file_has_ended(self, file: io.FileIO) -> None:
         """Look whether reading has to go on elsewhere; if not, there may be more later."""
-        if self._gate is not None:
+        if self._may_wait:
             return  # a FIFO: another writer may come
         status = os.fstat(file.fileno())
         if status.st_size < self._size or status.st_size < self._position != self._start:

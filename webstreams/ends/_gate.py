@@ -1,6 +1,6 @@
 """Waiting in a thread until a descriptor is ready, in a way that can be interrupted.
 
-It does without `O_NONBLOCK`, which would be seen by every process that shares a terminal or a pipe with this one.
+It does without `O_NONBLOCK`, which every process would see that shares a terminal or a pipe with this one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import select
 from threading import Lock
 from typing import Final
 
-# Whether there is poll(); where not, the calls themselves wait.
+# Whether there is poll(); where there is none, the calls themselves wait.
 CAN_POLL: Final = hasattr(select, "poll")
 # A pipe that is ready takes as many bytes at once.
-READY_BYTES: Final = getattr(select, "PIPE_BUF", 512)
+READY_BYTES: Final[int] = getattr(select, "PIPE_BUF", 512)
 
 
 class Interrupted(Exception):
@@ -21,50 +21,63 @@ class Interrupted(Exception):
 
 
 class Gate:
-    """Waits until a descriptor can be read or written; to be used by one thread at a time."""
+    """Waits until a descriptor can be read or written; to be used by one thread at a time.
+
+    It has two descriptors of its own from the first waiting on, until it is closed or dropped.
+    """
 
     def __init__(self) -> None:
-        self._wake_read, self._wake_write = os.pipe() if CAN_POLL else (-1, -1)
         self._lock = Lock()
+        self._is_interrupted = False
+        # The ends of a pipe: reading, writing.
+        self._wake: tuple[int, int] | None = None
 
     def wait_readable(self, descriptor: int) -> None:
         """Wait until reading would not wait. Raises `Interrupted`."""
         if CAN_POLL:
-            self._wait(descriptor, select.POLLIN, None)
+            self._wait(descriptor, select.POLLIN)
 
     def wait_writable(self, descriptor: int) -> None:
         """Wait until writing `READY_BYTES` would not wait. Raises `Interrupted`."""
         if CAN_POLL:
-            self._wait(descriptor, select.POLLOUT, None)
+            self._wait(descriptor, select.POLLOUT)
 
     def pause(self, seconds: float) -> None:
         """Wait so long. Raises `Interrupted`."""
-        self._wait(None, 0, seconds)
-
-    def _wait(self, descriptor: int | None, events: int, seconds: float | None) -> None:
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
-        if descriptor is not None:
-            poll.register(descriptor, events)
-        ready = poll.poll(None if seconds is None else seconds * 1000)
-        if any(each == self._wake_read for each, _ in ready):
-            raise Interrupted
+        self._wait(None, 0, seconds * 1000)
 
     def interrupt(self) -> None:
         """End the waiting, now and for ever; in any thread."""
         with self._lock:
-            if self._wake_write >= 0:
-                os.write(self._wake_write, b"!")
+            self._is_interrupted = True
+            if self._wake is not None:
+                os.write(self._wake[1], b"!")
 
     def close(self) -> None:
-        """Give the descriptors back; nobody may be waiting."""
+        """Give the descriptors back; nobody may be waiting, or wait again."""
         with self._lock:
-            descriptors = (self._wake_read, self._wake_write)
-            self._wake_read = self._wake_write = -1
-        for descriptor in descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
+            descriptors, self._wake = self._wake, None
+            self._is_interrupted = True
+        for descriptor in descriptors or ():
+            os.close(descriptor)
 
     def __del__(self) -> None:
         """Give the descriptors back when the stream was dropped."""
         self.close()
+
+    def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:
+        poll = select.poll()
+        if descriptor is not None:
+            poll.register(descriptor, events)
+        poll.register(self._wake_descriptor(), select.POLLIN)
+        poll.poll(milliseconds)
+        if self._is_interrupted:
+            raise Interrupted
+
+    def _wake_descriptor(self) -> int:
+        with self._lock:
+            if self._is_interrupted:
+                raise Interrupted
+            if self._wake is None:
+                self._wake = os.pipe()
+            return self._wake[0]

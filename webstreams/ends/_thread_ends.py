@@ -190,8 +190,12 @@ class ThreadSink:
         """Write a chunk, or leave it to the thread to write it soon."""
         if not self.behind:
             return self._begin(self.put, chunk)
-        self._waiting.append(chunk if type(chunk) is bytes else view_of(chunk).tobytes())
-        self._waiting_size += len(self._waiting[-1])
+        try:
+            own = chunk if type(chunk) is bytes else view_of(chunk).tobytes()
+        except TypeError:
+            return self._idle().then(partial(self._refuse, chunk))
+        self._waiting.append(own)
+        self._waiting_size += len(own)
         if self._batch is None:
             self._hand_over()
         if self._waiting_size < self.behind:
@@ -236,6 +240,9 @@ class ThreadSink:
 
     def _finish(self, _: object) -> Promise[None]:
         return Promise.reject(self._failure[0]) if self._failure else self._begin(self.finish)
+
+    def _refuse(self, chunk: object, _: object) -> Promise[None]:
+        return self._begin(self.put, chunk)  # which cannot do it
 
     def _discard(self, _: object) -> Promise[None]:
         return in_thread(self.discard)

@@ -34,7 +34,14 @@ from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
 from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
 
-__all__ = ["as_blocking_iterable", "from_blocking_iterable", "generator_transform", "to_callable", "to_generator"]
+__all__ = [
+    "GeneratorTransform",
+    "as_blocking_iterable",
+    "from_blocking_iterable",
+    "generator_transform",
+    "to_callable",
+    "to_generator",
+]
 
 T = TypeVar("T", default=Any)
 I = TypeVar("I", default=Any)  # noqa: E741
