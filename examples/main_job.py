@@ -1,70 +1,96 @@
-"""Streams a large body of text through five stages, and shows how the slowest of them sets the pace of all.
+"""Filters a large compressed log, from a file and over HTTP, and shows how the slowest stage sets the pace of all.
 
-    python -m examples.main_job [PATH] [--megabytes N] [--sink-speed MB_PER_SECOND]
+    python -m examples.main_job [PATH] [--megabytes N]
 
-PATH is a file, or a directory whose files are read one after another. Without it, the sources of the standard library
-of this Python are read, again and again until it is 200 MB. The stages: a byte source, read with a BYOB reader; a UTF-8
-decoder; a line splitter; a filter that drops blank lines and comments; and a sink that takes only so many bytes a
-second. No stage is told how fast the others are: each stops when the queue behind it is full. So the memory that the
-process needs does not depend on how much goes through.
+PATH is a text file, compressed with gzip or not; without it, a log of 100 MB is made. The stages: read the file,
+decompress, decode, cut into lines, filter, encode, compress, write a file. Then once more with the same file, which
+this time a client receives from a server. No stage is told how fast the others are: each stops when the queue behind it
+is full. So the memory that the process needs does not depend on how much goes through.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
+import hashlib
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .files import BadInputError, Input, walk_of
-from .monitor import MEGABYTE, Monitor, amount, peak_memory
-from .stages import Pipeline
+from webstreams import ReadableStream
+from webstreams.ends.files import read_file
 
-DEFAULT_MEGABYTES = 200.0
-DEFAULT_SINK_SPEED = 3.5
+from .http_exchange import download, serve
+from .monitor import MEGABYTE, Monitor, amount, peak_memory
+from .sample import write_sample
+from .stages import GZIP_MAGIC, Pipeline
+
+DEFAULT_MEGABYTES = 100.0
 # What a shell reports for a program that Ctrl-C ended.
 INTERRUPTED = 130
 
 
-class Job:
-    """One run."""
+async def filter_file(source: str, file: ReadableStream[bytes], is_compressed: bool, output: Path) -> Pipeline:
+    """Let a file through the pipeline, and show where it is from time to time."""
+    pipeline = Pipeline(source, is_compressed)
+    monitor = Monitor(pipeline.stages, sys.stdout)
+    watch = asyncio.create_task(monitor.watch())
+    try:
+        await pipeline.run(file, output)
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+    monitor.show_all()
+    return pipeline
 
-    def __init__(self, title: str, files: Input, sink_speed: float) -> None:
-        self.title = title
-        self.files = files
-        self.pipeline = Pipeline(files, sink_speed * MEGABYTE)
-        self.monitor = Monitor(self.pipeline.stages, sys.stdout)
 
-    async def run(self) -> None:
-        """Run the pipeline, and show where it is from time to time."""
-        print(f"reading {self.title}", flush=True)
-        pipeline = asyncio.create_task(self.pipeline.run())
-        try:
-            while not (await asyncio.wait([pipeline], timeout=self.monitor.interval))[0]:
-                self.monitor.show()
-            await pipeline
-            self.monitor.show_all()
-        finally:
-            pipeline.cancel()
-            await asyncio.wait([pipeline])
+async def filter_both_ways(path: Path, folder: Path) -> tuple[Pipeline, Pipeline]:
+    """Filter a file, then the same file from a server."""
+    with path.open("rb") as file:
+        is_compressed = file.read(2) == GZIP_MAGIC
+    print(f"\nfrom the file {path}", flush=True)
+    first = await filter_file("read file", read_file(path), is_compressed, folder / "from_file.gz")
+    async with serve(path) as url, download(url) as body:
+        print(f"from the server {url}", flush=True)
+        second = await filter_file("receive", body, is_compressed, folder / "from_server.gz")
+    return first, second
 
-    def print_summary(self, end: str) -> None:
-        """Print what went through, and what it needed."""
-        passed = self.pipeline.read.bytes
-        start, peak = self.monitor.start_memory, peak_memory()
-        sink, written = self.pipeline.sink, amount(self.pipeline.write.bytes)
-        files = f"{self.files.opened:,} file" + "s" * (self.files.opened != 1)
-        print(f"{end} after {self.monitor.elapsed:.1f} s: {amount(passed)} read from {files},")
-        print(f"{sink.lines:,} lines ({written}) written, sha256 {sink.digest.hexdigest()}")
-        if self.files.skipped:
-            print(f"{self.files.skipped:,} files could not be read and were left out")
-        print(
-            f"peak memory {amount(peak)}, at the start {amount(start)}: "
-            f"{amount(peak - start)} more, for {amount(passed)} that went through"
-        )
+
+def digest_of(path: Path) -> str:
+    """Give the SHA-256 of what a gzip file holds, read with Python's own means."""
+    with gzip.open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type, unused-ignore]
+
+
+def run(path: Path | None, size: int) -> int:
+    """Run the job; give the exit status."""
+    with tempfile.TemporaryDirectory(prefix="webstreams-") as name:
+        folder = Path(name)
+        if path is None:
+            print(f"making a log of {amount(size)}", flush=True)
+            path = folder / "log.gz"
+            write_sample(path, size)
+        start = peak_memory()
+        passes = asyncio.run(filter_both_ways(path, folder))
+        peak = peak_memory()
+        digests = [digest_of(folder / output) for output in ("from_file.gz", "from_server.gz")]
+    moved = sum(each.source.size for each in passes)
+    text = sum(each.decode.size for each in passes)
+    kept = sum(each.filter.chunks for each in passes)
+    print(f"{sum(each.lines.chunks for each in passes):,} lines read, {kept:,} lines kept")
+    print(f"sha256 from the file    {digests[0]}\nsha256 from the server  {digests[1]}")
+    print(
+        f"peak memory {amount(peak)}, at the start {amount(start)}: {amount(peak - start)} more, "
+        f"for {amount(text)} of text ({amount(moved)} as read) that went through"
+    )
+    if digests[0] != digests[1]:
+        print("main_job: the outputs differ", file=sys.stderr)
+        return 1
+    return 0
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,22 +99,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m examples.main_job",
         description=(__doc__ or "").partition("\n")[0],
     )
-    parser.add_argument(
-        "path", nargs="?", type=Path, metavar="PATH", help="a file or a directory; by default the standard library"
-    )
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a text file, or one compressed with gzip")
     parser.add_argument(
         "--megabytes",
         type=_positive,
+        default=DEFAULT_MEGABYTES,
         metavar="N",
-        help="begin again after the last file until N MB are read; by default a PATH is read once, "
-        f"and the standard library until {DEFAULT_MEGABYTES:.0f} MB are",
-    )
-    parser.add_argument(
-        "--sink-speed",
-        type=_positive,
-        default=DEFAULT_SINK_SPEED,
-        metavar="MB_PER_SECOND",
-        help="how fast the sink is; by default %(default)s",
+        help="how large the log is that is made without a PATH; by default %(default)s",
     )
     return parser.parse_args(arguments)
 
@@ -103,42 +120,21 @@ def _positive(text: str) -> float:
     return number
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the job; give the exit status."""
-    try:
-        walk = walk_of(options.path)
-    except BadInputError as error:
-        print(f"main_job: {error}", file=sys.stderr)
-        return 2
-    default = DEFAULT_MEGABYTES if options.path is None else 0.0
-    title = repr(str(options.path)) if options.path else "the standard library"
-    job = Job(title, Input(walk, int((options.megabytes or default) * MEGABYTE)), options.sink_speed)
-    work = job.run()
-    try:
-        asyncio.run(work)
-    except KeyboardInterrupt:
-        job.print_summary("interrupted")
-        return INTERRUPTED
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        print(f"main_job: cannot read on: {error}", file=sys.stderr)
-        return 1
-    finally:
-        work.close()  # in case Ctrl-C came before the event loop ran
-    job.print_summary("finished")
-    return 0
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; give the exit status."""
     try:
-        return run(parse_arguments(arguments))
+        options = parse_arguments(arguments)
+        return run(options.path, int(options.megabytes * MEGABYTE))
     except BrokenPipeError:
         # Nobody reads the output any more; what is left in the buffer shall not complain about that once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (OSError, TypeError) as error:
+        # TypeError is what the Standard demands for data that is not what its format says.
+        print(f"main_job: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        print("interrupted", flush=True)
         return INTERRUPTED
 
 

@@ -1,4 +1,4 @@
-"""Fast paths cannot be observed: random pipes give the same callbacks, in the same order, with and without them."""
+"""Fast paths cannot be observed: random pipelines give the same callbacks, in the same order, with and without them."""
 
 from __future__ import annotations
 
@@ -10,60 +10,135 @@ from typing import Any
 
 import pytest
 
-from webstreams import AbortController, Promise, ReadableStream, WritableStream, _jobs, queue_microtask
-from webstreams._readable import steady_run
+from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, _jobs, queue_microtask
+from webstreams._steady import entry
+from webstreams._steady.run import SteadyRun
 
 from .conftest import LOOP_FACTORIES
 
 Log = list[Any]
+
+LAST = 90
 
 
 @contextmanager
 def fast_paths(on: bool) -> Iterator[None]:
     """Switch the fast paths; stop the clock, which decides when the loop has its turn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steady_run, "FAST_PATHS", on)
+        patch.setattr(entry, "FAST_PATHS", on)
+        patch.setattr(entry, "FIRST_PATIENCE", 2)
         patch.setattr(_jobs, "monotonic", lambda: 0.0)
         yield
 
 
-class RandomEnds:
-    """A source and a sink that behave at random: mostly well, now and then not."""
+class RandomPipeline:
+    """A source, transformers and sinks that behave at random: mostly well, now and then not."""
 
     def __init__(self, seed: int, log: Log) -> None:
         self.dice = random.Random(seed)
-        self.oddity = self.dice.choice([0.0, 0.02, 0.1, 0.4])
+        self.oddity = self.dice.choice([0.0, 0.005, 0.02, 0.1, 0.4])
+        self.curiosity = self.dice.choice([0.0, 0.0, 0.2])
         self.log = log
         self.count = 0
         self.aborter = AbortController()
-        self.sink_controller: Any = None
+        self.controllers: list[Any] = []
         self.source_controller: Any = None
+
+    # The parts.
+
+    def source(self) -> ReadableStream[Any]:
+        return ReadableStream(
+            {
+                "start": self.start_source,
+                "pull": self.maybe_coroutine(self.pull, self.pull_later),
+                "cancel": lambda reason: self.log.append(("cancel", str(reason))),
+            },
+            {"high_water_mark": self.dice.choice([0, 1, 1, 1, 2, 5, 0.5])},
+        )
+
+    def sink(self, name: str) -> WritableStream[Any]:
+        return WritableStream(
+            {
+                "start": self.controllers.append,
+                "write": self.maybe_coroutine(self.handler("write", name), self.later_handler("write", name)),
+                "close": lambda: self.log.append(("close", name)),
+                "abort": lambda reason: self.log.append(("abort", name, str(reason))),
+            },
+            {"high_water_mark": self.dice.choice([1, 1, 1, 2, 5])},
+        )
+
+    def transform(self, name: str) -> TransformStream[Any, Any]:
+        kind = self.dice.randrange(4)
+        marks = [self.dice.choice([1, 1, 1, 2, 4]), self.dice.choice([0, 0, 0, 1, 3])]
+        if kind == 0:
+            return TransformStream({}, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
+        transformer: Any = {
+            "transform": self.maybe_coroutine(self.handler("map", name), self.later_handler("map", name)),
+            "flush": lambda controller: self.log.append(("flush", name)),
+            "cancel": lambda reason: self.log.append(("cancel", name, str(reason))),
+        }
+        return TransformStream(transformer, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
+
+    def maybe_coroutine(self, plain: Any, coroutine: Any) -> Any:
+        return coroutine if self.dice.random() < 0.25 else plain
+
+    # The callbacks.
 
     def start_source(self, controller: Any) -> None:
         self.source_controller = controller
-
-    def start_sink(self, controller: Any) -> None:
-        self.sink_controller = controller
+        self.controllers.append(controller)
 
     def pull(self, controller: Any) -> Any:
         self.log.append(("pull", controller.desired_size))
+        self.look(controller)
         if self.dice.random() < self.oddity:
             return self.odd(controller)
         self.enqueue(controller)
+        self.look(controller)
         return None
 
-    def write(self, chunk: Any, controller: Any) -> Any:
-        self.log.append(("write", chunk, self.source_controller.desired_size))
-        if self.dice.random() < self.oddity:
-            return self.odd(self.source_controller)
-        return None
+    async def pull_later(self, controller: Any) -> None:
+        result = self.pull(controller)
+        if isinstance(result, Promise):
+            await result
+
+    def handler(self, kind: str, name: str) -> Callable[[Any, Any], Any]:
+        def handle(chunk: Any, controller: Any) -> Any:
+            self.log.append((kind, name, chunk))
+            self.look(controller)
+            result = self.odd(self.source_controller) if self.dice.random() < self.oddity else None
+            if kind == "map" and self.dice.random() >= self.oddity:
+                self.enqueue_into(controller, chunk)
+            return result
+
+        return handle
+
+    def later_handler(self, kind: str, name: str) -> Callable[[Any, Any], Any]:
+        handle = self.handler(kind, name)
+
+        async def later(chunk: Any, controller: Any) -> None:
+            result = handle(chunk, controller)
+            if isinstance(result, Promise):
+                await result
+
+        return later
+
+    def look(self, controller: Any) -> None:
+        if self.dice.random() < self.curiosity:
+            self.log.append([getattr(each, "desired_size", "-") for each in [controller, *self.controllers]])
 
     def enqueue(self, controller: Any) -> None:
         self.count += 1
+        self.enqueue_into(controller, self.count)
         try:
-            controller.enqueue(self.count)
-            if self.count >= 60:
+            if self.count >= LAST:
                 controller.close()
+        except TypeError:
+            self.log.append("refused")
+
+    def enqueue_into(self, controller: Any, chunk: Any) -> None:
+        try:
+            controller.enqueue(chunk)
         except TypeError:
             self.log.append("refused")
 
@@ -84,7 +159,7 @@ class RandomEnds:
         elif choice == 5:
             raise RuntimeError("odd")
         elif choice == 6:
-            self.sink_controller.error(RuntimeError("sink"))
+            self.dice.choice(self.controllers).error(RuntimeError("an end"))
         elif choice == 7:
             controller.error(RuntimeError("source"))
         elif choice == 8:
@@ -101,77 +176,136 @@ class RandomEnds:
         except TypeError:
             self.log.append("refused")
 
-    async def later(self) -> None:
-        await Promise.resolve(None)
-        self.log.append("later")
+    def later(self) -> Any:
+        async def wait() -> None:
+            await Promise.resolve(None)
+            self.log.append("later")
+
+        return Promise.resolve(wait())
+
+
+def connect(parts: RandomPipeline) -> list[Promise[None]]:
+    """Put random parts together; give the promises of the pipes."""
+    stream = parts.source()
+    signal = parts.aborter.signal
+    for number in range(parts.dice.choice([0, 0, 1, 1, 2, 3, 4, 5])):
+        stream = stream.pipe_through(parts.transform(f"t{number}"), signal=signal)
+    if parts.dice.random() >= 0.25:
+        return [stream.pipe_to(parts.sink("sink"), signal=signal)]
+    pipes = []
+    for name, branch in zip("ab", stream.tee(), strict=True):
+        if parts.dice.random() < 0.3:
+            branch = branch.pipe_through(parts.transform(name), signal=signal)
+        pipes.append(branch.pipe_to(parts.sink(name), signal=signal))
+    return pipes
 
 
 async def piped(seed: int) -> Log:
-    """Pipe random ends into each other; give what happened."""
+    """Let a random pipeline run; give what happened."""
     log: Log = []
-    ends = RandomEnds(seed, log)
-    marks = [ends.dice.choice([0, 1, 1, 2, 5, 0.5]) for _ in range(2)]
-    source: ReadableStream[Any] = ReadableStream(
-        {"start": ends.start_source, "pull": ends.pull, "cancel": lambda reason: log.append(("cancel", str(reason)))},
-        {"high_water_mark": marks[0]},
-    )
-    sink: WritableStream[Any] = WritableStream(
-        {
-            "start": ends.start_sink,
-            "write": ends.write,
-            "close": lambda: log.append("close"),
-            "abort": lambda reason: log.append(("abort", str(reason))),
-        },
-        {"high_water_mark": max(marks[1], 1)},
-    )
-    pipe = source.pipe_to(sink, signal=ends.aborter.signal)
-    pipe.then(lambda _: log.append("done"), lambda error: log.append(("failed", str(error))))
+    parts = RandomPipeline(seed, log)
+    pipes = connect(parts)
+    for pipe in pipes:
+        pipe.then(lambda _: log.append("done"), lambda error: log.append(("failed", str(error))))
     for _ in range(30):
         log.append("turn")
         await asyncio.sleep(0)
-        if pipe.done():
+        if all(pipe.done() for pipe in pipes):
             break
-        ends.enqueue(ends.source_controller)
+        parts.enqueue(parts.source_controller)
     return log
 
 
 def run(seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool) -> Log:
-    """Run one random pipe in a loop of its own."""
+    """Run one random pipeline in a loop of its own."""
     with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
         return runner.run(piped(seed))
 
 
 @pytest.mark.parametrize("loop_name", LOOP_FACTORIES)
-def test_a_steady_run_cannot_be_observed(loop_name: str) -> None:
-    """The same callbacks in the same order, of both ends together, with the fast path and without it."""
+def test_a_steady_run_cannot_be_observed(loop_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same callbacks in the same order, of all parts together, with the fast paths and without them."""
     make_loop = LOOP_FACTORIES[loop_name]
-    lively = 0
-    for seed in range(300):
+    periods = count_periods(monkeypatch)
+    for seed in range(400):
         plain = run(seed, make_loop, fast=False)
         assert run(seed, make_loop, fast=True) == plain, f"seed {seed}"
-        lively += sum(1 for each in plain if each[0] == "write") > 10
-    assert lively > 100, "the pipes are too dull to prove anything"
+    assert sum(periods) > 2000, "the pipelines are too dull to prove anything"
 
 
-async def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ordinary pipe uses it: the comparison above compares something."""
-    runs: list[object] = []
-    original = steady_run.SteadyRun.run
+def count_periods(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count how many periods each steady run takes."""
+    periods: list[int] = []
+    original = SteadyRun.run
 
-    def counted(self: steady_run.SteadyRun) -> None:
-        runs.append(self)
-        original(self)
+    def counted(self: SteadyRun) -> int:
+        count = original(self)
+        periods.append(count)
+        return count
 
-    monkeypatch.setattr(steady_run.SteadyRun, "run", counted)
-    written: list[int] = []
-    count = iter(range(1000))
+    monkeypatch.setattr(SteadyRun, "run", counted)
+    return periods
+
+
+def numbers(last: int) -> ReadableStream[int]:
+    count = iter(range(last))
 
     def pull(controller: Any) -> None:
         number = next(count)
         controller.enqueue(number)
-        if number == 999:
+        if number == last - 1:
             controller.close()
 
-    await ReadableStream({"pull": pull}).pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
-    assert written == list(range(1000))
-    assert 0 < len(runs) < 500
+    return ReadableStream({"pull": pull})
+
+
+@pytest.mark.parametrize("stages", [0, 1, 4, 6])
+async def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch, stages: int) -> None:
+    """An ordinary pipeline uses it: the comparison above compares something."""
+    periods = count_periods(monkeypatch)
+    written: list[int] = []
+    stream = numbers(3000)
+    for _ in range(stages):
+        stream = stream.pipe_through(TransformStream({"transform": lambda chunk, out: out.enqueue(chunk)}))
+    await stream.pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    assert written == list(range(3000))
+    assert sum(periods) > 2500
+
+
+async def test_the_fast_path_is_taken_by_a_tee(monkeypatch: pytest.MonkeyPatch) -> None:
+    periods = count_periods(monkeypatch)
+    written: list[list[int]] = [[], []]
+    branches = numbers(3000).tee()
+    await asyncio.gather(
+        branches[0].pipe_to(WritableStream({"write": lambda chunk, _: written[0].append(chunk)})),
+        branches[1].pipe_to(WritableStream({"write": lambda chunk, _: written[1].append(chunk)})),
+    )
+    assert written == [list(range(3000))] * 2
+    assert sum(periods) > 2500
+
+
+async def test_the_fast_path_is_taken_by_coroutine_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    periods = count_periods(monkeypatch)
+    written: list[int] = []
+
+    async def write(chunk: int, controller: Any) -> None:
+        written.append(chunk)
+
+    await numbers(3000).pipe_to(WritableStream({"write": write}))
+    assert written == list(range(3000))
+    assert sum(periods) > 2500
+
+
+async def test_other_tasks_have_their_turn_beside_a_steady_run() -> None:
+    """The loop goes round many times while an endless pipeline is always ready."""
+    turns = 0
+    stop = AbortController()
+    stream: ReadableStream[int] = ReadableStream({"pull": lambda controller: controller.enqueue(1)})
+    pipe = stream.pipe_through(TransformStream()).pipe_to(WritableStream(), signal=stop.signal)
+    for _ in range(20):
+        await asyncio.sleep(0)
+        turns += 1
+    stop.abort("enough")
+    with pytest.raises(Exception, match="enough"):
+        await pipe
+    assert turns == 20

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import hashlib
+import gzip
 import io
 import re
 import signal
@@ -14,124 +13,104 @@ from pathlib import Path
 
 import pytest
 
-from examples.files import READ_SIZE, FileSource, Input, files_under
+from examples.http_exchange import download, serve
 from examples.main_job import main
 from examples.monitor import Monitor, Stage
-from examples.stages import LONGEST_LINE, Pipeline
-from webstreams import ReadableStream
+from examples.sample import write_sample
+from examples.stages import Pipeline, watched
+from tests.ends.web import nothing_left
+from webstreams import DecompressionStream
+from webstreams.ends.files import read_file
 
 ROOT = Path(__file__).parent.parent
-FAST = 1e9
 
 
-async def run_pipeline(path: Path, at_least: int = 0) -> Pipeline:
-    pipeline = Pipeline(Input(lambda: files_under(path), at_least), FAST)
-    await asyncio.wait_for(pipeline.run(), 60)
-    return pipeline
+def wanted_of(text: str) -> bytes:
+    kept = [
+        line for line in text.splitlines(keepends=True) if line.strip() and line[0] != "#" and " DEBUG " not in line
+    ]
+    return "".join(kept).encode()
 
 
-def digest_of(*lines: str) -> str:
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+def write_text(path: Path, is_compressed: bool) -> str:
+    text = "".join(f"# comment\n\n{number} {'DEBUG' if number % 3 else 'INFO'} grüße 😀\n" for number in range(5000))
+    path.write_bytes(gzip.compress(text.encode()) if is_compressed else text.encode())
+    return text
 
 
-async def test_keeps_every_line_that_is_wanted(tmp_path: Path) -> None:
-    lines = [f"{number} grüße 😀 " * (number % 40) for number in range(20_000)]
-    (tmp_path / "text").write_text("\n".join(f"# comment\n\n{line}" for line in lines), encoding="utf-8")
-    pipeline = await run_pipeline(tmp_path)
-    wanted = [line for line in lines if line.strip()]
-    assert pipeline.sink.lines == len(wanted)
-    assert pipeline.sink.digest.hexdigest() == digest_of(*wanted)
-    assert pipeline.read.bytes == (tmp_path / "text").stat().st_size
-    assert pipeline.write.bytes == sum(len(line.encode()) + 1 for line in wanted)
-    assert [stage.queued for stage in pipeline.stages] == [0] * 5
+@pytest.mark.parametrize("is_compressed", [True, False])
+async def test_keeps_every_line_that_is_wanted(tmp_path: Path, is_compressed: bool) -> None:
+    text = write_text(tmp_path / "in", is_compressed)
+    pipeline = Pipeline("read file", is_compressed)
+    async with nothing_left():
+        await asyncio.wait_for(pipeline.run(read_file(tmp_path / "in"), tmp_path / "out.gz"), 60)
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == wanted_of(text)
+    assert pipeline.source.size == (tmp_path / "in").stat().st_size
+    assert pipeline.lines.chunks == 15_000
+    assert pipeline.filter.chunks == wanted_of(text).count(b"\n")
+    assert pipeline.write.size == (tmp_path / "out.gz").stat().st_size
+    assert not any(stage.queued for stage in pipeline.stages)
 
 
-async def test_small_files_share_a_chunk(tmp_path: Path) -> None:
-    for number in range(50):
-        (tmp_path / f"{number:02}").write_text(f"{number}\n", encoding="utf-8")
-    pipeline = await run_pipeline(tmp_path)
-    assert pipeline.read.chunks == 1
-    assert pipeline.sink.digest.hexdigest() == digest_of(*map(str, range(50)))
+async def test_the_same_over_http(tmp_path: Path) -> None:
+    text = write_text(tmp_path / "in", True)
+    pipeline = Pipeline("receive", True)
+    async with nothing_left(), serve(tmp_path / "in") as url, download(url) as body:
+        await asyncio.wait_for(pipeline.run(body, tmp_path / "out.gz"), 60)
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == wanted_of(text)
 
 
-async def test_bytes_that_are_no_utf8_are_replaced(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"a\xff\nb\xe2\x82")
-    pipeline = await run_pipeline(tmp_path)
-    assert pipeline.sink.digest.hexdigest() == digest_of("a\ufffd", "b\ufffd")
+async def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
+    write_sample(tmp_path / "in.gz", 20_000_000)
+    pipeline = Pipeline("receive", True)
+    async with nothing_left(), serve(tmp_path / "in.gz") as url, download(url) as body:
+        task = asyncio.create_task(pipeline.run(body, tmp_path / "out.gz"))
+        while not pipeline.filter.chunks:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.gz"]
 
 
-async def test_a_long_line_is_cut(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"x" * (3 * LONGEST_LINE))
-    pipeline = await run_pipeline(tmp_path)
-    assert 2 <= pipeline.sink.lines <= 3
-    assert pipeline.filter.bytes == 3 * LONGEST_LINE + pipeline.sink.lines
+def test_the_sample_is_text_of_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_sample(tmp_path / name, 500_000)
+    text = gzip.decompress((tmp_path / "a").read_bytes())
+    assert text == gzip.decompress((tmp_path / "b").read_bytes())
+    assert 500_000 <= len(text) < 700_000
+    assert b" DEBUG " in text and b" INFO " in text
 
 
-async def test_the_input_is_repeated_until_it_is_enough(tmp_path: Path) -> None:
-    for name in "ab":
-        (tmp_path / name).write_bytes(b"line\n" * 100)
-    pipeline = await run_pipeline(tmp_path, at_least=1800)
-    assert pipeline.read.bytes == 2000
-    pipeline = await run_pipeline(tmp_path, at_least=1300)
-    assert pipeline.read.bytes == 1500
-    pipeline = await run_pipeline(tmp_path, at_least=10)
-    assert pipeline.read.bytes == 1000
-
-
-async def test_empty_files_are_not_repeated(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    pipeline = await run_pipeline(tmp_path, at_least=1000)
-    assert pipeline.read.bytes == pipeline.read.chunks == 0
-
-
-async def test_a_default_reader_can_read_the_byte_source(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"x" * (READ_SIZE + 1))
-    stream = ReadableStream(FileSource(Input(lambda: files_under(tmp_path)), Stage("read", 0)))
-    assert [len(chunk) async for chunk in stream] == [READ_SIZE, 1]
+def test_the_monitor_names_the_stage_that_took_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    stages = [Stage("first", waits=True), Stage("second"), Stage("third")]
+    stages.append(Stage("last", after=stages[2]))
+    out = io.StringIO()
+    monitor = Monitor(stages, out)
+    # Waited for the input, made of it, made of that again, used up without a result, waited again.
+    for clock[0], number in ((1.0, 0), (3.0, 1), (7.0, 2), (15.0, 1), (16.0, 0)):
+        stages[number].count(1)
+    monitor.show()
+    assert monitor.seconds == [2.0, 2.0, 4.0, 8.0]
+    assert out.getvalue().splitlines()[-2] == "held up by: last"
+    for clock[0], number in ((36.0, 1), (37.0, 2)):
+        stages[number].count(1)
+    monitor.show()
+    assert out.getvalue().splitlines()[-2] == "held up by: second"
 
 
 async def test_full_queues_stop_the_stages_before(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"some text\n" * 1_000_000)
-    pipeline = Pipeline(Input(lambda: files_under(tmp_path)), bytes_per_second=1e6)
-    task = asyncio.create_task(pipeline.run())
-    while not all(stage.full for stage in pipeline.stages):
-        await asyncio.sleep(0)
-    marks = sum(stage.high_water_mark for stage in pipeline.stages)
-    assert pipeline.read.bytes < marks + 10 * READ_SIZE
-    task.cancel()
-    await asyncio.wait([task])
-    assert pipeline.read.bytes < marks + 10 * READ_SIZE
-
-
-async def test_chunks_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
-    (tmp_path / "text").write_bytes(b"some text\n" * 1_000_000)
-    gc.collect()
-    gc.disable()
-    try:
-        pipeline = await run_pipeline(tmp_path)
-        unreachable = gc.collect()
-    finally:
-        gc.enable()
-    # The streams themselves are made of cycles, but no chunk leaves one behind.
-    assert pipeline.read.chunks > 150
-    assert unreachable < 150
-
-
-async def test_the_monitor_names_the_stage_that_was_at_work_most() -> None:
-    stages = [Stage("first", 10), Stage("second", 10), Stage("last", 10)]
-    out = io.StringIO()
-    monitor = Monitor(stages, out)
-    stages[1].seconds = 5.0
-    stages[0].queue = FullQueue()
-    monitor.show()
-    assert out.getvalue().splitlines()[-2] == "held up by: second (1 of the 1 queues before it are full)"
-    stages[2].seconds = 7.0
-    monitor.show()
-    assert out.getvalue().splitlines()[-2] == "held up by: last (1 of the 3 queues before it are full)"
-
-
-class FullQueue:
-    desired_size = -2.0
+    write_sample(tmp_path / "in.gz", 5_000_000)
+    stage = Stage("decompress")
+    data = read_file(tmp_path / "in.gz").pipe_through(DecompressionStream("gzip"))
+    async with watched(data, stage).values():
+        async with asyncio.timeout(10):
+            while not stage.full:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        assert stage.queued <= 2 * stage.high_water_mark
 
 
 def test_a_terminal_gets_one_table_that_is_rewritten() -> None:
@@ -151,28 +130,27 @@ class Terminal(io.StringIO):
 # The program.
 
 
-def test_a_run_prints_table_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_prints_tables_digests_and_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text").write_text("one\n\ntwo\n", encoding="utf-8")
-    assert main([str(tmp_path)]) == 0
+    assert main([str(tmp_path / "text")]) == 0
     out = capsys.readouterr().out
-    for stage in ("read", "decode", "split", "filter", "sink"):
-        assert re.search(rf"^{stage} +1 +\d+ B +0 / \d+ KiB ", out, re.MULTILINE)
-    assert "9 B read from 1 file,\n2 lines (8 B) written" in out
-    assert re.search(r"^peak memory .* more, for 9 B that went through$", out, re.MULTILINE)
+    for stage in ("read file", "receive", "decode"):
+        assert re.search(rf"^{stage} +1 +9 B +0 / 64 KiB ", out, re.MULTILINE)
+    assert "6 lines read, 4 lines kept" in out
+    assert len(set(re.findall(r"^sha256 from the \w+ +([0-9a-f]{64})$", out, re.MULTILINE))) == 1
+    assert re.search(r"^peak memory .* more, for 18 B of text \(18 B as read\) that went through$", out, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("missing", "cannot read .*missing: No such file or directory"),
-        ("empty", "there are no files in .*empty"),
-        ("/dev/null", "/dev/null is neither a file nor a directory"),
-    ],
-)
+@pytest.mark.parametrize(("name", "message"), [("missing", "No such file or directory"), ("", "Is a directory")])
 def test_a_bad_path_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, message: str) -> None:
-    (tmp_path / "empty").mkdir()
-    assert main([str(tmp_path / name)]) == 2
-    assert re.fullmatch(f"main_job: {message}\n", capsys.readouterr().err)
+    assert main([str(tmp_path / name)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.gz").write_bytes(gzip.compress(b"text\n" * 1000)[:-9])
+    assert main([str(tmp_path / "in.gz")]) == 1
+    assert capsys.readouterr().err.startswith("main_job: ")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "nan", "inf", "many"])
@@ -183,44 +161,40 @@ def test_a_bad_number_is_told(capsys: pytest.CaptureFixture[str], number: str) -
     assert "must be a number above 0" in capsys.readouterr().err
 
 
-def test_an_error_of_the_source_ends_the_job(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "text").write_text("text", encoding="utf-8")
-    monkeypatch.setattr(FileSource, "_read_into", lambda source, view: int(Path("/nope").read_text()))
-    assert main([str(tmp_path)]) == 1
-    assert "main_job: cannot read on: [Errno 2]" in capsys.readouterr().err
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-m", "examples.main_job", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
-def test_ctrl_c_ends_it_cleanly() -> None:
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     # A program that was started in the background may have been told to ignore Ctrl-C, and tells its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with start("--sink-speed", "5") as process:
+    with start(tmp_path, "--megabytes", "20") as process:
         signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
-        assert process.stdout.readline() == "reading the standard library\n"
+        while not process.stdout.readline().startswith("from the server"):
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")
-    assert "interrupted after" in out
+    assert out.endswith("interrupted\n")
+    assert not list(tmp_path.iterdir())
 
 
-def test_memory_stays_flat() -> None:
-    with start("--megabytes", "100", "--sink-speed", "1000") as process:
-        out, err = process.communicate(timeout=100)
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    with start(tmp_path, "--megabytes", "25") as process:
+        out, err = process.communicate(timeout=110)
     assert (process.returncode, err) == (0, "")
-    more = re.search(r": ([\d.]+) MB more, for (\d+)\.\d MB that went through$", out.strip())
-    assert more is not None and int(more[2]) >= 100
-    assert float(more[1]) < 10
+    more = re.search(r": ([\d.]+) MB more, for (\d+)\.\d MB of text", out)
+    assert more is not None and int(more[2]) >= 45
+    assert float(more[1]) < 20
 
 
-def test_output_that_nobody_reads_ends_it_cleanly() -> None:
-    with start("--megabytes", "1", "--sink-speed", "100") as process:
+def test_output_that_nobody_reads_ends_it_cleanly(tmp_path: Path) -> None:
+    with start(tmp_path, "--megabytes", "1") as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.wait(timeout=60) == 1

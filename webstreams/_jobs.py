@@ -48,6 +48,16 @@ class Waiter(Protocol):
 class Run(Protocol):
     """What calls the callbacks of a pipeline without jobs between them (`_steady.run`)."""
 
+    # The controller whose callback is called and has not enqueued a chunk yet; where that chunk goes.
+    waiting: object
+    output: deque[Any]
+
+    def intercept(self, controller: Any, chunk: Any) -> Any:
+        """Something else is enqueued; give the chunk for the plain path."""
+
+    def desired_size(self, controller: Any) -> float | None:
+        """Give the desired_size of a controller."""
+
     def leave(self) -> None:
         """Stop, and bring everything into the state in which the jobs would have brought it."""
 

@@ -43,6 +43,7 @@ class QueueWithSizes:
     """
 
     __slots__ = ("_put_back", "chunks", "sizes", "total")
+    _moving = ("chunks", "total")
 
     def __init__(self, sized: bool) -> None:
         self.chunks: deque[Any] = deque()

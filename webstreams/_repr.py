@@ -97,10 +97,12 @@ def show_holder(lock: Any) -> str:
 class LockHolder:
     """Who uses a reader or a writer, if that is not the author."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_words", "owner")
 
-    def __init__(self, *words: Any) -> None:
+    def __init__(self, *words: Any, owner: Any = None) -> None:
         self._words = words
+        # The pipe or the tee.
+        self.owner = owner
 
     def __repr__(self) -> str:
         """Say who it is."""

@@ -52,7 +52,8 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
 
         0 when the stream is closed. Streams Standard, 4.6.3.
         """
-        return self._get_desired_size()
+        run = self._jobs.run
+        return self._get_desired_size() if run is None else run.desired_size(self)
 
     @overload
     def enqueue(self: ReadableStreamDefaultController[None]) -> None: ...
@@ -66,6 +67,13 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         """
         if get_running_loop() is not self._jobs.loop:
             raise_wrong_loop()
+        run = self._jobs.run
+        if run is not None:
+            if run.waiting is self and not self._jobs.jobs:
+                run.waiting = None
+                run.output.append(chunk)
+                return
+            chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":
             raise TypeError(f"cannot enqueue: {self._why_not()}")
         self._put(chunk)

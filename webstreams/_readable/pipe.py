@@ -16,12 +16,17 @@ from .._abort import AbortSignal
 from .._errors import AbortError
 from .._promise import Promise, promise_resolved_with, wait_for_all
 from .._repr import LockHolder
+from .._steady import entry
+from .._steady.pipeline import Pipeline, Stage
 from .._waiter import PromiseWaiter
+from .._writable.controller import WritableStreamDefaultController
 from .._writable.state import WritableStreamState
 from .._writable.writer import WritableStreamDefaultWriter
+from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
+from .source import UnderlyingSource
 from .state import ReadableStreamState, ReadRequest
-from .steady_run import find_steady_run
+from .tee import TeeBranch
 
 Action = Callable[[], Promise[Any]]
 
@@ -73,7 +78,7 @@ class Pipe(ReadRequest):
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
-        "_steady_run",
+        "_steady",
         "dest",
         "options",
         "promise",
@@ -81,6 +86,15 @@ class Pipe(ReadRequest):
         "shutting_down",
         "source",
         "writer",
+    )
+    _moving = (
+        "_after_writes",
+        "_chunk",
+        "_has_read",
+        "_is_adopted",
+        "_pending_writes",
+        "_reading_from_queue",
+        "shutting_down",
     )
 
     def __init__(
@@ -93,7 +107,7 @@ class Pipe(ReadRequest):
         self.dest = dest
         self.options = options
         self.reader = ReadableStreamDefaultReader(source)
-        self.reader._holder = LockHolder("a pipe into", dest)
+        self.reader._holder = LockHolder("a pipe into", dest, owner=self)
         self.writer = WritableStreamDefaultWriter(dest)
         self.writer._holder = LockHolder("a pipe from", source)
         self.shutting_down = False
@@ -110,7 +124,9 @@ class Pipe(ReadRequest):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
-        self._steady_run = find_steady_run(self)
+        self._steady = (
+            entry.SteadyEntry(self) if entry.FAST_PATHS and not source._controller._is_byte_controller else None
+        )
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -212,13 +228,19 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
-        if self._steady_run is not None and self._steady_run.may_begin():
-            self._steady_run.run()
-            return
+        if self._steady is None or not self._steady.takes_over():
+            self.read_plainly()
+
+    def read_plainly(self) -> None:
+        """Read a chunk by the steps of the Standard."""
         self._is_adopted = False
         self._has_read = False
         self._reading_from_queue = self.source._controller._has_queued()
         self.reader._read(self)
+        self.read_is_under_way()
+
+    def read_is_under_way(self) -> None:
+        """The read has been asked for, and perhaps answered: its promise is adopted."""
         self._reading_from_queue = False
         self.source._jobs.push(self._adopted)
 
@@ -247,19 +269,57 @@ class Pipe(ReadRequest):
     def _hop(self) -> None:
         self.source._jobs.push(self._step)
 
-    # What the steady run leaves to the plain path.
+    # Running steadily.
 
-    def write_steadily(self, chunk: Any) -> None:
-        """Write a chunk that came out of the queue."""
-        self._pending_writes += 1
-        self.writer._write(chunk, self)
-        self.read_was_answered()
+    def read_path(self) -> list[tuple[Any, Any]]:
+        """Give the controllers that a read of this pipe reaches, up to the source's, and who reads each of them."""
+        path: list[tuple[Any, Any]] = []
+        request: Any = self
+        controller: Any = self.source._controller
+        while controller is not None:
+            path.append((controller, request))
+            request = getattr(controller._source, "_tee", None)
+            controller = None if request is None else request.stream._controller
+        return path
 
-    def read_was_answered(self) -> None:
-        """Go on as after a read that was answered at once."""
-        self._is_adopted = False
-        self._has_read = True
-        self.source._jobs.push(self._adopted)
+    def find_pipeline(self, pipeline: Pipeline) -> None:
+        """Find all parts of the pipeline whose source this pipe reads from; there is none if it is not the first."""
+        path = self.read_path()
+        root, request = path[-1]
+        source = root._source
+        if (
+            type(source) is not UnderlyingSource
+            or source.pull is None
+            or any(type(each) is not ReadableStreamDefaultController for each, _ in path)
+            or any(type(each._source) is TeeBranch and not each._source.is_first for each, _ in path)
+        ):
+            pipeline.refuse()
+            return
+        pipeline.add_parts(root, root._queue, root._stream)
+        if root._queue.sizes is not None or root._unread_watch is not None:
+            pipeline.refuse()
+        pipeline.add_stage(Stage(source, "pull", root, root._put, root._pull_returned, root._pull_failed))
+        request.join_pipeline(pipeline)
+
+    def join_pipeline(self, pipeline: Pipeline) -> None:
+        """Add the pipe to a pipeline that may run steadily, with what comes after it."""
+        source, dest = self.source, self.dest
+        controllers: tuple[Any, Any] = (source._controller, dest._controller)
+        for controller in controllers:
+            if controller._queue.sizes is not None:
+                pipeline.refuse()
+        if dest._controller._write_watch is not None or type(dest._controller) is not WritableStreamDefaultController:
+            pipeline.refuse()
+            return
+        pipeline.pipes.append(self)
+        pipeline.add_parts(self, self.reader, self.writer, source, dest)
+        for controller in controllers:
+            pipeline.add_parts(controller, controller._queue)
+        sink = dest._controller._sink
+        if sink is None:
+            pipeline.refuse()
+        else:
+            sink.join_pipeline(pipeline, dest._controller)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too, unless the source had ended before."""

@@ -48,6 +48,7 @@ class PullingController(ReadableController):
         "_stream",
         "_unread_watch",
     )
+    _moving = ("_close_requested", "_pull_again", "_pulling", "_source", "_started")
 
     _queue: Queue
 

@@ -43,6 +43,7 @@ class GenericReaderState:
     """What a stream needs of its reader, of either kind."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_read_requests", "_stream")
+    _moving = ("_closed_promise", "_read_requests", "_stream")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -129,6 +130,8 @@ class ReadableStreamState(Generic[T]):
         "_state",
         "_stored_error",
     )
+
+    _moving = ("_reader", "_returned", "_state")
 
     _controller: ReadableController
 

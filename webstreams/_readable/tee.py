@@ -9,7 +9,8 @@ from weakref import ReferenceType, ref
 from .._errors import AbortError
 from .._idl import INTERNAL
 from .._promise import AlgorithmPromise, Promise
-from .._repr import TEE
+from .._repr import LockHolder
+from .._steady.pipeline import Pipeline
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
 from .source import Source
@@ -24,6 +25,11 @@ class TeeBranch(Source):
     def __init__(self, tee: Tee, index: int) -> None:
         self._tee = tee
         self._index = index
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first branch."""
+        return self._index == 0
 
     def pull(self, controller: Any) -> None:
         """pullAlgorithm, pull1Algorithm and pull2Algorithm"""
@@ -137,7 +143,8 @@ _DROPPED = _DroppedController()
 class DefaultTee(Tee, ReadRequest):
     """The tee of a stream of any chunks; its own read request."""
 
-    __slots__ = ("read_again", "reader")
+    __slots__ = ("_passing", "read_again", "reader")
+    _moving = ("_kept", "_passing", "canceled", "read_again", "reading")
 
     def __init__(
         self,
@@ -147,8 +154,9 @@ class DefaultTee(Tee, ReadRequest):
     ) -> None:
         super().__init__(stream)
         self.reader = ReadableStreamDefaultReader(stream)
-        self.reader._holder = TEE
+        self.reader._holder = LockHolder("a tee", owner=self)
         self.read_again = False
+        self._passing: Any = None
         for index, branch in enumerate((branch1, branch2)):
             self.add_branch(ReadableStreamDefaultController(INTERNAL, branch, TeeBranch(self, index), 1, None))
         self.reader.closed._react(None, self.reader_errored)
@@ -163,7 +171,12 @@ class DefaultTee(Tee, ReadRequest):
 
     def chunk_steps(self, chunk: Any) -> None:
         """Pass the chunk on a job later: errors, which take as long to be seen, come first."""
-        self.stream._jobs.push(partial(self._pass_on, chunk))
+        self._passing = chunk
+        self.stream._jobs.push(self._pass_on_chunk)
+
+    def _pass_on_chunk(self) -> None:
+        chunk, self._passing = self._passing, None
+        self._pass_on(chunk)
 
     def _pass_on(self, chunk: Any) -> None:
         self.read_again = False
@@ -174,6 +187,21 @@ class DefaultTee(Tee, ReadRequest):
         self.reading = False
         if self.read_again:
             self.pull(0)
+
+    def join_pipeline(self, pipeline: Pipeline) -> None:
+        """Add the tee to a pipeline that may run steadily, and who reads from its branches."""
+        source: Any = self.stream._controller
+        if type(source) is not ReadableStreamDefaultController or source._queue.sizes is not None:
+            pipeline.refuse()
+            return
+        pipeline.add_parts(self, self.reader, self.stream, source, source._queue)
+        for controller in self.controllers:
+            reader = None if controller is _DROPPED else controller._stream._reader
+            owner = None if reader is None or reader._holder is None else reader._holder.owner
+            if type(self) is not DefaultTee or owner is None:
+                pipeline.refuse()
+            else:
+                owner.join_pipeline(pipeline)
 
     def close_steps(self, chunk: Any = None) -> None:
         """Close the branches."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 from typing_extensions import TypeVar
 
 from .._idl import INTERNAL, Members, refuse_constructor
+from .._jobs import get_running_loop, raise_wrong_loop
 from .._promise import AlgorithmPromise
 from .._repr import show, show_desired_size, summary
 from .state import TransformStreamState
@@ -24,7 +25,7 @@ def _nothing(*_: Any) -> None:
 
 
 def _enqueue_chunk(chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
-    controller._enqueue(chunk)
+    controller.enqueue(chunk)
 
 
 class Transformer:
@@ -33,7 +34,7 @@ class Transformer:
     An author's transformer is an object or a mapping whose members are looked up once, in Web IDL's order.
     """
 
-    __slots__ = ("cancel", "context", "flush", "start", "transform")
+    __slots__ = ("cancel", "context", "flush", "is_identity", "start", "transform")
 
     def __init__(self, transformer: Any) -> None:
         members = Members(transformer, "transformer")
@@ -42,6 +43,7 @@ class Transformer:
         _refuse_type(members, "readable_type")
         self.start: Callable[[Any], Any] = members.callback("start") or _nothing
         self.transform: Callable[[Any, Any], Any] = members.callback("transform") or _enqueue_chunk
+        self.is_identity: bool = self.transform is _enqueue_chunk
         _refuse_type(members, "writable_type")
         self.context: Context = copy_context()
 
@@ -55,6 +57,7 @@ class TransformStreamDefaultController(Generic[T]):
     """What a transformer uses to act on its stream. Streams Standard, 6.3."""
 
     __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
+    _moving = ("_finish_promise", "_transformer")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -74,7 +77,8 @@ class TransformStreamDefaultController(Generic[T]):
     @property
     def desired_size(self) -> float | None:
         """How much more the readable side's queue wants, in its strategy's units; None when errored, 0 when closed."""
-        return self._readable_controller()._get_desired_size()
+        run = self._stream._jobs.run
+        return self._get_desired_size() if run is None else run.desired_size(self)
 
     @overload
     def enqueue(self: TransformStreamDefaultController[None]) -> None: ...
@@ -86,7 +90,16 @@ class TransformStreamDefaultController(Generic[T]):
         Raises `TypeError` when that is closed or errored, and what its strategy's ``size()`` raises (which errors the
         stream).
         """
-        self._stream._jobs.require_running()
+        jobs = self._stream._jobs
+        if get_running_loop() is not jobs.loop:
+            raise_wrong_loop()
+        run = jobs.run
+        if run is not None:
+            if run.waiting is self and not jobs.jobs:
+                run.waiting = None
+                run.output.append(chunk)
+                return
+            chunk = run.intercept(self, chunk)
         self._enqueue(chunk)
 
     def error(self, reason: object = None) -> None:
@@ -100,6 +113,9 @@ class TransformStreamDefaultController(Generic[T]):
         self._terminate()
 
     # Abstract operations (6.4.2).
+
+    def _get_desired_size(self) -> float | None:
+        return self._stream._readable_controller._get_desired_size()
 
     def _readable_controller(self) -> ReadableStreamDefaultController[Any]:
         return self._stream._readable_controller

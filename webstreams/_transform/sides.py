@@ -21,8 +21,9 @@ from .._promise import (
     upon,
 )
 from .._readable.source import Source
+from .._steady.pipeline import Pipeline, Stage
 from .._writable.sink import Sink
-from .controller import TransformStreamDefaultController
+from .controller import Transformer, TransformStreamDefaultController
 from .state import TransformStreamState
 
 Finish = Callable[[Promise[None], Any], None]
@@ -47,6 +48,7 @@ class TransformSink(Sink):
         "_two_jobs_later",
         "_waited",
     )
+    _moving = ("_chunk", "_waited")
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
         self._stream = stream
@@ -149,6 +151,28 @@ class TransformSink(Sink):
     def close(self) -> Promise[None]:
         """TransformStreamDefaultSinkCloseAlgorithm"""
         return finish_once(self._stream, _flush_transformer, _CloseEnd(self._stream, None))
+
+    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the transformer to a pipeline that may run steadily, and who reads from the other side."""
+        stream = self._stream
+        transformer, reader = stream._controller._transformer, stream._readable._reader
+        owner = None if reader is None or reader._holder is None else reader._holder.owner
+        if type(transformer) is not Transformer or owner is None:
+            pipeline.refuse()
+            return
+        pipeline.add_parts(stream, stream._controller, self)
+        pipeline.add_stage(
+            Stage(
+                transformer,
+                "transform",
+                stream._controller,
+                stream._controller._enqueue,
+                self._transform_returned,
+                self._transform_failed,
+                transformer.is_identity,
+            )
+        )
+        owner.join_pipeline(pipeline)
 
 
 class TransformSource(Source):

@@ -35,6 +35,7 @@ class TransformStreamState:
         "_writable",
         "_writable_controller",
     )
+    _moving = ("_backpressure", "_backpressure_change")
 
     _controller: TransformStreamDefaultController[Any]
     _readable: ReadableStreamState[Any]

@@ -45,6 +45,7 @@ class WritableStreamDefaultController(WritableController):
         "_strategy_hwm",
         "_stream",
     )
+    _moving = ("_abort_controller", "_sink", "_started")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -96,6 +97,8 @@ class WritableStreamDefaultController(WritableController):
     @property
     def signal(self) -> AbortSignal:
         """Aborted as soon as the stream is: the sink can stop the write that it is busy with."""
+        if self._jobs.run is not None:
+            self._jobs.run.leave()
         if self._abort_controller is None:
             self._abort_controller = AbortController()
         return self._abort_controller.signal

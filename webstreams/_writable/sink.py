@@ -7,6 +7,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .._idl import Members
+from .._steady.pipeline import Pipeline, Stage
 
 
 def _nothing(*_: Any) -> None:
@@ -40,6 +41,10 @@ class Sink:
         """abortAlgorithm"""
         raise NotImplementedError
 
+    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add what comes after this sink to a pipeline that may run steadily."""
+        pipeline.refuse()
+
 
 class UnderlyingSink:
     """The underlying sink of an author: an object or a mapping whose members are looked up once, in Web IDL's order."""
@@ -55,3 +60,7 @@ class UnderlyingSink:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
         self.write: Callable[[Any, Any], Any] = members.callback("write") or _nothing
         self.context = copy_context()
+
+    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the sink to a pipeline that may run steadily: it ends here."""
+        pipeline.add_stage(Stage(self, "write", controller, None, controller._write_returned, controller._write_failed))

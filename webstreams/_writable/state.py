@@ -76,6 +76,7 @@ class WriterState:
     """What a stream needs of its writer."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
+    _moving = ("_closed_promise", "_ready_promise", "_stream")
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -146,6 +147,17 @@ class WritableStreamState(Generic[T]):
         "_pending_abort_request",
         "_state",
         "_stored_error",
+        "_write_requests",
+        "_writer",
+    )
+
+    _moving = (
+        "_backpressure",
+        "_close_request",
+        "_in_flight_close_request",
+        "_in_flight_write_request",
+        "_pending_abort_request",
+        "_state",
         "_write_requests",
         "_writer",
     )

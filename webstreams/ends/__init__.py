@@ -2,6 +2,7 @@
 
 from .asgi import asgi_request_body, asgi_response, send_response
 from .asyncio_streams import as_stream_reader, as_stream_writer, from_stream_reader, to_stream_writer
+from .files import TruncatedFileError, read_file, write_file
 from .http import from_response, to_request_body
 from .iterables import (
     GeneratorTransform,
@@ -19,13 +20,17 @@ from .object_streams import (
     to_byte_stream,
     to_object_stream,
 )
+from .processes import Process, open_process
 from .queues import from_queue, to_queue
 from .sockets import Connection, ConnectionServer, connect_tcp, connect_unix, serve_tcp, serve_unix
+from .standard import standard_error, standard_input, standard_output
 
 __all__ = [
     "Connection",
     "ConnectionServer",
     "GeneratorTransform",
+    "Process",
+    "TruncatedFileError",
     "as_blocking_iterable",
     "as_byte_stream",
     "as_object_stream",
@@ -42,9 +47,14 @@ __all__ = [
     "from_response",
     "from_stream_reader",
     "generator_transform",
+    "open_process",
+    "read_file",
     "send_response",
     "serve_tcp",
     "serve_unix",
+    "standard_error",
+    "standard_input",
+    "standard_output",
     "to_byte_stream",
     "to_callable",
     "to_generator",
@@ -52,4 +62,5 @@ __all__ = [
     "to_queue",
     "to_request_body",
     "to_stream_writer",
+    "write_file",
 ]

@@ -3,8 +3,8 @@
 `Link` is the protocol. The event loop asks it for memory (``get_buffer``) and tells how much it has put there; that is
 the view of a BYOB reader, if one waits, or else a buffer of the link's own from which a default reader gets a copy.
 Both calls come one right after the other, so that no view is held while anything else runs. Reading begins with the
-first read and is paused when nobody waits for bytes, and a write is done when the operating system has taken all of it (with TLS: when all of it is
-encrypted and the socket is not behind by more than its buffer).
+first read and is paused when nobody waits for bytes and some have come. A write is done when the operating system has
+taken all of it (with TLS: when all of it is encrypted and the socket is not behind by more than its buffer).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from ssl import SSL_ERROR_EOF, SSLEOFError, SSLError, SSLZeroReturnError
 from typing import Any, Final, Literal
 
 from typing_extensions import Buffer
@@ -31,6 +32,8 @@ from ._bytes import PIECE, bytes_strategy, view_of
 AHEAD: Final = 2 * PIECE
 # What is handed to the transport at a time: it copies what the socket does not take at once (bytes).
 WRITE_PIECE: Final = 256 * 1024
+# The most that TLS holds back of what it has received until it can be decrypted (bytes).
+TLS_RECORD: Final = 32 * 1024
 # Closing a socket with this option resets the connection: the peer must not take what it has got for the whole.
 RESET: Final = struct.pack("ii", 1, 0)
 
@@ -41,6 +44,7 @@ class Link(asyncio.BufferedProtocol):
     def __init__(self, on_made: Callable[[Link], object] | None = None) -> None:
         self.transport: Any = None
         self.is_tls = False
+        self._ssl_object: Any = None
         # Why the connection was ended on this side; an object in a list, as None can be a reason.
         self.reason: list[object] = []
         # Fulfilled when the descriptor is closed.
@@ -62,8 +66,13 @@ class Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop, with TLS after the handshake."""
         self.transport = transport
-        self.is_tls = transport.get_extra_info("ssl_object") is not None
-        self.transport.pause_reading()
+        self._ssl_object = transport.get_extra_info("ssl_object")
+        self.is_tls = self._ssl_object is not None
+        if self.is_tls:
+            self._is_reading = True  # pausing now would keep back the end of the handshake
+        else:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._pause_unless_wanted)  # uvloop begins to read after this method
         # asyncio's TLS compares with ">=", and would never resume with 0.
         self.transport.set_write_buffer_limits(high=1 if self.is_tls else 0)
         if self._on_made is not None:
@@ -71,12 +80,14 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop when the descriptor is about to be closed."""
+        if exc is None and not self.reason:
+            self._drain_tls()
         was_open = not self._source.is_over
         error: object = exc
         if self.reason:
             error = self.reason[0]
         elif error is None and was_open:
-            error = ConnectionResetError(errno.ECONNRESET, "the connection was closed before the end of the stream")
+            error = self._cut_error()
         elif error is None:
             error = BrokenPipeError(errno.EPIPE, "the peer has closed the connection")
         self._error = error
@@ -88,19 +99,29 @@ class Link(asyncio.BufferedProtocol):
         self._buffer = None
         self._resolve_lost(None)
 
+    def _cut_error(self) -> OSError:
+        if self.is_tls:
+            return SSLEOFError(SSL_ERROR_EOF, "the TLS connection was cut: the peer did not close it")
+        return ConnectionResetError(errno.ECONNRESET, "the connection was closed before the end of the stream")
+
     def failed_with(self, error: object) -> bool:
         """Whether `error` is what the connection failed with."""
-        return error is not None and error is self._error
+        return not self.reason and error is not None and error is self._error
 
     def close_when_over(self) -> None:
         """Close the descriptor as soon as both streams are over; what was written is still delivered."""
         if self._source.is_over and self._sink.is_over:
+            if self.is_tls:
+                self.resume()  # to say goodbye, TLS has to read what is there
             self.transport.close()
 
     def close(self, reason: object) -> None:
         """Close the descriptor after what the transport has taken; streams that are open fail with `reason`."""
-        self.reason = self.reason or [reason]
-        self.transport.close()
+        if not self.lost.done():
+            self.reason = self.reason or [reason]
+            self._source.fail(reason)
+            self._sink.fail(reason)
+            self.close_when_over()
 
     def reset(self, reason: object) -> None:
         """Close the descriptor now, so that the peer sees an error; streams that are open fail with `reason`."""
@@ -128,14 +149,24 @@ class Link(asyncio.BufferedProtocol):
             if not self.transport.is_closing():
                 self.transport.pause_reading()
 
+    def _pause_unless_wanted(self) -> None:
+        if not self._is_reading and not self.transport.is_closing():
+            self.transport.pause_reading()
+
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Called by the event loop: give it memory to read into."""
+        """Called by the event loop: give it memory to read into.
+
+        With TLS, for all that the peer has sent: asyncio forgets what does not fit when the peer has hung up, too.
+        """
+        size = max(PIECE, sizehint + TLS_RECORD) if self.is_tls else 1
         self._request = self._source.controller.byob_request
         if self._request is not None:
             view: memoryview = self._request.view
-            return view
-        if self._buffer is None:
-            self._buffer = memoryview(bytearray(PIECE))
+            if len(view) >= size:
+                return view
+            self._request = None
+        if self._buffer is None or len(self._buffer) < size:
+            self._buffer = memoryview(bytearray(max(PIECE, size)))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -149,14 +180,35 @@ class Link(asyncio.BufferedProtocol):
             request.respond(nbytes)
         else:
             assert self._buffer is not None
-            source.controller.enqueue(self._buffer[:nbytes].tobytes())
+            source.enqueue(self._buffer[:nbytes])
         if not source.is_wanted and (source.controller.desired_size or 0) <= -AHEAD:
             self.pause()
 
     def eof_received(self) -> bool:
         """Called by the event loop: the peer will send no more. Whether the connection stays open for writing."""
+        if self.is_tls:
+            self._drain_tls()
+            self._source.fail(self._cut_error())
+            return False
         self._source.end()
-        return not self.is_tls and not self._sink.is_over
+        return not self._sink.is_over
+
+    def _drain_tls(self) -> None:
+        """Take what the event loop has left in TLS, and end the stream if TLS's goodbye (close_notify) comes then.
+
+        asyncio does not tell whether it came, and uvloop gives up what it has not read when the peer hangs up.
+        """
+        try:
+            while self._ssl_object is not None and not self._source.is_over:
+                data = self._ssl_object.read(PIECE)
+                if data:
+                    self._source.enqueue(memoryview(data))
+                else:
+                    self._source.end()
+        except SSLZeroReturnError:
+            self._source.end()
+        except SSLError:
+            pass  # no goodbye
 
     # Writing.
 
@@ -196,19 +248,29 @@ class _LinkSource:
         self.is_over = False
         # The stream was pulled and nothing has come since.
         self.is_wanted = False
+        # What the stream is errored with after the bytes that are queued; an object in a list.
+        self._failure: list[object] = []
 
     def start(self, controller: ReadableByteStreamController) -> None:
         self.controller = controller
 
     def pull(self, controller: ReadableByteStreamController) -> None:
-        self.is_wanted = True
-        self._link.resume()
+        if self._failure:
+            controller.error(self._failure[0])
+        else:
+            self.is_wanted = True
+            self._link.resume()
 
     def cancel(self, reason: object) -> Promise[None] | None:
         self.is_over = True
         self._link.pause()
         self._link.close_when_over()
         return self._link.lost if self._link.transport.is_closing() else None
+
+    def enqueue(self, data: memoryview) -> None:
+        while data and not self.is_over:
+            self.controller.enqueue(data[:PIECE].tobytes())
+            data = data[PIECE:]
 
     def end(self) -> None:
         if self.is_over:
@@ -221,8 +283,13 @@ class _LinkSource:
             request.respond(0)
 
     def fail(self, error: object) -> None:
-        if not self.is_over:
-            self.is_over = True
+        """End the stream with an error, after what is in its queue."""
+        if self.is_over:
+            return
+        self.is_over = True
+        if self.controller.desired_size:
+            self._failure = [error]
+        else:
             self.controller.error(error)
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -132,6 +133,8 @@ class _WriterSink:
             data = chunk if isinstance(chunk, bytes) else bytes(view_of(chunk))
             self._writer.write(data)
             await self._writer.drain()
+            if data and self._writer.is_closing():  # drain() does not tell when the transport was aborted
+                raise ConnectionResetError(errno.ECONNRESET, "the transport was closed before everything was written")
         except BaseException:
             self._abort()
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 from weakref import finalize
 
 from typing_extensions import Buffer
@@ -138,27 +138,25 @@ class _AiohttpBody(ChunkSource):
 
 # Requests.
 
-_SENT: Final = "a stream can be sent once: make a new one for each attempt (a redirect, a retry)"
-
 
 class RequestBody:
     """The chunks of a stream, for a client to send; made by `to_request_body`."""
 
-    __slots__ = ("__weakref__", "_chunks", "_is_taken")
+    __slots__ = ("__weakref__", "_chunks", "_has_begun")
 
     def __init__(self, stream: ReadableStream[Buffer]) -> None:
         self._chunks = stream.values()
-        self._is_taken = False
+        self._has_begun = False
 
     def __aiter__(self) -> Self:
-        """Give the body itself; raises `RuntimeError` the second time."""
-        if self._is_taken:
-            raise RuntimeError(_SENT)
-        self._is_taken = True
+        """Give the body itself; raises `RuntimeError` when a part of it was sent already."""
+        if self._has_begun:
+            raise RuntimeError("a stream can be sent once: make a new one for each attempt (a redirect, a retry)")
         return self
 
     async def __anext__(self) -> bytes:
         """Take the next chunk that is not empty; when that is cancelled, the stream is cancelled."""
+        self._has_begun = True
         try:
             while True:
                 chunk = await anext(self._chunks)

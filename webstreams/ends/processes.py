@@ -1,110 +1,363 @@
-"""Child processes: their standard streams, and a process as a stage of a pipe."""
+"""Child processes, as something to `pipe_through`: their standard input, output and error are streams."""
 
 from __future__ import annotations
 
-import io
+import asyncio
 import os
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from subprocess import PIPE, CalledProcessError
-from types import TracebackType
-from typing import IO, Any, Final, Self, TypeAlias, cast
-from weakref import ref
+from typing import IO, Any, Self, cast
 
 from typing_extensions import Buffer
 
-from .._errors import AbortError
+from .._errors import AbortError, as_exception
 from .._promise import Promise
 from .._readable.stream import ReadableStream
 from .._writable.stream import WritableStream
 from ._bytes import bytes_strategy
-from ._pipes import PipeSink, PipeSource
-from ._threads import in_thread
+from ._pipe_ends import PipeSink, PipeSource, open_end
 
 __all__ = ["Process", "open_process"]
 
-StrOrBytesPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-# What a standard stream of the child is: `subprocess.PIPE`, `DEVNULL`, `STDOUT`, a descriptor, a file, or as ours.
-Redirection: TypeAlias = int | IO[Any] | None
-
-# The options of `subprocess.Popen` that would change what the streams are.
-REFUSED: Final = {"bufsize", "encoding", "errors", "shell", "text", "universal_newlines"}
-
-
-async def open_process(
-    program: StrOrBytesPath,
-    *args: StrOrBytesPath,
-    stdin: Redirection = PIPE,
-    stdout: Redirection = PIPE,
-    stderr: Redirection = None,
-    check: bool = True,
-    cwd: StrOrBytesPath | None = None,
-    env: Mapping[str, str] | None = None,
-    **options: Any,
-) -> Process:
-    """Start a child process whose standard streams are streams; no shell is involved.
-
-    `stdin`, `stdout` and `stderr` are what `subprocess.Popen` takes. By default the first two are pipes, and what the
-    child writes to its error output goes where ours goes. The other options of `Popen` are passed on
-    (`start_new_session`, `pass_fds`, ...).
-
-    With `check`, `Process.stdout` ends when the child has exited, and with `subprocess.CalledProcessError` after the
-    last byte if its status is not 0 or a signal has killed it. Without, it ends when the child closes its output.
-
-    Raises the `OSError` of the system if the program cannot be started (`FileNotFoundError`, ...), and `TypeError` for
-    `shell` and for options that make text of the streams.
-
-    >>> import asyncio
-    >>> from webstreams import ReadableStream
-    >>> async def main() -> None:
-    ...     async with await open_process("tr", "a-z", "A-Z") as process:
-    ...         async for chunk in ReadableStream.from_([b"slow and steady"]).pipe_through(process):
-    ...             print(chunk)
-    >>> asyncio.run(main())
-    b'SLOW AND STEADY'
-    """
-    refused = REFUSED & options.keys()
-    if refused:
-        raise TypeError(f"open_process() does not take {', '.join(sorted(refused))}")
-    command = [program, *args]
-    child = subprocess.Popen(
-        command, bufsize=0, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, **options
-    )
-    return Process(child, command, check)
+Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+# `subprocess.PIPE` (a stream), `subprocess.DEVNULL`, `subprocess.STDOUT` (for standard error), a descriptor or a file;
+# None: the child shares ours.
+Redirection = int | IO[Any] | None
 
 
 class Process:
-    """A child process; made by `open_process`.
+    """A child process, from `open_process`. Something to ``pipe_through()``.
 
-    ``stream.pipe_through(process)`` writes the stream to its input and gives its output.
+    - `stdin` takes any bytes-like objects (its high-water mark is 64 KiB); a write is done when the pipe has taken it.
+      Closing it tells the child that no more comes. Aborting it kills the child, which must not take what it has got
+      for the whole, and errors `stdout` and `stderr` with the same reason. When the child has closed its input or has
+      ended, writing fails with `BrokenPipeError`.
+    - `stdout` and `stderr` are byte streams. A default read gets at most 64 KiB, a BYOB read what fits into its memory,
+      and nothing is read ahead: a consumer that stops stops the child. Cancelling closes the pipe, at once.
+    - `stdout` ends when the child has ended. If its exit status is not 0 or a signal killed it, the reader gets a
+      `subprocess.CalledProcessError` after the last byte, once, unless `check` is False. If only `stderr` is a stream,
+      it is the one that tells; if none is, `wait` raises.
 
-    - Backpressure is true: of the output nothing is read before somebody reads the stream, so that a child whose pipe
-      is full (64 KiB on Linux) waits. That holds for `stderr`, too: read it if you make a pipe of it, or the child
-      waits for ever.
-    - `stdout` and `stderr` are byte streams; a BYOB reader has its own memory filled, a default reader gets `bytes` of
-      at most 64 KiB. Cancelling one closes the pipe, and a child that goes on writing gets SIGPIPE.
-    - A chunk for `stdin` is any bytes-like object; ``write()`` is done when the pipe has taken all of it. When nobody
-      reads the pipe any more, the stream is errored with `BrokenPipeError`, at the latest when the child has exited.
-    - Aborting `stdin` kills the child, and its `stdout` fails with the reason: otherwise the child would take what it
-      has got for the whole, and its output would look complete. (Closing the stream is what tells the child the end.)
+    ``async with process:`` leaves no child behind: at the end of the block, `stdin` is closed, what is not read of
+    `stdout` and `stderr` is dropped, and the child is waited for. When the block raises or is cancelled, the child is
+    killed, and waited for. That is about the child alone: what it has started itself may live on.
 
-    ``async with process:`` leaves no child behind. At the end of the block, `stdin` is closed, what is unread is
-    cancelled, and the child's exit is waited for. When the block raises or is cancelled, also while it waits, the child
-    is killed and what is open of its streams fails with an `AbortError`.
+    >>> async def main() -> None:
+    ...     async with await open_process("tr", "a-z", "A-Z") as process:
+    ...         async for chunk in ReadableStream.from_([b"hel", b"lo"]).pipe_through(process):
+    ...             print(chunk)
+    ...         print(await process.wait())
+    >>> asyncio.run(main())
+    b'HELLO'
+    0
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], command: list[StrOrBytesPath], check: bool) -> None:
-        self._child = _Child(popen, command, check)
-        # The streams own the pipes: Popen would keep them open.
-        pipes, popen.stdin, popen.stdout, popen.stderr = (popen.stdin, popen.stdout, popen.stderr), None, None, None
-        self._output = _source(pipes[1], self._child.outcome)
-        self._errors = _source(pipes[2], Promise.resolve)
-        self._input = None if pipes[0] is None else PipeSink(cast(io.FileIO, pipes[0]), self._input_was_aborted)
-        self._stdin: WritableStream[Buffer] | None = None
-        if self._input is not None:
-            self._stdin = WritableStream(self._input, bytes_strategy())
-            self._child.tell(self._input)
-        self._stdout = None if self._output is None else ReadableStream(self._output)
-        self._stderr = None if self._errors is None else ReadableStream(self._errors)
-'''
+    __slots__ = ("__weakref__", "_child", "_ends", "args", "stderr", "stdin", "stdout")
+
+    def __init__(self, child: _Child, ends: _Ends) -> None:
+        self._child = child
+        self._ends = ends
+        self.args: tuple[Argument, ...] = child.args
+        self.stdin: WritableStream[Buffer] | None = None
+        self.stdout: ReadableStream[bytes] | None = None
+        self.stderr: ReadableStream[bytes] | None = None
+        if ends.stdin is not None:
+            self.stdin = WritableStream(ends.stdin, bytes_strategy())
+        if ends.stdout is not None:
+            self.stdout = ReadableStream(ends.stdout)
+        if ends.stderr is not None:
+            self.stderr = ReadableStream(ends.stderr)
+
+    @property
+    def readable(self) -> ReadableStream[bytes]:
+        """The same as `stdout`. Raises `TypeError` if that is no stream."""
+        if self.stdout is None:
+            raise TypeError("the standard output of this process is no stream: it needs stdout=subprocess.PIPE")
+        return self.stdout
+
+    @property
+    def writable(self) -> WritableStream[Buffer]:
+        """The same as `stdin`. Raises `TypeError` if that is no stream."""
+        if self.stdin is None:
+            raise TypeError("the standard input of this process is no stream: it needs stdin=subprocess.PIPE")
+        return self.stdin
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child."""
+        return self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status of the child, ``-N`` if the signal N killed it; None while it runs."""
+        return self._child.returncode
+
+    async def wait(self) -> int:
+        """Wait until the child has ended; give its `returncode`. Cancelling that does nothing to the child.
+
+        Raises `subprocess.CalledProcessError` if `check` is true and there is neither a `stdout` nor a `stderr` which
+        would tell of the failure.
+        """
+        code = await self._child.exited
+        if self._ends.tells_nobody:
+            error = await self._child.verdict
+            if error is not None:
+                raise error
+        return code
+
+    def kill(self) -> None:
+        """Kill the child (``SIGKILL``), unless it has ended."""
+        self._child.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the child to end (``SIGTERM``), unless it has ended."""
+        self._child.send_signal(signal.SIGTERM)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the child, unless it has ended."""
+        self._child.send_signal(number)
+
+    async def __aenter__(self) -> Self:
+        """Give the process itself."""
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Wait for the child; kill it if the block raised."""
+        if error is not None:
+            await self._end_now(as_exception(error))
+            return
+        try:
+            await self._end()
+        except asyncio.CancelledError as cancelled:
+            await self._end_now(as_exception(cancelled))
+            raise
+
+    async def _end(self) -> None:
+        reason = AbortError("the block that used the process is over")
+        self._ends.fail_readers(reason)
+        if self.stdin is not None and not self.stdin.locked:
+            await _finish(self.stdin)
+        self._ends.fail_writer(reason)
+        await self.wait()
+
+    async def _end_now(self, reason: object) -> None:
+        self.kill()
+        self._ends.fail_writer(reason)
+        self._ends.fail_readers(reason)
+        await self._child.reap()
+
+    def __repr__(self) -> str:
+        """Show the program, the process id and the exit status."""
+        state = "running" if self.returncode is None else f"returncode={self.returncode}"
+        return f"<Process {os.fsdecode(self.args[0])!r} pid={self.pid} {state}>"
+
+
+async def open_process(
+    *args: Argument,
+    stdin: Redirection = subprocess.PIPE,
+    stdout: Redirection = subprocess.PIPE,
+    stderr: Redirection = None,
+    cwd: Argument | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> Process:
+    """Start a program with its arguments, without a shell; give it as a `Process`, whose pipes are streams.
+
+    `stdin`, `stdout` and `stderr` are what `subprocess.Popen` takes: ``subprocess.PIPE`` for a stream (the default of
+    the first two), None to share ours (the default of `stderr`), ``subprocess.DEVNULL``, a descriptor or a file, and
+    for `stderr` ``subprocess.STDOUT``. `cwd` is the directory and `env` the environment of the child, by default ours.
+    With `check`, a child that fails is an error where its output is read (see `Process`).
+
+    Raises the `OSError` of starting the program (`FileNotFoundError`, `PermissionError`, ...), and `TypeError` for
+    arguments that are something else. Cancelling it leaves no child and no descriptor behind. It needs an event loop
+    that can watch pipes, so it does not work on Windows.
+
+    >>> async def main() -> None:
+    ...     async with await open_process("sh", "-c", "echo tea; exit 3", stdin=subprocess.DEVNULL) as process:
+    ...         try:
+    ...             async for chunk in process.readable:
+    ...                 print(chunk)
+    ...         except subprocess.CalledProcessError as error:
+    ...             print(error.returncode)
+    >>> asyncio.run(main())
+    b'tea\\n'
+    3
+    """
+    _check_arguments(args, stdin, stdout, stderr)
+    child = _Child(args, check)
+    ends = _Ends(child)
+    theirs: list[int] = []
+    try:
+        redirections = {
+            "stdin": ends.connect_stdin(theirs) if stdin == subprocess.PIPE else stdin,
+            "stdout": ends.connect_stdout(theirs) if stdout == subprocess.PIPE else stdout,
+            "stderr": ends.connect_stderr(theirs) if stderr == subprocess.PIPE else stderr,
+        }
+        await child.start(cwd=cwd, env=env, **redirections)
+    except BaseException:
+        ends.discard()
+        raise
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    ends.watch()
+    return Process(child, ends)
+
+
+def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:
+    if not args:
+        raise TypeError("open_process() needs the name of a program")
+    for arg in args:
+        if not isinstance(arg, str | bytes | os.PathLike):
+            raise TypeError(f"the program and its arguments must be strings or paths, not {type(arg).__name__}")
+    for name, value in zip(("stdin", "stdout", "stderr"), redirections, strict=True):
+        allowed = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not allowed and not callable(getattr(value, "fileno", None)):
+            raise TypeError(f"{name} must be a constant of subprocess, a descriptor, a file or None, not {value!r}")
+        if value == subprocess.STDOUT and name != "stderr":
+            raise ValueError(f"{name} cannot be subprocess.STDOUT, which is for stderr")
+
+
+class _Child(asyncio.SubprocessProtocol):
+    """The child itself: started, signalled and waited for."""
+
+    def __init__(self, args: tuple[Argument, ...], check: bool) -> None:
+        self.args = args
+        self.check = check
+        self.pid = 0
+        self.returncode: int | None = None
+        # Fulfilled when the child has ended: with the exit status, and with the error that it stands for.
+        self.exited: Promise[int]
+        self.verdict: Promise[BaseException | None]
+        self.exited, self._resolve_exited, _ = Promise.with_resolvers()
+        self.verdict, self._resolve_verdict, _ = Promise.with_resolvers()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    async def start(self, **options: Any) -> None:
+        """Start it; nothing is left of it if that fails or is cancelled."""
+        try:
+            await asyncio.get_running_loop().subprocess_exec(self._protocol, *self.args, **options)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = os.fsdecode(self.args[0])
+            if self._transport is not None:
+                self.send_signal(signal.SIGKILL)
+                await self.reap()
+            raise
+
+    def _protocol(self) -> Self:
+        return self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop: the child runs."""
+        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is of another class
+        self.pid = self._transport.get_pid()
+
+    def process_exited(self) -> None:
+        """Called by the event loop: the child has ended."""
+        assert self._transport is not None
+        code = self._transport.get_returncode()
+        assert code is not None
+        self.returncode = code
+        self._transport.close()
+        self._resolve_exited(code)
+        failed = self.check and code
+        self._resolve_verdict(subprocess.CalledProcessError(code, list(self.args)) if failed else None)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the child has ended."""
+        if self.returncode is None and self._transport is not None:
+            with suppress(ProcessLookupError):  # the loop has not been told yet
+                self._transport.send_signal(number)
+
+    async def reap(self) -> None:
+        """Wait for the end of a child that was killed, even if that is cancelled."""
+        cancelled = False
+        while not self.exited.done():
+            try:
+                await self.exited
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+class _Ends:
+    """Our ends of the pipes."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+        self.stdin: PipeSink | None = None
+        self.stdout: PipeSource | None = None
+        self.stderr: PipeSource | None = None
+
+    @property
+    def tells_nobody(self) -> bool:
+        """Whether no reading end tells of a failure."""
+        return self.stdout is None and self.stderr is None
+
+    def connect_stdin(self, theirs: list[int]) -> int:
+        """Make a pipe; give the end of the child."""
+        reading, writing = os.pipe()
+        theirs.append(reading)
+        self.stdin = PipeSink(open_end(writing, "wb"), self._input_failed)
+        return reading
+
+    def connect_stdout(self, theirs: list[int]) -> int:
+        """Make a pipe; give the end of the child."""
+        reading, writing = os.pipe()
+        theirs.append(writing)
+        self.stdout = PipeSource(open_end(reading, "rb"), self._child.verdict if self._child.check else None)
+        return writing
+
+    def connect_stderr(self, theirs: list[int]) -> int:
+        """Make a pipe; give the end of the child."""
+        reading, writing = os.pipe()
+        theirs.append(writing)
+        is_verdict_here = self._child.check and self.stdout is None
+        self.stderr = PipeSource(open_end(reading, "rb"), self._child.verdict if is_verdict_here else None)
+        return writing
+
+    def watch(self) -> None:
+        """The child runs: let go of its input when it has ended."""
+        if self.stdin is not None:
+            self._child.exited.then(self.stdin.reader_has_gone)
+
+    def discard(self) -> None:
+        """Close all pipes; there are no streams yet."""
+        for source in (self.stdout, self.stderr):
+            if source is not None:
+                source.cancel(None)
+        if self.stdin is not None:
+            self.stdin.close()
+
+    def fail_writer(self, reason: object) -> None:
+        """Close the pipe to the child; its stream fails if it is open."""
+        if self.stdin is not None:
+            self.stdin.fail(reason)
+
+    def fail_readers(self, reason: object) -> None:
+        """Close the pipes from the child; their streams fail if they are open."""
+        for source in (self.stdout, self.stderr):
+            if source is not None:
+                source.fail(reason)
+
+    def _input_failed(self, reason: object) -> None:
+        self._child.send_signal(signal.SIGKILL)
+        self.fail_readers(reason)
+
+
+async def _finish(writable: WritableStream[Any]) -> None:
+    """Close a stream that nobody has locked; it does not matter if the child wants no more."""
+    writer = writable.get_writer()
+    with suppress(BrokenPipeError, TypeError):  # TypeError: somebody has begun to close it before
+        if writer.desired_size is not None:
+            await writer.close()
+    writer.closed.add_done_callback(_look_at)
+    writer.release_lock()
+
+
+def _look_at(promise: Any) -> None:
+    promise.exception()

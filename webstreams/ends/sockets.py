@@ -36,11 +36,12 @@ class Connection:
 
     It comes from `connect_tcp`, `connect_unix`, `serve_tcp` or `serve_unix`, and is something to ``pipe_through()``.
 
-    - A default read gets at most 64 KiB, a BYOB read what fits into its memory. Nothing is taken from the socket before
-      the first read, and less than 192 KiB ahead of the next one (with TLS, the event loop takes 256 KiB more).
+    - A default read gets at most 64 KiB, a BYOB read what fits into its memory. Less than 192 KiB are read ahead (with
+      TLS, which decrypts all that has come, less than 1 MB).
     - Closing `writable` tells the peer that no more comes (half-close); `readable` goes on. TLS in asyncio cannot do
       that: there the peer is told when `readable` has ended or was cancelled, too, or by `close`.
-    - When both are over, the socket is closed, at once. When the peer is gone, both fail with the same `OSError`.
+    - When both are over, the socket is closed, at once. When the peer is gone, both fail with the same `OSError`. That
+      the peer hangs up without the goodbye of TLS is an `ssl.SSLEOFError`, after all that came: more may be missing.
     - Aborting `writable` resets the connection: the peer's reads fail, and so do those of `readable`, with the reason.
       Cancelling `readable` stops the reading, and `writable` goes on.
 

@@ -1,168 +1,151 @@
-"""The standard streams of our own process: a terminal, a pipe, a file, a socket, whatever they are."""
+"""Standard input, output and error of our own process.
+
+Blocking calls are made in threads. The descriptors stay as they are: never closed, and never `O_NONBLOCK`, which other
+processes would see that share a terminal or a pipe with this one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import stat
-import sys
-from contextlib import suppress
-from operator import index
-from typing import Any, SupportsIndex, TextIO
+from typing import Any
 
 from typing_extensions import Buffer
 
 from .._readable.stream import ReadableStream
 from .._writable.stream import WritableStream
 from ._bytes import PIECE, bytes_strategy, view_of, write_fully
-from ._gate import READY_BYTES, Gate
+from ._gate import READY_BYTES, Gate, Interrupted
 from ._thread_ends import ThreadSink, ThreadSource
 
 __all__ = ["standard_error", "standard_input", "standard_output"]
 
 
-def standard_input(*, chunk_size: SupportsIndex = PIECE, close_descriptor: bool = False) -> ReadableStream[bytes]:
-    """Read the standard input of this process (descriptor 0) as a byte stream.
+def standard_input() -> ReadableStream[bytes]:
+    """Give the standard input of our process as a byte stream, whatever it is: terminal, pipe, file or socket.
 
-    - A default reader gets what is there, at most `chunk_size` bytes at a time (of a terminal: a line); a BYOB reader
-      has its own memory filled. Nothing is read before somebody reads, and nothing ahead.
-    - The waiting happens in a thread and does not hold up the end of the program. ``cancel()`` ends it at once; what
-      was not read stays there for another stream. Cancel a stream that you leave: as long as one waits, it takes the
-      bytes that come next.
-    - Terminals and pipes that are shared with other processes are not switched to another mode, and the descriptor
-      stays open, unless `close_descriptor` asks to close it at the end.
-    - What ``sys.stdin`` has in its buffer is not seen: use one of the two.
+    A default read gets what is there, at most 64 KiB; a BYOB read has its own memory filled. Nothing is read ahead, and
+    cancelling takes nothing more: what was not read is left to the next reader. The descriptor stays open, and a read
+    that waits holds up neither the event loop nor the end of ``asyncio.run()``. The `OSError` of a read errors the
+    stream.
 
-    Errors come from the reads as the `OSError` of the system. Raises `TypeError` for a `chunk_size` that is no integer,
-    `ValueError` for one below 1.
+    `sys.stdin` has a buffer of its own: what it has read already is not seen here.
 
-    >>> import asyncio
+    >>> import sys, webstreams
+    >>> program = '''
+    ... import asyncio
+    ... from webstreams import standard_input, standard_output
+    ... async def main() -> None:
+    ...     await standard_input().pipe_to(standard_output())
+    ... asyncio.run(main())
+    ... '''
     >>> async def main() -> None:
-    ...     standard = standard_input()
-    ...     print(standard.locked)
-    ...     await standard.cancel()
+    ...     environment = {"PYTHONPATH": os.path.dirname(os.path.dirname(webstreams.__file__))}
+    ...     async with await webstreams.open_process(sys.executable, "-c", program, env=environment) as process:
+    ...         print(await ReadableStream.from_([b"hello"]).pipe_through(process).bytes())
     >>> asyncio.run(main())
-    False
+    b'hello'
     """
-    size = index(chunk_size)
-    if size < 1:
-        raise ValueError(f"chunk_size must be at least 1, is {size}")
-    return ReadableStream(_DescriptorSource(0, size, close_descriptor))
+    return ReadableStream(_StandardSource(0))
 
 
-def standard_output(*, close_descriptor: bool = False) -> WritableStream[Buffer]:
-    """Write to the standard output of this process (descriptor 1).
+def standard_output() -> WritableStream[Buffer]:
+    """Give the standard output of our process as a stream to write bytes-like objects to, whatever it is.
 
-    - A chunk is any bytes-like object, and is written completely; ``write()`` is done when the system has taken it, so
-      a slow reader of the output slows the writer down. The waiting happens in a thread.
-    - ``abort()`` ends it at once, in the middle of a chunk if need be.
-    - Terminals and pipes that are shared with other processes are not switched to another mode. The descriptor stays
-      open, unless `close_descriptor` asks to close it when the stream is closed or aborted, as a pipe's reader needs to
-      see the end.
-    - What was printed before comes first: ``sys.stdout`` is flushed at the beginning.
+    A write is done when the system has taken all of it; the high-water mark is 64 KiB. Closing or aborting the stream
+    leaves the descriptor open; aborting ends a write that waits for a pipe or a terminal, at once. The `OSError` of a
+    write errors the stream: `BrokenPipeError` when nobody reads any more.
 
-    Errors come from the writes as the `OSError` of the system: `BrokenPipeError` when nobody reads the output any more.
+    ``print()`` has a buffer of its own: ``print(..., flush=True)`` keeps the order.
 
-    >>> import asyncio
     >>> async def main() -> None:
-    ...     async with standard_output().get_writer() as writer:
-    ...         await writer.write(b"")
+    ...     await ReadableStream.from_([b"hel", b"lo\\n"]).pipe_to(standard_output())
     >>> asyncio.run(main())
     """
-    return WritableStream(_DescriptorSink(1, sys.stdout, close_descriptor), bytes_strategy())
+    return WritableStream(_StandardSink(1), bytes_strategy())
 
 
-def standard_error(*, close_descriptor: bool = False) -> WritableStream[Buffer]:
-    """Write to the standard error output of this process (descriptor 2), as `standard_output` does to its output.
+def standard_error() -> WritableStream[Buffer]:
+    """Give the standard error of our process as a stream to write bytes-like objects to; see `standard_output`.
 
-    >>> import asyncio
     >>> async def main() -> None:
-    ...     async with standard_error().get_writer() as writer:
-    ...         await writer.write(b"")
+    ...     await ReadableStream.from_([b"no tea\\n"]).pipe_to(standard_error())
     >>> asyncio.run(main())
     """
-    return WritableStream(_DescriptorSink(2, sys.stderr, close_descriptor), bytes_strategy())
+    return WritableStream(_StandardSink(2), bytes_strategy())
 
 
-class _DescriptorSource(ThreadSource):
-    """Reads a descriptor that this process was given."""
+class _StandardSource(ThreadSource):
+    """Reads a descriptor that is not ours to close."""
 
-    def __init__(self, descriptor: int, chunk_size: int, closes: bool) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._chunk_size = chunk_size
-        self._closes = closes
         self._gate = Gate()
-        self._file: io.FileIO | None = None
+        self._loop = asyncio.get_running_loop()
 
     def take(self, view: memoryview | None) -> int | list[bytes]:
-        """Read what is there, once there is something."""
-        if self._file is None:
-            self._file = io.FileIO(self._descriptor, "rb", closefd=self._closes)
-        taken: Any = None
-        while taken is None:  # somebody else took what was there
+        """Wait for bytes and read once."""
+        while True:
             self._gate.wait_readable(self._descriptor)
-            taken = self._file.read(self._chunk_size) if view is None else self._file.readinto(view)
-        self.ended = not taken
-        if view is not None:
-            return int(taken)
-        return [taken] if taken else []
+            if self._loop.is_closed():
+                raise Interrupted  # nobody would get the bytes
+            try:
+                if view is not None:
+                    size = os.readv(self._descriptor, [view])
+                    self.ended = not size
+                    return size
+                chunk = os.read(self._descriptor, PIECE)
+            except BlockingIOError:
+                continue  # somebody else took what was there
+            self.ended = not chunk
+            return [chunk] if chunk else []
 
     def interrupt(self) -> None:
         """End the waiting."""
         self._gate.interrupt()
 
     def release(self) -> None:
-        """Leave the descriptor, or close it."""
-        if self._closes and self._file is None:
-            self._file = io.FileIO(self._descriptor, "rb")
-        if self._file is not None:
-            self._file.close()
+        """Give back what the waiting needs."""
         self._gate.close()
 
 
-class _DescriptorSink(ThreadSink):
-    """Writes to a descriptor that this process was given."""
+class _StandardSink(ThreadSink):
+    """Writes to a descriptor that is not ours to close."""
 
-    def __init__(self, descriptor: int, printer: TextIO | None, closes: bool) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._printer = printer
-        self._closes = closes
-        self._may_wait = True
         self._gate = Gate()
+        # How much may be written at once without having to wait again (bytes).
+        self._limit = READY_BYTES
 
     def open(self) -> None:
-        """Let out what was printed."""
-        self._may_wait = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        if self._printer is not None:
-            self._printer.flush()
+        """See what the descriptor is. In a thread."""
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            self._limit = io.DEFAULT_BUFFER_SIZE * 128
 
     def put(self, chunk: Any) -> None:
-        """Write a chunk, in pieces for which a pipe has room."""
+        """Write all of a chunk. In a thread."""
         write_fully(self._write, view_of(chunk))
 
-    def _write(self, view: memoryview) -> int:
-        if not self._may_wait:
-            return os.write(self._descriptor, view)
-        self._gate.wait_writable(self._descriptor)
-        try:
-            return os.write(self._descriptor, view[:READY_BYTES])
-        except BlockingIOError:  # somebody else was faster, and the descriptor does not wait
-            return 0
-
     def finish(self) -> None:
-        """Leave the descriptor, or close it."""
+        """Give back what the waiting needs."""
         self._gate.close()
-        if self._closes:
-            self._closes = False
-            os.close(self._descriptor)
 
     def discard(self) -> None:
-        """Leave the descriptor, or close it."""
-        with suppress(OSError):
-            self.finish()
+        """Give back what the waiting needs."""
+        self._gate.close()
 
     def interrupt(self) -> None:
         """End the waiting."""
         self._gate.interrupt()
+
+    def _write(self, view: memoryview) -> int | None:
+        self._gate.wait_writable(self._descriptor)
+        try:
+            return os.write(self._descriptor, view[: self._limit])
+        except BlockingIOError:
+            return None  # somebody else has filled it

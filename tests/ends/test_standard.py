@@ -1,0 +1,234 @@
+"""Standard input, output and error of a real process: a child that uses this library."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import webstreams
+from webstreams import Process, ReadableStream, open_process
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(webstreams.__file__).parent.parent)}
+HEAD = """
+import asyncio, os, sys, time
+from webstreams import *
+"""
+COPY = """
+async def main():
+    await standard_input().pipe_to(standard_output())
+    for descriptor in (0, 1, 2):
+        os.fstat(descriptor)
+asyncio.run(main())
+"""
+
+
+async def child(program: str, **options: Any) -> Process:
+    return await open_process(sys.executable, "-W", "error", "-c", HEAD + program, env=ENVIRONMENT, **options)
+
+
+async def test_pipes() -> None:
+    data = [os.urandom(100_000) for _ in range(20)]
+    async with await child(COPY) as process:
+        assert await ReadableStream.from_(data).pipe_through(process).bytes() == b"".join(data)
+
+
+async def test_files(tmp_path: Path) -> None:
+    data = os.urandom(1_000_000)
+    (tmp_path / "in").write_bytes(data)
+    with open(tmp_path / "in", "rb") as source, open(tmp_path / "out", "wb") as target:
+        async with await child(COPY, stdin=source, stdout=target) as process:
+            assert await process.wait() == 0
+    assert (tmp_path / "out").read_bytes() == data
+
+
+async def test_a_socket() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = await child(COPY, stdin=theirs, stdout=theirs)
+        async with process:
+            ours.sendall(b"tea")
+            ours.shutdown(socket.SHUT_WR)
+            assert await asyncio.to_thread(ours.recv, 10) == b"tea"
+
+
+async def test_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        process = await child(COPY, stdin=theirs, stdout=subprocess.PIPE)
+        async with process:
+            os.write(ours, b"tea\n\x04")
+            assert await process.readable.text() == "tea\n"
+        # The terminal is as it was: other processes have it, too.
+        assert os.get_blocking(theirs)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+async def test_an_empty_input() -> None:
+    async with await child(COPY, stdin=subprocess.DEVNULL) as process:
+        assert await process.readable.bytes() == b""
+
+
+async def test_standard_error() -> None:
+    program = """
+async def main():
+    await ReadableStream.from_([b"no ", b"tea"]).pipe_to(standard_error())
+asyncio.run(main())
+"""
+    async with await child(program, stdin=None, stdout=None, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert await process.stderr.text() == "no tea"
+
+
+async def test_a_byob_reader() -> None:
+    program = """
+async def main():
+    reader = standard_input().get_reader(mode="byob")
+    result = await reader.read(bytearray(3), min=3)
+    print(bytes(result.value), flush=True)
+    result = await reader.read(bytearray(3))
+    print(bytes(result.value))
+    print((await reader.read(bytearray(3))).done)
+asyncio.run(main())
+"""
+    async with await child(program) as process:
+        text = await ReadableStream.from_([b"te", b"apo"]).pipe_through(process).text()
+    assert text == "b'tea'\nb'po'\nTrue\n"
+
+
+async def test_nothing_is_read_before_somebody_reads() -> None:
+    program = """
+async def main():
+    stream = standard_input()
+    await asyncio.sleep(0.02)
+    await stream.cancel()
+asyncio.run(main())
+print(os.read(0, 10))
+"""
+    async with await child(program) as process:
+        assert await ReadableStream.from_([b"tea"]).pipe_through(process).text() == "b'tea'\n"
+
+
+async def test_a_read_that_waits_holds_up_neither_cancelling_nor_the_end() -> None:
+    program = """
+async def main():
+    reader = standard_input().get_reader()
+    reading = reader.read()
+    await asyncio.sleep(0.02)
+    await reader.cancel()
+    os.write(1, b"%r\\n" % (await reading).done)
+    other = standard_input().get_reader()
+    task = asyncio.ensure_future(asyncio.wait_for(other.read(), 100))
+    await asyncio.sleep(0.02)
+asyncio.run(main())
+print(os.read(0, 10))
+"""
+    async with await child(program) as process:
+        reader = process.readable.get_reader()
+        assert (await reader.read()).value == b"True\n"
+        await ReadableStream.from_([b"tea"]).pipe_to(process.writable)
+        reader.release_lock()
+        assert await process.readable.text() == "b'tea'\n"
+
+
+async def test_cancelling_leaves_no_descriptor() -> None:
+    program = """
+async def main():
+    await asyncio.sleep(0)
+    before = os.listdir("/proc/self/fd")
+    reader = standard_input().get_reader()
+    reading = reader.read()
+    writer = standard_output().get_writer()
+    await writer.write(b"tea")
+    await asyncio.sleep(0.02)
+    await reader.cancel()
+    await writer.close()
+    assert os.listdir("/proc/self/fd") == before
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+asyncio.run(main())
+"""
+    async with await child(program) as process:
+        assert await process.readable.text() == "tea"
+
+
+async def test_aborting_a_write_that_waits() -> None:
+    program = """
+async def main():
+    writer = standard_output().get_writer()
+    written = writer.write(b"x" * 10_000_000)
+    await asyncio.sleep(0.02)
+    assert not written.done()
+    await writer.abort(ValueError("stop"))
+    try:
+        await written
+    except ValueError as error:
+        await ReadableStream.from_([b"aborted"]).pipe_to(standard_error())
+asyncio.run(main())
+"""
+    async with await child(program, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert await process.stderr.text() == "aborted"
+
+
+async def test_a_reader_that_has_gone_is_a_broken_pipe() -> None:
+    program = """
+async def main():
+    try:
+        while True:
+            await ReadableStream.from_([b"x" * 100_000]).pipe_to(standard_output())
+    except BrokenPipeError as error:
+        await ReadableStream.from_([repr(error).encode()]).pipe_to(standard_error())
+asyncio.run(main())
+"""
+    async with await child(program, stderr=subprocess.PIPE) as process:
+        reader = process.readable.get_reader()
+        await reader.read()
+        await reader.cancel()
+        assert process.stderr is not None
+        assert await process.stderr.text() == "BrokenPipeError(32, 'Broken pipe')"
+
+
+async def test_an_input_that_is_closed() -> None:
+    program = """
+async def main():
+    os.close(0)
+    try:
+        await standard_input().get_reader().read()
+    except OSError as error:
+        print(error.errno)
+    os.open(os.devnull, os.O_RDONLY)
+asyncio.run(main())
+"""
+    async with await child(program) as process:
+        assert await process.readable.text() == "9\n"
+
+
+async def test_the_loop_runs_on_while_nobody_reads_the_output() -> None:
+    program = """
+async def main():
+    writing = ReadableStream({"pull": lambda controller: controller.enqueue(b"x" * 10_000)}).pipe_to(standard_output())
+    for turn in range(10):
+        await asyncio.sleep(0.001)
+    os.write(2, b"turned\\n")
+    await writing
+asyncio.run(main())
+"""
+    async with await child(program, stderr=subprocess.PIPE, check=False) as process:
+        assert process.stderr is not None
+        assert (await process.stderr.get_reader().read()).value == b"turned\n"
+        process.kill()
+
+
+async def test_there_must_be_a_loop() -> None:
+    with pytest.raises(RuntimeError):
+        await asyncio.to_thread(webstreams.standard_input)

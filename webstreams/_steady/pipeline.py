@@ -1,0 +1,93 @@
+"""The parts of a pipeline, from its source to all its sinks, and the callbacks in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from .._jobs import JobQueue
+
+# A longer one costs more to record than it saves.
+MAX_STAGES = 8
+
+
+class Stage:
+    """A callback that gets or gives chunks: a source's pull(), a transformer's transform() or a sink's write()."""
+
+    __slots__ = (
+        "context",
+        "controller",
+        "count",
+        "failed",
+        "function",
+        "holder",
+        "index",
+        "is_identity",
+        "name",
+        "put",
+        "returned",
+    )
+
+    def __init__(
+        self,
+        holder: Any,
+        name: str,
+        controller: Any,
+        put: Callable[[Any], object] | None,
+        returned: Callable[[Any], object],
+        failed: Callable[[BaseException], object],
+        is_identity: bool = False,
+    ) -> None:
+        # Where the plain path finds the callback, and with what it is called.
+        self.holder = holder
+        self.name = name
+        self.function: Callable[..., Any] = getattr(holder, name)
+        self.context: Context | None = holder.context
+        self.controller = controller
+        # What the plain path does with a chunk that the callback enqueues (None: it does not enqueue), with what it
+        # returns (`_promise.outcome_of`), and with what it raises.
+        self.put = put
+        self.returned = returned
+        self.failed = failed
+        # A transformer without transform().
+        self.is_identity = is_identity
+        # How many chunks it has given, while it is recorded; and its place among the stages.
+        self.count = 0
+        self.index = 0
+
+
+class Pipeline:
+    """The stages and all moving parts of one pipeline; `is_eligible` is false if one of them is not understood."""
+
+    __slots__ = ("_known", "is_eligible", "jobs", "parts", "pipes", "stages")
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self.jobs = jobs
+        self.stages: list[Stage] = []
+        self.parts: list[Any] = []
+        self.pipes: list[Any] = []
+        self.is_eligible = True
+        self._known: set[int] = set()
+
+    def add_parts(self, *parts: Any) -> None:
+        """Add moving parts."""
+        for part in parts:
+            if id(part) not in self._known:
+                self._known.add(id(part))
+                self.parts.append(part)
+
+    def add_stage(self, stage: Stage) -> None:
+        """Add a stage."""
+        stage.index = len(self.stages)
+        self.stages.append(stage)
+        if len(self.stages) > MAX_STAGES:
+            self.is_eligible = False
+
+    def refuse(self) -> None:
+        """Say that a part is not understood."""
+        self.is_eligible = False
+
+    def owns(self, part: object) -> bool:
+        """Whether an object is a part."""
+        return id(part) in self._known

@@ -1,0 +1,235 @@
+"""Watching the plain path of a pipeline until it repeats itself."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from types import CoroutineType
+from typing import Any
+
+from .._jobs import Job
+from .._queue import QueueWithSizes
+from .pipeline import Pipeline, Stage
+from .snapshot import Reference, Snapshot, Tagged, untag
+
+# Within so many periods the plain path has to repeat itself, after the chunks that are in the queues have gone; and a
+# period is not longer than so many jobs a stage.
+MAX_PERIODS = 6
+MAX_QUEUED = 64
+MAX_JOBS_PER_STAGE = 40
+
+
+class Step:
+    """One call of a callback in a period."""
+
+    __slots__ = ("after", "before", "by_coroutine", "chunk", "has_given", "pipe", "reads", "snapshot", "stage")
+
+    def __init__(self, stage: Stage, snapshot: Snapshot, chunk: Reference | None) -> None:
+        self.stage = stage
+        # The state in which the callback is called, and the chunk that it gets.
+        self.snapshot = snapshot
+        self.chunk = chunk
+        # What the job under way does after the call: the reads that it answers, from the source on, each with the
+        # chunk that it took out of the queue; then the pipe whose read is under way.
+        self.reads: list[tuple[Any, Any, Reference | None]] = []
+        self.pipe: Any = None
+        # Whether the callback has enqueued its chunk, and its controller's desired_size before and after that.
+        self.has_given = False
+        self.before: Any = None
+        self.after: Any = None
+        self.by_coroutine = False
+
+
+class Period:
+    """What the plain path does again and again: the state at its begin, and the calls."""
+
+    __slots__ = ("begin", "job_count", "steps")
+
+    def __init__(self, begin: Snapshot) -> None:
+        self.begin = begin
+        self.steps: list[Step] = []
+        self.job_count = 0
+
+
+class RecordedCall:
+    """Stands in for a callback while a pipeline is recorded."""
+
+    __slots__ = ("_recording", "_stage")
+
+    def __init__(self, recording: Recording, stage: Stage) -> None:
+        self._recording = recording
+        self._stage = stage
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Take notes and call it."""
+        return self._recording.call(self._stage, arguments)
+
+
+class Recording:
+    """One attempt; the `_jobs.Run` meanwhile."""
+
+    __slots__ = (
+        "_heads",
+        "_is_regular",
+        "_job",
+        "_jobs",
+        "_period",
+        "_pipeline",
+        "_step",
+        "_trigger",
+        "output",
+        "waiting",
+    )
+
+    def __init__(self, pipeline: Pipeline, trigger: Any) -> None:
+        self._pipeline = pipeline
+        self._jobs = pipeline.jobs
+        # The pipe that reads from the source: a period begins with its read.
+        self._trigger = trigger
+        self._is_regular = True
+        self._period: Period | None = None
+        self._step: Step | None = None
+        self._job: Job = trigger.read_next
+        self._heads: list[Any] = []
+        # As in a steady run; here nothing is taken unseen.
+        self.waiting: object = None
+        self.output: deque[Any] = deque()
+
+    def record(self) -> tuple[Period | None, bool]:
+        """Run the plain path; give the period, if there is one, and whether the next read of the trigger is due."""
+        stages = self._pipeline.stages
+        self._jobs.run = self
+        for stage in stages:
+            setattr(stage.holder, stage.name, RecordedCall(self, stage))
+        try:
+            return self._record_periods()
+        finally:
+            self._jobs.run = None
+            for stage in stages:
+                setattr(stage.holder, stage.name, stage.function)
+            untag(self._pipeline.parts)
+
+    def _record_periods(self) -> tuple[Period | None, bool]:
+        last: Period | None = None
+        queued = sum(len(part.chunks) for part in self._pipeline.parts if isinstance(part, QueueWithSizes))
+        for _ in range(MAX_PERIODS + min(queued, MAX_QUEUED)):
+            period = Period(Snapshot(self._pipeline.parts, self._jobs))
+            if last is not None and period.begin.equals(last.begin) and self._is_complete(last):
+                return last, True
+            self._period = last = period
+            if not self._record_period(period):
+                return None, False
+        return None, True
+
+    def _record_period(self, period: Period) -> bool:
+        """Run jobs until the next period begins; whether it does."""
+        jobs = self._jobs.jobs
+        self._run(self._trigger.read_next, self._trigger.read_plainly)
+        for _ in range(MAX_JOBS_PER_STAGE * len(self._pipeline.stages)):
+            if not self._is_regular or not jobs or any(pipe.shutting_down for pipe in self._pipeline.pipes):
+                return False
+            if jobs[0] == self._trigger.read_next:
+                jobs.popleft()
+                return True
+            if not self._pipeline.owns(owner_of(jobs[0])):
+                return False
+            job = jobs.popleft()
+            self._run(job, job)
+        return False
+
+    def _run(self, job: Job, function: Job) -> None:
+        assert self._period is not None
+        self._period.job_count += 1
+        self._jobs.countdown -= 1
+        self._job = job
+        owner, _ = _method_of(job)
+        path = owner.read_path() if owner in self._pipeline.pipes else []
+        self._heads = [(controller, request, _head_of(controller)) for controller, request in path]
+        self._step = None
+        function()
+
+    def _is_complete(self, period: Period) -> bool:
+        """Whether every stage was called, and every chunk is known."""
+        return {step.stage.index for step in period.steps} == set(range(len(self._pipeline.stages))) and all(
+            (step.has_given or step.stage.put is None) and (step.chunk is not None or step.stage.name == "pull")
+            for step in period.steps
+        )
+
+    # Calls.
+
+    def call(self, stage: Stage, arguments: tuple[Any, ...]) -> Any:
+        """Call a callback and take notes."""
+        assert self._period is not None
+        chunk = arguments[0] if len(arguments) > 1 else None
+        reference = chunk.reference() if type(chunk) is Tagged else None
+        step = Step(stage, Snapshot(self._pipeline.parts, self._jobs), reference)
+        if stage.put is not None:
+            step.before = stage.controller._get_desired_size()
+        self._is_regular = self._note_rest_of_job(step) and self._is_regular
+        self._period.steps.append(step)
+        self._step = step
+        try:
+            if len(arguments) == 1:
+                result = stage.function(*arguments)
+            else:
+                result = stage.function(chunk.value if type(chunk) is Tagged else chunk, *arguments[1:])
+        except BaseException:
+            self._is_regular = False
+            raise
+        step.by_coroutine = type(result) is CoroutineType
+        if result is not None and not step.by_coroutine:
+            self._is_regular = False
+        if stage.put is not None and step.has_given:
+            step.after = stage.controller._get_desired_size()
+        return result
+
+    def _note_rest_of_job(self, step: Step) -> bool:
+        """Note what the job under way does after the call; whether that is understood."""
+        owner, name = _method_of(self._job)
+        if name == "read_next":
+            step.pipe = owner
+        elif step.stage.name == "pull":
+            return owner is step.stage.controller
+        else:
+            return name in {"_write_chunk", "_go_on", "_write_fulfilled"}
+        if step.stage.name == "pull":
+            for controller, request, (length, head) in reversed(self._heads):
+                taken = len(controller._queue.chunks) < length
+                if taken and type(head) is not Tagged:
+                    step.reads.append((controller, request, None))
+                    return True  # a chunk from before the recording: not a period yet
+                step.reads.append((controller, request, head.reference() if taken else None))
+        return True
+
+    def intercept(self, controller: Any, chunk: Any) -> Any:
+        """A callback enqueues a chunk: give what is put into the queue for it."""
+        step = self._step
+        if step is None or step.stage.controller is not controller or step.has_given or step.stage.put is None:
+            self._is_regular = False
+            return chunk
+        step.has_given = True
+        return Tagged(chunk, step.stage)
+
+    def desired_size(self, controller: Any) -> float | None:
+        """Give the desired_size of a controller."""
+        return controller._get_desired_size()  # type: ignore[no-any-return]
+
+    def leave(self) -> None:
+        """Something else is done with streams: such a callback must not be called in a steady run."""
+        self._is_regular = False
+
+
+def owner_of(job: Any) -> object:
+    """Give the object whose method a job is."""
+    while type(job) is partial:
+        job = job.args[0] if getattr(job.func, "__name__", "") == "append" else job.func
+    return getattr(job, "__self__", None)
+
+
+def _method_of(job: Any) -> tuple[Any, str]:
+    return getattr(job, "__self__", None), getattr(job, "__name__", "")
+
+
+def _head_of(controller: Any) -> tuple[int, Any]:
+    chunks = controller._queue.chunks
+    return len(chunks), chunks[0] if chunks else None

@@ -1,0 +1,196 @@
+"""A steady run: the callbacks of a pipeline, one after the other, without the jobs between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from .._errors import goes_through
+from .._promise import COMPLETED, outcome_of
+from .pipeline import Pipeline
+from .recording import Period, Step
+
+# Nothing is waited for any more: the run has been left.
+LEFT: Final = object()
+
+
+class SteadyStep:
+    """One call of a period, with what it needs at hand."""
+
+    __slots__ = (
+        "by_coroutine",
+        "chunks",
+        "context",
+        "controller",
+        "function",
+        "giver",
+        "index",
+        "is_identity",
+        "output",
+        "step",
+    )
+
+    def __init__(self, step: Step, histories: list[deque[Any]]) -> None:
+        stage = step.stage
+        self.step = step
+        self.function = stage.function
+        self.context = stage.context
+        self.controller = stage.controller
+        self.giver: object = None if stage.put is None else stage.controller
+        self.is_identity = stage.is_identity
+        self.by_coroutine = step.by_coroutine
+        # The chunk that the callback gets is chunks[index]; what it gives is put into the output.
+        self.chunks: deque[Any] | None = None if step.chunk is None else histories[step.chunk.stage]
+        self.index = 0 if step.chunk is None else -1 - step.chunk.age
+        self.output = histories[stage.index]
+
+
+class SteadyRun:
+    """Runs a recorded period again and again; the `_jobs.Run` meanwhile."""
+
+    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_steps", "_trigger", "output", "waiting")
+
+    def __init__(self, pipeline: Pipeline, trigger: Any, period: Period) -> None:
+        self._pipeline = pipeline
+        self._jobs = pipeline.jobs
+        self._trigger = trigger
+        self._period = period
+        # The last chunks that each stage has given.
+        self._histories = _make_histories(pipeline, period)
+        self._steps = [SteadyStep(step, self._histories) for step in period.steps]
+        self._at = self._steps[0]
+        # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
+        self.waiting: object = None
+        self.output: deque[Any] = self._at.output
+
+    def begins_here(self) -> bool:
+        """Whether the state is that at the begin of the period; takes the chunks that are in it."""
+        chunks = self._period.begin.find_chunks(self._jobs)
+        if chunks is None:
+            return False
+        for history in self._histories:
+            history.clear()
+            history.extend([None] * (history.maxlen or 0))
+        for reference, chunk in chunks.items():
+            self._histories[reference.stage][-1 - reference.age] = chunk
+        return True
+
+    def run(self) -> int:
+        """Call the callbacks until one of them does something else; give the number of whole periods."""
+        jobs, steps = self._jobs, self._steps
+        pending, job_count = jobs.jobs, self._period.job_count
+        periods = 0
+        pending.clear()  # they are those of the snapshot
+        jobs.run = self
+        while True:
+            for step in steps:
+                if step.is_identity:
+                    assert step.chunks is not None
+                    step.output.append(step.chunks[step.index])
+                    continue
+                self._at = step
+                self.output = step.output
+                self.waiting = step.giver
+                try:
+                    if step.chunks is None:
+                        result = step.function(step.controller)
+                    else:
+                        result = step.function(step.chunks[step.index], step.controller)
+                except BaseException as error:
+                    self._end_with_error(error)
+                    return periods
+                if result is not None or step.by_coroutine:
+                    result = self._outcome(step, result)
+                if result is not None or self.waiting is not None or pending:
+                    self._end(result)
+                    return periods
+            periods += 1
+            jobs.countdown -= job_count
+            if jobs.countdown <= 0 and jobs._is_late():
+                self._pause()
+                return periods
+
+    def _outcome(self, step: SteadyStep, result: Any) -> Any:
+        """Give what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
+        outcome = outcome_of(self._jobs, result, step.context)
+        is_usual = step.by_coroutine and outcome is COMPLETED and self.waiting is not LEFT
+        return None if is_usual else (outcome,)
+
+    # Leaving.
+
+    def intercept(self, controller: Any, chunk: Any) -> Any:
+        """Something else is enqueued than the one chunk of the callback under way."""
+        self.leave()
+        return chunk
+
+    def desired_size(self, controller: Any) -> float | None:
+        """Give the desired_size of a controller: known for that of the callback under way."""
+        step = self._at.step
+        if step.stage.controller is controller:
+            size = step.before if self.waiting is not None else step.after
+            if size is not None:
+                return size  # type: ignore[no-any-return]
+        self.leave()
+        return controller._get_desired_size()  # type: ignore[no-any-return]
+
+    def leave(self) -> None:
+        """Put everything where the plain path has it inside the callback under way."""
+        jobs, step = self._jobs, self._at
+        jobs.run = None
+        has_given = step.giver is not None and self.waiting is None
+        self.waiting = LEFT
+        own = list(jobs.jobs)
+        jobs.jobs.clear()
+        given = step.output.pop() if has_given else None
+        step.step.snapshot.restore(self._histories, jobs)
+        if has_given and step.step.stage.put is not None:
+            step.step.stage.put(given)
+        jobs.jobs.extend(own)
+
+    def _pause(self) -> None:
+        """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
+        self._jobs.run = None
+        self.waiting = LEFT
+        self._period.begin.restore(self._histories, self._jobs)
+        self._jobs.jobs.appendleft(self._trigger.read_next)
+
+    def _end(self, result: Any) -> None:
+        """Go on as the plain path does after the callback."""
+        if self.waiting is not LEFT:
+            self.leave()
+        step = self._at.step
+        outcome = result[0] if type(result) is tuple else COMPLETED if step.by_coroutine else None
+        step.stage.returned(outcome)
+        self._do_rest_of_job(step)
+
+    def _end_with_error(self, error: BaseException) -> None:
+        if self.waiting is not LEFT:
+            self.leave()
+        step = self._at.step
+        step.stage.failed(error)
+        if goes_through(error):
+            raise error
+        self._do_rest_of_job(step)
+
+    def _do_rest_of_job(self, step: Step) -> None:
+        """What the job under way does after the call of the callback."""
+        for position, (controller, request, reference) in enumerate(step.reads):
+            if position > 0:
+                controller._pull_returned(None)
+            if reference is not None:
+                request.chunk_steps(self._histories[reference.stage][-1 - reference.age])
+        if step.pipe is not None:
+            step.pipe.read_is_under_way()
+
+
+def _make_histories(pipeline: Pipeline, period: Period) -> list[deque[Any]]:
+    lengths = [1] * len(pipeline.stages)
+    references = list(period.begin.references())
+    for step in period.steps:
+        references += step.snapshot.references()
+        references += [read for _, _, read in step.reads if read is not None]
+        references += [] if step.chunk is None else [step.chunk]
+    for stage, age in references:
+        lengths[stage] = max(lengths[stage], age + 1)
+    # One more: a chunk that is given is taken back when the run is left.
+    return [deque(maxlen=length + 1) for length in lengths]
