@@ -264,13 +264,13 @@ def test_a_loop_that_ends_in_the_middle(path: Path) -> None:
     async def main() -> None:
         reader = read_file(path).get_reader()
         reader.read()
-        await asyncio.sleep(0)
+        while str(path) not in open_descriptors().values():
+            await asyncio.sleep(0)
 
-    before = open_descriptors()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         asyncio.run(main())
-        while open_descriptors() != before:  # the thread may be opening the file
+        while str(path) in open_descriptors().values():  # the thread may be reading the file
             gc.collect()
 
 

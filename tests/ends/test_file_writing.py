@@ -432,6 +432,7 @@ async def test_a_name_that_becomes_a_directory(path: Path) -> None:
     with pytest.raises(IsADirectoryError) as caught:
         await writer.close()
     assert (caught.value.filename, caught.value.filename2) == (str(path), None)
+    assert str(caught.value).endswith(f": {str(path)!r}")
     assert names(path) == ["name"]
 
 

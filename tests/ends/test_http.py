@@ -273,7 +273,7 @@ async def test_a_stream_that_is_dropped_unread_closes_its_response(client: Clien
             response = await client.session.send(client.session.build_request("GET", url), stream=True)
         stream = from_response(response)
         await asyncio.sleep(0)  # it has started
-        with pytest.warns(ResourceWarning):
+        with pytest.warns(ResourceWarning, match="was dropped unread"):
             del response, stream
             gc.collect()
         await silent.left.wait()

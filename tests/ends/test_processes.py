@@ -102,7 +102,7 @@ async def test_standard_error_is_a_stream_of_its_own() -> None:
     async with await open_process("sh", "-c", "echo out; echo err >&2", stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert await asyncio.gather(process.stdout.text(), process.stderr.text()) == ["out\n", "err\n"]
+        assert list(await asyncio.gather(process.stdout.text(), process.stderr.text())) == ["out\n", "err\n"]
 
 
 async def test_standard_error_together_with_standard_output() -> None:
@@ -142,7 +142,7 @@ async def test_a_failing_child_is_an_error_after_the_last_byte() -> None:
         with pytest.raises(subprocess.CalledProcessError) as caught:
             await reader.read()
         assert caught.value.returncode == 3
-        assert caught.value.cmd == ["sh", "-c", "printf tea; exit 3"]
+        assert str(caught.value.cmd) == str(["sh", "-c", "printf tea; exit 3"])
         reader.release_lock()
         assert await process.wait() == process.returncode == 3
 

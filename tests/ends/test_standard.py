@@ -131,11 +131,13 @@ async def main():
     task = asyncio.ensure_future(asyncio.wait_for(other.read(), 100))
     await asyncio.sleep(0.02)
 asyncio.run(main())
+os.write(1, b"over\\n")
 print(os.read(0, 10))
 """
     async with await child(program) as process:
         reader = process.readable.get_reader()
         assert (await reader.read()).value == b"True\n"
+        assert (await reader.read()).value == b"over\n"
         await ReadableStream.from_([b"tea"]).pipe_to(process.writable)
         reader.release_lock()
         assert await process.readable.text() == "b'tea'\n"

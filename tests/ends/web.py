@@ -65,20 +65,21 @@ class AiohttpClient(Client):
 
 # What the kernel keeps of a connection on its way would hide how little the streams keep.
 KERNEL_BUFFER = 64 * 1024
-SOCKET_OPTIONS = [(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)]
+SOCKET_OPTIONS = [(socket.SOL_SOCKET, option, KERNEL_BUFFER) for option in (socket.SO_RCVBUF, socket.SO_SNDBUF)]
 
 
 def small_socket(address: Any) -> socket.socket:
-    made = socket.socket(*address[:3])
-    made.setsockopt(*SOCKET_OPTIONS[0])
-    return made
+    return with_small_buffers(socket.socket(*address[:3]))
 
 
 def small_listener() -> socket.socket:
-    listener = socket.create_server(("127.0.0.1", 0))
-    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-        listener.setsockopt(socket.SOL_SOCKET, option, KERNEL_BUFFER)
-    return listener
+    return with_small_buffers(socket.create_server(("127.0.0.1", 0)))
+
+
+def with_small_buffers(made: socket.socket) -> socket.socket:
+    for option in SOCKET_OPTIONS:
+        made.setsockopt(*option)
+    return made
 
 
 SESSIONS: dict[str, tuple[type[Client], Callable[[], Any]]] = {

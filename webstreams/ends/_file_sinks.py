@@ -102,7 +102,8 @@ class FileSink(ThreadSink):
         try:
             super()._call(method, *args)
         except OSError as error:
-            error.filename, error.filename2 = self._path, None  # not the temporary name
+            error.filename = self._path  # not the temporary name
+            del error.filename2
             raise
 
     # A new file.

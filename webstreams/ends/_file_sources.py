@@ -18,7 +18,18 @@ READ_AHEAD: Final = 4 * PIECE
 
 
 class TruncatedFileError(OSError, EOFError):
-    """A file ended before the bytes that were to be read: it is shorter than the range, or got shorter meanwhile."""
+    """A file ended before the bytes that were to be read: it is shorter than the range, or got shorter meanwhile.
+
+    >>> import asyncio
+    >>> from webstreams.ends import read_file
+    >>> async def main() -> None:
+    ...     try:
+    ...         await read_file("/dev/null", end=3).bytes()
+    ...     except TruncatedFileError as error:
+    ...         print(error.strerror)
+    >>> asyncio.run(main())
+    The file ended at byte 0, but the range that was to be read goes on to byte 3
+    """
 
 
 class FileSource(ThreadSource):

@@ -98,8 +98,9 @@ class Adapter:
         if self._writer is None or self._has_sent_eof:
             return
         self._has_sent_eof = True
+        is_errored = self._writer.desired_size is None
         try:
-            await self._writer.close()
+            await (self._writer.closed if is_errored else self._writer.close())
         except Exception as error:
             raise class_of_anyio(BrokenResourceError) from error
 

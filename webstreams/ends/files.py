@@ -83,23 +83,25 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
       ``close()`` if somebody else was faster.
     - ``mode="append"`` writes behind what the file has; it is made if there is none. Each chunk is there when it is
       written, and stays when the stream is aborted: what others appended meanwhile could not be told from it.
-    - When a write fails (a full disk is an `OSError` with the errno ``ENOSPC``), the stream is aborted, or it is
-      dropped, the new file is removed and the old one stays as it was.
+    - When a write fails (a full disk is an `OSError` with the errno ``ENOSPC``), or the stream is aborted or dropped,
+      the new file is removed and the old one stays as it was.
     - With `fsync`, ``close()`` waits until the file and its name are safe on the disk.
     - What is no regular file (a FIFO, a terminal, ``/dev/null``) is written to directly, whatever replaces.
 
-    A chunk is any bytes-like object, written completely, in a thread; ``write()`` is done when the system has taken it.
-    The file is opened at once: the first write waits for it and tells what is wrong. Errors are the `OSError` of the
-    system, with `path` as `filename`. Raises `TypeError` for a `path` that is none, `ValueError` for another `mode`.
+    A chunk is any bytes-like object, written completely, in a thread. ``write()`` is done when the system has taken it;
+    of a new file, which nobody sees before the end, when no more than 256 KiB wait for the thread, and what goes wrong
+    then shows at the next write or in ``close()``. The file is opened at once: the first write waits for it. Errors are
+    the `OSError` of the system, with `path` as `filename`. Raises `TypeError` for a `path` that is none, `ValueError`
+    for another `mode`.
 
     >>> import asyncio, os, tempfile
     >>> from webstreams import ReadableStream
     >>> async def main() -> None:
     ...     with tempfile.TemporaryDirectory() as directory:
     ...         await ReadableStream.from_([b"slow ", b"and ", b"steady"]).pipe_to(write_file(f"{directory}/name"))
-    ...         print(os.listdir(directory), open(f"{directory}/name").read())
+    ...         print(os.listdir(directory), await read_file(f"{directory}/name").bytes())
     >>> asyncio.run(main())
-    ['name'] slow and steady
+    ['name'] b'slow and steady'
     """
     if mode not in get_args(Mode):
         raise ValueError(f'mode must be "replace", "create" or "append", not {mode!r}')

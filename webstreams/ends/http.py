@@ -87,53 +87,67 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     return ReadableStream(_AiohttpBody(candidate))
 
 
-class _HttpxBody(ChunkSource):
+class _Body(ChunkSource):
+    """The underlying source over a response."""
+
+    def __init__(self, response: HttpxResponse | AiohttpResponse) -> None:
+        super().__init__()
+        # The clients keep a response that nobody closes, and its connection, for ever.
+        self._finalize = finalize(self, _close_dropped, response, asyncio.get_running_loop())
+        self._finalize.atexit = False
+
+    async def release(self, *, early: bool) -> None:
+        self._finalize.detach()
+
+
+class _HttpxBody(_Body):
     """The underlying source over a response of httpx or httpx2."""
 
     def __init__(self, response: HttpxResponse, decoded: bool) -> None:
-        super().__init__()
+        super().__init__(response)
         self._response = response
         self._chunks = response.aiter_bytes() if decoded else response.aiter_raw()
-        # httpx has no finalizers: a response that nobody closes would keep its connection for ever.
-        self._finalize = finalize(self, _close_dropped, response, asyncio.get_running_loop())
-        self._finalize.atexit = False
 
     async def next_chunk(self) -> bytes | None:
         return await anext(self._chunks, None)
 
     async def release(self, *, early: bool) -> None:
-        self._finalize.detach()
+        await super().release(early=early)
         await self._response.aclose()
         if early and hasattr(self._chunks, "aclose"):
             await self._chunks.aclose()
 
 
-def _close_dropped(response: HttpxResponse, loop: asyncio.AbstractEventLoop) -> None:
-    if getattr(response, "is_closed", False) or loop.is_closed():
-        return
-    loop.call_soon_threadsafe(_close_soon, response)
-    warnings.warn(f"the body of {response!r} was dropped unread: cancel the stream", ResourceWarning, stacklevel=1)
-
-
-def _close_soon(response: HttpxResponse) -> None:
-    Promise.resolve(response.aclose())
-
-
-class _AiohttpBody(ChunkSource):
+class _AiohttpBody(_Body):
     """The underlying source over a response of aiohttp."""
 
     def __init__(self, response: AiohttpResponse) -> None:
-        super().__init__()
+        super().__init__(response)
         self._response = response
 
     async def next_chunk(self) -> bytes | None:
         return await self._response.content.read(PIECE) or None
 
     async def release(self, *, early: bool) -> None:
+        await super().release(early=early)
         if early:
             self._response.close()
         else:
             self._response.release()
+
+
+def _close_dropped(response: Any, loop: asyncio.AbstractEventLoop) -> None:
+    if getattr(response, "is_closed", False) or getattr(response, "closed", False) or loop.is_closed():
+        return
+    loop.call_soon_threadsafe(_close_soon, response)
+    warnings.warn(f"the body of {response!r} was dropped unread: cancel the stream", ResourceWarning, stacklevel=1)
+
+
+def _close_soon(response: Any) -> None:
+    if hasattr(response, "aclose"):
+        Promise.resolve(response.aclose())
+    else:
+        response.close()
 
 
 # Requests.

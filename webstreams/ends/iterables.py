@@ -327,6 +327,7 @@ class _ThroughGenerator(Generic[I, O]):
             raise TypeError(f"the function must give an asynchronous iterable, not {type(result).__name__}")
         self._iterator = aiter(result)
         self._task: asyncio.Task[Any] | None = None
+        self._is_cancelled = False
 
     async def pull(self, controller: ReadableStreamDefaultController[O]) -> None:
         self._task = asyncio.current_task()
@@ -336,7 +337,8 @@ class _ThroughGenerator(Generic[I, O]):
             controller.close()
             self._refuse_more(_returned())
         except BaseException as error:
-            self._refuse_more(error)
+            if not self._is_cancelled:
+                self._refuse_more(as_exception(error))
             raise
         else:
             controller.enqueue(item)
@@ -344,6 +346,7 @@ class _ThroughGenerator(Generic[I, O]):
             self._task = None
 
     async def cancel(self, reason: object) -> None:
+        self._is_cancelled = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from .._abort import AbortSignal
 from .._readable.controller import ReadableStreamDefaultController
 from .._readable.stream import ReadableStream
 from .._writable.controller import WritableStreamDefaultController
@@ -122,9 +123,10 @@ class _QueueSource(Generic[T]):
             self._has_given = False
             self._queue.task_done()
 
-    def cancel(self, reason: object) -> None:
+    async def cancel(self, reason: object) -> None:
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
         self._finish_last()
 
 
@@ -167,11 +169,13 @@ class _QueueSink(Generic[T]):
         self._queue = queue
         self._end = end
         self._shutdown = shutdown
+        self._signal: AbortSignal
         self._task: asyncio.Task[Any] | None = None
 
     def start(self, controller: WritableStreamDefaultController) -> None:
         # Not in abort(), which comes only after the write that is under way.
-        controller.signal.add_event_listener("abort", self._stop)
+        self._signal = controller.signal
+        self._signal.add_event_listener("abort", self._stop)
 
     def write(self, chunk: T, controller: WritableStreamDefaultController) -> Awaitable[None] | None:
         return self._put(chunk)
@@ -196,6 +200,9 @@ class _QueueSink(Generic[T]):
         self._task = asyncio.current_task()
         try:
             await self._queue.put(item)
+        except asyncio.CancelledError:
+            self._signal.throw_if_aborted()
+            raise
         finally:
             self._task = None
 
