@@ -26,6 +26,7 @@ from .ends import (
     ConnectionServer,
     GeneratorTransform,
     Process,
+    TruncatedFileError,
     as_blocking_iterable,
     as_byte_stream,
     as_object_stream,
@@ -43,6 +44,7 @@ from .ends import (
     from_stream_reader,
     generator_transform,
     open_process,
+    read_file,
     send_response,
     serve_tcp,
     serve_unix,
@@ -56,6 +58,7 @@ from .ends import (
     to_queue,
     to_request_body,
     to_stream_writer,
+    write_file,
 )
 from .shaping import ChunkedStream, chunked, lines
 
@@ -91,6 +94,7 @@ __all__ = [
     "TextEncoderStream",
     "TransformStream",
     "TransformStreamDefaultController",
+    "TruncatedFileError",
     "WritableStream",
     "WritableStreamDefaultController",
     "WritableStreamDefaultWriter",
@@ -114,6 +118,7 @@ __all__ = [
     "lines",
     "open_process",
     "queue_microtask",
+    "read_file",
     "send_response",
     "serve_tcp",
     "serve_unix",
@@ -127,4 +132,5 @@ __all__ = [
     "to_queue",
     "to_request_body",
     "to_stream_writer",
+    "write_file",
 ]

@@ -188,9 +188,13 @@ async def test_a_socket_that_is_not_read_stops_the_source(
         given += PIECE
         controller.enqueue(bytes(PIECE))
 
+    # Before it has received once, the server of anyio reads without a limit.
+    receiving = asyncio.ensure_future(server.receive())
+    await turns()
+    await client.send(b"hello")
+    assert await receiving == b"hello"
     stream = to_byte_stream(client)
     pipe = ReadableStream({"pull": pull, "type": "bytes"}).pipe_to(stream)
-    await server.receive()  # before that, the server of anyio reads without a limit
     assert await settled(lambda: given) < 50_000_000  # what the system keeps
     task = asyncio.ensure_future(_wait_for(pipe))
     task.cancel()

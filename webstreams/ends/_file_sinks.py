@@ -55,6 +55,7 @@ class FileSink(ThreadSink):
         if self._mode == "create":
             if os.path.lexists(self._path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+            self._target = os.path.abspath(self._path)  # whatever the working directory is when it is complete
             self._open_new(None)
         elif self._mode == "append" or (old is not None and not stat.S_ISREG(old.st_mode)):
             self._open_in_place(old)
@@ -154,10 +155,13 @@ def _take_over(descriptor: int, old: os.stat_result) -> None:
     if not hasattr(os, "fchown"):
         return
     new = os.fstat(descriptor)
+    permissions = stat.S_IMODE(old.st_mode)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        with suppress(PermissionError):
+        try:
             os.fchown(descriptor, old.st_uid, old.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        except PermissionError:
+            permissions &= 0o777  # nothing may run as somebody else than before
+    os.fchmod(descriptor, permissions)
 
 
 def _rename_to_new(temporary: str, path: str) -> None:

@@ -140,7 +140,9 @@ def _close_dropped(response: Any, loop: asyncio.AbstractEventLoop) -> None:
     if getattr(response, "is_closed", False) or getattr(response, "closed", False) or loop.is_closed():
         return
     loop.call_soon_threadsafe(_close_soon, response)
-    warnings.warn(f"the body of {response!r} was dropped unread: cancel the stream", ResourceWarning, stacklevel=1)
+    warnings.warn(
+        f"the body of a {type(response).__name__} was dropped unread: cancel the stream", ResourceWarning, stacklevel=1
+    )
 
 
 def _close_soon(response: Any) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self
 
 from typing_extensions import Buffer
 
@@ -18,6 +18,7 @@ from .._readable.stream import ReadableStream
 from .._writable.stream import WritableStream
 from ._bytes import bytes_strategy
 from ._pipe_ends import PipeSink, PipeSource, open_end
+from ._threads import in_thread
 
 __all__ = ["Process", "open_process"]
 
@@ -171,8 +172,8 @@ async def open_process(
     With `check`, a child that fails is an error where its output is read (see `Process`).
 
     Raises the `OSError` of starting the program (`FileNotFoundError`, `PermissionError`, ...), and `TypeError` for
-    arguments that are something else. Cancelling it leaves no child and no descriptor behind. It needs an event loop
-    that can watch pipes, so it does not work on Windows.
+    arguments that are something else. Nothing is left behind when it raises. It needs an event loop that can watch
+    pipes, so it does not work on Windows.
 
     >>> async def main() -> None:
     ...     async with await open_process("sh", "-c", "echo tea; exit 3", stdin=subprocess.DEVNULL) as process:
@@ -195,7 +196,7 @@ async def open_process(
             "stdout": ends.connect_stdout(theirs) if stdout == subprocess.PIPE else stdout,
             "stderr": ends.connect_stderr(theirs) if stderr == subprocess.PIPE else stderr,
         }
-        await child.start(cwd=cwd, env=env, **redirections)
+        child.start(cwd=cwd, env=env, **redirections)
     except BaseException:
         ends.discard()
         raise
@@ -220,8 +221,12 @@ def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:
             raise ValueError(f"{name} cannot be subprocess.STDOUT, which is for stderr")
 
 
-class _Child(asyncio.SubprocessProtocol):
-    """The child itself: started, signalled and waited for."""
+class _Child:
+    """The child itself: started, signalled and waited for.
+
+    Not `loop.subprocess_exec`: with uvloop, the child would hold its ends of the pipes twice, so that nobody would see
+    it close them. A thread waits for the child.
+    """
 
     def __init__(self, args: tuple[Argument, ...], check: bool) -> None:
         self.args = args
@@ -233,44 +238,23 @@ class _Child(asyncio.SubprocessProtocol):
         self.verdict: Promise[BaseException | None]
         self.exited, self._resolve_exited, _ = Promise.with_resolvers()
         self.verdict, self._resolve_verdict, _ = Promise.with_resolvers()
-        self._transport: asyncio.SubprocessTransport | None = None
+        self._process: subprocess.Popen[bytes]
 
-    async def start(self, **options: Any) -> None:
-        """Start it; nothing is left of it if that fails or is cancelled."""
-        try:
-            await asyncio.get_running_loop().subprocess_exec(self._protocol, *self.args, **options)
-        except BaseException as error:
-            if isinstance(error, OSError) and error.filename is None:
-                error.filename = os.fsdecode(self.args[0])
-            if self._transport is not None:
-                self.send_signal(signal.SIGKILL)
-                await self.reap()
-            raise
+    def start(self, **options: Any) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(self.args, **options)
+        self.pid = self._process.pid
+        in_thread(self._process.wait).then(self._ended)
 
-    def _protocol(self) -> Self:
-        return self
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop: the child runs."""
-        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's is of another class
-        self.pid = self._transport.get_pid()
-
-    def process_exited(self) -> None:
-        """Called by the event loop: the child has ended."""
-        assert self._transport is not None
-        code = self._transport.get_returncode()
-        assert code is not None
+    def _ended(self, code: int) -> None:
         self.returncode = code
-        self._transport.close()
         self._resolve_exited(code)
         failed = self.check and code
         self._resolve_verdict(subprocess.CalledProcessError(code, list(self.args)) if failed else None)
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the child has ended."""
-        if self.returncode is None and self._transport is not None:
-            with suppress(ProcessLookupError):  # the loop has not been told yet
-                self._transport.send_signal(number)
+        self._process.send_signal(number)
 
     async def reap(self) -> None:
         """Wait for the end of a child that was killed, even if that is cancelled."""
