@@ -21,8 +21,10 @@ PACKAGE = Path(webstreams.__file__).parent
 # Which public names need no example: what no user constructs, and what is shown with something else.
 NO_EXAMPLE: dict[str, str] = {
     "AbortError": "the library raises it",
+    "ChunkedStream": "chunked() makes it",
     "ConnectionServer": "serve_tcp() and serve_unix() make it",
     "Event": "the library makes it",
+    "GeneratorTransform": "generator_transform() makes it",
     "ReadDoneResult": "read() makes it",
     "ReadValueResult": "read() makes it",
     "ReadableByteStreamController": "streams make it",

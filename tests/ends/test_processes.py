@@ -231,7 +231,7 @@ async def test_a_child_that_dies_while_a_write_waits() -> None:
 
 
 async def test_a_child_that_closes_its_input() -> None:
-    async with await open_process("sh", "-c", "exec <&-; echo closed; sleep 100") as process:
+    async with await open_process("sh", "-c", "exec <&-; echo closed; exec sleep 100") as process:
         assert (await process.readable.get_reader().read()).value == b"closed\n"
         with pytest.raises(BrokenPipeError):
             await ReadableStream.from_([b"x" * 1000] * 1000).pipe_to(process.writable)

@@ -504,6 +504,9 @@ async def test_what_is_known_of_a_connection(network: Network) -> None:
         assert client.get_extra_info("nothing", "else") == "else"
         assert (client.get_extra_info("cipher") is not None) == (network.kind == "tls")
         assert "readable" in repr(client) and "Connection" in repr(client)
+        await client.close()
+        assert "closed" in repr(client)
+        assert client.get_extra_info("nothing", "else") == "else"
 
 
 async def test_a_connection_is_not_made_by_hand() -> None:
@@ -633,6 +636,22 @@ async def test_closing_a_server_ends_its_handlers_and_connections(network: Netwo
         await soon(client.wait_closed())
     await server.close()
     assert reported == []
+
+
+async def test_closing_a_server_does_not_wait_for_a_peer_that_does_not_read(network: Network) -> None:
+    source = Endless()
+
+    async def send(connection: Connection) -> None:
+        await ReadableStream(source).pipe_to(connection.writable)
+
+    server = await network.serve(send)
+    client = await network.connect(server)
+    await until(lambda: source.given > 0)
+    await settled(lambda: source.given)
+    await soon(server.close())
+    assert len(source.cancelled) == 1
+    client.abort()
+    await soon(client.wait_closed())
 
 
 async def test_a_server_starts_once(tcp: Network) -> None:

@@ -136,7 +136,7 @@ class QuietServer(uvicorn.Server):
 @asynccontextmanager
 async def serve_asgi(application: Any) -> AsyncIterator[str]:
     """Run uvicorn with an application; give its URL."""
-    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
     with small_listener() as listener:
         server = QuietServer(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

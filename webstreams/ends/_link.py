@@ -43,11 +43,13 @@ class Link(asyncio.BufferedProtocol):
 
     def __init__(self, on_made: Callable[[Link], object] | None = None) -> None:
         self.transport: Any = None
-        self.is_tls = False
+        self.is_tls: bool = False
         self._ssl_object: Any = None
+        self._socket: Any = None
         # Why the connection was ended on this side; an object in a list, as None can be a reason.
         self.reason: list[object] = []
         # Fulfilled when the descriptor is closed.
+        self.lost: Promise[None]
         self.lost, self._resolve_lost, _ = Promise.with_resolvers()
         self._on_made = on_made
         self._source = _LinkSource(self)
@@ -66,6 +68,7 @@ class Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop, with TLS after the handshake."""
         self.transport = transport
+        self._socket = transport.get_extra_info("socket")
         self._ssl_object = transport.get_extra_info("ssl_object")
         self.is_tls = self._ssl_object is not None
         if self.is_tls:
@@ -104,6 +107,13 @@ class Link(asyncio.BufferedProtocol):
             return SSLEOFError(SSL_ERROR_EOF, "the TLS connection was cut: the peer did not close it")
         return ConnectionResetError(errno.ECONNRESET, "the connection was closed before the end of the stream")
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give what the transport knows."""
+        try:
+            return self.transport.get_extra_info(name, default)
+        except AttributeError:  # asyncio's transport of TLS knows nothing any more when it is closed
+            return default
+
     def failed_with(self, error: object) -> bool:
         """Whether `error` is what the connection failed with."""
         return not self.reason and error is not None and error is self._error
@@ -128,10 +138,9 @@ class Link(asyncio.BufferedProtocol):
         if self.lost.done():
             return
         self.reason = self.reason or [reason]
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
+        if self._socket is not None:
             with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
     # Reading.

@@ -231,7 +231,7 @@ class _Child:
     def __init__(self, args: tuple[Argument, ...], check: bool) -> None:
         self.args = args
         self.check = check
-        self.pid = 0
+        self.pid: int = 0
         self.returncode: int | None = None
         # Fulfilled when the child has ended: with the exit status, and with the error that it stands for.
         self.exited: Promise[int]

@@ -45,7 +45,8 @@ class Connection:
     - Aborting `writable` resets the connection: the peer's reads fail, and so do those of `readable`, with the reason.
       Cancelling `readable` stops the reading, and `writable` goes on.
 
-    ``async with connection:`` closes it at the end, and aborts it if the block raised.
+    ``async with connection:`` closes it at the end, and aborts it if the block raised. A pipe that is aborted or
+    cancelled waits for the write that is under way, as the Standard has it; where the peer may never read, call `abort`.
 
     >>> async def shout(connection: Connection) -> None:
     ...     async with connection.writable.get_writer() as writer:
@@ -80,7 +81,7 @@ class Connection:
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Give what asyncio knows: "peername", "sockname", "socket", "ssl_object", "peercert", "cipher", ..."""
-        return self._link.transport.get_extra_info(name, default)
+        return self._link.get_extra_info(name, default)
 
     async def close(self) -> None:
         """Deliver what was written, end both streams, and wait until the socket is closed.
@@ -125,7 +126,7 @@ class Connection:
     def __repr__(self) -> str:
         """Show the peer and both streams."""
         link = self._link
-        state = "closed" if link.lost.done() else repr(link.transport.get_extra_info("peername"))
+        state = "closed" if link.lost.done() else repr(link.get_extra_info("peername"))
         return f"<Connection {state} readable={link.readable!r} writable={link.writable!r}>"
 
 
@@ -299,8 +300,9 @@ class ConnectionServer:
 
     async def _end_connections(self) -> None:
         while self._tasks:
-            for task in self._tasks:
+            for task, link in self._tasks.items():
                 task.cancel()
+                link.reset(AbortError("the server was closed"))  # a pipe waits for the write that is under way
             await asyncio.wait(self._tasks)
 
     async def __aenter__(self) -> Self:
