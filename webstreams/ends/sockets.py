@@ -46,7 +46,8 @@ class Connection:
       Cancelling `readable` stops the reading, and `writable` goes on.
 
     ``async with connection:`` closes it at the end, and aborts it if the block raised. A pipe that is aborted or
-    cancelled waits for the write that is under way, as the Standard has it; where the peer may never read, call `abort`.
+    cancelled waits for the write that is under way, as the Standard has it; where the peer may never read, call
+    `abort`.
 
     >>> async def shout(connection: Connection) -> None:
     ...     async with connection.writable.get_writer() as writer:
