@@ -189,7 +189,11 @@ class ChunkedStream:
 
     def __repr__(self) -> str:
         """Show the size and both sides."""
-        return show(self, (f"size {self._size}", f"from {self._pair.writable!r} to {self._pair.readable!r}"))
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"size {self._size}"
+        yield f"from {self._pair.writable!r} to {self._pair.readable!r}"
 
 
 class _UncutPair(PulledPair):

@@ -56,6 +56,19 @@ async def write(path: Path, *chunks: Any, **options: Any) -> None:
 # What is written.
 
 
+@pytest.mark.parametrize("mode", ["replace", "create"])
+async def test_a_working_directory_that_changes(path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path.parent / "other").mkdir()
+    monkeypatch.chdir(path.parent)
+    writer = write_file("name", mode=mode).get_writer()
+    await writer.write(b"content")
+    monkeypatch.chdir("other")
+    await writer.close()
+    assert path.read_bytes() == b"content"
+    assert os.listdir() == []
+    assert names(path) == ["name", "other"]
+
+
 @pytest.mark.parametrize("mode", ["replace", "create", "append"])
 async def test_a_new_file(path: Path, mode: Any) -> None:
     await write(path, b"slow ", b"", b"and ", b"steady", mode=mode)

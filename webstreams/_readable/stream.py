@@ -298,7 +298,7 @@ class ReadableStream(ReadableStreamState[T]):
     async def json(self, *, limit: int | None = None) -> Any:
         """Read everything as text in UTF-8, and parse it as ``json.loads()`` does.
 
-        Raises `json.JSONDecodeError` (a `ValueError`) for what is no JSON. `limit` and all errors are as for `bytes`.
+        Raises `ValueError` (a `ValueError`) for what is no JSON. `limit` and all errors are as for `bytes`.
 
         >>> import asyncio
         >>> from webstreams import ReadableStream

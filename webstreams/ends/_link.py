@@ -139,7 +139,7 @@ class Link(asyncio.BufferedProtocol):
             return
         self.reason = self.reason or [reason]
         if self._socket is not None:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 

@@ -17,6 +17,7 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterable,
+    Iterator,
 )
 from contextlib import suppress
 from functools import partial
@@ -28,6 +29,7 @@ from .._errors import as_exception
 from .._promise import Promise
 from .._readable.controller import ReadableStreamDefaultController
 from .._readable.stream import ReadableStream
+from .._repr import show
 from .._results import ReadDoneResult
 from .._transform.stream import TransformStream
 from .._writable.controller import WritableStreamDefaultController
@@ -287,6 +289,13 @@ class GeneratorTransform(Generic[I, O]):
         source: _ThroughGenerator[I, O] = _ThroughGenerator(function, inner.readable)
         self._writable = inner.writable
         self._readable: ReadableStream[O] = ReadableStream(source, {"high_water_mark": 0})
+
+    def __repr__(self) -> str:
+        """Show both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"from {self._writable!r} to {self._readable!r}"
 
     @property
     def readable(self) -> ReadableStream[O]:

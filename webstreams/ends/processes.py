@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import IO, Any, Self
 
@@ -15,6 +15,7 @@ from typing_extensions import Buffer
 from .._errors import AbortError, as_exception
 from .._promise import Promise
 from .._readable.stream import ReadableStream
+from .._repr import show
 from .._writable.stream import WritableStream
 from ._bytes import bytes_strategy
 from ._pipe_ends import PipeSink, PipeSource, open_end
@@ -151,8 +152,12 @@ class Process:
 
     def __repr__(self) -> str:
         """Show the program, the process id and the exit status."""
-        state = "running" if self.returncode is None else f"returncode={self.returncode}"
-        return f"<Process {os.fsdecode(self.args[0])!r} pid={self.pid} {state}>"
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield repr(os.fsdecode(self.args[0]))
+        yield f"pid={self.pid}"
+        yield "running" if self.returncode is None else f"returncode={self.returncode}"
 
 
 async def open_process(

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from os import PathLike
@@ -22,6 +22,7 @@ from typing_extensions import Buffer
 from .._errors import AbortError, as_exception
 from .._promise import Promise
 from .._readable.stream import ReadableStream
+from .._repr import show
 from .._writable.stream import WritableStream
 from ._link import Link
 
@@ -126,9 +127,13 @@ class Connection:
 
     def __repr__(self) -> str:
         """Show the peer and both streams."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
         link = self._link
-        state = "closed" if link.lost.done() else repr(link.get_extra_info("peername"))
-        return f"<Connection {state} readable={link.readable!r} writable={link.writable!r}>"
+        yield "closed" if link.lost.done() else repr(link.get_extra_info("peername"))
+        yield f"readable={link.readable!r}"
+        yield f"writable={link.writable!r}"
 
 
 async def _finish(writable: WritableStream[Any]) -> None:
@@ -250,6 +255,13 @@ class ConnectionServer:
     def sockets(self) -> tuple[Any, ...]:
         """The sockets that listen: ``server.sockets[0].getsockname()`` tells the port. Empty when closed."""
         return () if self._server is None else tuple(self._server.sockets)
+
+    def __repr__(self) -> str:
+        """Show where it listens."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield "not listening" if self._server is None else f"{[each.getsockname() for each in self.sockets]}"
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Begin to listen; raises the `OSError` of that."""
