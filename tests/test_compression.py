@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
@@ -30,6 +31,7 @@ else:
     from backports import zstd
 
 PIECE = 65536
+THREADS = 2
 
 # Each format by other means than ours.
 COMPRESS: dict[CompressionFormat, Callable[[bytes], bytes]] = {
@@ -90,7 +92,7 @@ class CountingExecutor(ThreadPoolExecutor):
 
 
 def counting_executor() -> CountingExecutor:
-    executor = CountingExecutor(2)
+    executor = CountingExecutor(THREADS)
     asyncio.get_running_loop().set_default_executor(executor)
     return executor
 
@@ -340,16 +342,22 @@ async def test_little_at_once_does_not(format: CompressionFormat) -> None:
 
 
 async def test_the_loop_goes_on_while_a_chunk_is_compressed() -> None:
-    """Other tasks run between the call and its result."""
+    """Other tasks run between the call and its result, for as long as that takes: here no thread is free."""
+    executor = counting_executor()
+    may_begin = Event()
+    for _ in range(THREADS):
+        executor.submit(may_begin.wait)
     stream = CompressionStream("gzip", level=9)
     writer = stream.writable.get_writer()
     write = writer.write(mixed_data(4_000_000))
     read = stream.readable.get_reader().read()
-    count = 0
-    while not read.done():
-        await asyncio.sleep(0)
-        count += 1
-    assert count > 10
+    try:
+        await turns(50)
+        assert executor.calls == THREADS + 1
+        assert not read.done()
+    finally:
+        may_begin.set()
+    assert (await read).value
     await writer.abort()
     await settled(write)
     quiet(write)
