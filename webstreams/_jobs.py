@@ -13,7 +13,7 @@ its task as JavaScript would, and goes on by a job of its own.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, Task, _get_running_loop, current_task
+from asyncio import AbstractEventLoop, Task, _get_running_loop
 from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
 from asyncio import _leave_task as leave_task
 from collections import deque
@@ -23,6 +23,14 @@ from functools import partial
 from time import monotonic
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
+
+if sys.version_info >= (3, 12):
+    from asyncio import current_task as task_of
+else:
+    from asyncio import tasks
+
+    # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
+    task_of: Callable[[AbstractEventLoop], Task[Any] | None] = tasks._current_tasks.get  # type: ignore[attr-defined]
 
 Job = Callable[[], object]
 
@@ -37,12 +45,6 @@ MAX_COUNTDOWN = 512
 # From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
 _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
 _SLOT = "_webstreams_jobs"
-
-
-class Waiter(Protocol):
-    """What `JobQueue.run_until` waits for."""
-
-    ready: bool
 
 
 class Run(Protocol):
@@ -168,28 +170,30 @@ class JobQueue:
             except Exception as error:
                 self.report("a microtask raised an exception", error)
 
-    def run_until(self, waiter: Waiter) -> bool:
-        """Run jobs inside the current task until `waiter` is ready; whether it got ready.
+    def run_until(self, last: Job) -> bool:
+        """Run jobs inside the current task until `last` is due, which is taken but not run; whether that came.
 
-        It does not when its promise is still pending after the last job, when the loop's other tasks have to have
-        their turn, or when something else is on the stack.
+        It does not when it was not queued, when the loop's other tasks have to have their turn, or when something else
+        is on the stack.
         """
-        if self.busy or (current_task(self.loop) is not self._top and not self._is_top_level()):
+        if self.busy or (task_of(self.loop) is not self._top and not self._is_top_level()):
             return False
         jobs = self.jobs
         self.busy = True
         try:
-            while jobs and not waiter.ready:
+            while jobs:
                 if self.countdown <= 0 and self._is_late():
                     return False
                 self.countdown -= 1
-                jobs.popleft()()
+                job = jobs.popleft()
+                if job is last:
+                    return True
+                job()
         except Exception as error:
             self.report("a microtask raised an exception", error)
-            return waiter.ready
         finally:
             self.busy = False
-        return waiter.ready
+        return False
 
     def run_pending(self) -> bool:
         """Run the jobs that are queued now inside the current task, which then goes on; whether it may.
@@ -202,7 +206,7 @@ class JobQueue:
         if not jobs:
             self.countdown -= 1
             return True
-        if current_task(self.loop) is not self._top and not self._is_top_level():
+        if task_of(self.loop) is not self._top and not self._is_top_level():
             return False
         self.busy = True
         self.is_alone = False
@@ -244,7 +248,7 @@ class JobQueue:
         A task that was started eagerly runs on the stack of the code that made it. So where tasks may be eager, one is
         believed only after it was suspended once: it is remembered here and found again.
         """
-        task = current_task(self.loop)
+        task = task_of(self.loop)
         if task is None:
             return False
         if task not in self._known and (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None):
@@ -262,7 +266,7 @@ class JobQueue:
         another task runs them, the step of this one must end before that can go on.
         """
         loop = self.loop
-        current = current_task(loop)
+        current = task_of(loop)
         if current is None:
             self.busy = False
             try:

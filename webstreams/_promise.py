@@ -1,8 +1,8 @@
 """Promises: the eager awaitables of the public API, and Web IDL's operations on them.
 
 A promise is settled once; every reaction to it runs as one job of its event loop's queue, in the order in which the
-reactions were added (see `_jobs`). There are three kinds of reaction: `Reaction` (Web IDL's "react" and "upon"),
-`DoneCallback` (the asyncio side) and `_waiter.PromiseWaiter` (``await``).
+reactions were added (see `_jobs`). A reaction is that job itself. There are three kinds: `Reaction` (Web IDL's "react"
+and "upon"), `DoneCallback` (the asyncio side) and `_waiter.PromiseWaiter` (``await``).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
 from types import CoroutineType
-from typing import Any, Final, Generic, Protocol, Self
+from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
 from ._errors import as_exception, callback_error, throw
-from ._jobs import JobQueue, current_jobs, raise_wrong_loop
+from ._jobs import Job, JobQueue, current_jobs, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
 from ._repr import show, show_value, show_words
 from ._settling import AllCollector, Resolvers, UnhandledRejection
@@ -39,12 +39,6 @@ COMPLETED_TICKS: Final = 2
 PENDING: Final = 0
 FULFILLED: Final = 1
 REJECTED: Final = 2
-
-
-class Runnable(Protocol):
-    """A reaction: what a promise queues as a job when it is settled."""
-
-    def run(self) -> None: ...
 
 
 class Promise(Generic[T]):
@@ -211,7 +205,10 @@ class Promise(Generic[T]):
             if _running_loop() is not jobs.loop:
                 raise_wrong_loop()
             waiter = PromiseWaiter(self)
-            self._add_reaction(waiter)
+            if self._state == PENDING and self._reactions is None:
+                self._reactions = waiter
+            else:
+                self._add_reaction(waiter)
             if not jobs.run_until(waiter):
                 yield waiter
         return self.result()
@@ -269,12 +266,11 @@ class Promise(Generic[T]):
             self._queue_reactions(reactions)
 
     def _queue_reactions(self, reactions: Any) -> None:
-        push = self._jobs.push
         if type(reactions) is list:
             for reaction in reactions:
-                push(reaction.run)
+                self._jobs.push(reaction)
         else:
-            push(reactions.run)
+            self._jobs.push(reactions)
 
     def _mark_handled(self) -> None:
         """Web IDL: "mark as handled": a rejection is no longer reported."""
@@ -289,15 +285,15 @@ class Promise(Generic[T]):
         """Web IDL: "upon fulfillment", "upon rejection": run steps of the Standard after the promise is settled."""
         self._handled_by(Reaction(self, on_fulfilled, on_rejected))
 
-    def _handled_by(self, reaction: Runnable) -> None:
+    def _handled_by(self, reaction: Job) -> None:
         self._add_reaction(reaction)
         if not self._handled:
             self._mark_handled()
 
-    def _add_reaction(self, reaction: Runnable) -> None:
+    def _add_reaction(self, reaction: Job) -> None:
         """PerformPromiseThen."""
         if self._state != PENDING:
-            self._jobs.push(reaction.run)
+            self._jobs.push(reaction)
         elif self._reactions is None:
             self._reactions = reaction
         else:
@@ -355,7 +351,7 @@ class Reaction:
         self.on_fulfilled = on_fulfilled
         self.on_rejected = on_rejected
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Run the steps for the way in which the promise was settled."""
         promise = self.promise
         steps = self.on_fulfilled if promise._state == FULFILLED else self.on_rejected
@@ -378,7 +374,7 @@ class ThenReaction(Reaction):
         super().__init__(promise, on_fulfilled, on_rejected)
         self.derived = derived
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Run the function and resolve the derived promise with what it returns."""
         promise = self.promise
         fulfilled = promise._state == FULFILLED
@@ -405,7 +401,7 @@ class DoneCallback:
         self.callback = callback
         self.context = context
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Call it; what it raises concerns the loop, not the promise."""
         try:
             self.context.run(self.callback, self.promise)
@@ -415,9 +411,16 @@ class DoneCallback:
 
 # Adoption.
 
+# The usual types of chunks, to be told apart from awaitables quickly.
+_NEVER_AWAITABLE: Final = frozenset(
+    {type(None), bool, int, float, str, bytes, bytearray, memoryview, tuple, list, dict}
+)
+
 
 def is_awaitable(value: object) -> bool:
     """Whether a value that a callback returned is awaited."""
+    if type(value) in _NEVER_AWAITABLE:
+        return False
     return isinstance(value, Promise) or isawaitable(value) or hasattr(value, "add_done_callback")
 
 

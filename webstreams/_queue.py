@@ -69,8 +69,10 @@ class QueueWithSizes:
 
     def dequeue_value(self) -> Any:
         """DequeueValue."""
-        self.total -= 1 if self.sizes is None else self.sizes.popleft()
-        self.total = max(self.total, 0)  # sizes are added and subtracted in floating point
+        if self.sizes is None:
+            self.total -= 1
+        else:
+            self.total = max(self.total - self.sizes.popleft(), 0)  # they are added and subtracted in floating point
         return self.chunks.popleft()
 
     def dequeue_close(self) -> None:
@@ -82,10 +84,6 @@ class QueueWithSizes:
     def chunk_count(self) -> int:
         """How many chunks are in the queue."""
         return len(self.chunks)
-
-    def peek_queue_value(self) -> Any:
-        """PeekQueueValue."""
-        return self.chunks[0]
 
     def reset_queue(self) -> None:
         """ResetQueue."""

@@ -21,9 +21,7 @@ from sys import getrefcount
 from typing import Any, NoReturn, Protocol
 
 from ._errors import goes_through, stored_error
-from ._jobs import JobQueue
-
-_current_task = asyncio.current_task
+from ._jobs import JobQueue, task_of
 
 
 class Target(Protocol):
@@ -105,7 +103,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         self._coroutine = coroutine
         was_busy = jobs.busy
         jobs.busy = True
-        current = _current_task(loop)
+        current = task_of(loop)
         if current is not None:
             leave_task(loop, current)
         enter_task(loop, task)
@@ -171,7 +169,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         loop = self._jobs.loop
         task = self._task
         assert task is not None
-        current = _current_task(loop)
+        current = task_of(loop)
         if current is not None:
             leave_task(loop, current)
         enter_task(loop, task)

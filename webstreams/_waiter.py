@@ -26,7 +26,7 @@ class PromiseWaiter:
         # Its turn came while the task was not suspended (JobQueue.run_until).
         self.ready = False
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Let the awaiting task go on: the reaction."""
         callback = self._callback
         if callback is None:
@@ -43,7 +43,7 @@ class PromiseWaiter:
         self._callback = callback
         self._context = context
         if self.ready:
-            self._promise._jobs.push(self.run)
+            self._promise._jobs.push(self)
 
     def detach(self) -> None:
         """Called by the CoroutineCall whose task takes over."""
@@ -67,7 +67,7 @@ class PromiseWaiter:
 
     def _wake_cancelled(self, callback: Callable[[Any], object]) -> None:
         self._callback = callback
-        self.run()
+        self()
 
     def result(self) -> None:
         """Called by the task when it goes on: raises if it was cancelled."""

@@ -184,6 +184,7 @@ class ReadableByteStreamController(PullingController):
             return
         if self._queue.total > 0:
             self._close_requested = True
+            self._can_pull = False
             return
         if self._pending_pull_intos:
             first = self._pending_pull_intos[0]
@@ -205,6 +206,7 @@ class ReadableByteStreamController(PullingController):
             self._byob_request = None
         self._queue.put_first(first.buffer[: first.bytes_filled].tobytes())
         self._close_requested = True
+        self._can_pull = False
         self._answer_from_queue()
         if self._queue.total == 0 and self._stream._state == "readable":
             self._close_with_pending_reads()

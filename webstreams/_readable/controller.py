@@ -104,11 +104,11 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         queue = self._queue
         if queue.chunks:
             chunk = queue.dequeue_value()
-            if self._close_requested and not queue.chunks:
+            if self._can_pull:
+                self._call_pull_if_needed()
+            elif self._close_requested and not queue.chunks:
                 self._clear_algorithms()
                 self._stream._close()
-            else:
-                self._call_pull_if_needed()
             read_request.chunk_steps(chunk)
         else:
             reader = self._stream._reader
@@ -146,6 +146,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         if not self._can_close_or_enqueue():
             return
         self._close_requested = True
+        self._can_pull = False
         if not self._queue.chunks:
             self._clear_algorithms()
             self._stream._close()
@@ -158,12 +159,14 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _put(self, chunk: Any) -> None:
         """Give a chunk to the read that waits for it, or put it into the queue."""
         reader = self._stream._reader
+        queue = self._queue
         if reader is not None and reader._read_requests:
             reader._read_requests.popleft().chunk_steps(chunk)
-        elif self._queue.sizes is None:
-            queue = self._queue
+        elif queue.sizes is None:
             queue.chunks.append(chunk)
             queue.total += 1
+            if queue.total >= self._strategy_hwm:
+                return  # and no read waits: pull() is not called
         else:
             self._enqueue_with_size(chunk)
         self._call_pull_if_needed()

@@ -10,23 +10,39 @@ from typing import Any
 
 from .._buffer import is_bytes_like
 from .._errors import StreamError, callback_error
-from .._jobs import JobQueue
+from .._jobs import Job, JobQueue
 from .._promise import (
+    DEFERRED,
     AlgorithmPromise,
     Promise,
     ThenReaction,
     is_awaitable,
     promise_resolved_with,
 )
-from .._task import CoroutineCall
+from .._task import CoroutineCall, call_coroutine
 from .iterator import END_OF_ITERATION
 from .source import Source
 
 
 class IterableSource(Source):
-    """The pull and cancel algorithms over an iterator of either kind."""
+    """The pull and cancel algorithms over an iterator of either kind.
 
-    __slots__ = ("_call", "_controller", "_is_async", "_iterator", "_jobs", "context")
+    # Python: an item that is there at once takes as many jobs as it does with promises, but no promises.
+    """
+
+    __slots__ = (
+        "_call",
+        "_controller",
+        "_is_async",
+        "_is_pulling",
+        "_item",
+        "_iterator",
+        "_jobs",
+        "_on_async_item",
+        "_on_end",
+        "_on_sync_item",
+        "context",
+    )
 
     context: Context
 
@@ -34,20 +50,31 @@ class IterableSource(Source):
         self._jobs = jobs
         self._is_async, self._iterator = _open(iterable)
         self._controller: Any = None
-        # The last call of a coroutine of the iterator.
+        # The last call of a coroutine of the iterator, unless it has ended at once.
         self._call: CoroutineCall | None = None
+        # The item that is there at once, and what takes it as many jobs later as promises would.
+        self._item: Any = None
+        self._is_pulling = False
+        self._on_async_item: Job = jobs.after(1, self._take_item)
+        self._on_sync_item: Job = jobs.after(3, self._take_item)
+        self._on_end: Job = jobs.after(4, self._take_item)
         self.context = copy_context()
 
-    def pull(self, controller: Any) -> Promise[Any]:
+    def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
         next_value: Promise[Any] = Promise(self._jobs)
+        self._is_pulling = True
         try:
             item = self._next()
         except BaseException as error:
             next_value._reject(callback_error(error))
         else:
+            if item is None:
+                return DEFERRED
             item._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        finally:
+            self._is_pulling = False
         return self._react(next_value, self._take)
 
     def _take(self, value: Any) -> None:
@@ -56,45 +83,63 @@ class IterableSource(Source):
         else:
             self._controller._enqueue(value)
 
-    def _next(self) -> Promise[Any]:
-        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end."""
+    def _take_item(self) -> None:
+        item, self._item = self._item, None
+        self._take(item)
+        self._jobs.push(self._controller._on_pull_fulfilled)
+
+    def _next(self) -> Promise[Any] | None:
+        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
+        once and is on its way.
+        """
         if not self._is_async:
             return self._next_of_sync()
         try:
             result = self._iterator.__anext__()
         except StopAsyncIteration:
             return promise_resolved_with(self._jobs, END_OF_ITERATION)
-        return result if isinstance(result, Promise) else self._started(_await_next(result))
-
-    def _started(self, coroutine: Any) -> Promise[Any]:
+        if isinstance(result, Promise):
+            return result
+        self._call = call_coroutine(self._jobs, self._fetch(result), self.context)
+        if self._call is None and not is_awaitable(self._item):
+            self._jobs.push(self._on_async_item)
+            return None
         promise: Promise[Any] = Promise(self._jobs)
-        self._call = CoroutineCall(self._jobs, self.context.copy())
-        self._call.start(coroutine, promise)
+        if self._call is None:
+            promise._resolve_with(self._item)
+        else:
+            self._call.settle(promise)
         return promise
 
-    def _next_of_sync(self) -> Promise[Any]:
+    async def _fetch(self, awaitable: Awaitable[Any]) -> Any:
+        try:
+            item = await awaitable
+        except StopAsyncIteration:
+            item = END_OF_ITERATION
+        if not self._is_pulling:
+            return item
+        self._item = item
+        return None
+
+    def _next_of_sync(self) -> Promise[Any] | None:
         """CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself."""
-        promise: Promise[Any] = Promise(self._jobs)
         try:
             value = next(self._iterator, END_OF_ITERATION)
         except BaseException as error:
-            self._later(1, partial(promise._reject, callback_error(error)))
-            return promise
-        if value is END_OF_ITERATION:
-            self._later(3, partial(promise._fulfill, value))
-        elif is_awaitable(value):
+            rejected: Promise[Any] = Promise(self._jobs)
+            self._jobs.push(partial(rejected._reject, callback_error(error)))
+            return rejected
+        if is_awaitable(value):
+            promise: Promise[Any] = Promise(self._jobs)
             item = Promise.resolve(value)
             item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
-        else:
-            self._later(2, partial(promise._fulfill, value))
-        return promise
+            return promise
+        self._item = value
+        self._jobs.push(self._on_end if value is END_OF_ITERATION else self._on_sync_item)
+        return None
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
         self._jobs.push(partial(settle, value))
-
-    def _later(self, jobs: int, action: Callable[[], None]) -> None:
-        """Run an action after so many jobs."""
-        self._jobs.push(action if jobs == 1 else partial(self._later, jobs - 1, action))
 
     def cancel(self, reason: object) -> Promise[Any]:
         """Web IDL: "close" the iterator: call its ``aclose()`` or ``close()`` if it has one."""
@@ -115,12 +160,18 @@ class IterableSource(Source):
             result = self._started(_close(result, self._call))
         return self._react(result, _identity)
 
+    def _started(self, coroutine: Any) -> Promise[Any]:
+        promise: Promise[Any] = Promise(self._jobs)
+        self._call = CoroutineCall(self._jobs, self.context.copy())
+        self._call.start(coroutine, promise)
+        return promise
+
     def _close_sync(self) -> Promise[Any]:
         method = getattr(self._iterator, "close", None)
         if method is not None:
             method()
         promise: Promise[Any] = Promise(self._jobs)
-        self._later(2, partial(promise._fulfill, None))
+        self._jobs.push(self._jobs.after(1, partial(promise._fulfill, None)))
         return promise
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:
@@ -143,13 +194,6 @@ def _open(iterable: Any) -> tuple[bool, Any]:
         if hasattr(type(iterable), "__iter__"):
             raise
         raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
-
-
-async def _await_next(awaitable: Awaitable[Any]) -> Any:
-    try:
-        return await awaitable
-    except StopAsyncIteration:
-        return END_OF_ITERATION
 
 
 async def _close_when_done(call: CoroutineCall, close: Callable[[], Awaitable[Any]]) -> Any:

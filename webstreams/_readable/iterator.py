@@ -4,12 +4,13 @@ iterators)."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
+from .._jobs import Job
 from .._promise import FULFILLED, PENDING, REJECTED, CallPromise, Promise, ThenReaction, promise_resolved_with
 from .._repr import ITERATION, Marker, show, summary
 from .reader import ReadableStreamDefaultReader, ReadPromise
@@ -58,7 +59,11 @@ class Iteration:
             ended._fulfill(END_OF_ITERATION)
             return ended
         promise: IterationPromise[Any] = IterationPromise(self, stream)
-        self.reader._read(promise)
+        if stream._state == "readable":
+            stream._disturbed = True
+            stream._controller._pull_steps(promise)
+        else:
+            self.reader._read(promise)
         promise.read_is_under_way()
         return promise
 
@@ -121,14 +126,24 @@ class IterationPromise(ReadPromise[T]):
     # Python: Web IDL makes two promises, one that reacts to the other. This one is settled a job later instead.
     """
 
-    __slots__ = ("_is_reading", "_iteration", "_outcome")
+    __slots__ = ("_delivery", "_is_reading", "_iteration", "_outcome")
 
     def __init__(self, iteration: Iteration, stream: ReadableStreamState[Any]) -> None:
-        super().__init__(stream)
+        # What ReadPromise.__init__ does, without the call: this is made for every chunk.
+        self._jobs = stream._jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
+        self._stream = stream
+        self._serial = 0
+        # Ours.
         self._iteration = iteration
         # How it will be settled, once that is known.
         self._outcome = PENDING
         self._is_reading = False
+        # What delivers the outcome, while it is queued.
+        self._delivery: Job | None = None
 
     def _origin(self) -> tuple[object, ...]:
         return "__anext__() of an iteration over", self._stream
@@ -149,9 +164,14 @@ class IterationPromise(ReadPromise[T]):
 
     def result(self) -> T:
         """Give the chunk, or raise `StopAsyncIteration` or the error."""
-        if _has_ended(self):
+        value = self._value
+        if self._state != FULFILLED:
+            return super().result()
+        if value is END_OF_ITERATION:
             raise StopAsyncIteration
-        return super().result()
+        self._reactions = None  # as in ReadPromise
+        chunk: T = value
+        return chunk
 
     def exception(self) -> BaseException | None:
         """Give the exception that `result` would raise, or None."""
@@ -161,22 +181,40 @@ class IterationPromise(ReadPromise[T]):
         self._outcome = outcome
         self._value = value
         if self._is_reading:
-            self._jobs.push(self._deliver)
+            self._queue_delivery()
 
     def read_is_under_way(self) -> None:
         """The steps of the read have run: what they queued comes before the outcome, if that is known already."""
         self._is_reading = True
         if self._outcome != PENDING:
-            self._jobs.push(self._deliver)
+            self._queue_delivery()
+
+    def _queue_delivery(self) -> None:
+        self._delivery = self._deliver
+        self._jobs.push(self._delivery)
 
     def _deliver(self) -> None:
-        self._iteration.ongoing = None
+        self._iteration.ongoing = self._delivery = None
         if self._state != PENDING:
             return  # withdrawn meanwhile
-        if self._outcome == FULFILLED:
-            self._settle_with(self._value)
-        else:
+        if self._outcome == REJECTED:
             self._reject(self._value)
+        elif self._reactions is None:
+            self._state = FULFILLED
+        else:
+            self._settle_with(self._value)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the chunk.
+
+        # Python: the outcome may be the last job of all. Then nothing comes between its delivery and this task but what
+        # the jobs before it queue, so that no reaction is needed to find the right moment.
+        """
+        if self._state == PENDING and self._reactions is None and self._delivery is not None:
+            jobs = self._jobs.jobs
+            if jobs and jobs[-1] is self._delivery:
+                self._jobs.run_pending()
+        return super().__await__()
 
     def _withdraw(self) -> None:
         if self._outcome == PENDING:
@@ -216,6 +254,9 @@ class ReadableStreamAsyncIterator(Generic[T]):
         """
         iteration = self._iteration
         iteration.jobs.require_running()
+        if iteration.ongoing is None:
+            iteration.ongoing = iteration.next_steps(None)
+            return iteration.ongoing
         return iteration.after_ongoing(iteration.next_steps)
 
     def aclose(self) -> Promise[None]:

@@ -36,6 +36,7 @@ class PullingController(ReadableController):
     """The slots and operations that the default controller and the byte stream controller share."""
 
     __slots__ = (
+        "_can_pull",
         "_close_requested",
         "_jobs",
         "_on_pull_completed",
@@ -48,7 +49,7 @@ class PullingController(ReadableController):
         "_stream",
         "_unread_watch",
     )
-    _moving = ("_close_requested", "_pull_again", "_pulling", "_source", "_started")
+    _moving = ("_can_pull", "_close_requested", "_pull_again", "_pulling", "_source", "_started")
 
     _queue: Queue
 
@@ -65,6 +66,8 @@ class PullingController(ReadableController):
         self._source: Source | UnderlyingSource | None = source
         # Ours.
         self._jobs: JobQueue = stream._jobs
+        # Somebody may call pull(): the controller has started, and still takes chunks.
+        self._can_pull = False
         self._on_pull_fulfilled: Job = self._pull_fulfilled
         self._on_pull_completed: Job | None = None
         stream._controller = self
@@ -77,6 +80,8 @@ class PullingController(ReadableController):
 
     def _start_fulfilled(self, _: Any) -> None:
         self._started = True
+        source = self._source
+        self._can_pull = source is not None and source.pull is not None and self._can_close_or_enqueue()
         self._call_pull_if_needed()
 
     def _error(self, error: object) -> None:
@@ -86,13 +91,19 @@ class PullingController(ReadableController):
     def _clear_algorithms(self) -> None:
         """ReadableStreamDefaultControllerClearAlgorithms, ReadableByteStreamControllerClearAlgorithms"""
         self._source = None
+        self._can_pull = False
 
     # Pulling.
 
     def _call_pull_if_needed(self) -> None:
         """ReadableStreamDefaultControllerCallPullIfNeeded, ReadableByteStreamControllerCallPullIfNeeded"""
-        if not self._should_call_pull():
+        if not self._can_pull:
             return
+        # _should_call_pull(), without the call: this is done for every chunk, often twice.
+        if self._queue.total >= self._strategy_hwm:
+            reader = self._stream._reader
+            if reader is None or not reader._read_requests:
+                return
         if self._pulling:
             self._pull_again = True
             return
@@ -140,14 +151,12 @@ class PullingController(ReadableController):
 
         # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
         """
-        if self._close_requested or not self._started or self._stream._state != "readable":
-            return False
-        if self._source is None or self._source.pull is None:
+        if not self._can_pull:
             return False
         reader = self._stream._reader
         if reader is not None and reader._read_requests:
             return True
-        return self._strategy_hwm - self._queue.total > 0
+        return self._queue.total < self._strategy_hwm
 
     def _get_desired_size(self) -> float | None:
         """ReadableStreamDefaultControllerGetDesiredSize, ReadableByteStreamControllerGetDesiredSize"""
@@ -177,6 +186,7 @@ class PullingController(ReadableController):
         """Run the cancel algorithm, then clear the algorithms: how the [[CancelSteps]] of both controllers end."""
         source = self._source
         assert source is not None
+        self._can_pull = False
         try:
             return converted(self._jobs, source.cancel(reason), source.context)
         except BaseException as error:

@@ -12,8 +12,8 @@ from typing import Any, Generic, Self
 from typing_extensions import TypeVar
 
 from .._errors import AbortError, cancelled_error
-from .._jobs import get_running_loop, raise_wrong_loop
-from .._promise import FULFILLED, PENDING, REJECTED, Promise, Runnable, promise_rejected_with
+from .._jobs import Job, get_running_loop, raise_wrong_loop
+from .._promise import FULFILLED, PENDING, REJECTED, Promise, promise_rejected_with
 from .._repr import show_holder
 from .._results import READ_DONE, ReadDoneResult, ReadValueResult
 from .._waiter import PromiseWaiter
@@ -58,11 +58,13 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
-        if self._reactions is None:
-            self._state = FULFILLED
-            self._value = _new(ReadValueResult, (chunk, False))
-        else:
-            self._settle_with(_new(ReadValueResult, (chunk, False)))
+        # _settle_with(), without its calls.
+        self._state = FULFILLED
+        self._value = _new(ReadValueResult, (chunk, False))
+        reactions = self._reactions
+        if reactions is not None:
+            self._queue_reactions(reactions)
+            self._count_delivery(reactions)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed."""
@@ -84,7 +86,7 @@ class ReadPromise(Promise[R], ReadRequest):
         stream._deliveries += 1
         self._serial = stream._deliveries
 
-    def _add_reaction(self, reaction: Runnable) -> None:
+    def _add_reaction(self, reaction: Job) -> None:
         super()._add_reaction(reaction)
         if self._state != FULFILLED:
             return
@@ -285,7 +287,11 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         if stream is None:
             return promise_rejected_with(self._jobs, _released("cannot read from the stream"), "read() of", self)
         promise: ReadPromise[Any] = ReadPromise(stream)
-        self._read(promise)
+        if stream._state == "readable":
+            stream._disturbed = True
+            stream._controller._pull_steps(promise)
+        else:
+            self._read(promise)
         return promise
 
     def _read(self, read_request: ReadRequest) -> None:

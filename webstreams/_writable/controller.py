@@ -26,7 +26,7 @@ from .._queue import QueueWithSizes
 from .._repr import show, show_queue, summary
 from .._strategy import SizeAlgorithm
 from .sink import Sink, UnderlyingSink
-from .state import WritableController, WritableStreamState
+from .state import WritableController, WritableStreamState, WriteRequest
 
 CLOSE_SENTINEL: Final = object()
 
@@ -143,10 +143,12 @@ class WritableStreamDefaultController(WritableController):
             return
         if stream._state == "erroring":
             stream._finish_erroring()
-            return
-        if not self._queue.chunks:
-            return
-        value = self._queue.peek_queue_value()
+        elif self._queue.chunks:
+            self._process_next()
+
+    def _process_next(self) -> None:
+        """Hand the first chunk of the queue to the sink, or close that."""
+        value = self._queue.chunks[0]  # PeekQueueValue
         if value is CLOSE_SENTINEL:
             self._process_close()
         else:
@@ -210,8 +212,9 @@ class WritableStreamDefaultController(WritableController):
         self._stream._finish_in_flight_close()
 
     def _process_write(self, chunk: Any) -> None:
-        """WritableStreamDefaultControllerProcessWrite"""
-        self._stream._mark_first_write_request_in_flight()
+        """WritableStreamDefaultControllerProcessWrite, WritableStreamMarkFirstWriteRequestInFlight"""
+        stream = self._stream
+        stream._in_flight_write_request = stream._write_requests.popleft()
         sink = self._sink
         assert sink is not None
         try:
@@ -222,7 +225,10 @@ class WritableStreamDefaultController(WritableController):
                 raise
             return
         if result is None:
-            self._jobs.push(self._on_write_fulfilled)
+            jobs = self._jobs
+            jobs.jobs.append(self._on_write_fulfilled)
+            if not jobs.scheduled:
+                jobs.schedule()
         elif result is not DEFERRED:
             self._write_returned(outcome_of(self._jobs, result, sink.context))
 
@@ -245,23 +251,23 @@ class WritableStreamDefaultController(WritableController):
         stream = self._stream
         stream._finish_in_flight_write()
         self._queue.dequeue_value()
-        self._update_backpressure(stream)
-        self._advance_queue_if_needed()
-
-    def _update_backpressure(self, stream: WritableStreamState[Any]) -> None:
-        if stream._state == "writable" and stream._close_request is None and stream._in_flight_close_request is None:
-            backpressure = self._strategy_hwm - self._queue.total <= 0
-            if backpressure is not stream._backpressure:
-                stream._update_backpressure(backpressure)
+        if stream._state != "writable":
+            self._advance_queue_if_needed()
+            return
+        if stream._backpressure and self._queue.total < self._strategy_hwm and not stream._close_queued_or_in_flight():
+            stream._update_backpressure(False)
+        if self._queue.chunks:
+            self._process_next()
 
     def _write_rejected(self, reason: object) -> None:
         if self._stream._state == "writable":
             self._clear_algorithms()
         self._stream._finish_in_flight_write_with_error(reason)
 
-    def _write(self, chunk: Any, chunk_size: Any) -> None:
-        """WritableStreamDefaultControllerWrite"""
-        queue = self._queue
+    def _write(self, chunk: Any, chunk_size: Any, request: WriteRequest) -> None:
+        """WritableStreamDefaultControllerWrite, WritableStreamAddWriteRequest; the stream is writable."""
+        stream, queue = self._stream, self._queue
+        stream._write_requests.append(request)
         if queue.sizes is None:
             queue.chunks.append(chunk)
             queue.total += 1
@@ -273,8 +279,10 @@ class WritableStreamDefaultController(WritableController):
                 return
         if self._write_watch is not None:
             self._write_watch.chunk_was_queued(self)
-        self._update_backpressure(self._stream)
-        self._advance_queue_if_needed()
+        if not stream._backpressure and queue.total >= self._strategy_hwm:
+            stream._update_backpressure(True)
+        if self._started and stream._in_flight_write_request is None:
+            self._process_write(queue.chunks[0])
 
     # Debugging.
 

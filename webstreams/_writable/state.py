@@ -63,7 +63,7 @@ class WritableController:
         """Give how much more the queue wants."""
         raise NotImplementedError
 
-    def _write(self, chunk: Any, chunk_size: Any) -> None:
+    def _write(self, chunk: Any, chunk_size: Any, request: WriteRequest) -> None:
         """Take a chunk of a writer."""
         raise NotImplementedError
 
@@ -229,10 +229,6 @@ class WritableStreamState(Generic[T]):
 
     # Interfacing with controllers (5.5.2).
 
-    def _add_write_request(self, request: WriteRequest) -> None:
-        """WritableStreamAddWriteRequest"""
-        self._write_requests.append(request)
-
     def _close_queued_or_in_flight(self) -> bool:
         """WritableStreamCloseQueuedOrInFlight"""
         return self._close_request is not None or self._in_flight_close_request is not None
@@ -316,10 +312,6 @@ class WritableStreamState(Generic[T]):
     def _mark_close_request_in_flight(self) -> None:
         """WritableStreamMarkCloseRequestInFlight"""
         self._in_flight_close_request, self._close_request = self._close_request, None
-
-    def _mark_first_write_request_in_flight(self) -> None:
-        """WritableStreamMarkFirstWriteRequestInFlight"""
-        self._in_flight_write_request = self._write_requests.popleft()
 
     def _reject_close_and_closed_promise_if_needed(self) -> None:
         """WritableStreamRejectCloseAndClosedPromiseIfNeeded"""

@@ -105,7 +105,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
 
     def _make_ready_promise(self) -> Promise[None]:
         promise: Promise[None] = Promise(self._jobs)
-        promise._mark_handled()
+        promise._handled = True
         stream = self._stream
         if stream is None:
             promise._reject(self._released_error)
@@ -259,15 +259,14 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         chunk_size = 1 if controller._strategy_size_algorithm is None else controller._get_chunk_size(chunk)
         if stream is not self._stream:
             request._reject(_released("write to the stream"))
+        elif stream._state == "writable" and stream._close_request is None and stream._in_flight_close_request is None:
+            controller._write(chunk, chunk_size, request)
         elif stream._state == "errored":
             request._reject(stream._stored_error)
         elif stream._close_queued_or_in_flight() or stream._state == "closed":
             request._reject(TypeError("cannot write: the stream is closed or closing"))
-        elif stream._state == "erroring":
-            request._reject(stream._stored_error)
         else:
-            stream._write_requests.append(request)
-            controller._write(chunk, chunk_size)
+            request._reject(stream._stored_error)  # it is erroring
 
 
 def _released(action: str) -> TypeError:

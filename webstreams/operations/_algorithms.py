@@ -58,7 +58,7 @@ class _MirrorReaction:
         self._promise = promise
         self._mirror = mirror
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         """Pass the outcome on."""
         promise, mirror = self._promise, self._mirror
         reactions = mirror._list_reactions()
@@ -66,7 +66,7 @@ class _MirrorReaction:
         mirror._state = promise._state
         mirror._value = promise._value
         for reaction in reactions:
-            reaction.run()
+            reaction()
 
 
 def wrap(function: Callable[..., object] | None, name: str, argument_count: int) -> Algorithm | None:
