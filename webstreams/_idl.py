@@ -62,6 +62,8 @@ def is_non_negative_number(value: float) -> bool:
 
 def to_enforced_integer(value: Any, what: str) -> int:
     """Convert to Web IDL's "[EnforceRange] unsigned long long": TypeError for what is no such number."""
+    if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
+        return value
     number = to_number(value)
     if math.isnan(number) or math.isinf(number) or not -1 < number <= MAX_SAFE_INTEGER:
         raise TypeError(f"{what} must be a non-negative integer, not {value!r}")

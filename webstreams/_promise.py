@@ -20,7 +20,7 @@ from typing_extensions import TypeVar
 from ._errors import as_exception, callback_error, throw
 from ._jobs import Job, JobQueue, current_jobs, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
-from ._repr import show, show_value, show_words
+from ._repr import Marker, show, show_value, show_words
 from ._settling import AllCollector, Resolvers, UnhandledRejection
 from ._task import call_coroutine, start_coroutine
 from ._waiter import PromiseWaiter
@@ -35,6 +35,9 @@ DEFERRED: Final = object()
 # its promise runs `COMPLETED_TICKS` jobs later than after a plain return.
 COMPLETED: Final[Any] = object()
 COMPLETED_TICKS: Final = 2
+
+# What the promise of an iterator is fulfilled with at the end: waiting for it raises StopAsyncIteration.
+END_OF_ITERATION: Final = Marker("the end of the iteration")
 
 PENDING: Final = 0
 FULFILLED: Final = 1
@@ -158,9 +161,13 @@ class Promise(Generic[T]):
     def result(self) -> T:
         """Give the value, or raise the reason of the rejection: itself, or in a `StreamError` if it cannot be raised.
 
-        Raises `asyncio.InvalidStateError` while the promise is pending.
+        The promise of an iterator raises `StopAsyncIteration` at the end. Raises `asyncio.InvalidStateError` while the
+        promise is pending.
         """
         if self._state == FULFILLED:
+            if self._value is END_OF_ITERATION:
+                raise StopAsyncIteration
+            self._reactions = None  # of a read: somebody has got the chunk, it is not taken back any more
             value: T = self._value
             return value
         if self._state == PENDING:
@@ -176,7 +183,7 @@ class Promise(Generic[T]):
         if self._state == PENDING:
             raise InvalidStateError("the promise is still pending")
         if self._state == FULFILLED:
-            return None
+            return StopAsyncIteration() if self._value is END_OF_ITERATION else None
         self._mark_handled()
         return as_exception(self._value)
 
@@ -211,6 +218,10 @@ class Promise(Generic[T]):
                 self._add_reaction(waiter)
             if not jobs.run_until(waiter):
                 yield waiter
+        if self._state == FULFILLED and self._value is not END_OF_ITERATION:
+            self._reactions = None  # result(), without the call
+            value: T = self._value
+            return value
         return self.result()
 
     def __repr__(self) -> str:
@@ -252,7 +263,10 @@ class Promise(Generic[T]):
         reactions = self._reactions
         if reactions is not None:
             self._reactions = None
-            self._queue_reactions(reactions)
+            if type(reactions) is list:
+                self._queue_reactions(reactions)
+            else:
+                self._jobs.push(reactions)
 
     def _reject(self, reason: object) -> None:
         """Web IDL: "reject"."""

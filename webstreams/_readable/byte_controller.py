@@ -76,7 +76,8 @@ class ReadableByteStreamController(PullingController):
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
         if len(own) == 0:
             raise TypeError("the chunk must not be empty")
-        self._require_open("enqueue")
+        if self._close_requested or self._stream._state != "readable":
+            raise TypeError(f"cannot enqueue: {self._why_not()}")
         self._enqueue(own)
 
     def close(self) -> None:
@@ -251,15 +252,17 @@ class ReadableByteStreamController(PullingController):
             return
         if self._pending_pull_intos:
             self._take_over_first_pull_into()
-        if stream._has_default_reader():
-            self._process_read_requests_using_queue()
-            if stream._get_num_read_requests() == 0:
+        reader = stream._reader
+        if reader is not None and not reader._is_byob:
+            if self._queue.total > 0:
+                self._process_read_requests_using_queue()
+            if not reader._read_requests:
                 self._queue.enqueue(chunk)
                 self._queue.settle_last()
             else:
                 if self._pending_pull_intos:
                     self._shift_pending_pull_into()
-                stream._fulfill_read_request(bytes(chunk), False)
+                reader._read_requests.popleft().chunk_steps(bytes(chunk))
         else:
             self._queue.enqueue(chunk)
             if stream._has_byob_reader():

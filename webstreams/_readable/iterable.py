@@ -13,6 +13,7 @@ from .._errors import StreamError, callback_error
 from .._jobs import Job, JobQueue
 from .._promise import (
     DEFERRED,
+    END_OF_ITERATION,
     AlgorithmPromise,
     Promise,
     ThenReaction,
@@ -20,7 +21,6 @@ from .._promise import (
     promise_resolved_with,
 )
 from .._task import CoroutineCall, call_coroutine
-from .iterator import END_OF_ITERATION
 from .source import Source
 
 

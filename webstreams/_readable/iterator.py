@@ -6,19 +6,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Final, Generic, Self
+from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from .._jobs import Job
-from .._promise import FULFILLED, PENDING, REJECTED, CallPromise, Promise, ThenReaction, promise_resolved_with
-from .._repr import ITERATION, Marker, show, summary
+from .._jobs import Job, get_running_loop
+from .._promise import (
+    END_OF_ITERATION,
+    FULFILLED,
+    PENDING,
+    REJECTED,
+    CallPromise,
+    Promise,
+    ThenReaction,
+    promise_resolved_with,
+)
+from .._repr import ITERATION, show, summary
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
 T = TypeVar("T", default=Any, covariant=True)
-
-END_OF_ITERATION: Final = Marker("the end of the iteration")
 
 
 class Iteration:
@@ -45,7 +52,7 @@ class Iteration:
         if ongoing is None:
             promise: Promise[Any] = steps(None)
         else:
-            promise = _IteratorPromise(self.jobs, *self.name_call("__anext__()"))
+            promise = CallPromise(self.jobs, *self.name_call("__anext__()"))
             ongoing._handled_by(ThenReaction(ongoing, steps, steps, promise))
         self.ongoing = promise
         return promise
@@ -55,7 +62,7 @@ class Iteration:
         stream = self.reader._stream
         if self.finished or stream is None:
             self.finished = True
-            ended = _IteratorPromise(self.jobs)
+            ended: Promise[Any] = Promise(self.jobs)
             ended._fulfill(END_OF_ITERATION)
             return ended
         promise: IterationPromise[Any] = IterationPromise(self, stream)
@@ -64,7 +71,10 @@ class Iteration:
             stream._controller._pull_steps(promise)
         else:
             self.reader._read(promise)
-        promise.read_is_under_way()
+        # The steps of the read have run: what they queued comes before the outcome, if that is known already.
+        promise.is_reading = True
+        if promise.outcome != PENDING:
+            promise.queue_delivery()
         return promise
 
     def return_steps(self, _: Any) -> Promise[Any]:
@@ -100,33 +110,13 @@ class Iteration:
         return (f"{call} of an ended iteration",) if stream is None else (f"{call} of an iteration over", stream)
 
 
-def _has_ended(promise: Promise[Any]) -> bool:
-    return promise._state == FULFILLED and promise._value is END_OF_ITERATION
-
-
-class _IteratorPromise(CallPromise[Any]):
-    """A promise of the iterator: one that is fulfilled with `END_OF_ITERATION` raises `StopAsyncIteration`."""
-
-    __slots__ = ()
-
-    def result(self) -> Any:
-        """Give the chunk, or raise `StopAsyncIteration` or the error."""
-        if _has_ended(self):
-            raise StopAsyncIteration
-        return super().result()
-
-    def exception(self) -> BaseException | None:
-        """Give the exception that `result` would raise, or None."""
-        return StopAsyncIteration() if _has_ended(self) else super().exception()
-
-
 class IterationPromise(ReadPromise[T]):
     """The promise of one ``__anext__()``: fulfilled with the chunk itself, or with the end of the iteration.
 
     # Python: Web IDL makes two promises, one that reacts to the other. This one is settled a job later instead.
     """
 
-    __slots__ = ("_delivery", "_is_reading", "_iteration", "_outcome")
+    __slots__ = ("_delivery", "_iteration", "is_reading", "outcome")
 
     def __init__(self, iteration: Iteration, stream: ReadableStreamState[Any]) -> None:
         # What ReadPromise.__init__ does, without the call: this is made for every chunk.
@@ -140,8 +130,8 @@ class IterationPromise(ReadPromise[T]):
         # Ours.
         self._iteration = iteration
         # How it will be settled, once that is known.
-        self._outcome = PENDING
-        self._is_reading = False
+        self.outcome = PENDING
+        self.is_reading = False
         # What delivers the outcome, while it is queued.
         self._delivery: Job | None = None
 
@@ -150,7 +140,10 @@ class IterationPromise(ReadPromise[T]):
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
-        self._settle_a_job_later(FULFILLED, chunk)
+        self.outcome = FULFILLED
+        self._value = chunk
+        if self.is_reading:
+            self.queue_delivery()
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed: the iteration ends and the lock is free."""
@@ -162,34 +155,14 @@ class IterationPromise(ReadPromise[T]):
         self._iteration.release()
         self._settle_a_job_later(REJECTED, error)
 
-    def result(self) -> T:
-        """Give the chunk, or raise `StopAsyncIteration` or the error."""
-        value = self._value
-        if self._state != FULFILLED:
-            return super().result()
-        if value is END_OF_ITERATION:
-            raise StopAsyncIteration
-        self._reactions = None  # as in ReadPromise
-        chunk: T = value
-        return chunk
-
-    def exception(self) -> BaseException | None:
-        """Give the exception that `result` would raise, or None."""
-        return StopAsyncIteration() if _has_ended(self) else super().exception()
-
     def _settle_a_job_later(self, outcome: int, value: Any) -> None:
-        self._outcome = outcome
+        self.outcome = outcome
         self._value = value
-        if self._is_reading:
-            self._queue_delivery()
+        if self.is_reading:
+            self.queue_delivery()
 
-    def read_is_under_way(self) -> None:
-        """The steps of the read have run: what they queued comes before the outcome, if that is known already."""
-        self._is_reading = True
-        if self._outcome != PENDING:
-            self._queue_delivery()
-
-    def _queue_delivery(self) -> None:
+    def queue_delivery(self) -> None:
+        """Have the outcome delivered a job later."""
         self._delivery = self._deliver
         self._jobs.push(self._delivery)
 
@@ -197,7 +170,7 @@ class IterationPromise(ReadPromise[T]):
         self._iteration.ongoing = self._delivery = None
         if self._state != PENDING:
             return  # withdrawn meanwhile
-        if self._outcome == REJECTED:
+        if self.outcome == REJECTED:
             self._reject(self._value)
         elif self._reactions is None:
             self._state = FULFILLED
@@ -217,11 +190,11 @@ class IterationPromise(ReadPromise[T]):
         return super().__await__()
 
     def _withdraw(self) -> None:
-        if self._outcome == PENDING:
+        if self.outcome == PENDING:
             self._iteration.ongoing = None
             super()._withdraw()
             return
-        is_chunk, chunk = self._outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
+        is_chunk, chunk = self.outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
         self._become_withdrawn()
         if is_chunk:
             self._stream._unread(chunk, self._stream._deliveries + 1)
@@ -253,7 +226,9 @@ class ReadableStreamAsyncIterator(Generic[T]):
         Cancelling the task that awaits it withdraws the read: no chunk is lost.
         """
         iteration = self._iteration
-        iteration.jobs.require_running()
+        jobs = iteration.jobs
+        if jobs.run is not None or get_running_loop() is not jobs.loop:
+            jobs.require_running()
         if iteration.ongoing is None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing

@@ -63,8 +63,13 @@ class ReadPromise(Promise[R], ReadRequest):
         self._value = _new(ReadValueResult, (chunk, False))
         reactions = self._reactions
         if reactions is not None:
-            self._queue_reactions(reactions)
-            self._count_delivery(reactions)
+            stream = self._stream
+            stream._deliveries += 1
+            self._serial = stream._deliveries
+            if type(reactions) is list:
+                self._queue_reactions(reactions)
+            else:
+                self._jobs.push(reactions)
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed."""
@@ -124,10 +129,6 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def result(self) -> R:
         """Give the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
-        if self._state == FULFILLED:
-            self._reactions = None  # somebody has got the chunk: it is not taken back, and the waiter is not kept
-            result: R = self._value
-            return result
         if self.cancelled():
             raise self._make_cancelled_error()
         return super().result()

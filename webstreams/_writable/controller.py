@@ -248,15 +248,15 @@ class WritableStreamDefaultController(WritableController):
         self._jobs.push(partial(self._write_rejected, stored_error(error)))
 
     def _write_fulfilled(self, _: Any = None) -> None:
-        stream = self._stream
+        stream, queue = self._stream, self._queue
         stream._finish_in_flight_write()
-        self._queue.dequeue_value()
+        queue.dequeue_value()
         if stream._state != "writable":
             self._advance_queue_if_needed()
             return
-        if stream._backpressure and self._queue.total < self._strategy_hwm and not stream._close_queued_or_in_flight():
+        if stream._backpressure and queue.total < self._strategy_hwm and stream._close_request is None:
             stream._update_backpressure(False)
-        if self._queue.chunks:
+        if queue.chunks:
             self._process_next()
 
     def _write_rejected(self, reason: object) -> None:

@@ -325,13 +325,13 @@ class WritableStreamState(Generic[T]):
 
     def _update_backpressure(self, backpressure: bool) -> None:
         """WritableStreamUpdateBackpressure"""
-        if backpressure == self._backpressure:
+        if backpressure is self._backpressure:
             return
         writer = self._writer
-        if writer is not None:
+        if writer is not None and writer._ready_promise is not None:
             if backpressure:
                 writer._ready_promise = None
-            elif writer._ready_promise is not None:
+            else:
                 writer._ready_promise._fulfill(None)
         self._backpressure = backpressure
 

@@ -7,8 +7,8 @@ from typing import Any, Generic, Self, overload
 
 from typing_extensions import TypeVar
 
-from .._jobs import get_running_loop, raise_wrong_loop
-from .._promise import Promise, promise_rejected_with, promise_resolved_with
+from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
+from .._promise import PENDING, Promise, promise_rejected_with, promise_resolved_with
 from .._repr import show_holder
 from .state import WritableStreamState, WriteRequest, WriterState
 
@@ -20,8 +20,15 @@ class WritePromise(Promise[None]):
 
     __slots__ = ("_target",)
 
-    # The stream, or the writer if that was released before.
-    _target: object
+    def __init__(self, jobs: JobQueue, target: object) -> None:
+        # What Promise.__init__ does, without the call: this is made for every chunk.
+        self._jobs = jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
+        # The stream, or the writer if that was released before.
+        self._target = target
 
     def _origin(self) -> tuple[object, ...]:
         return "write() to", self._target
@@ -173,13 +180,13 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         """
         if get_running_loop() is not self._jobs.loop:
             raise_wrong_loop()
-        promise = WritePromise(self._jobs)
-        promise._target = self._stream
-        if self._stream is None:
-            promise._target = self
+        stream = self._stream
+        if stream is None:
+            promise = WritePromise(self._jobs, self)
             promise._reject(_released("write to the stream"))
-        else:
-            self._write(chunk, promise)
+            return promise
+        promise = WritePromise(self._jobs, stream)
+        self._write(chunk, promise)
         return promise
 
     async def __aenter__(self) -> Self:
