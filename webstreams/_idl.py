@@ -8,6 +8,7 @@ from typing import Any, Final
 
 MAX_SAFE_INTEGER = 2**53 - 1
 
+_NO_MEMBERS: Final[Mapping[str, Any]] = {}
 # Python: JavaScript takes any object for a dictionary; these can only be a mistake.
 _NOT_A_DICTIONARY = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
 
@@ -18,29 +19,29 @@ class Members:
     __slots__ = ("_mapping", "_name", "_object")
 
     def __init__(self, dictionary: Any, name: str) -> None:
-        if isinstance(dictionary, _NOT_A_DICTIONARY):
+        self._object = dictionary
+        self._mapping: Mapping[str, Any] | None = None
+        self._name = name
+        if dictionary is None:
+            self._mapping = _NO_MEMBERS
+        elif type(dictionary) is dict or isinstance(dictionary, Mapping):
+            self._mapping = dictionary
+        elif isinstance(dictionary, _NOT_A_DICTIONARY):
             raise TypeError(
                 f"the {name} must be an object with the members as attributes, or a mapping, "
                 f"not {type(dictionary).__name__}"
             )
-        self._object = dictionary
-        self._mapping = isinstance(dictionary, Mapping)
-        self._name = name
 
     def get(self, member: str) -> Any:
         """Give a member, None if it is absent."""
-        if self._object is None:
-            return None
-        if self._mapping:
-            return self._object.get(member)
-        return getattr(self._object, member, None)
+        return getattr(self._object, member, None) if self._mapping is None else self._mapping.get(member)
 
     def callback(self, member: str) -> Callable[..., Any] | None:
         """Give a callback member; TypeError if it is something else."""
-        value = self.get(member)
+        value = getattr(self._object, member, None) if self._mapping is None else self._mapping.get(member)
         if value is not None and not callable(value):
             raise TypeError(f"the {self._name}'s {member} must be callable, not {type(value).__name__}")
-        return value  # type: ignore[no-any-return]
+        return value
 
 
 def to_number(value: Any) -> float:

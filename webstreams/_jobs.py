@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
+from threading import get_ident
 from time import monotonic
 from typing import Any, NoReturn, Protocol
 from weakref import WeakSet
@@ -64,6 +65,15 @@ class Run(Protocol):
         """Stop, and bring everything into the state in which the jobs would have brought it."""
 
 
+class _Untold:
+    """Stands for a loop that does not tell its thread."""
+
+    _thread_id = None
+
+
+_UNTOLD = _Untold()
+
+
 class JobQueue:
     """The jobs of one event loop, in the order in which they were queued."""
 
@@ -75,6 +85,7 @@ class JobQueue:
         "_turn_started",
         "busy",
         "countdown",
+        "home",
         "is_alone",
         "jobs",
         "loop",
@@ -86,6 +97,8 @@ class JobQueue:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop: AbstractEventLoop = loop
+        # Tells by its _thread_id in which thread the loop runs: asyncio's loops do, quicker than get_running_loop().
+        self.home: Any = loop if hasattr(loop, "_thread_id") else _UNTOLD
         self.jobs: deque[Job] = deque()
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
         self.busy: bool = False
@@ -139,7 +152,7 @@ class JobQueue:
 
         Everything that the public API does to an object begins with this.
         """
-        if get_running_loop() is not self.loop:
+        if get_ident() != self.home._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
         if self.run is not None:
             self.run.leave()

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
+from threading import get_ident
 from types import CoroutineType
 from typing import Any, Final, Generic, Self
 
@@ -208,8 +209,10 @@ class Promise(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         """Wait until the promise is settled; see `result` for what comes then."""
         jobs = self._jobs
-        if self._state == PENDING or not jobs.run_pending():
-            if _running_loop() is not jobs.loop:
+        if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
+            jobs.countdown -= 1  # run_pending(), without the call
+        elif self._state == PENDING or not jobs.run_pending():
+            if get_ident() != jobs.home._thread_id and _running_loop() is not jobs.loop:
                 raise_wrong_loop()
             waiter = PromiseWaiter(self)
             if self._state == PENDING and self._reactions is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from threading import get_ident
 from typing import Any
 
 from typing_extensions import Buffer
@@ -71,7 +72,8 @@ class ReadableByteStreamController(PullingController):
         `chunk` is any C-contiguous buffer, free for use again at once; `bytes` are passed on without a copy. Raises
         `TypeError` for anything else, for an empty buffer, and when the stream is closed, errored or about to close.
         """
-        if get_running_loop() is not self._jobs.loop:
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
         if len(own) == 0:

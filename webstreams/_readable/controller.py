@@ -3,6 +3,7 @@ more."""
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
@@ -65,11 +66,12 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         Raises `TypeError` when the stream is closed, errored or about to close; what the strategy's ``size()``
         raises; and `ValueError` when it returns no finite, non-negative number (these two error the stream).
         """
-        if get_running_loop() is not self._jobs.loop:
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
-        run = self._jobs.run
+        run = jobs.run
         if run is not None:
-            if run.waiting is self and not self._jobs.jobs:
+            if run.waiting is self and not jobs.jobs:
                 run.waiting = None
                 run.output.append(chunk)
                 return

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from .._jobs import Job, get_running_loop
+from .._jobs import Job
 from .._promise import (
     END_OF_ITERATION,
     FULFILLED,
@@ -226,9 +226,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         Cancelling the task that awaits it withdraws the read: no chunk is lost.
         """
         iteration = self._iteration
-        jobs = iteration.jobs
-        if jobs.run is not None or get_running_loop() is not jobs.loop:
-            jobs.require_running()
+        iteration.jobs.require_running()
         if iteration.ongoing is None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing

@@ -6,6 +6,7 @@ Objects made for each chunk that a reader delivers: the promise (which is its ow
 from __future__ import annotations
 
 from collections import deque
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Generic, Self
 
@@ -282,11 +283,12 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         Cancelling the only task that awaits the promise withdraws the read: the next one gets the chunk. Streams
         Standard, 4.4.3.
         """
-        if get_running_loop() is not self._jobs.loop:
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         stream = self._stream
         if stream is None:
-            return promise_rejected_with(self._jobs, _released("cannot read from the stream"), "read() of", self)
+            return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
         promise: ReadPromise[Any] = ReadPromise(stream)
         if stream._state == "readable":
             stream._disturbed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Generic, overload
 
 from typing_extensions import TypeVar
@@ -91,7 +92,7 @@ class TransformStreamDefaultController(Generic[T]):
         stream).
         """
         jobs = self._stream._jobs
-        if get_running_loop() is not jobs.loop:
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         run = jobs.run
         if run is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Generic, Self, overload
 
@@ -178,14 +179,15 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         task that awaits the promise stops the waiting only: the chunk is written, in order, once. Streams Standard,
         5.3.3.
         """
-        if get_running_loop() is not self._jobs.loop:
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         stream = self._stream
         if stream is None:
-            promise = WritePromise(self._jobs, self)
+            promise = WritePromise(jobs, self)
             promise._reject(_released("write to the stream"))
             return promise
-        promise = WritePromise(self._jobs, stream)
+        promise = WritePromise(jobs, stream)
         self._write(chunk, promise)
         return promise
 
