@@ -219,7 +219,7 @@ class Pipe(ReadRequest):
         dest = self.dest
         if dest._state != "writable":
             return
-        if dest._backpressure and not dest._close_queued_or_in_flight():
+        if dest._backpressure and dest._close_request is None and dest._in_flight_close_request is None:
             self.writer._ready_promise = self._ready  # type: ignore[assignment]
         else:
             self.source._jobs.push(self.read_next)
@@ -236,7 +236,10 @@ class Pipe(ReadRequest):
         self._is_adopted = False
         self._has_read = False
         self._reading_from_queue = self.source._controller._has_queued()
-        self.reader._read(self)
+        if self.source._state == "readable":
+            self.source._controller._pull_steps(self)  # the reader's _read(), without the call
+        else:
+            self.reader._read(self)
         self.read_is_under_way()
 
     def read_is_under_way(self) -> None:

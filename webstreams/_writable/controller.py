@@ -249,7 +249,10 @@ class WritableStreamDefaultController(WritableController):
 
     def _write_fulfilled(self, _: Any = None) -> None:
         stream, queue = self._stream, self._queue
-        stream._finish_in_flight_write()
+        # WritableStreamFinishInFlightWrite
+        request, stream._in_flight_write_request = stream._in_flight_write_request, None
+        assert request is not None
+        request._fulfill(None)
         queue.dequeue_value()
         if stream._state != "writable":
             self._advance_queue_if_needed()

@@ -292,12 +292,6 @@ class WritableStreamState(Generic[T]):
             self._pending_abort_request = None
         self._deal_with_rejection(error)
 
-    def _finish_in_flight_write(self) -> None:
-        """WritableStreamFinishInFlightWrite"""
-        request, self._in_flight_write_request = self._in_flight_write_request, None
-        assert request is not None
-        request._fulfill(None)
-
     def _finish_in_flight_write_with_error(self, error: object) -> None:
         """WritableStreamFinishInFlightWriteWithError"""
         request, self._in_flight_write_request = self._in_flight_write_request, None
