@@ -259,7 +259,7 @@ def numbers(last: int) -> ReadableStream[int]:
     return ReadableStream({"pull": pull})
 
 
-@pytest.mark.parametrize("stages", [0, 1, 4, 6])
+@pytest.mark.parametrize("stages", [0, 1, 4, 6, 40])
 async def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch, stages: int) -> None:
     """An ordinary pipeline uses it: the comparison above compares something."""
     periods = count_periods(monkeypatch)

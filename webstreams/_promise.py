@@ -523,7 +523,7 @@ def outcome_of(jobs: JobQueue, result: Any, context: Context | None) -> Any:
     # Python: no promises are made for that one.
     """
     if type(result) is not CoroutineType or context is None:
-        return converted(jobs, result, context)
+        return COMPLETED if result is COMPLETED else converted(jobs, result, context)
     call = call_coroutine(jobs, result, context)
     if call is None:
         return COMPLETED

@@ -24,11 +24,11 @@ class Step:
 
     __slots__ = ("after", "before", "by_coroutine", "chunk", "has_given", "pipe", "reads", "snapshot", "stage")
 
-    def __init__(self, stage: Stage, snapshot: Snapshot, chunk: Reference | None) -> None:
+    def __init__(self, stage: Stage, chunk: Reference | None) -> None:
         self.stage = stage
-        # The state in which the callback is called, and the chunk that it gets.
-        self.snapshot = snapshot
+        # The chunk that the callback gets; and the state in which it is called, if that was ever needed (`replaying`).
         self.chunk = chunk
+        self.snapshot: Snapshot | None = None
         # What the job under way does after the call: the reads that it answers, from the source on, each with the
         # chunk that it took out of the queue; then the pipe whose read is under way.
         self.reads: list[tuple[Any, Any, Reference | None]] = []
@@ -43,12 +43,24 @@ class Step:
 class Period:
     """What the plain path does again and again: the state at its begin, and the calls."""
 
-    __slots__ = ("begin", "job_count", "steps")
+    __slots__ = ("begin", "history_lengths", "job_count", "steps")
 
     def __init__(self, begin: Snapshot) -> None:
         self.begin = begin
         self.steps: list[Step] = []
         self.job_count = 0
+        # How many of the last chunks of each stage are somewhere in the pipeline, or were at the begin.
+        self.history_lengths: list[int] = []
+
+    def count_chunks(self, stage_count: int) -> None:
+        """Find the lengths of the histories, when the period is complete."""
+        given = [0] * stage_count
+        for step in self.steps:
+            given[step.stage.index] += 1
+        oldest = [0] * stage_count
+        for stage, age in self.begin.references():
+            oldest[stage] = max(oldest[stage], age + 1)
+        self.history_lengths = [age + count for age, count in zip(oldest, given, strict=True)]
 
 
 class RecordedCall:
@@ -115,6 +127,7 @@ class Recording:
         for _ in range(MAX_PERIODS + min(queued, MAX_QUEUED)):
             period = Period(Snapshot(self._pipeline.parts, self._jobs))
             if last is not None and period.begin.equals(last.begin) and self._is_complete(last):
+                last.count_chunks(len(self._pipeline.stages))
                 return last, True
             self._period = last = period
             if not self._record_period(period):
@@ -126,7 +139,7 @@ class Recording:
         jobs = self._jobs.jobs
         self._run(self._trigger.read_next, self._trigger.read_plainly)
         for _ in range(MAX_JOBS_PER_STAGE * len(self._pipeline.stages)):
-            if not self._is_regular or not jobs or any(pipe.shutting_down for pipe in self._pipeline.pipes):
+            if not self._is_regular or not jobs:
                 return False
             if jobs[0] == self._trigger.read_next:
                 jobs.popleft()
@@ -142,8 +155,8 @@ class Recording:
         self._period.job_count += 1
         self._jobs.countdown -= 1
         self._job = job
-        owner, _ = _method_of(job)
-        path = owner.read_path() if owner in self._pipeline.pipes else []
+        owner, name = _method_of(job)
+        path = owner.read_path() if name == "read_next" else []
         self._heads = [(controller, request, _head_of(controller)) for controller, request in path]
         self._step = None
         function()
@@ -162,7 +175,7 @@ class Recording:
         assert self._period is not None
         chunk = arguments[0] if len(arguments) > 1 else None
         reference = chunk.reference() if type(chunk) is Tagged else None
-        step = Step(stage, Snapshot(self._pipeline.parts, self._jobs), reference)
+        step = Step(stage, reference)
         if stage.put is not None:
             step.before = stage.controller._get_desired_size()
         self._is_regular = self._note_rest_of_job(step) and self._is_regular

@@ -9,6 +9,8 @@ from .._errors import goes_through
 from .._promise import COMPLETED, outcome_of
 from .pipeline import Pipeline
 from .recording import Period, Step
+from .replaying import Replay
+from .snapshot import Snapshot
 
 # Nothing is waited for any more: the run has been left.
 LEFT: Final = object()
@@ -56,7 +58,8 @@ class SteadyRun:
         self._trigger = trigger
         self._period = period
         # The last chunks that each stage has given.
-        self._histories = _make_histories(pipeline, period)
+        # One more: a chunk that is given is taken back when the run is left.
+        self._histories = [deque[Any](maxlen=length + 1) for length in period.history_lengths]
         self._steps = [SteadyStep(step, self._histories) for step in period.steps]
         self._at = self._steps[0]
         # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
@@ -142,10 +145,16 @@ class SteadyRun:
         own = list(jobs.jobs)
         jobs.jobs.clear()
         given = step.output.pop() if has_given else None
-        step.step.snapshot.restore(self._histories, jobs)
+        self._snapshot_in(step.step).restore(self._histories, jobs)
         if has_given and step.step.stage.put is not None:
             step.step.stage.put(given)
         jobs.jobs.extend(own)
+
+    def _snapshot_in(self, step: Step) -> Snapshot:
+        """Give the state in which the callback of a step is called."""
+        if step.snapshot is None:
+            step.snapshot = Replay(self._pipeline, self._trigger, self._period).snapshot_in(step)
+        return step.snapshot
 
     def _pause(self) -> None:
         """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
@@ -181,16 +190,3 @@ class SteadyRun:
                 request.chunk_steps(self._histories[reference.stage][-1 - reference.age])
         if step.pipe is not None:
             step.pipe.read_is_under_way()
-
-
-def _make_histories(pipeline: Pipeline, period: Period) -> list[deque[Any]]:
-    lengths = [1] * len(pipeline.stages)
-    references = list(period.begin.references())
-    for step in period.steps:
-        references += step.snapshot.references()
-        references += [read for _, _, read in step.reads if read is not None]
-        references += [] if step.chunk is None else [step.chunk]
-    for stage, age in references:
-        lengths[stage] = max(lengths[stage], age + 1)
-    # One more: a chunk that is given is taken back when the run is left.
-    return [deque(maxlen=length + 1) for length in lengths]

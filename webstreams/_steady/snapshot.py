@@ -83,7 +83,7 @@ class Snapshot:
                 return None
         return chunks if list(queue.jobs) == self.jobs else None
 
-    def restore(self, histories: Sequence[deque[Any]], queue: JobQueue) -> None:
+    def restore(self, histories: Sequence[Sequence[Any]], queue: JobQueue) -> None:
         """Put the state back, with the chunks of now."""
         for part, name, taken in self.values:
             if type(taken) is Several:
@@ -124,7 +124,7 @@ def _is_one_like(value: Any, taken: Any, chunks: dict[Reference, Any]) -> bool:
     return bool(value == taken)
 
 
-def _chunk(histories: Sequence[deque[Any]], reference: Reference) -> Any:
+def _chunk(histories: Sequence[Sequence[Any]], reference: Reference) -> Any:
     return histories[reference.stage][-1 - reference.age]
 
 
