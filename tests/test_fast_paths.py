@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,8 +34,9 @@ def fast_paths(on: bool) -> Iterator[None]:
 class RandomPipeline:
     """A source, transformers and sinks that behave at random: mostly well, now and then not."""
 
-    def __init__(self, seed: int, log: Log) -> None:
-        self.dice = random.Random(seed)
+    def __init__(self, dice: random.Random, log: Log, name: str = "") -> None:
+        self.dice = dice
+        self.name = name
         self.oddity = self.dice.choice([0.0, 0.005, 0.02, 0.1, 0.4])
         self.curiosity = self.dice.choice([0.0, 0.0, 0.2])
         self.log = log
@@ -89,7 +90,7 @@ class RandomPipeline:
         self.controllers.append(controller)
 
     def pull(self, controller: Any) -> Any:
-        self.log.append(("pull", controller.desired_size))
+        self.log.append((self.name, "pull", controller.desired_size))
         self.look(controller)
         if self.dice.random() < self.oddity:
             return self.odd(controller)
@@ -104,7 +105,7 @@ class RandomPipeline:
 
     def handler(self, kind: str, name: str) -> Callable[[Any, Any], Any]:
         def handle(chunk: Any, controller: Any) -> Any:
-            self.log.append((kind, name, chunk))
+            self.log.append((self.name, kind, name, chunk))
             self.look(controller)
             result = self.odd(self.source_controller) if self.dice.random() < self.oddity else None
             if kind == "map" and self.dice.random() >= self.oddity:
@@ -203,8 +204,27 @@ def connect(parts: RandomPipeline) -> list[Promise[None]]:
 async def piped(seed: int) -> Log:
     """Let a random pipeline run; give what happened."""
     log: Log = []
-    parts = RandomPipeline(seed, log)
-    pipes = connect(parts)
+    parts = RandomPipeline(random.Random(seed), log)
+    return await until_done(parts, connect(parts), log)
+
+
+async def piped_together(seed: int) -> Log:
+    """Let some random pipelines run beside each other; give what happened."""
+    log: Log = []
+    dice = random.Random(seed)
+    several = [
+        RandomPipeline(random.Random(dice.random()), log, f"p{number}") for number in range(dice.choice([2, 2, 3, 5]))
+    ]
+    pipes = []
+    for parts in several:
+        pipes += connect(parts)
+        if dice.random() < 0.3:
+            await asyncio.sleep(0)
+    return await until_done(several[0], pipes, log)
+
+
+async def until_done(parts: RandomPipeline, pipes: list[Promise[None]], log: Log) -> Log:
+    """Wait for pipes for some turns of the loop; give what happened."""
     for pipe in pipes:
         pipe.then(lambda _: log.append("done"), lambda error: log.append(("failed", str(error))))
     for _ in range(30):
@@ -216,20 +236,24 @@ async def piped(seed: int) -> Log:
     return log
 
 
-def run(seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool) -> Log:
-    """Run one random pipeline in a loop of its own."""
+Program = Callable[[int], Coroutine[Any, Any, Log]]
+
+
+def run(seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool, program: Program = piped) -> Log:
+    """Run one random program in a loop of its own."""
     with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
-        return runner.run(piped(seed))
+        return runner.run(program(seed))
 
 
+@pytest.mark.parametrize("program", [piped, piped_together])
 @pytest.mark.parametrize("loop_name", LOOP_FACTORIES)
-def test_a_steady_run_cannot_be_observed(loop_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steady_run_cannot_be_observed(loop_name: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same callbacks in the same order, of all parts together, with the fast paths and without them."""
     make_loop = LOOP_FACTORIES[loop_name]
     periods = count_periods(monkeypatch)
-    for seed in range(400):
-        plain = run(seed, make_loop, fast=False)
-        assert run(seed, make_loop, fast=True) == plain, f"seed {seed}"
+    for seed in range(300):
+        plain = run(seed, make_loop, False, program)
+        assert run(seed, make_loop, True, program) == plain, f"seed {seed}"
     assert sum(periods) > 2000, "the pipelines are too dull to prove anything"
 
 

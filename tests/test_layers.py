@@ -26,7 +26,7 @@ LAYERS = (
     ("_decoders",),
     ("consumers",),
     ("_idl", "_jobs", "_settling", "_debug"),
-    ("_task", "_queue", "_strategy", "_abort", "_waiter", "_steady", "_steady.pipeline", "_steady.snapshot"),
+    ("_task", "_queue", "_strategy", "_abort", "_waiter", "_steady", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
     ("_promise", "_steady.recording"),
     ("_steady.replaying",),
     ("_steady.run",),

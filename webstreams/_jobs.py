@@ -92,6 +92,7 @@ class JobQueue:
         "run",
         "scheduled",
         "spare_call",
+        "steadiness",
         "tasks",
     )
 
@@ -114,6 +115,8 @@ class JobQueue:
         self.spare_call: Any = None
         # The pipeline that is running steadily right now (_steady), which everything else has to stop.
         self.run: Run | None = None
+        # What decides when pipelines run steadily; made by the first one.
+        self.steadiness: Any = None
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         self._checked_at = 0.0

@@ -17,6 +17,7 @@ from .._errors import AbortError
 from .._promise import Promise, promise_resolved_with, wait_for_all
 from .._repr import LockHolder
 from .._steady import entry
+from .._steady.handle import PipeHandle
 from .._steady.pipeline import Pipeline, Stage
 from .._waiter import PromiseWaiter
 from .._writable.controller import WritableStreamDefaultController
@@ -78,7 +79,7 @@ class Pipe(ReadRequest):
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
-        "_steady",
+        "_steady_handle",
         "dest",
         "options",
         "promise",
@@ -124,9 +125,8 @@ class Pipe(ReadRequest):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
-        self._steady = (
-            entry.SteadyEntry(self) if entry.FAST_PATHS and not source._controller._is_byte_controller else None
-        )
+        # A pipe may run steadily if it reads from a source of an author's.
+        self._steady_handle: PipeHandle | None = None
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -140,6 +140,8 @@ class Pipe(ReadRequest):
         write_watch = self.dest._controller._write_watch
         if write_watch is not None and not self.shutting_down:
             write_watch.pipe_was_started(self.source, self.dest)
+        if entry.FAST_PATHS and not self.shutting_down and self._is_first():
+            self._steady_handle = entry.steadiness_of(self.source._jobs).enter(self)
         self._step()
         return self.promise
 
@@ -228,7 +230,7 @@ class Pipe(ReadRequest):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
-        if self._steady is None or not self._steady.takes_over():
+        if self._steady_handle is None or not self.source._jobs.steadiness.takes_over(self):
             self.read_plainly()
 
     def read_plainly(self) -> None:
@@ -287,22 +289,27 @@ class Pipe(ReadRequest):
 
     def find_pipeline(self, pipeline: Pipeline) -> None:
         """Find all parts of the pipeline whose source this pipe reads from; there is none if it is not the first."""
-        path = self.read_path()
-        root, request = path[-1]
-        source = root._source
-        if (
-            type(source) is not UnderlyingSource
-            or source.pull is None
-            or any(type(each) is not ReadableStreamDefaultController for each, _ in path)
-            or any(type(each._source) is TeeBranch and not each._source.is_first for each, _ in path)
-        ):
+        if not self._is_first():
             pipeline.refuse()
             return
+        root, request = self.read_path()[-1]
+        source = root._source
         pipeline.add_parts(root, root._queue, root._stream)
         if root._queue.sizes is not None or root._unread_watch is not None:
             pipeline.refuse()
         pipeline.add_stage(Stage(source, "pull", root, root._put, root._pull_returned, root._pull_failed))
         request.join_pipeline(pipeline)
+
+    def _is_first(self) -> bool:
+        """Whether the pipe reads from a source of an author's, directly or from the first branch of a tee."""
+        path = self.read_path()
+        source = path[-1][0]._source
+        return (
+            type(source) is UnderlyingSource
+            and source.pull is not None
+            and all(type(each) is ReadableStreamDefaultController for each, _ in path)
+            and all(type(each._source) is not TeeBranch or each._source.is_first for each, _ in path)
+        )
 
     def join_pipeline(self, pipeline: Pipeline) -> None:
         """Add the pipe to a pipeline that may run steadily, with what comes after it."""
@@ -385,6 +392,9 @@ class Pipe(ReadRequest):
         """Finalize: both locks are free before the promise is settled."""
         self.writer._release()
         self.reader._release()
+        if self._steady_handle is not None:
+            self.source._jobs.steadiness.exit(self._steady_handle)
+            self._steady_handle = None
         if self.options.signal is not None:
             self.options.signal._remove_algorithm(self._abort_algorithm)
         if error:

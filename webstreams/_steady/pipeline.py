@@ -1,4 +1,4 @@
-"""The parts of a pipeline, from its source to all its sinks, and the callbacks in it."""
+"""The parts of pipelines, from their sources to all their sinks, and the callbacks in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from .._jobs import JobQueue
 
 # A longer one takes too long to record: other tasks have to have their turn.
-MAX_STAGES = 256
+MAX_STAGES = 2048
 
 
 class Stage:
@@ -58,9 +58,12 @@ class Stage:
 
 
 class Pipeline:
-    """The stages and all moving parts of one pipeline; `is_eligible` is false if one of them is not understood."""
+    """The stages and all moving parts of a pipeline, or of several that run side by side.
 
-    __slots__ = ("_known", "is_eligible", "jobs", "parts", "pipes", "stages")
+    `is_eligible` is false if one of them is not understood; `known` are the identities of the parts.
+    """
+
+    __slots__ = ("is_eligible", "jobs", "known", "parts", "pipes", "stages")
 
     def __init__(self, jobs: JobQueue) -> None:
         self.jobs = jobs
@@ -68,13 +71,13 @@ class Pipeline:
         self.parts: list[Any] = []
         self.pipes: list[Any] = []
         self.is_eligible = True
-        self._known: set[int] = set()
+        self.known: set[int] = set()
 
     def add_parts(self, *parts: Any) -> None:
         """Add moving parts."""
         for part in parts:
-            if id(part) not in self._known:
-                self._known.add(id(part))
+            if id(part) not in self.known:
+                self.known.add(id(part))
                 self.parts.append(part)
 
     def add_stage(self, stage: Stage) -> None:
@@ -84,10 +87,18 @@ class Pipeline:
         if len(self.stages) > MAX_STAGES:
             self.is_eligible = False
 
+    def add(self, other: Pipeline) -> None:
+        """Add another pipeline."""
+        self.add_parts(*other.parts)
+        self.pipes += other.pipes
+        for stage in other.stages:
+            self.add_stage(stage)
+        self.is_eligible = self.is_eligible and other.is_eligible
+
     def refuse(self) -> None:
         """Say that a part is not understood."""
         self.is_eligible = False
 
     def owns(self, part: object) -> bool:
         """Whether an object is a part."""
-        return id(part) in self._known
+        return id(part) in self.known

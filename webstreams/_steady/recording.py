@@ -63,6 +63,17 @@ class Period:
         self.history_lengths = [age + count for age, count in zip(oldest, given, strict=True)]
 
 
+def joined(periods: list[Period]) -> Period:
+    """Make one period of several that follow each other."""
+    if len(periods) == 1:
+        return periods[0]
+    whole = Period(periods[0].begin)
+    for period in periods:
+        whole.steps += period.steps
+        whole.job_count += period.job_count
+    return whole
+
+
 class RecordedCall:
     """Stands in for a callback while a pipeline is recorded."""
 
@@ -122,15 +133,20 @@ class Recording:
             untag(self._pipeline.parts)
 
     def _record_periods(self) -> tuple[Period | None, bool]:
-        last: Period | None = None
-        queued = sum(len(part.chunks) for part in self._pipeline.parts if isinstance(part, QueueWithSizes))
+        periods: list[Period] = []
+        queued = max(len(part.chunks) for part in self._pipeline.parts if isinstance(part, QueueWithSizes))
         for _ in range(MAX_PERIODS + min(queued, MAX_QUEUED)):
-            period = Period(Snapshot(self._pipeline.parts, self._jobs))
-            if last is not None and period.begin.equals(last.begin) and self._is_complete(last):
-                last.count_chunks(len(self._pipeline.stages))
-                return last, True
-            self._period = last = period
-            if not self._record_period(period):
+            begin = Snapshot(self._pipeline.parts, self._jobs)
+            for back, earlier in enumerate(reversed(periods), 1):
+                if begin.equals(earlier.begin):
+                    whole = joined(periods[-back:])
+                    if self._is_complete(whole):
+                        whole.count_chunks(len(self._pipeline.stages))
+                        return whole, True
+            del periods[:-MAX_PERIODS]
+            self._period = Period(begin)
+            periods.append(self._period)
+            if not self._record_period(self._period):
                 return None, False
         return None, True
 
