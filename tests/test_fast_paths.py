@@ -296,6 +296,14 @@ async def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch, stages: i
     assert sum(periods) > 2500
 
 
+async def test_the_fast_path_is_taken_by_several_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when they begin and end at different times."""
+    periods = count_periods(monkeypatch)
+    lengths = [1000, 1500, 3000]
+    await asyncio.gather(*(numbers(length).pipe_to(WritableStream()) for length in lengths))
+    assert sum(periods) > 2500
+
+
 async def test_the_fast_path_is_taken_by_a_tee(monkeypatch: pytest.MonkeyPatch) -> None:
     periods = count_periods(monkeypatch)
     written: list[list[int]] = [[], []]

@@ -107,7 +107,7 @@ class JobQueue:
         self.is_alone: bool = True
         # The loop will call _run_turn; true whenever there are jobs.
         self.scheduled: bool = False
-        # How many jobs may run before _is_late looks at the clock.
+        # How many jobs may run before is_late looks at the clock.
         self.countdown: int = FIRST_COUNTDOWN
         # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
         self.tasks: set[Task[Any]] = set()
@@ -178,7 +178,7 @@ class JobQueue:
 
     def _run_jobs(self) -> None:
         jobs = self.jobs
-        while jobs and not self._is_late():
+        while jobs and not self.is_late():
             try:
                 while jobs and self.countdown > 0:
                     self.countdown -= 1
@@ -198,7 +198,7 @@ class JobQueue:
         self.busy = True
         try:
             while jobs:
-                if self.countdown <= 0 and self._is_late():
+                if self.countdown <= 0 and self.is_late():
                     return False
                 self.countdown -= 1
                 job = jobs.popleft()
@@ -216,7 +216,7 @@ class JobQueue:
 
         What `run_until` does for a promise that is settled already, whose turn comes after exactly these jobs.
         """
-        if self.busy or (self.countdown <= 0 and self._is_late()):
+        if self.busy or (self.countdown <= 0 and self.is_late()):
             return False
         jobs = self.jobs
         if not jobs:
@@ -238,7 +238,7 @@ class JobQueue:
             self.is_alone = True
         return True
 
-    def _is_late(self) -> bool:
+    def is_late(self) -> bool:
         """Whether the loop's other tasks have to have their turn; looks at the clock only when `countdown` ran out."""
         if self.countdown > 0:
             return False
@@ -253,6 +253,10 @@ class JobQueue:
         self._checked_at = now
         self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
         return False
+
+    def clock(self) -> float:
+        """Tell the time (seconds)."""
+        return monotonic()
 
     def _restart_clock(self) -> None:
         self._turn_started = self._checked_at = monotonic()

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from .._jobs import JobQueue
 from .handle import PipeHandle
-from .pipeline import Pipeline
+from .pipeline import MAX_STAGES, Pipeline
 from .recording import Recording, owner_of
 from .run import SteadyRun
 
@@ -109,9 +109,10 @@ class Steadiness:
         strangers = {id(owner_of(job)) for job in self._jobs.jobs} - pipeline.known
         if not strangers:
             return
-        for other in self._others(trigger):
-            if not strangers.isdisjoint(other.known):
-                pipeline.add(other)
+        if len(self._handles) <= MAX_STAGES:
+            for other in self._others(trigger):
+                if not strangers.isdisjoint(other.known):
+                    pipeline.add(other)
         if not strangers <= pipeline.known:
             pipeline.refuse()
 

@@ -9,7 +9,7 @@ from typing import Any
 from .._jobs import JobQueue
 
 # A longer one takes too long to record: other tasks have to have their turn.
-MAX_STAGES = 2048
+MAX_STAGES = 256
 
 
 class Stage:

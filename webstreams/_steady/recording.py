@@ -7,7 +7,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from .._jobs import Job
+from .._jobs import TURN_BUDGET, Job
 from .._queue import QueueWithSizes
 from .pipeline import Pipeline, Stage
 from .snapshot import Reference, Snapshot, Tagged, untag
@@ -17,6 +17,8 @@ from .snapshot import Reference, Snapshot, Tagged, untag
 MAX_PERIODS = 6
 MAX_QUEUED = 64
 MAX_JOBS_PER_STAGE = 40
+# In a steady run the clock is looked at after whole periods only (seconds).
+LONGEST_PERIOD = TURN_BUDGET / 2
 
 
 class Step:
@@ -146,8 +148,11 @@ class Recording:
             del periods[:-MAX_PERIODS]
             self._period = Period(begin)
             periods.append(self._period)
+            began_at = self._jobs.clock()
             if not self._record_period(self._period):
                 return None, False
+            if self._jobs.clock() - began_at > LONGEST_PERIOD:
+                return None, True
         return None, True
 
     def _record_period(self, period: Period) -> bool:
@@ -156,6 +161,8 @@ class Recording:
         self._run(self._trigger.read_next, self._trigger.read_plainly)
         for _ in range(MAX_JOBS_PER_STAGE * len(self._pipeline.stages)):
             if not self._is_regular or not jobs:
+                return False
+            if self._jobs.countdown <= 0 and self._jobs.is_late():
                 return False
             if jobs[0] == self._trigger.read_next:
                 jobs.popleft()

@@ -109,7 +109,7 @@ class SteadyRun:
                     return periods
             periods += 1
             jobs.countdown -= job_count
-            if jobs.countdown <= 0 and jobs._is_late():
+            if jobs.countdown <= 0 and jobs.is_late():
                 self._pause()
                 return periods
 
