@@ -21,12 +21,13 @@ ROOT = "webstreams"
 # From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
 # stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
 LAYERS = (
-    ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
+    ("_native", "_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
     ("_errors", "_legacy_decoders"),
     ("_decoders",),
     ("consumers",),
     ("_idl", "_jobs", "_settling", "_debug"),
-    ("_task", "_queue", "_strategy", "_abort", "_waiter", "_steady", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
+    ("_build", "_task", "_queue", "_strategy", "_abort", "_waiter"),
+    ("_steady", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
     ("_promise", "_steady.recording"),
     ("_steady.replaying",),
     ("_steady.run",),
@@ -118,6 +119,7 @@ PROMISED = {
     "WritableStream",
     "WritableStreamDefaultController",
     "WritableStreamDefaultWriter",
+    "compiled",
     "queue_microtask",
 }
 

@@ -1,6 +1,7 @@
 """webstreams: the WHATWG Streams Standard for asyncio."""
 
 from ._abort import AbortController, AbortSignal, Event
+from ._build import compiled
 from ._errors import AbortError, StreamError
 from ._jobs import queue_microtask
 from ._promise import Promise
@@ -106,6 +107,7 @@ __all__ = [
     "asgi_request_body",
     "asgi_response",
     "chunked",
+    "compiled",
     "connect_tcp",
     "connect_unix",
     "from_blocking_iterable",

@@ -44,7 +44,7 @@ class Members:
         return value
 
 
-def to_number(value: Any) -> float:
+def to_number(value: Any) -> int | float:
     """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN."""
     if isinstance(value, (int, float)):
         return value
@@ -56,7 +56,7 @@ def to_number(value: Any) -> float:
         return math.nan
 
 
-def is_non_negative_number(value: float) -> bool:
+def is_non_negative_number(value: int | float) -> bool:
     """IsNonNegativeNumber."""
     return value >= 0
 

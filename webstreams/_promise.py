@@ -8,7 +8,7 @@ and "upon"), `DoneCallback` (the asyncio side) and `_waiter.PromiseWaiter` (``aw
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, InvalidStateError, isfuture
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
@@ -21,6 +21,7 @@ from typing_extensions import TypeVar
 from ._errors import as_exception, callback_error, throw
 from ._jobs import Job, JobQueue, current_jobs, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
+from ._native import subscriptable
 from ._repr import Marker, show, show_value, show_words
 from ._settling import AllCollector, Resolvers, UnhandledRejection
 from ._task import call_coroutine, start_coroutine
@@ -330,6 +331,9 @@ class Promise(Generic[T]):
         return True
 
 
+subscriptable(Promise)
+
+
 class CallPromise(Promise[T]):
     """A promise that knows which call made it, to be named if nobody looks at its rejection."""
 
@@ -448,9 +452,7 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
     """
     jobs = target._jobs
     if isinstance(value, CoroutineType):
-        source: Promise[Any] = Promise(jobs)
-        start_coroutine(jobs, value, copy_context() if context is None else context.copy(), source)
-        jobs.push(partial(_follow, target, source))
+        _adopt_coroutine(target, value, context)
     elif isinstance(value, Promise):
         jobs.push(partial(_follow, target, value))
     elif isfuture(value):
@@ -458,7 +460,14 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
     elif hasattr(value, "add_done_callback"):
         jobs.push(partial(_follow_foreign, target, value))
     else:
-        adopt(target, _await_it(value), context)
+        _adopt_coroutine(target, _await_it(value), context)
+
+
+def _adopt_coroutine(target: Promise[Any], coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
+    jobs = target._jobs
+    source: Promise[Any] = Promise(jobs)
+    start_coroutine(jobs, coroutine, copy_context() if context is None else context.copy(), source)
+    jobs.push(partial(_follow, target, source))
 
 
 def _follow(target: Promise[Any], source: Promise[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
 
 from ._idl import is_non_negative_number, to_number
 
@@ -36,19 +36,32 @@ class PutBackChunks:
         return len(entries) <= len(queue) and all(queue[i] is chunk for i, (_, chunk) in enumerate(entries))
 
 
-class QueueWithSizes:
+class QueueTotal:
+    """What both kinds of queues have: [[queueTotalSize]]."""
+
+    __slots__ = ("total",)
+
+    # Ints stay ints in the compiled build, too, where `float` would make floats of them.
+    total: int | float
+
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        raise NotImplementedError
+
+
+class QueueWithSizes(QueueTotal):
     """[[queue]] and [[queueTotalSize]].
 
     # Python: without a size algorithm every chunk counts 1, and no sizes are kept.
     """
 
-    __slots__ = ("_put_back", "chunks", "sizes", "total")
-    _moving = ("chunks", "total")
+    __slots__ = ("_put_back", "chunks", "sizes")
+    _moving: ClassVar[tuple[str, ...]] = ("chunks", "total")
 
     def __init__(self, sized: bool) -> None:
         self.chunks: deque[Any] = deque()
         self.sizes: deque[float] | None = deque() if sized else None
-        self.total: float = 0
+        self.total = 0
         self._put_back: PutBackChunks | None = None
 
     def enqueue_close(self, sentinel: object) -> None:

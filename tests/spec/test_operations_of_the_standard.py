@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import webstreams
+
 DATA = Path(__file__).with_name("operations.txt")
-PACKAGE = Path(__file__).parents[2] / "webstreams"
+PACKAGE = Path(webstreams.__file__).parent
 OTHER_NAMES = "## Other names"
 # 150 abstract operations and 5 internal methods (August 2026).
 COUNT = 155

@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 from .._buffer import as_bytes_view, items_of, open_view, transfer
 from .._idl import to_enforced_integer
+from .._native import mypyc_attr
 from .._promise import Promise, promise_rejected_with
 from .._results import ReadDoneResult, ReadValueResult
 from .byte_controller import ReadableByteStreamController
@@ -17,6 +18,7 @@ from .reader import ReadableStreamGenericReader, ReadPromise, require_unlocked
 from .state import ReadableStreamState, ReadRequest
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ReadableStreamBYOBReader(ReadableStreamGenericReader):
     """Reads bytes into memory of the caller's; the stream is locked to it. Streams Standard, 4.5.
 
@@ -100,7 +102,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         if queue.fill(descriptor):
             request.chunk_steps(descriptor.convert())
             if queue.total > 0:
-                returned.append(b"".join(queue.take_entry() for _ in range(len(queue.entries))))
+                returned.append(b"".join([queue.take_entry() for _ in range(len(queue.entries))]))
         else:
             request.error_steps(TypeError("too few bytes are left to fill one item of the view"))
 

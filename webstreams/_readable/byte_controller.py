@@ -43,13 +43,13 @@ class ReadableByteStreamController(PullingController):
         self,
         stream: ReadableStreamState[Any],
         source: Source | UnderlyingSource,
-        high_water_mark: float,
+        high_water_mark: int | float,
         auto_allocate_chunk_size: int | None,
     ) -> None:
         """SetUpReadableByteStreamController"""
         self._initialize(stream, source, high_water_mark)
         self._byob_request: ReadableStreamBYOBRequest | None = None
-        self._queue: ByteQueue = ByteQueue()
+        self._measure = self._queue = ByteQueue()
         self._auto_allocate_chunk_size = auto_allocate_chunk_size
         self._pending_pull_intos: deque[PullIntoDescriptor] = deque()
         self._start(source)

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 from .._errors import call
 from .._idl import INTERNAL, refuse_constructor
 from .._jobs import get_running_loop, raise_wrong_loop
+from .._native import subscriptable
 from .._promise import Promise
 from .._queue import QueueWithSizes
 from .._repr import show_queue
@@ -36,12 +37,12 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         self,
         stream: ReadableStreamState[T],
         source: Source | UnderlyingSource,
-        high_water_mark: float,
+        high_water_mark: int | float,
         size_algorithm: SizeAlgorithm | None,
     ) -> None:
         """SetUpReadableStreamDefaultController"""
         self._initialize(stream, source, high_water_mark)
-        self._queue: QueueWithSizes = QueueWithSizes(sized=size_algorithm is not None)
+        self._measure = self._queue = QueueWithSizes(sized=size_algorithm is not None)
         self._strategy_size_algorithm = size_algorithm
         self._start(source)
 
@@ -200,3 +201,6 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _show_total(self) -> str:
         queue = self._queue
         return show_queue(queue.total, self._strategy_hwm, chunks=0 if queue.sizes is None else len(queue.chunks))
+
+
+subscriptable(ReadableStreamDefaultController)

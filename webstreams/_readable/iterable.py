@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
 from typing import Any
@@ -32,6 +32,7 @@ class IterableSource(Source):
 
     __slots__ = (
         "_call",
+        "_context",
         "_controller",
         "_is_async",
         "_is_pulling",
@@ -43,8 +44,6 @@ class IterableSource(Source):
         "_on_sync_item",
         "context",
     )
-
-    context: Context
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
@@ -58,7 +57,7 @@ class IterableSource(Source):
         self._on_async_item: Job = jobs.after(1, self._take_item)
         self._on_sync_item: Job = jobs.after(3, self._take_item)
         self._on_end: Job = jobs.after(4, self._take_item)
-        self.context = copy_context()
+        self.context = self._context = copy_context()
 
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
@@ -100,7 +99,7 @@ class IterableSource(Source):
             return promise_resolved_with(self._jobs, END_OF_ITERATION)
         if isinstance(result, Promise):
             return result
-        self._call = call_coroutine(self._jobs, self._fetch(result), self.context)
+        self._call = call_coroutine(self._jobs, self._fetch(result), self._context)
         if self._call is None and not is_awaitable(self._item):
             self._jobs.push(self._on_async_item)
             return None
@@ -162,7 +161,7 @@ class IterableSource(Source):
 
     def _started(self, coroutine: Any) -> Promise[Any]:
         promise: Promise[Any] = Promise(self._jobs)
-        self._call = CoroutineCall(self._jobs, self.context.copy())
+        self._call = CoroutineCall(self._jobs, self._context.copy())
         self._call.start(coroutine, promise)
         return promise
 

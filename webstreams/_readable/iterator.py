@@ -11,6 +11,7 @@ from typing import Any, Generic, Self
 from typing_extensions import TypeVar
 
 from .._jobs import Job
+from .._native import subscriptable
 from .._promise import (
     END_OF_ITERATION,
     FULFILLED,
@@ -279,6 +280,9 @@ class ReadableStreamAsyncIterator(Generic[T]):
             _abandon(iteration)
         elif not iteration.jobs.loop.is_closed():
             iteration.jobs.loop.call_soon_threadsafe(_abandon, iteration)
+
+
+subscriptable(ReadableStreamAsyncIterator)
 
 
 def _abandon(iteration: Iteration) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from .._abort import AbortSignal
 from .._errors import AbortError
@@ -88,7 +88,7 @@ class Pipe(ReadRequest):
         "source",
         "writer",
     )
-    _moving = (
+    _moving: ClassVar[tuple[str, ...]] = (
         "_after_writes",
         "_chunk",
         "_has_read",
@@ -222,7 +222,7 @@ class Pipe(ReadRequest):
         if dest._state != "writable":
             return
         if dest._backpressure and dest._close_request is None and dest._in_flight_close_request is None:
-            self.writer._ready_promise = self._ready  # type: ignore[assignment]
+            self.writer._ready_promise = self._ready
         else:
             self.source._jobs.push(self.read_next)
 
@@ -403,12 +403,13 @@ class Pipe(ReadRequest):
             self.promise._fulfill(None)
 
 
-class _ReadyHook:
+class _ReadyHook(Promise[None]):
     """Stands in for the writer's ready promise while only the pipe waits for it."""
 
     __slots__ = ("_pipe",)
 
     def __init__(self, pipe: Pipe) -> None:
+        super().__init__(pipe.source._jobs)
         self._pipe = pipe
 
     def done(self) -> bool:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Literal
 
 from .._buffer import as_bytes_view, items_of
-from .._queue import PutBackChunks
+from .._queue import PutBackChunks, QueueTotal
 
 ReaderType = Literal["default", "byob", "none"]
 
@@ -64,13 +64,13 @@ class PullIntoDescriptor:
         return self.view[: self.bytes_filled // self.element_size]
 
 
-class ByteQueue:
+class ByteQueue(QueueTotal):
     """[[queue]] and [[queueTotalSize]] of a byte stream.
 
     # Python: an entry is a bytes-like object. Only the first can be taken in part: `_head_offset` bytes of it are gone.
     """
 
-    __slots__ = ("_head_offset", "_put_back", "entries", "total")
+    __slots__ = ("_head_offset", "_put_back", "entries")
 
     def __init__(self) -> None:
         self.entries: deque[bytes | memoryview] = deque()
@@ -127,7 +127,8 @@ class ByteQueue:
     def fill(self, descriptor: PullIntoDescriptor) -> bool:
         """ReadableByteStreamControllerFillPullIntoDescriptorFromQueue: whether the descriptor is ready."""
         assert descriptor.bytes_filled < descriptor.minimum_fill
-        to_copy = min(self.total, descriptor.byte_length - descriptor.bytes_filled)
+        total: int = self.total  # type: ignore[assignment]  # lengths
+        to_copy = min(total, descriptor.byte_length - descriptor.bytes_filled)
         max_filled = descriptor.bytes_filled + to_copy
         max_aligned = max_filled - max_filled % descriptor.element_size
         ready = max_aligned >= descriptor.minimum_fill

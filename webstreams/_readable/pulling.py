@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
-from .._debug import UnreadQueue, watch_unread
+from .._debug import watch_unread
 from .._errors import call, callback_error, goes_through, stored_error
 from .._jobs import Job, JobQueue
 from .._promise import (
@@ -19,17 +19,10 @@ from .._promise import (
     promise_rejected_with,
     upon,
 )
+from .._queue import QueueTotal
 from .._repr import show, show_desired_size, summary
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
-
-
-class Queue(UnreadQueue, Protocol):
-    """What is asked of a queue: its [[queueTotalSize]], and the number of its chunks."""
-
-    @property
-    def total(self) -> float:
-        """The sizes of all chunks together."""
 
 
 class PullingController(ReadableController):
@@ -39,6 +32,7 @@ class PullingController(ReadableController):
         "_can_pull",
         "_close_requested",
         "_jobs",
+        "_measure",
         "_on_pull_completed",
         "_on_pull_fulfilled",
         "_pull_again",
@@ -49,12 +43,20 @@ class PullingController(ReadableController):
         "_stream",
         "_unread_watch",
     )
-    _moving = ("_can_pull", "_close_requested", "_pull_again", "_pulling", "_source", "_started")
+    _moving: ClassVar[tuple[str, ...]] = (
+        "_can_pull",
+        "_close_requested",
+        "_pull_again",
+        "_pulling",
+        "_source",
+        "_started",
+    )
 
-    _queue: Queue
+    # Ours: the queue, as far as it is of one kind.
+    _measure: QueueTotal
 
     def _initialize(
-        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: float
+        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: int | float
     ) -> None:
         self._stream = stream
         self._started = False
@@ -76,7 +78,7 @@ class PullingController(ReadableController):
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
         promise = converted(self._jobs, call(source.start, self), source.context)
         upon(self._jobs, promise, self._start_fulfilled, self._error)
-        self._unread_watch = watch_unread(self._stream, self._queue)
+        self._unread_watch = watch_unread(self._stream, self._measure)
 
     def _start_fulfilled(self, _: Any) -> None:
         self._started = True
@@ -100,7 +102,7 @@ class PullingController(ReadableController):
         if not self._can_pull:
             return
         # _should_call_pull(), without the call: this is done for every chunk, often twice.
-        if self._queue.total >= self._strategy_hwm:
+        if self._measure.total >= self._strategy_hwm:
             reader = self._stream._reader
             if reader is None or not reader._read_requests:
                 return
@@ -156,7 +158,7 @@ class PullingController(ReadableController):
         reader = self._stream._reader
         if reader is not None and reader._read_requests:
             return True
-        return self._queue.total < self._strategy_hwm
+        return self._measure.total < self._strategy_hwm
 
     def _get_desired_size(self) -> float | None:
         """ReadableStreamDefaultControllerGetDesiredSize, ReadableByteStreamControllerGetDesiredSize"""
@@ -165,7 +167,7 @@ class PullingController(ReadableController):
             return None
         if state == "closed":
             return 0
-        return self._strategy_hwm - self._queue.total
+        return self._strategy_hwm - self._measure.total
 
     # Ending.
 

@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from .._errors import AbortError, cancelled_error
 from .._jobs import Job, get_running_loop, raise_wrong_loop
+from .._native import mypyc_attr, subscriptable
 from .._promise import FULFILLED, PENDING, REJECTED, Promise, promise_rejected_with
 from .._repr import show_holder
 from .._results import READ_DONE, ReadDoneResult, ReadValueResult
@@ -161,6 +162,7 @@ class ReadPromise(Promise[R], ReadRequest):
         self._value = ReadWithdrawn("this read was withdrawn because what awaited it was cancelled")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ReadableStreamGenericReader(GenericReaderState):
     """What both readers have (4.3)."""
 
@@ -251,6 +253,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         self.release_lock()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
     """Takes chunks from a stream, which is locked to it. Streams Standard, 4.4.
 
@@ -310,6 +313,9 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             read_request.close_steps()
         else:
             read_request.error_steps(stream._stored_error)
+
+
+subscriptable(ReadableStreamDefaultReader)
 
 
 def require_unlocked(stream: Any, reader: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
 
 from .._jobs import JobQueue
+from .._native import mypyc_attr, subscriptable, trait
 from .._promise import Promise, promise_rejected_with, promise_resolved_with
 from .._queue import PutBackChunks
 from .._repr import LockHolder, show, show_count, show_holder, show_state, summary
@@ -21,6 +22,8 @@ from .._repr import LockHolder, show, show_count, show_holder, show_state, summa
 T = TypeVar("T", default=Any, covariant=True)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+@trait
 class ReadRequest:
     """What happens with the outcome of one read: the Standard's read request and read-into request."""
 
@@ -39,11 +42,12 @@ class ReadRequest:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class GenericReaderState:
     """What a stream needs of its reader, of either kind."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_read_requests", "_stream")
-    _moving = ("_closed_promise", "_read_requests", "_stream")
+    _moving: ClassVar[tuple[str, ...]] = ("_closed_promise", "_read_requests", "_stream")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -115,11 +119,11 @@ class ReadableController:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class ReadableStreamState(Generic[T]):
     """The internal slots of a readable stream, and the operations that move them."""
 
     __slots__ = (
-        "__weakref__",
         "_controller",
         "_deliveries",
         "_disturbed",
@@ -131,7 +135,7 @@ class ReadableStreamState(Generic[T]):
         "_stored_error",
     )
 
-    _moving = ("_reader", "_returned", "_state")
+    _moving: ClassVar[tuple[str, ...]] = ("_reader", "_returned", "_state")
 
     _controller: ReadableController
 
@@ -254,6 +258,9 @@ class ReadableStreamState(Generic[T]):
     def _summary(self) -> Iterator[str]:
         yield show_state(self._state, self._stored_error)
         yield from self._controller._show_queue()
+
+
+subscriptable(ReadableStreamState)
 
 
 def _return_none(_: Any) -> None:

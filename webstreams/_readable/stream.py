@@ -78,7 +78,7 @@ class ReadableStream(ReadableStreamState[T]):
     a chunk
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     @overload
     def __init__(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from weakref import ReferenceType, ref
 
 from .._errors import AbortError
 from .._idl import INTERNAL
+from .._native import mypyc_attr
 from .._promise import AlgorithmPromise, Promise
 from .._repr import LockHolder
 from .._steady.pipeline import Pipeline
@@ -41,6 +42,7 @@ class TeeBranch(Source):
         return self._tee.cancel(self._index, reason)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Tee:
     """What the tee of a default stream and that of a byte stream share: the branches and how they are cancelled.
 
@@ -64,12 +66,14 @@ class Tee:
     def add_branch(self, controller: Any) -> None:
         """Set up a branch."""
         index = len(self._weak)
-        self._weak.append(ref(controller, partial(self._was_dropped, index)))
+        # The stream and its controller keep each other, and what is compiled cannot be referred to weakly.
+        self._weak.append(ref(controller._stream, partial(self._was_dropped, index)))
 
     @property
     def controllers(self) -> list[Any]:
         """The controllers of the branches; one that does nothing for a branch that was dropped."""
-        return [weak() or _DROPPED for weak in self._weak]
+        streams = [weak() for weak in self._weak]
+        return [_DROPPED if stream is None else stream._controller for stream in streams]
 
     def keep_while_waited_for(self, index: int, controller: Any) -> None:
         """Keep a branch alive while a read waits for a chunk."""
@@ -140,11 +144,12 @@ class _DroppedController:
 _DROPPED = _DroppedController()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class DefaultTee(Tee, ReadRequest):
     """The tee of a stream of any chunks; its own read request."""
 
     __slots__ = ("_passing", "read_again", "reader")
-    _moving = ("_kept", "_passing", "canceled", "read_again", "reading")
+    _moving: ClassVar[tuple[str, ...]] = ("_kept", "_passing", "canceled", "read_again", "reading")
 
     def __init__(
         self,

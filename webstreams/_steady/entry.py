@@ -72,14 +72,15 @@ class Steadiness:
         jobs = self._jobs
         if not jobs.is_alone or jobs.run is not None:
             return False
-        if self._run is None:
+        run = self._run
+        if run is None:
             is_due = self._record(pipe)
-            if self._run is None:
+            run = self._run
+            if run is None:
                 self._lose_patience()
                 return not is_due
         elif pipe is not self._trigger:
             return False
-        run: SteadyRun = self._run
         if not run.begins_here():
             self._miss()
             return False

@@ -115,7 +115,7 @@ class Recording:
         self._period: Period | None = None
         self._step: Step | None = None
         self._job: Job = trigger.read_next
-        self._heads: list[Any] = []
+        self._heads: list[tuple[Any, Any, tuple[int, Any]]] = []
         # As in a steady run; here nothing is taken unseen.
         self.waiting: object = None
         self.output: deque[Any] = deque()
@@ -229,7 +229,7 @@ class Recording:
         else:
             return name in {"_write_chunk", "_go_on", "_write_fulfilled"}
         if step.stage.name == "pull":
-            for controller, request, (length, head) in reversed(self._heads):
+            for controller, request, (length, head) in self._heads[::-1]:
                 taken = len(controller._queue.chunks) < length
                 if taken and type(head) is not Tagged:
                     step.reads.append((controller, request, None))

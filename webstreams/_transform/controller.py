@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
 from .._idl import INTERNAL, Members, refuse_constructor
 from .._jobs import get_running_loop, raise_wrong_loop
+from .._native import subscriptable
 from .._promise import AlgorithmPromise
 from .._repr import show, show_desired_size, summary
 from .state import TransformStreamState
@@ -58,7 +59,7 @@ class TransformStreamDefaultController(Generic[T]):
     """What a transformer uses to act on its stream. Streams Standard, 6.3."""
 
     __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
-    _moving = ("_finish_promise", "_transformer")
+    _moving: ClassVar[tuple[str, ...]] = ("_finish_promise", "_transformer")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -157,3 +158,6 @@ class TransformStreamDefaultController(Generic[T]):
     def _details(self) -> Iterator[str]:
         yield f"of {summary(self._stream)}"
         yield show_desired_size(self._readable_controller()._get_desired_size())
+
+
+subscriptable(TransformStreamDefaultController)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from .._errors import callback_error, goes_through, stored_error
 from .._jobs import Job
@@ -48,7 +48,7 @@ class TransformSink(Sink):
         "_two_jobs_later",
         "_waited",
     )
-    _moving = ("_chunk", "_waited")
+    _moving: ClassVar[tuple[str, ...]] = ("_chunk", "_waited")
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
         self._stream = stream

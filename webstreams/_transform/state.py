@@ -7,10 +7,11 @@ go on; the write's enqueue() fills the queue and starts it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from .._errors import throw
 from .._jobs import JobQueue
+from .._native import mypyc_attr
 from .._repr import show, summary
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from .controller import TransformStreamDefaultController
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class TransformStreamState:
     """The internal slots of a transform stream, and the operations that move them."""
 
     __slots__ = (
-        "__weakref__",
         "_backpressure",
         "_backpressure_change",
         "_controller",
@@ -35,7 +36,7 @@ class TransformStreamState:
         "_writable",
         "_writable_controller",
     )
-    _moving = ("_backpressure", "_backpressure_change")
+    _moving: ClassVar[tuple[str, ...]] = ("_backpressure", "_backpressure_change")
 
     _controller: TransformStreamDefaultController[Any]
     _readable: ReadableStreamState[Any]

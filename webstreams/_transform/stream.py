@@ -47,7 +47,7 @@ class TransformStream(TransformStreamState, Generic[I, O]):
     ['A', 'B']
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     def __init__(
         self,

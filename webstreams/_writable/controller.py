@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .._abort import AbortController, AbortSignal
 from .._debug import watch_writes
@@ -45,7 +45,7 @@ class WritableStreamDefaultController(WritableController):
         "_strategy_hwm",
         "_stream",
     )
-    _moving = ("_abort_controller", "_sink", "_started")
+    _moving: ClassVar[tuple[str, ...]] = ("_abort_controller", "_sink", "_started")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -56,7 +56,7 @@ class WritableStreamDefaultController(WritableController):
         self,
         stream: WritableStreamState[Any],
         sink: Sink | UnderlyingSink,
-        high_water_mark: float,
+        high_water_mark: int | float,
         size_algorithm: SizeAlgorithm | None,
     ) -> None:
         """SetUpWritableStreamDefaultController"""
@@ -189,7 +189,7 @@ class WritableStreamDefaultController(WritableController):
             self._error_if_needed(error)
             return 1
 
-    def _get_desired_size(self) -> float:
+    def _get_desired_size(self) -> int | float:
         """WritableStreamDefaultControllerGetDesiredSize"""
         return self._strategy_hwm - self._queue.total
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Generic, Protocol
+from typing import Any, ClassVar, Generic, Protocol
 
 from typing_extensions import TypeVar
 
 from .._debug import WriteWatch
 from .._jobs import JobQueue
+from .._native import mypyc_attr, subscriptable
 from .._promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from .._repr import LockHolder, show, show_desired_size, show_holder, show_state, summary
 from .._strategy import SizeAlgorithm
@@ -59,7 +60,7 @@ class WritableController:
         """Measure a chunk."""
         raise NotImplementedError
 
-    def _get_desired_size(self) -> float:
+    def _get_desired_size(self) -> int | float:
         """Give how much more the queue wants."""
         raise NotImplementedError
 
@@ -72,11 +73,12 @@ class WritableController:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WriterState:
     """What a stream needs of its writer."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
-    _moving = ("_closed_promise", "_ready_promise", "_stream")
+    _moving: ClassVar[tuple[str, ...]] = ("_closed_promise", "_ready_promise", "_stream")
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -132,11 +134,11 @@ class PendingAbortRequest:
         self.was_already_erroring = was_already_erroring
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WritableStreamState(Generic[T]):
     """The internal slots of a writable stream, and the operations that move them."""
 
     __slots__ = (
-        "__weakref__",
         "_backpressure",
         "_close_request",
         "_closed_is_rejected",
@@ -151,7 +153,7 @@ class WritableStreamState(Generic[T]):
         "_writer",
     )
 
-    _moving = (
+    _moving: ClassVar[tuple[str, ...]] = (
         "_backpressure",
         "_close_request",
         "_in_flight_close_request",
@@ -352,6 +354,9 @@ class WritableStreamState(Generic[T]):
             yield "closing"
         elif self._in_flight_write_request is not None:
             yield "writing"
+
+
+subscriptable(WritableStreamState)
 
 
 class _AbortReaction:

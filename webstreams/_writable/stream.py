@@ -43,7 +43,7 @@ class WritableStream(WritableStreamState[T]):
     a chunk
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     def __init__(
         self,

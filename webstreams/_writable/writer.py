@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, overload
 from typing_extensions import TypeVar
 
 from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
+from .._native import mypyc_attr, subscriptable
 from .._promise import PENDING, Promise, promise_rejected_with, promise_resolved_with
 from .._repr import show_holder
 from .state import WritableStreamState, WriteRequest, WriterState
@@ -35,6 +36,7 @@ class WritePromise(Promise[None]):
         return "write() to", self._target
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WritableStreamDefaultWriter(WriterState, Generic[T]):
     """Puts chunks into a stream, which is locked to it. Streams Standard, 5.3.
 
@@ -276,6 +278,9 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             request._reject(TypeError("cannot write: the stream is closed or closing"))
         else:
             request._reject(stream._stored_error)  # it is erroring
+
+
+subscriptable(WritableStreamDefaultWriter)
 
 
 def _released(action: str) -> TypeError:
