@@ -187,7 +187,7 @@ async def test_a_pipe_into_a_file_leaves_no_file(fault: tuple[Opener, Any, str],
     (tmp_path / "out").mkdir()
     async with nothing_left(), opened(tmp_path) as (stream, break_it):
         pipe = asyncio.ensure_future(stream.pipe_to(write_file(tmp_path / "out" / "name")))
-        while not os.listdir(tmp_path / "out"):
+        while not (pipe.done() or sum(path.stat().st_size for path in (tmp_path / "out").iterdir())):
             await asyncio.sleep(0)
         break_it()
         with pytest.raises(kind, match=message):
