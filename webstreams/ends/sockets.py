@@ -273,6 +273,12 @@ class ConnectionServer:
         self._server = await self._listen(partial(Link, self._accept))
         self._closed, self._resolve_closed, _ = Promise.with_resolvers()
         self._unlink = _unlinking(self._server)
+        try:
+            await self._server.start_serving()
+        except BaseException:  # cancelled, most likely
+            self._is_closed = True
+            self._stop_listening(self._server)
+            raise
         return self
 
     def _accept(self, link: Link) -> None:
@@ -304,12 +310,26 @@ class ConnectionServer:
         """Stop listening, cancel the handlers that run, reset their connections, and wait for all that."""
         self._is_closed = True
         if self._server is not None:
-            self._server.close()
-            if self._unlink is not None:
-                self._unlink()
+            try:
+                await self._stop_accepting(self._server)
+            finally:
+                self._stop_listening(self._server)
         await self._end_connections()
         if self._closed is not None:
             self._resolve_closed(None)
+
+    async def _stop_accepting(self, server: asyncio.Server) -> None:
+        """asyncio would lose the socket, open, of a connection that it has just accepted when the server is closed."""
+        loop = asyncio.get_running_loop()
+        for sock in server.sockets:
+            with suppress(NotImplementedError, RuntimeError):  # loops that do it in another way, and do not need this
+                loop.remove_reader(sock.fileno())
+        await asyncio.sleep(0)
+
+    def _stop_listening(self, server: asyncio.Server) -> None:
+        server.close()
+        if self._unlink is not None:
+            self._unlink()
 
     async def _end_connections(self) -> None:
         while self._tasks:
@@ -405,9 +425,12 @@ def _check_context(context: object) -> SSLContext | None:
     return context
 
 
+# A server that is cancelled while it begins to serve would be lost, and go on listening: that comes later.
+
+
 async def _listen_tcp(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(make, **options)
+    return await asyncio.get_running_loop().create_server(make, start_serving=False, **options)
 
 
 async def _listen_unix(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_unix_server(make, **options)
+    return await asyncio.get_running_loop().create_unix_server(make, start_serving=False, **options)
