@@ -156,7 +156,18 @@ def _close_soon(response: Any) -> None:
 
 
 class RequestBody:
-    """The chunks of a stream, for a client to send; made by `to_request_body`."""
+    """The chunks of a stream, for a client to send; made by `to_request_body`.
+
+    It can be iterated over once. Leaving its ``async with`` block, or `aclose`, cancels the stream, unless it was sent to
+    its end.
+
+    >>> import asyncio
+    >>> async def main() -> None:
+    ...     async with to_request_body(ReadableStream.from_([b"slow ", bytearray(b"and"), b""])) as body:
+    ...         print([chunk async for chunk in body])
+    >>> asyncio.run(main())
+    [b'slow ', b'and']
+    """
 
     __slots__ = ("__weakref__", "_chunks", "_has_begun")
 
