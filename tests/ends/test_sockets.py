@@ -20,7 +20,7 @@ import pytest
 
 from tests.faults.helpers import failure, soon, turns
 from webstreams import ReadableStream, TransformStream, WritableStream
-from webstreams.ends.sockets import Connection, connect_tcp, connect_unix, serve_tcp, serve_unix
+from webstreams.ends.sockets import Connection, ConnectionServer, connect_tcp, connect_unix, serve_tcp, serve_unix
 
 from .sockets import Holder, Network, contexts, read_all, write
 from .web import nothing_left, settled, until
@@ -523,8 +523,9 @@ async def test_nobody_listens(tmp_path: Path) -> None:
             port = listener.getsockname()[1]
         with pytest.raises(ConnectionRefusedError):
             await connect_tcp("127.0.0.1", port)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError) as caught:
             await connect_unix(tmp_path / "nobody")
+        assert caught.value.filename == str(tmp_path / "nobody")
 
 
 @pytest.mark.parametrize(
@@ -534,6 +535,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         ({"port": True}, TypeError),
         ({"port": 65536}, ValueError),
         ({"port": 80, "server_hostname": "localhost"}, ValueError),
+        ({"port": 80, "ssl": "yes"}, TypeError),
     ],
 )
 async def test_arguments_of_connect_tcp(arguments: dict[str, Any], error: type[Exception]) -> None:
@@ -591,6 +593,29 @@ async def test_the_handler_s_error_resets_and_is_reported(tcp: Network, reported
         client = await tcp.connect(server)
         assert isinstance(await failure(read_all(client.readable)), ConnectionResetError)
     assert [context["exception"] for context in reported] == [error]
+
+
+async def test_a_handler_that_is_no_coroutine_function(tcp: Network, reported: list[Any]) -> None:
+    async with tcp.serve(repr) as server:  # type: ignore[arg-type]
+        client = await tcp.connect(server)
+        assert isinstance(await failure(read_all(client.readable)), ConnectionResetError)
+    assert [str(context["exception"]) for context in reported] == [
+        "the handler must be a coroutine function; it returned str"
+    ]
+
+
+async def test_a_server_that_is_cancelled_while_it_begins(network: Network) -> None:
+    for count in range(6):
+        starting = asyncio.ensure_future(start(network))
+        await turns(count)
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled():
+            await starting.result().close()
+
+
+async def start(network: Network) -> ConnectionServer:
+    return await network.serve(echo)
 
 
 async def test_a_connection_that_fails_is_not_reported(tcp: Network, reported: list[Any]) -> None:

@@ -15,6 +15,7 @@ from .._readable.stream import ReadableStream
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
 from ._bytes import bytes_strategy, view_of
+from ._checks import require_readable
 from ._chunks import ChunkSource
 
 __all__ = ["asgi_request_body", "asgi_response", "send_response"]
@@ -205,8 +206,7 @@ async def send_response(
     b'steady'
     b''
     """
-    if not isinstance(stream, ReadableStream):
-        raise TypeError(f"send_response() needs a ReadableStream, not {type(stream).__name__}")
+    require_readable(stream, "send_response")
     if stream.locked:
         raise TypeError("cannot send the stream: it is locked")
     if scope["type"] != "http":

@@ -183,6 +183,7 @@ async def connect_tcp(
     [b'hello']
     """
     _check_port(port)
+    _check_client_context(ssl)
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
     loop = asyncio.get_running_loop()
@@ -210,13 +211,25 @@ async def connect_unix(
     >>> asyncio.run(main())
     [b'hello']
     """
+    _check_client_context(ssl)
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
     if ssl and server_hostname is None:
         raise ValueError("TLS over a Unix socket needs a server_hostname: the path is no name to check")
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_unix_connection(Link, os.fspath(path), ssl=ssl or None, server_hostname=server_hostname)
+    name, hostname = os.fspath(path), server_hostname
+    try:
+        _, link = await loop.create_unix_connection(Link, name, ssl=ssl or None, server_hostname=hostname)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = name
+        raise
     return Connection(link)
+
+
+def _check_client_context(context: object) -> None:
+    if context is not None and not isinstance(context, SSLContext | bool):
+        raise TypeError(f"ssl must be an ssl.SSLContext, True or None, not {type(context).__name__}")
 
 
 def _check_port(port: object) -> None:
@@ -294,7 +307,10 @@ class ConnectionServer:
         connection = Connection(link)
         try:
             async with connection:
-                await self._handler(connection)
+                result: object = self._handler(connection)
+                if not isinstance(result, Awaitable):
+                    raise TypeError(f"the handler must be a coroutine function; it returned {type(result).__name__}")
+                await result
         except Exception as error:
             if not link.failed_with(error):
                 asyncio.get_running_loop().call_exception_handler(
