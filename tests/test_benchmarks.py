@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import chart, files, growth
+from benchmarks import chart, files, growth, stall
 from benchmarks.catalogue import GROWTH, ROWS
 from benchmarks.installing import JAVASCRIPT, Folder
 from benchmarks.measuring import load, measure, once
@@ -162,3 +162,10 @@ def test_command_line_refuses_unknown_names(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="2"):
         program.parse_arguments(["--rows", "pipe-2"])
     assert "there is no 'pipe-2'" in capsys.readouterr().err
+
+
+def test_a_consumer_that_stands_still(capsys: pytest.CaptureFixture[str]) -> None:
+    assert stall.main(["--seconds", "0.2"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split()[0] for row in rows] == ["sockets", "sockets", "http", "http"]
+    assert all(row.endswith("all bytes came") for row in rows)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import webstreams
+import webstreams.ends
 from wpt_ports.catalogue import status
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +111,11 @@ def test_the_table_of_names_names_what_exists() -> None:
                 assert name in attributes, f"{code}: there is no {name}"
             for name in re.findall(r"\b([A-Z]\w+)[.(]", code):
                 assert name in webstreams.__all__, f"{code}: there is no {name}"
+
+
+def test_the_changelog_names_every_end() -> None:
+    named = set(re.findall(r"`(\w+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")))
+    assert set(webstreams.ends.__all__) - named == set()
 
 
 # Figures.

@@ -54,7 +54,7 @@ LAYERS = (
     ("operations", "threads", "_pulled", "encoding"),
     ("_codecs", "shaping"),
     ("compression",),
-    ("ends._bytes", "ends._chunks", "ends._gate", "ends._threads"),
+    ("ends._bytes", "ends._checks", "ends._chunks", "ends._gate", "ends._threads"),
     ("ends._asyncio_transports", "ends._link", "ends._object_adapters", "ends._pipe_ends", "ends._thread_ends"),
     ("ends._file_sinks", "ends._file_sources"),
     (

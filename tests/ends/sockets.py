@@ -12,6 +12,7 @@ from typing import Any
 
 import trustme
 
+from tests.faults.helpers import soon
 from webstreams.ends.sockets import Connection, ConnectionServer, connect_tcp, connect_unix, serve_tcp, serve_unix
 
 Handler = Callable[[Connection], Awaitable[object]]
@@ -88,3 +89,32 @@ async def write(connection: Connection, *chunks: Any) -> None:
 
 
 Pair = AbstractAsyncContextManager[tuple[Connection, Connection]]
+
+
+async def failure_or_none(awaitable: Any) -> BaseException | None:
+    try:
+        await soon(awaitable)
+    except Exception as error:
+        return error
+    return None
+
+
+async def echo(connection: Connection) -> None:
+    await connection.readable.pipe_to(connection.writable)
+
+
+class Endless:
+    """A source that gives chunks for ever and counts the bytes."""
+
+    type = "bytes"
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.cancelled: list[object] = []
+
+    def pull(self, controller: Any) -> None:
+        self.given += 64 * 1024
+        controller.enqueue(bytes(64 * 1024))
+
+    def cancel(self, reason: object) -> None:
+        self.cancelled.append(reason)

@@ -305,6 +305,8 @@ async def test_arguments_of_as_stream_reader() -> None:
     stream.get_reader()
     with pytest.raises(TypeError, match="locked"):
         as_stream_reader(stream)
+    with pytest.raises(TypeError, match=r"as_stream_reader\(\) needs a ReadableStream, not list"):
+        as_stream_reader([b"chunk"])  # type: ignore[arg-type]
 
 
 # As a StreamWriter.
@@ -440,3 +442,5 @@ async def test_what_cannot_be_a_writer() -> None:
     stream.get_writer()
     with pytest.raises(TypeError, match="locked"):
         as_stream_writer(stream)
+    with pytest.raises(TypeError, match=r"as_stream_writer\(\) needs a WritableStream, not NoneType"):
+        as_stream_writer(None)  # type: ignore[arg-type]

@@ -471,6 +471,15 @@ async def test_wrong_arguments(tmp_path: Path, arguments: dict[str, Any], error:
 # A full disk.
 
 
+@pytest.mark.parametrize("mode", ["replace", "create", "append"])
+async def test_an_empty_name(path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the working directory."""
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(FileNotFoundError):
+        await ReadableStream.from_([b"x"]).pipe_to(write_file("", mode=mode))
+    assert names(path) == []
+
+
 async def test_a_full_device() -> None:
     writer = write_file("/dev/full").get_writer()
     with pytest.raises(OSError) as caught:

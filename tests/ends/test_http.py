@@ -287,7 +287,7 @@ async def test_a_response_that_httpx_has_read_already() -> None:
 
 
 async def test_responses_that_cannot_be_read() -> None:
-    with pytest.raises(TypeError, match="needs a response of httpx or aiohttp, not str"):
+    with pytest.raises(TypeError, match="needs a response of httpx, httpx2 or aiohttp, not str"):
         from_response("http://localhost/")  # type: ignore[arg-type]
     transport = httpx.MockTransport(lambda request: httpx.Response(200, content=b"body"))
     with httpx.Client(transport=transport) as client, pytest.raises(TypeError, match="synchronous client"):

@@ -11,7 +11,6 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,59 +18,14 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import failure, soon, turns
-from webstreams import ReadableStream, TransformStream, WritableStream
-from webstreams.ends.sockets import Connection, connect_tcp, connect_unix, serve_tcp, serve_unix
+from webstreams import ReadableStream, TransformStream
+from webstreams.ends.sockets import Connection, connect_tcp, connect_unix
 
-from .sockets import Holder, Network, contexts, read_all, write
+from .sockets import Endless, Holder, Network, contexts, echo, failure_or_none, read_all, write
 from .web import nothing_left, settled, until
 
 PIECE = 64 * 1024
 PLAIN = ["tcp", "unix"]
-
-
-@pytest.fixture(params=[*PLAIN, "tls"])
-async def network(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Network]:
-    async with nothing_left():
-        yield Network(request.param, tmp_path)
-
-
-@pytest.fixture(params=PLAIN)
-async def plain(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Network]:
-    async with nothing_left():
-        yield Network(request.param, tmp_path)
-
-
-@pytest.fixture
-async def tcp(tmp_path: Path) -> AsyncIterator[Network]:
-    async with nothing_left():
-        yield Network("tcp", tmp_path)
-
-
-@pytest.fixture
-async def tls(tmp_path: Path) -> AsyncIterator[Network]:
-    async with nothing_left():
-        yield Network("tls", tmp_path)
-
-
-class Endless:
-    """A source that gives chunks for ever and counts the bytes."""
-
-    type = "bytes"
-
-    def __init__(self) -> None:
-        self.given = 0
-        self.cancelled: list[object] = []
-
-    def pull(self, controller: Any) -> None:
-        self.given += PIECE
-        controller.enqueue(bytes(PIECE))
-
-    def cancel(self, reason: object) -> None:
-        self.cancelled.append(reason)
-
-
-async def echo(connection: Connection) -> None:
-    await connection.readable.pipe_to(connection.writable)
 
 
 # What goes through.
@@ -368,14 +322,6 @@ async def test_writing_to_a_peer_that_is_gone_fails(plain: Network) -> None:
         await soon(client.wait_closed())
 
 
-async def failure_or_none(awaitable: Any) -> BaseException | None:
-    try:
-        await soon(awaitable)
-    except Exception as error:
-        return error
-    return None
-
-
 async def test_a_tls_connection_that_is_cut_is_an_error(tls: Network) -> None:
     """Without TLS's own goodbye nobody knows whether that was all."""
     async with tls.pair() as (client, server):
@@ -523,8 +469,9 @@ async def test_nobody_listens(tmp_path: Path) -> None:
             port = listener.getsockname()[1]
         with pytest.raises(ConnectionRefusedError):
             await connect_tcp("127.0.0.1", port)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError) as caught:
             await connect_unix(tmp_path / "nobody")
+        assert caught.value.filename == str(tmp_path / "nobody")
 
 
 @pytest.mark.parametrize(
@@ -534,6 +481,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         ({"port": True}, TypeError),
         ({"port": 65536}, ValueError),
         ({"port": 80, "server_hostname": "localhost"}, ValueError),
+        ({"port": 80, "ssl": "yes"}, TypeError),
     ],
 )
 async def test_arguments_of_connect_tcp(arguments: dict[str, Any], error: type[Exception]) -> None:
@@ -565,127 +513,3 @@ async def test_a_cancelled_connect_leaves_nothing(tcp: Network) -> None:
             await asyncio.wait([connecting])
             if not connecting.cancelled():
                 connecting.result().abort()
-
-
-# Servers.
-
-
-async def test_the_handler_s_return_closes_the_connection(network: Network) -> None:
-    async def hello(connection: Connection) -> None:
-        await write(connection, b"hello")
-
-    async with network.serve(hello) as server:
-        client = await network.connect(server)
-        assert await soon(read_all(client.readable)) == b"hello"
-        await client.close()
-
-
-async def test_the_handler_s_error_resets_and_is_reported(tcp: Network, reported: list[Any]) -> None:
-    error = ValueError("in the handler")
-
-    async def fail(connection: Connection) -> None:
-        await write(connection, b"hello")
-        raise error
-
-    async with tcp.serve(fail) as server:
-        client = await tcp.connect(server)
-        assert isinstance(await failure(read_all(client.readable)), ConnectionResetError)
-    assert [context["exception"] for context in reported] == [error]
-
-
-async def test_a_connection_that_fails_is_not_reported(tcp: Network, reported: list[Any]) -> None:
-    over = asyncio.Event()
-
-    async def drain(connection: Connection) -> None:
-        try:
-            await connection.readable.pipe_to(WritableStream())
-        finally:
-            over.set()
-
-    async with tcp.serve(drain) as server:
-        client = await tcp.connect(server)
-        await write(client, b"half")
-        client.abort()
-        await soon(over.wait())
-    assert reported == []
-
-
-async def test_closing_a_server_ends_its_handlers_and_connections(network: Network, reported: list[Any]) -> None:
-    cancelled: list[Connection] = []
-
-    async def wait(connection: Connection) -> None:
-        try:
-            await connection.readable.pipe_to(WritableStream())
-        except asyncio.CancelledError:
-            cancelled.append(connection)
-            raise
-
-    server = await network.serve(wait)
-    clients = [await network.connect(server) for _ in range(3)]
-    for client in clients:
-        await write(client, b"hello")
-    await turns(20)
-    waiting = asyncio.ensure_future(server.wait_closed())
-    await soon(server.close())
-    await soon(waiting)
-    assert len(cancelled) == 3
-    assert server.sockets == ()
-    for client in clients:
-        await failure_or_none(read_all(client.readable))
-        client.abort()
-        await soon(client.wait_closed())
-    await server.close()
-    assert reported == []
-
-
-async def test_closing_a_server_does_not_wait_for_a_peer_that_does_not_read(network: Network) -> None:
-    source = Endless()
-
-    async def send(connection: Connection) -> None:
-        await ReadableStream(source).pipe_to(connection.writable)
-
-    server = await network.serve(send)
-    client = await network.connect(server)
-    await until(lambda: source.given > 0)
-    await settled(lambda: source.given)
-    await soon(server.close())
-    assert len(source.cancelled) == 1
-    client.abort()
-    await soon(client.wait_closed())
-
-
-async def test_a_server_starts_once(tcp: Network) -> None:
-    async with tcp.serve(echo) as server:
-        with pytest.raises(RuntimeError):
-            await server
-    with pytest.raises(RuntimeError):
-        await server
-
-
-async def test_arguments_of_servers(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
-        serve_tcp("handler", "127.0.0.1", 0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
-        serve_tcp(echo, "127.0.0.1", 0, ssl=True)  # type: ignore[arg-type]
-    with pytest.raises(ValueError):
-        serve_tcp(echo, "127.0.0.1", -1)
-    with pytest.raises(OSError):
-        await serve_unix(echo, tmp_path / "no" / "folder")
-    async with serve_tcp(echo, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        with pytest.raises(OSError):
-            await serve_tcp(echo, "127.0.0.1", port)
-
-
-async def test_a_unix_server_removes_its_socket_and_no_other(tmp_path: Path) -> None:
-    path = tmp_path / "socket"
-    async with serve_unix(echo, path):
-        assert path.is_socket()
-    assert not path.exists()
-    first = await serve_unix(echo, path)
-    os.unlink(path)
-    second = await serve_unix(echo, path)
-    await first.close()
-    assert path.is_socket()
-    await second.close()
-    assert not path.exists()

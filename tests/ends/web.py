@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import httpx
 import httpx2
+import pytest
 import uvicorn
 from aiohttp import web
 
@@ -152,10 +153,15 @@ async def serve_asgi(application: Any) -> AsyncIterator[str]:
 # What must not be left behind.
 
 
+def open_things() -> list[str]:
+    """What files and sockets the process has open, but for the spare one that uvloop keeps."""
+    names = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+    return sorted(name for name in names if name != os.devnull)
+
+
 def descriptors() -> int:
     """How many files and sockets the process has open, but for the spare one that uvloop keeps."""
-    links = Path("/proc/self/fd").iterdir()
-    return sum(os.path.realpath(link) != os.devnull for link in links)
+    return len(open_things())
 
 
 def other_tasks() -> set[asyncio.Task[Any]]:
@@ -186,6 +192,10 @@ async def nothing_left() -> AsyncIterator[None]:
     """Check that the block leaves no descriptor and no task."""
     before_tasks = other_tasks()
     await asyncio.get_running_loop().run_in_executor(None, int)  # the loop has its own descriptors by now
-    before = descriptors()
+    before = open_things()
     yield
-    await until(lambda: other_tasks() <= before_tasks and descriptors() <= before)
+    try:
+        await until(lambda: other_tasks() <= before_tasks and descriptors() <= len(before))
+    except TimeoutError:
+        left = [name for name in open_things() if name not in before]
+        pytest.fail(f"left behind: {left} {other_tasks() - before_tasks}")

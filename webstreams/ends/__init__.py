@@ -3,7 +3,7 @@
 from .asgi import asgi_request_body, asgi_response, send_response
 from .asyncio_streams import as_stream_reader, as_stream_writer, from_stream_reader, to_stream_writer
 from .files import TruncatedFileError, read_file, write_file
-from .http import from_response, to_request_body
+from .http import RequestBody, from_response, to_request_body
 from .iterables import (
     GeneratorTransform,
     as_blocking_iterable,
@@ -30,6 +30,7 @@ __all__ = [
     "ConnectionServer",
     "GeneratorTransform",
     "Process",
+    "RequestBody",
     "TruncatedFileError",
     "as_blocking_iterable",
     "as_byte_stream",

@@ -48,6 +48,8 @@ class FileSink(ThreadSink):
 
     def open(self) -> None:
         """Begin a new file, or open what is written in place."""
+        if not self._path:  # which would stand for the working directory
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
         try:
             old = os.stat(self._path)
         except FileNotFoundError:

@@ -239,6 +239,8 @@ class Link(asyncio.BufferedProtocol):
             transport.write(data)
             if not self._is_full and not transport.is_closing():
                 return None
+        if self.lost.done():
+            return Promise.reject(self._error)
         # Else the connection is about to be lost, which rejects the promise.
         promise, resolve, reject = Promise.with_resolvers()
         self._drained = resolve, reject

@@ -180,7 +180,7 @@ class PipeSink:
             self.release(reason)
             self.controller.error(reason)
 
-    def reader_has_gone(self, _: object = None) -> None:
+    def reader_has_gone(self) -> None:
         """Close the pipe; whoever writes is told."""
         self.release(_broken_pipe())
 

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from errno import ECONNRESET
-from typing import Any, Final, TypeAlias
-from weakref import WeakKeyDictionary
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary, finalize, ref
 
 from typing_extensions import Buffer
 
 from .._readable.stream import ReadableStream
-from .._strategy import ByteLengthQueuingStrategy
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
+from ._bytes import bytes_strategy, view_of
+from ._checks import require_readable
 from ._chunks import ChunkSource
 
 __all__ = ["asgi_request_body", "asgi_response", "send_response"]
@@ -22,9 +23,6 @@ __all__ = ["asgi_request_body", "asgi_response", "send_response"]
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Send: TypeAlias = Callable[[Any], Awaitable[object]]
 Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]"
-
-# The queue of a response (bytes).
-HIGH_WATER_MARK: Final = 64 * 1024
 
 
 class _Request:
@@ -208,8 +206,7 @@ async def send_response(
     b'steady'
     b''
     """
-    if not isinstance(stream, ReadableStream):
-        raise TypeError(f"send_response() needs a ReadableStream, not {type(stream).__name__}")
+    require_readable(stream, "send_response")
     if stream.locked:
         raise TypeError("cannot send the stream: it is locked")
     if scope["type"] != "http":
@@ -228,7 +225,7 @@ async def send_response(
 
 
 def _writable(sink: _ResponseSink) -> WritableStream[Buffer]:
-    return WritableStream(sink, ByteLengthQueuingStrategy(high_water_mark=HIGH_WATER_MARK))
+    return WritableStream(sink, bytes_strategy())
 
 
 class _ResponseSink:
@@ -246,10 +243,17 @@ class _ResponseSink:
 
     def start(self, controller: WritableStreamDefaultController) -> None:
         if self._receive is not None:
-            self._watching = asyncio.create_task(self._watch(self._receive, controller))
+            watching = _watch(self.request, self._receive, ref(self), ref(controller))
+            self._watching = asyncio.create_task(watching)
+            finalizer = finalize(self, _cancel_in_loop, self._watching, asyncio.get_running_loop())
+            finalizer.atexit = False
 
     async def write(self, chunk: Buffer, controller: WritableStreamDefaultController) -> None:
-        data = chunk if isinstance(chunk, bytes) else bytes(memoryview(chunk))
+        try:
+            data = chunk if isinstance(chunk, bytes) else bytes(view_of(chunk))
+        except TypeError:
+            await self._stop_watching()
+            raise
         if data:
             await self._send_all({"type": "http.response.body", "body": data, "more_body": True})
 
@@ -279,8 +283,8 @@ class _ResponseSink:
         finally:
             self._writing = None
 
-    async def _watch(self, receive: Receive, controller: WritableStreamDefaultController) -> None:
-        controller.error(await self.request.watch(receive))
+    def end_write(self) -> None:
+        """Cancel the ``send()`` that is under way: the client has left."""
         if self._writing is not None:
             self._writing.cancel()
 
@@ -288,6 +292,26 @@ class _ResponseSink:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
+
+
+async def _watch(
+    request: _Request,
+    receive: Receive,
+    sink: ref[_ResponseSink],
+    controller: ref[WritableStreamDefaultController],
+) -> None:
+    """Error a response when its client has left; it does not keep the response alive."""
+    left = await request.watch(receive)
+    found = controller(), sink()
+    if found[0] is not None and found[1] is not None:
+        found[0].error(left)
+        found[1].end_write()
+
+
+def _cancel_in_loop(task: asyncio.Task[None], loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel the watcher of a response that was dropped; in whatever thread the garbage is collected."""
+    if not (task.done() or loop.is_closed()):
+        loop.call_soon_threadsafe(task.cancel)
 
 
 def _start_message(status: int | None, headers: Headers) -> dict[str, Any] | None:

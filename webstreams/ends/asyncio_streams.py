@@ -20,6 +20,7 @@ from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
 from ._asyncio_transports import PumpTransport, WriterTransport
 from ._bytes import PIECE, bytes_strategy, view_of
+from ._checks import require_readable, require_writable
 
 __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"]
 
@@ -161,7 +162,8 @@ def as_stream_reader(
     end of the reader, and an error is raised by the reader: the same object, or a `StreamError` for what is no
     exception. A reader cannot be closed, so aborting `signal` is what cancels the stream.
 
-    Raises `TypeError` when the stream is locked, and `ValueError` for a `limit` that is not above 0.
+    Raises `TypeError` for what is no readable stream and when it is locked, and `ValueError` for a `limit` that is not
+    above 0.
 
     >>> async def main() -> None:
     ...     reader = as_stream_reader(ReadableStream.from_([b"one\\nt", b"wo\\n"]))
@@ -169,6 +171,7 @@ def as_stream_reader(
     >>> asyncio.run(main())
     b'one\\n' b'two\\n'
     """
+    require_readable(readable, "as_stream_reader")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit, loop)
     transport = PumpTransport(readable.get_reader(), reader)
@@ -186,7 +189,7 @@ def as_stream_writer(writable: WritableStream[Any]) -> asyncio.StreamWriter:
     ``write_eof()`` and ``close()`` close the stream after what was written, and ``wait_closed()`` waits for that;
     ``transport.abort()`` aborts it. An error of the stream is raised by ``drain()`` and ``wait_closed()``.
 
-    Raises `TypeError` when the stream is locked.
+    Raises `TypeError` for what is no writable stream, and when it is locked.
 
     >>> async def main() -> None:
     ...     stream = WritableStream({"write": lambda chunk, controller: print(chunk)})
@@ -198,6 +201,7 @@ def as_stream_writer(writable: WritableStream[Any]) -> asyncio.StreamWriter:
     >>> asyncio.run(main())
     b'hello'
     """
+    require_writable(writable, "as_stream_writer")
     loop = asyncio.get_running_loop()
     errors = asyncio.StreamReader(loop=loop)  # only there to keep the error, which drain() asks it for
     protocol = asyncio.StreamReaderProtocol(errors, loop=loop)

@@ -15,6 +15,7 @@ from typing_extensions import Buffer
 
 from .._promise import Promise
 from .._readable.stream import ReadableStream
+from ._checks import require_readable
 from ._chunks import PIECE, ChunkSource
 
 __all__ = ["RequestBody", "from_response", "to_request_body"]
@@ -79,7 +80,7 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
         return ReadableStream(_HttpxBody(candidate, decoded))
     content: Any = getattr(candidate, "content", None)
     if not all(hasattr(*each) for each in ((content, "read"), (candidate, "close"), (candidate, "release"))):
-        raise TypeError(f"from_response() needs a response of httpx or aiohttp, not {type(candidate).__name__}")
+        raise TypeError(f"from_response() needs a response of httpx, httpx2 or aiohttp, not {type(candidate).__name__}")
     if not decoded:
         raise ValueError("aiohttp decodes for a whole session: make it with auto_decompress=False")
     if getattr(content, "total_bytes", 0) and content.at_eof():
@@ -156,7 +157,18 @@ def _close_soon(response: Any) -> None:
 
 
 class RequestBody:
-    """The chunks of a stream, for a client to send; made by `to_request_body`."""
+    """The chunks of a stream, for a client to send; made by `to_request_body`.
+
+    It can be iterated over once. Leaving its ``async with`` block, or `aclose`, cancels the stream, unless it was
+    sent to its end.
+
+    >>> import asyncio
+    >>> async def main() -> None:
+    ...     async with to_request_body(ReadableStream.from_([b"slow ", bytearray(b"and"), b""])) as body:
+    ...         print([chunk async for chunk in body])
+    >>> asyncio.run(main())
+    [b'slow ', b'and']
+    """
 
     __slots__ = ("__weakref__", "_chunks", "_has_begun")
 
@@ -220,6 +232,5 @@ def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
     >>> asyncio.run(main())
     slow and steady
     """
-    if not isinstance(stream, ReadableStream):
-        raise TypeError(f"to_request_body() needs a ReadableStream, not {type(stream).__name__}")
+    require_readable(stream, "to_request_body")
     return RequestBody(stream)

@@ -35,6 +35,7 @@ from .._transform.stream import TransformStream
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
 from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
+from ._checks import require_readable
 
 __all__ = [
     "GeneratorTransform",
@@ -100,7 +101,7 @@ def as_blocking_iterable(readable: ReadableStream[T]) -> Generator[T, None, None
     does dropping the iterator. Iterating in the thread of the event loop, or when the loop has stopped, raises
     `RuntimeError`. For a time limit, or several threads, take `webstreams.threads.ThreadSafeReader`.
 
-    Raises `TypeError` when the stream is locked.
+    Raises `TypeError` for what is no readable stream, and when it is locked.
 
     >>> async def main() -> None:
     ...     chunks = as_blocking_iterable(ReadableStream.from_([3, 1, 2]))
@@ -108,6 +109,7 @@ def as_blocking_iterable(readable: ReadableStream[T]) -> Generator[T, None, None
     >>> asyncio.run(main())
     [1, 2, 3]
     """
+    require_readable(readable, "as_blocking_iterable")
     reader: ThreadSafeReader[T] = ThreadSafeReader(readable)
     chunks = _read_all(reader, asyncio.get_running_loop())
     next(chunks)  # from here on, dropping it is leaving it

@@ -18,6 +18,7 @@ from .._readable.stream import ReadableStream
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream
 from ._bytes import PIECE, bytes_strategy, view_of
+from ._checks import require_readable, require_writable
 from ._object_adapters import BrokenResourceError, ByteStream, ClosedResourceError, EndOfStream, ObjectStream, is_end
 
 __all__ = [
@@ -259,7 +260,7 @@ def as_object_stream(
 ) -> ObjectStream[Any]:
     """Give a readable stream, a writable stream or both as what anyio calls an object stream; both get locked.
 
-    Raises `TypeError` when one of them is locked, or without any.
+    Raises `TypeError` for what is no such stream, when one of them is locked, or without any.
 
     >>> async def main() -> None:
     ...     async with as_object_stream(ReadableStream.from_([1, 2])) as numbers:
@@ -267,6 +268,7 @@ def as_object_stream(
     >>> asyncio.run(main())
     1 2
     """
+    _require_streams(readable, writable, "as_object_stream")
     return ObjectStream(readable, writable)
 
 
@@ -275,7 +277,7 @@ def as_byte_stream(
 ) -> ByteStream:
     """Give a stream of bytes-like chunks, a writable stream that takes bytes, or both as an anyio byte stream.
 
-    Raises `TypeError` when one of them is locked, or without any.
+    Raises `TypeError` for what is no such stream, when one of them is locked, or without any.
 
     >>> async def main() -> None:
     ...     async with as_byte_stream(ReadableStream.from_([b"hello"])) as stream:
@@ -283,4 +285,12 @@ def as_byte_stream(
     >>> asyncio.run(main())
     b'hell' b'o'
     """
+    _require_streams(readable, writable, "as_byte_stream")
     return ByteStream(readable, writable)
+
+
+def _require_streams(readable: object, writable: object, function: str) -> None:
+    if readable is not None:
+        require_readable(readable, function)
+    if writable is not None:
+        require_writable(writable, function)

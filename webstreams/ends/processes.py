@@ -8,7 +8,9 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import IO, Any, Self
+from weakref import ref
 
 from typing_extensions import Buffer
 
@@ -312,7 +314,7 @@ class _Ends:
     def watch(self) -> None:
         """The child runs: let go of its input when it has ended."""
         if self.stdin is not None:
-            self._child.exited.then(self.stdin.reader_has_gone)
+            self._child.exited.then(partial(_reader_has_gone, ref(self.stdin)))
 
     def discard(self) -> None:
         """Close all pipes; there are no streams yet."""
@@ -336,6 +338,13 @@ class _Ends:
     def _input_failed(self, reason: object) -> None:
         self._child.send_signal(signal.SIGKILL)
         self.fail_readers(reason)
+
+
+def _reader_has_gone(sink: ref[PipeSink], _: int) -> None:
+    """Close the pipe to a child that has ended; the waiting for the child does not keep the pipe open."""
+    found = sink()
+    if found is not None:
+        found.reader_has_gone()
 
 
 async def _finish(writable: WritableStream[Any]) -> None:

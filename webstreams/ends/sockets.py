@@ -183,6 +183,7 @@ async def connect_tcp(
     [b'hello']
     """
     _check_port(port)
+    _check_client_context(ssl)
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
     loop = asyncio.get_running_loop()
@@ -210,13 +211,25 @@ async def connect_unix(
     >>> asyncio.run(main())
     [b'hello']
     """
+    _check_client_context(ssl)
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
     if ssl and server_hostname is None:
         raise ValueError("TLS over a Unix socket needs a server_hostname: the path is no name to check")
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_unix_connection(Link, os.fspath(path), ssl=ssl or None, server_hostname=server_hostname)
+    name, hostname = os.fspath(path), server_hostname
+    try:
+        _, link = await loop.create_unix_connection(Link, name, ssl=ssl or None, server_hostname=hostname)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = name
+        raise
     return Connection(link)
+
+
+def _check_client_context(context: object) -> None:
+    if context is not None and not isinstance(context, SSLContext | bool):
+        raise TypeError(f"ssl must be an ssl.SSLContext, True or None, not {type(context).__name__}")
 
 
 def _check_port(port: object) -> None:
@@ -273,6 +286,12 @@ class ConnectionServer:
         self._server = await self._listen(partial(Link, self._accept))
         self._closed, self._resolve_closed, _ = Promise.with_resolvers()
         self._unlink = _unlinking(self._server)
+        try:
+            await self._server.start_serving()
+        except BaseException:  # cancelled, most likely
+            self._is_closed = True
+            self._stop_listening(self._server)
+            raise
         return self
 
     def _accept(self, link: Link) -> None:
@@ -288,7 +307,10 @@ class ConnectionServer:
         connection = Connection(link)
         try:
             async with connection:
-                await self._handler(connection)
+                result: object = self._handler(connection)
+                if not isinstance(result, Awaitable):
+                    raise TypeError(f"the handler must be a coroutine function; it returned {type(result).__name__}")
+                await result
         except Exception as error:
             if not link.failed_with(error):
                 asyncio.get_running_loop().call_exception_handler(
@@ -304,12 +326,26 @@ class ConnectionServer:
         """Stop listening, cancel the handlers that run, reset their connections, and wait for all that."""
         self._is_closed = True
         if self._server is not None:
-            self._server.close()
-            if self._unlink is not None:
-                self._unlink()
+            try:
+                await self._stop_accepting(self._server)
+            finally:
+                self._stop_listening(self._server)
         await self._end_connections()
         if self._closed is not None:
             self._resolve_closed(None)
+
+    async def _stop_accepting(self, server: asyncio.Server) -> None:
+        """asyncio would lose the socket, open, of a connection that it has just accepted when the server is closed."""
+        loop = asyncio.get_running_loop()
+        for sock in server.sockets:
+            with suppress(NotImplementedError, RuntimeError):  # loops that do it in another way, and do not need this
+                loop.remove_reader(sock.fileno())
+        await asyncio.sleep(0)
+
+    def _stop_listening(self, server: asyncio.Server) -> None:
+        server.close()
+        if self._unlink is not None:
+            self._unlink()
 
     async def _end_connections(self) -> None:
         while self._tasks:
@@ -405,9 +441,12 @@ def _check_context(context: object) -> SSLContext | None:
     return context
 
 
+# A server that is cancelled while it begins to serve would be lost, and go on listening: that comes later.
+
+
 async def _listen_tcp(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(make, **options)
+    return await asyncio.get_running_loop().create_server(make, start_serving=False, **options)
 
 
 async def _listen_unix(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_unix_server(make, **options)
+    return await asyncio.get_running_loop().create_unix_server(make, start_serving=False, **options)
