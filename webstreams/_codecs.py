@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from ._buffer import as_bytes_view, open_view
-from ._pulled import PIECE, Codec
+from ._pulled import PIECE, STEP, Codec
 
 # Why the package of a format cannot be used.
 MISSING: Final[dict[str, ImportError]] = {}
@@ -68,8 +68,8 @@ class _Input:
         self._rest = as_bytes_view(open_view(chunk, "a chunk"), "a chunk") or _NO_BYTES
         self.used_up = not self._rest
 
-    def _next_part(self) -> memoryview:
-        part, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+    def _next_part(self, size: int) -> memoryview:
+        part, self._rest = self._rest[:size], self._rest[size:]
         if not self._rest:
             self._rest = _NO_BYTES  # which keeps no buffer of the author's from being resized
         return part
@@ -99,9 +99,9 @@ class Compressor(_Input):
         """Compress a part of the chunk, as long as the result is short."""
         made: list[bytes] = []
         size = taken = 0
-        while self._rest and size < PIECE and taken < LONGEST_CALL:
-            taken += PIECE
-            made.append(self._compress(self._next_part()))
+        while self._rest and size < STEP and taken < LONGEST_CALL:
+            taken += STEP
+            made.append(self._compress(self._next_part(STEP)))
             size += len(made[-1])
         self.used_up = not self._rest
         return made[0] if len(made) == 1 else b"".join(made)
@@ -168,7 +168,7 @@ class Decoder(Protocol):
 
 
 class Decompressor(_Input):
-    """Decompresses: as much as a piece at a time, and one byte ahead to know whether the chunk is used up."""
+    """Decompresses: a few pieces at a time, and one byte ahead to know whether the chunk is used up."""
 
     __slots__ = ("_ahead", "_decoder", "_errors", "_format", "_has_more")
 
@@ -186,9 +186,9 @@ class Decompressor(_Input):
         return len(self._rest) <= INLINE and not self._has_more
 
     def step(self) -> bytes:
-        """Decompress a piece."""
+        """Decompress some pieces."""
         made, self._ahead = self._ahead, b""
-        made = self._fill(made, PIECE)
+        made = self._fill(made, STEP)
         try:
             self._ahead = self._fill(b"", 1)
         except TypeError as error:
@@ -206,7 +206,7 @@ class Decompressor(_Input):
         while (self._has_more or (self._rest and not made)) and len(made) < size and not decoder.has_junk:
             limit = size - len(made)
             try:
-                more = decoder.push(b"" if self._has_more else self._next_part(), limit)
+                more = decoder.push(b"" if self._has_more else self._next_part(PIECE), limit)
             except self._errors as error:
                 raise TypeError(f"the {self._format} data is corrupt: {error}") from error
             self._has_more = len(more) >= limit

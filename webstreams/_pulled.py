@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from ._readable.controller import ReadableStreamDefaultController
     from ._writable.controller import WritableStreamDefaultController
 
-# The longest piece, and what a codec makes before it returns (bytes).
+# The longest piece, and about what a codec makes before it returns (bytes): to go to a thread and back costs about as
+# much as to make a piece.
 PIECE: Final = 65536
+STEP: Final = 4 * PIECE
 
 _NOTHING: Final = Marker("no chunk")
 
@@ -55,7 +57,7 @@ class Codec(Protocol):
         ...
 
     def step(self) -> bytes:
-        """Work on the chunk and give what comes out, of about `PIECE` bytes at most; it may be empty."""
+        """Work on the chunk and give what comes out, of about `STEP` bytes at most; it may be empty."""
         ...
 
     def finish(self) -> bytes:

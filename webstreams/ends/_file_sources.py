@@ -61,7 +61,7 @@ class FileSource(ThreadSource):
         buffer = view
         if buffer is None:
             if self._buffer is None:
-                self._buffer = memoryview(bytearray(min(self._chunk_size, PIECE)))
+                self._buffer = memoryview(bytearray(min(self._chunk_size, READ_AHEAD)))
             buffer = self._buffer
         wanted = self._limit(buffer.nbytes)
         if not 0 < wanted <= READ_AHEAD:

@@ -11,9 +11,9 @@ from typing_extensions import Buffer
 
 from .._readable.stream import ReadableStream
 from .._writable.stream import WritableStream
-from ._bytes import PIECE, bytes_strategy
+from ._bytes import bytes_strategy
 from ._file_sinks import FileSink, Mode
-from ._file_sources import FileSource, FollowedFileSource, TruncatedFileError
+from ._file_sources import READ_AHEAD, FileSource, FollowedFileSource, TruncatedFileError
 
 __all__ = ["TruncatedFileError", "read_file", "write_file"]
 
@@ -26,13 +26,14 @@ def read_file(
     start: SupportsIndex = 0,
     end: SupportsIndex | None = None,
     follow: bool = False,
-    chunk_size: SupportsIndex = PIECE,
+    chunk_size: SupportsIndex = READ_AHEAD,
     interval: float = 0.1,
 ) -> ReadableStream[bytes]:
     """Read a file as a byte stream, from the byte `start` up to the byte `end` (exclusive; by default all).
 
-    - A default reader gets `bytes`, at most `chunk_size` at a time; a BYOB reader has its own memory filled, without
-      a copy. Nothing is read before somebody reads, and at most 256 KiB (or one chunk, if that is more) ahead.
+    - A default reader gets `bytes`, at most `chunk_size` at a time (by default 256 KiB); a BYOB reader has its own
+      memory filled, without a copy. Nothing is read before somebody reads, and at most 256 KiB (or one chunk, if that
+      is more) ahead.
     - The file is opened by the first read, and closed when the stream is at its end, fails or is cancelled. All this
       happens in threads.
     - What the system reports comes out of the read as the `OSError` that it is (`FileNotFoundError`, ...). A file that
