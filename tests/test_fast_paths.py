@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, _jobs, queue_microtask
+from webstreams._jobs import current_jobs
 from webstreams._steady import entry
-from webstreams._steady.run import SteadyRun
 
 from .conftest import LOOP_FACTORIES
 
@@ -239,36 +239,37 @@ async def until_done(parts: RandomPipeline, pipes: list[Promise[None]], log: Log
 Program = Callable[[int], Coroutine[Any, Any, Log]]
 
 
-def run(seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool, program: Program = piped) -> Log:
-    """Run one random program in a loop of its own."""
+def run(
+    seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool, program: Program = piped
+) -> tuple[Log, int]:
+    """Run one random program in a loop of its own; give what happened, and how many periods of it ran steadily."""
     with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
-        return runner.run(program(seed))
+        return runner.run(counted(program, seed))
+
+
+async def counted(program: Program, seed: int) -> tuple[Log, int]:
+    return await program(seed), periods()
 
 
 @pytest.mark.parametrize("program", [piped, piped_together])
 @pytest.mark.parametrize("loop_name", LOOP_FACTORIES)
-def test_a_steady_run_cannot_be_observed(loop_name: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steady_run_cannot_be_observed(loop_name: str, program: Program) -> None:
     """The same callbacks in the same order, of all parts together, with the fast paths and without them."""
     make_loop = LOOP_FACTORIES[loop_name]
-    periods = count_periods(monkeypatch)
+    steady = 0
     for seed in range(300):
-        plain = run(seed, make_loop, False, program)
-        assert run(seed, make_loop, True, program) == plain, f"seed {seed}"
-    assert sum(periods) > 2000, "the pipelines are too dull to prove anything"
+        plain, none = run(seed, make_loop, False, program)
+        fast, count = run(seed, make_loop, True, program)
+        assert fast == plain, f"seed {seed}"
+        assert none == 0
+        steady += count
+    assert steady > 2000, "the pipelines are too dull to prove anything"
 
 
-def count_periods(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count how many periods each steady run takes."""
-    periods: list[int] = []
-    original = SteadyRun.run
-
-    def counted(self: SteadyRun) -> int:
-        count = original(self)
-        periods.append(count)
-        return count
-
-    monkeypatch.setattr(SteadyRun, "run", counted)
-    return periods
+def periods() -> int:
+    """Tell how many periods have run steadily in the running loop."""
+    steadiness = current_jobs().steadiness
+    return 0 if steadiness is None else int(steadiness.periods)
 
 
 def numbers(last: int) -> ReadableStream[int]:
@@ -284,28 +285,25 @@ def numbers(last: int) -> ReadableStream[int]:
 
 
 @pytest.mark.parametrize("stages", [0, 1, 4, 6, 40])
-async def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch, stages: int) -> None:
+async def test_the_fast_path_is_taken(stages: int) -> None:
     """An ordinary pipeline uses it: the comparison above compares something."""
-    periods = count_periods(monkeypatch)
     written: list[int] = []
     stream = numbers(3000)
     for _ in range(stages):
         stream = stream.pipe_through(TransformStream({"transform": lambda chunk, out: out.enqueue(chunk)}))
     await stream.pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
     assert written == list(range(3000))
-    assert sum(periods) > 2500
+    assert periods() > 2500
 
 
-async def test_the_fast_path_is_taken_by_several_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_fast_path_is_taken_by_several_pipes() -> None:
     """Also when they begin and end at different times."""
-    periods = count_periods(monkeypatch)
     lengths = [1000, 1500, 3000]
     await asyncio.gather(*(numbers(length).pipe_to(WritableStream()) for length in lengths))
-    assert sum(periods) > 2500
+    assert periods() > 2500
 
 
-async def test_the_fast_path_is_taken_by_a_tee(monkeypatch: pytest.MonkeyPatch) -> None:
-    periods = count_periods(monkeypatch)
+async def test_the_fast_path_is_taken_by_a_tee() -> None:
     written: list[list[int]] = [[], []]
     branches = numbers(3000).tee()
     await asyncio.gather(
@@ -313,11 +311,10 @@ async def test_the_fast_path_is_taken_by_a_tee(monkeypatch: pytest.MonkeyPatch) 
         branches[1].pipe_to(WritableStream({"write": lambda chunk, _: written[1].append(chunk)})),
     )
     assert written == [list(range(3000))] * 2
-    assert sum(periods) > 2500
+    assert periods() > 2500
 
 
-async def test_the_fast_path_is_taken_by_coroutine_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    periods = count_periods(monkeypatch)
+async def test_the_fast_path_is_taken_by_coroutine_callbacks() -> None:
     written: list[int] = []
 
     async def write(chunk: int, controller: Any) -> None:
@@ -325,7 +322,7 @@ async def test_the_fast_path_is_taken_by_coroutine_callbacks(monkeypatch: pytest
 
     await numbers(3000).pipe_to(WritableStream({"write": write}))
     assert written == list(range(3000))
-    assert sum(periods) > 2500
+    assert periods() > 2500
 
 
 async def test_other_tasks_have_their_turn_beside_a_steady_run() -> None:

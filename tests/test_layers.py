@@ -48,7 +48,7 @@ LAYERS = (
     ("_readable.byte_tee",),
     ("_readable.stream",),
     ("_transform.stream",),
-    ("operations._algorithms",),
+    ("operations._algorithms", "operations._requests"),
     ("operations.readable", "operations.reading", "operations.transform", "operations.writable"),
     ("operations.piping",),
     ("operations", "threads", "_pulled", "encoding"),

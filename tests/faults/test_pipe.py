@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.dropping import Dropped
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -272,27 +273,26 @@ async def test_p4_pipes_that_never_end_are_gone_after_an_abort() -> None:
 async def test_p4_pipes_that_never_end_are_collected_with_their_signal() -> None:
     """200 pipes that never end are collected when the program has dropped everything, the signal too."""
     controller = AbortController()
-    dropped: weakref.WeakSet[Any] = weakref.WeakSet([controller, controller.signal])
+    dropped = Dropped()
+    dropped.add(controller, controller.signal)
     for _ in range(200):
         readable, writable = ReadableStream[Any](), WritableStream[Any]()
-        dropped.update((readable, writable, readable.pipe_to(writable, signal=controller.signal)))
+        dropped.add(readable, writable, readable.pipe_to(writable, signal=controller.signal))
     await turns()
-    assert len(dropped) == 602
+    assert len(dropped.alive()) == 602
     del controller, readable, writable
-    gc.collect()
-    assert len(dropped) == 0
+    assert dropped.alive() == []
 
 
 async def test_p4_pipes_that_never_end_without_a_signal_are_collected() -> None:
     """Pipes that never end and have no signal are collected when the program has dropped them."""
-    dropped: weakref.WeakSet[Any] = weakref.WeakSet()
+    dropped = Dropped()
     for _ in range(20):
         readable, writable = ReadableStream[Any](), WritableStream[Any]()
-        dropped.update((readable, writable, readable.pipe_to(writable)))
+        dropped.add(readable, writable, readable.pipe_to(writable))
         del readable, writable
     await turns()
-    gc.collect()
-    assert len(dropped) == 0
+    assert dropped.alive() == []
 
 
 async def test_p4_signals_that_depend_on_one_signal_are_collected() -> None:

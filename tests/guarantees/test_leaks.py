@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import LOOP_FACTORIES
+from tests.dropping import Dropped
 from tests.faults.helpers import (
     SOURCES,
     ByteSource,
@@ -367,20 +368,6 @@ async def test_a_thousand_signals_that_depend_on_one_are_collected() -> None:
 # What is dropped is collected
 
 
-class Weak:
-    """Remembers objects without keeping them alive."""
-
-    def __init__(self) -> None:
-        self._weak: dict[str, weakref.ReferenceType[Any]] = {}
-
-    def see(self, **objects: Any) -> None:
-        self._weak.update({name: weakref.ref(each) for name, each in objects.items()})
-
-    def alive(self) -> list[str]:
-        gc.collect()
-        return [name for name, weak in self._weak.items() if weak() is not None]
-
-
 BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
 
 
@@ -388,7 +375,7 @@ BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
 @pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize("queued", [False, True])
 async def test_a_dropped_readable_stream_is_collected(kind: str, locked: bool, queued: bool) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = SOURCES[kind]()
@@ -408,7 +395,7 @@ async def test_a_dropped_readable_stream_is_collected(kind: str, locked: bool, q
 
 @pytest.mark.parametrize("queued", [0, 3])
 async def test_a_dropped_writable_stream_is_collected(queued: int) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     class Sink:
         def write(self, chunk: Any, controller: Any) -> Any:
@@ -429,7 +416,7 @@ async def test_a_dropped_writable_stream_is_collected(queued: int) -> None:
 
 
 async def test_a_dropped_transform_stream_is_collected() -> None:
-    seen = Weak()
+    seen = Dropped()
 
     class Transformer:
         def transform(self, chunk: Any, controller: Any) -> None:
@@ -450,7 +437,7 @@ async def test_a_dropped_transform_stream_is_collected() -> None:
 
 @BOTH_KINDS
 async def test_a_dropped_iteration_is_collected(kind: str) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = SOURCES[kind]()
@@ -466,7 +453,7 @@ async def test_a_dropped_iteration_is_collected(kind: str) -> None:
 @BOTH_KINDS
 @pytest.mark.parametrize("index", [0, 1])
 async def test_a_dropped_branch_of_a_tee_is_collected_while_the_other_one_is_read(kind: str, index: int) -> None:
-    seen = Weak()
+    seen = Dropped()
     source = SOURCES[kind]()
     branches = list(stream_of(source).tee())
     seen.see(branch=branches.pop(index))
@@ -482,7 +469,7 @@ async def test_a_dropped_branch_of_a_tee_is_collected_while_the_other_one_is_rea
 @BOTH_KINDS
 @pytest.mark.parametrize("reading", [False, True])
 async def test_both_dropped_branches_of_a_tee_are_collected_with_the_source(kind: str, reading: bool) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = SOURCES[kind]()
@@ -500,7 +487,7 @@ async def test_both_dropped_branches_of_a_tee_are_collected_with_the_source(kind
 
 @BOTH_KINDS
 async def test_a_pipe_whose_ends_are_dropped_is_collected(kind: str) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = SOURCES[kind]()
@@ -516,7 +503,7 @@ async def test_a_pipe_whose_ends_are_dropped_is_collected(kind: str) -> None:
 
 
 async def test_a_pipe_that_was_abandoned_with_its_signal_is_collected() -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = RecordingSource()
@@ -532,7 +519,7 @@ async def test_a_pipe_that_was_abandoned_with_its_signal_is_collected() -> None:
 
 @BOTH_KINDS
 async def test_an_abandoned_chain_of_transforms_is_collected(kind: str) -> None:
-    seen = Weak()
+    seen = Dropped()
 
     def make() -> None:
         source = SOURCES[kind]()

@@ -7,14 +7,12 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .._idl import Members, to_enforced_integer
-from .._native import mypyc_attr
 
 
 def _nothing(*_: Any) -> None:
     return None
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class Source:
     """The start, pull and cancel algorithms of a stream that the library itself feeds.
 

@@ -22,7 +22,6 @@ from .._repr import LockHolder, show, show_count, show_holder, show_state, summa
 T = TypeVar("T", default=Any, covariant=True)
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 @trait
 class ReadRequest:
     """What happens with the outcome of one read: the Standard's read request and read-into request."""

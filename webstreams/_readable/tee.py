@@ -8,7 +8,6 @@ from weakref import ReferenceType, ref
 
 from .._errors import AbortError
 from .._idl import INTERNAL
-from .._native import mypyc_attr
 from .._promise import AlgorithmPromise, Promise
 from .._repr import LockHolder
 from .._steady.pipeline import Pipeline
@@ -42,7 +41,6 @@ class TeeBranch(Source):
         return self._tee.cancel(self._index, reason)
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class Tee:
     """What the tee of a default stream and that of a byte stream share: the branches and how they are cancelled.
 
@@ -144,7 +142,6 @@ class _DroppedController:
 _DROPPED = _DroppedController()
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class DefaultTee(Tee, ReadRequest):
     """The tee of a stream of any chunks; its own read request."""
 

@@ -30,7 +30,7 @@ MAX_MISSES = 8
 class Steadiness:
     """Belongs to the job queue of a loop, and knows the pipes that read from a source of an author's."""
 
-    __slots__ = ("_handles", "_jobs", "_misses", "_patience", "_run", "_trigger", "_wait")
+    __slots__ = ("_handles", "_jobs", "_misses", "_patience", "_run", "_trigger", "_wait", "periods")
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
@@ -39,6 +39,8 @@ class Steadiness:
         self._patience = FIRST_PATIENCE
         self._wait = FIRST_PATIENCE
         self._misses = 0
+        # How many periods have run steadily, to tell whether it is worth it.
+        self.periods = 0
         self._run: SteadyRun | None = None
         # The pipe whose read begins the period of the run.
         self._trigger: Any = None
@@ -85,7 +87,9 @@ class Steadiness:
             self._miss()
             return False
         self._misses = 0
-        if run.run() >= WORTHWHILE:
+        count = run.run()
+        self.periods += count
+        if count >= WORTHWHILE:
             self._wait = self._patience = 1
         else:
             self._lose_patience()

@@ -7,7 +7,6 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .._idl import Members
-from .._native import mypyc_attr
 from .._steady.pipeline import Pipeline, Stage
 
 
@@ -15,7 +14,6 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class Sink:
     """The start, write, close and abort algorithms of a stream that the library itself empties.
 

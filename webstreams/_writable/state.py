@@ -288,6 +288,10 @@ class WritableStreamState(Generic[T]):
         """WritableStreamFinishInFlightCloseWithError"""
         request, self._in_flight_close_request = self._in_flight_close_request, None
         assert request is not None
+        self._fail_close(request, error)
+
+    def _fail_close(self, request: Promise[None], error: object) -> None:
+        # A promise that nobody has is reported when it is gone: not before the end, which is why it is an argument.
         request._reject(error)
         if self._pending_abort_request is not None:
             self._pending_abort_request.promise._reject(error)  # the sink's abort() never runs after its close()
@@ -298,7 +302,10 @@ class WritableStreamState(Generic[T]):
         """WritableStreamFinishInFlightWriteWithError"""
         request, self._in_flight_write_request = self._in_flight_write_request, None
         assert request is not None
-        request._reject(error)
+        self._fail_write(request, error)
+
+    def _fail_write(self, request: WriteRequest, error: object) -> None:
+        request._reject(error)  # as in _fail_close
         self._deal_with_rejection(error)
 
     def _has_operation_marked_in_flight(self) -> bool:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any, Protocol
 
 from typing_extensions import TypeVar
 
-from .._buffer import open_view
-from .._errors import callback_error
-from .._jobs import JobQueue
 from .._promise import CallPromise, Promise
 from .._readable.reader import ReadableStreamDefaultReader
-from .._readable.state import ReadRequest as InternalReadRequest
 from .._readable.stream import BLANK, ReadableStream
-from .._readable.tee import DefaultTee
 from ._algorithms import require_set_up
+from ._requests import CheckedRequest, CloningTee, ReadLoop
 
 T = TypeVar("T", default=Any)
 In = TypeVar("In", contravariant=True, default=Any)
-
-# How many chunks are read in one job: a long queue must not keep the event loop's other tasks waiting.
-CHUNKS_PER_JOB = 64
 
 
 class ReadRequest(Protocol[In]):
@@ -40,45 +32,6 @@ class ReadRequest(Protocol[In]):
 
     def error_steps(self, error: Any, /) -> object:
         """Learn that there is no chunk because the stream is errored, or its reader was released."""
-
-
-class _CheckedRequest(InternalReadRequest):
-    """Calls the steps of a library author, whose mistakes must not reach the source."""
-
-    __slots__ = ("_chunk_steps", "_close_steps", "_error_steps", "_jobs")
-
-    def __init__(self, jobs: JobQueue, request: ReadRequest[Any]) -> None:
-        self._jobs = jobs
-        self._chunk_steps = _steps_of(request, "chunk_steps")
-        self._close_steps = _steps_of(request, "close_steps")
-        self._error_steps = _steps_of(request, "error_steps")
-
-    def chunk_steps(self, chunk: Any) -> None:
-        """A chunk is there."""
-        run_steps(self._jobs, self._chunk_steps, chunk)
-
-    def close_steps(self, chunk: Any = None) -> None:
-        """The stream is closed."""
-        run_steps(self._jobs, self._close_steps)
-
-    def error_steps(self, error: object) -> None:
-        """The stream is errored, or its reader was released."""
-        run_steps(self._jobs, self._error_steps, error)
-
-
-def _steps_of(request: object, name: str) -> Callable[..., object]:
-    steps: Callable[..., object] | None = getattr(request, name, None)
-    if not callable(steps):
-        raise TypeError(f"a read request must have the method {name}, and {type(request).__name__} has not")
-    return steps
-
-
-def run_steps(jobs: JobQueue, steps: Callable[..., object], *arguments: object) -> None:
-    """Call steps of a library author; what they raise concerns the event loop's exception handler."""
-    try:
-        steps(*arguments)
-    except Exception as error:
-        jobs.report(f"the steps of a library raised an exception: {steps!r}", error)
 
 
 # Reading (9.1.2).
@@ -115,7 +68,7 @@ def read_chunk(reader: ReadableStreamDefaultReader[T], read_request: ReadRequest
     _require_reader(reader, "read_chunk")
     if reader._stream is None:
         raise TypeError("read_chunk() cannot read: the reader was released")
-    reader._read(_CheckedRequest(reader._jobs, read_request))
+    reader._read(CheckedRequest(reader._jobs, read_request))
 
 
 def read_all_bytes(
@@ -139,7 +92,7 @@ def read_all_bytes(
             raise TypeError(f"{name} must be callable, not {type(steps).__name__}")
     if reader._stream is None:
         raise TypeError("read_all_bytes() cannot read: the reader was released")
-    _ReadLoop(reader, success_steps, failure_steps).run()
+    ReadLoop(reader, success_steps, failure_steps).run()
 
 
 def read_all_bytes_as_promise(reader: ReadableStreamDefaultReader[Any]) -> Promise[bytes]:
@@ -152,71 +105,6 @@ def read_all_bytes_as_promise(reader: ReadableStreamDefaultReader[Any]) -> Promi
     promise: Promise[bytes] = CallPromise(reader._jobs, "read_all_bytes_as_promise() of", reader._stream)
     read_all_bytes(reader, promise._fulfill, promise._reject)
     return promise
-
-
-class _ReadLoop(InternalReadRequest):
-    """read-loop, without recursion; its own read request."""
-
-    __slots__ = ("_answered", "_failure_steps", "_ongoing", "_parts", "_reader", "_success_steps")
-
-    def __init__(
-        self,
-        reader: ReadableStreamDefaultReader[Any],
-        success_steps: Callable[[bytes], object],
-        failure_steps: Callable[[Any], object],
-    ) -> None:
-        self._reader = reader
-        self._success_steps = success_steps
-        self._failure_steps = failure_steps
-        self._parts: list[bytes] = []
-        # The loop is on the stack, and its last read was answered with a chunk.
-        self._ongoing = False
-        self._answered = False
-
-    def run(self) -> None:
-        """Read until there is no chunk; go on in another job after some, so that other tasks can run."""
-        self._ongoing = True
-        for _ in range(CHUNKS_PER_JOB):
-            if self._reader._stream is None:
-                self._ongoing = False
-                self.error_steps(TypeError("the reader was released: not all bytes were read"))
-                return
-            self._answered = False
-            self._reader._read(self)
-            if not self._answered:
-                self._ongoing = False
-                return
-        self._ongoing = False
-        self._reader._jobs.push(self.run)
-
-    def chunk_steps(self, chunk: Any) -> None:
-        """Keep the bytes and read on."""
-        try:
-            self._parts.append(_bytes_of(chunk))
-        except TypeError as error:
-            self.error_steps(error)
-            return
-        if self._ongoing:
-            self._answered = True
-        else:
-            self.run()
-
-    def close_steps(self, chunk: Any = None) -> None:
-        """All bytes are there."""
-        run_steps(self._reader._jobs, self._success_steps, b"".join(self._parts))
-
-    def error_steps(self, error: object) -> None:
-        """It failed."""
-        run_steps(self._reader._jobs, self._failure_steps, error)
-
-
-def _bytes_of(chunk: Any) -> bytes:
-    if type(chunk) is bytes:
-        return chunk
-    view = open_view(chunk, "a chunk of a stream of which all bytes are read")
-    if view.format != "B":
-        raise TypeError(f"a chunk of a stream of which all bytes are read must be bytes, not items of {view.format!r}")
-    return view.tobytes()
 
 
 def release_reader(reader: ReadableStreamDefaultReader[Any]) -> None:
@@ -259,43 +147,8 @@ def tee(stream: ReadableStream[T]) -> tuple[ReadableStream[T], ReadableStream[T]
         return ReadableStream.tee(stream)
     branch1: ReadableStream[Any] = ReadableStream(BLANK)
     branch2: ReadableStream[Any] = ReadableStream(BLANK)
-    _CloningTee(stream, branch1, branch2)
+    CloningTee(stream, branch1, branch2)
     return branch1, branch2
-
-
-class _CloningTee(DefaultTee):
-    """ReadableStreamDefaultTee with cloneForBranch2."""
-
-    __slots__ = ()
-
-    def _pass_on(self, chunk: Any) -> None:
-        chunks = [chunk, chunk]
-        if not self.canceled[1]:
-            try:
-                chunks[1] = _structured_clone(chunk)
-            except Exception as error:
-                self._cloning_failed(callback_error(error))
-                return
-        self.read_again = False
-        for index in (0, 1):
-            if not self.canceled[index]:
-                self.controllers[index]._enqueue(chunks[index])
-        self.reading = False
-        if self.read_again:
-            self.pull(0)
-
-    def _cloning_failed(self, error: BaseException) -> None:
-        for controller in self.controllers:
-            controller._error(error)
-        self.resolve_cancel_promise(self.stream._cancel(error))
-
-
-def _structured_clone(chunk: Any) -> Any:
-    """StructuredClone: a deep copy; of a memoryview, one of new memory."""
-    if isinstance(chunk, memoryview):
-        view = memoryview(bytearray(chunk.tobytes()))
-        return view if chunk.format == "B" else view.cast(chunk.format)  # type: ignore[call-overload]
-    return deepcopy(chunk)
 
 
 def _require_reader(reader: Any, operation: str) -> None:
