@@ -255,8 +255,10 @@ async def test_a_stream_that_is_dropped_is_a_resource_warning(path: Path) -> Non
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         del reader
-        await asyncio.sleep(0)  # what has brought the bytes is still on the stack
-        gc.collect()
+        async with asyncio.timeout(10):
+            while not caught:  # the thread that has brought the bytes lets go of them in its own time
+                await asyncio.sleep(0.001)
+                gc.collect()
     assert {each.category for each in caught} == {ResourceWarning}
 
 
