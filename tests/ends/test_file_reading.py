@@ -425,10 +425,12 @@ class Late(_file_sources.FileSource):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), 0, None, 1000)
+        self.begun = threading.Event()
         self.may_go = threading.Event()
         self.over = threading.Event()
 
     def _take(self, view: memoryview | None) -> int | list[bytes]:
+        self.begun.set()
         self.may_go.wait(10)
         try:
             return super()._take(view)
@@ -442,6 +444,8 @@ def test_a_thread_that_comes_late_opens_nothing(path: Path) -> None:
         stream: ReadableStream[bytes] = ReadableStream(source)
         reader = stream.get_reader()
         reader.read()
+        while not source.begun.is_set():
+            await asyncio.sleep(0)
         reader.cancel()
         return source
 
