@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import threading
 import warnings
 from array import array
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -255,8 +256,10 @@ async def test_a_stream_that_is_dropped_is_a_resource_warning(path: Path) -> Non
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         del reader
-        await asyncio.sleep(0)  # what has brought the bytes is still on the stack
-        gc.collect()
+        async with asyncio.timeout(10):
+            while not caught:  # the thread that has brought the bytes lets go of them in its own time
+                await asyncio.sleep(0.001)
+                gc.collect()
     assert {each.category for each in caught} == {ResourceWarning}
 
 
@@ -412,3 +415,42 @@ async def test_a_range_of_a_fifo_is_refused(fifo: Path) -> None:
     with pytest.raises(OSError) as caught:
         await read_all(read_file(fifo, start=1))
     assert caught.value.errno == errno.ESPIPE
+
+
+# The end of a loop.
+
+
+class Late(_file_sources.FileSource):
+    """A file whose thread begins when the loop is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), 0, None, 1000)
+        self.begun = threading.Event()
+        self.may_go = threading.Event()
+        self.over = threading.Event()
+
+    def _take(self, view: memoryview | None) -> int | list[bytes]:
+        self.begun.set()
+        self.may_go.wait(10)
+        try:
+            return super()._take(view)
+        finally:
+            self.over.set()
+
+
+def test_a_thread_that_comes_late_opens_nothing(path: Path) -> None:
+    async def main() -> Late:
+        source = Late(path)
+        stream: ReadableStream[bytes] = ReadableStream(source)
+        reader = stream.get_reader()
+        reader.read()
+        while not source.begun.is_set():
+            await asyncio.sleep(0)
+        reader.cancel()
+        return source
+
+    before = open_descriptors()
+    source = asyncio.run(main())
+    source.may_go.set()
+    assert source.over.wait(10)
+    assert open_descriptors() == before

@@ -94,13 +94,15 @@ class ThreadSource:
         in_thread(self._take, view).then(partial(self._arrived, request), self._failed).then(None, self._reject)
 
     def _take(self, view: memoryview | None) -> int | list[bytes]:
+        if self._cancelled is not None:
+            return 0  # before anything was opened, perhaps
         try:
             taken = self.take(view)
         except BaseException:
             self.release()
             raise
-        if self.ended:
-            self.release()
+        if self.ended or self._cancelled is not None:
+            self.release()  # now: the loop may be closed before it can do that
         return taken
 
     def _arrived(self, request: ReadableStreamBYOBRequest | None, taken: int | list[bytes]) -> None:

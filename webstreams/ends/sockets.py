@@ -44,7 +44,8 @@ class Connection:
     - When both are over, the socket is closed, at once. When the peer is gone, both fail with the same `OSError`. That
       the peer hangs up without the goodbye of TLS is an `ssl.SSLEOFError`, after all that came: more may be missing.
     - Aborting `writable` resets the connection: the peer's reads fail, and so do those of `readable`, with the reason.
-      Cancelling `readable` stops the reading, and `writable` goes on.
+      A Unix socket cannot tell its peer of that: there the peer sees an end. Cancelling `readable` stops the reading,
+      and `writable` goes on.
 
     ``async with connection:`` closes it at the end, and aborts it if the block raised. A pipe that is aborted or
     cancelled waits for the write that is under way, as the Standard has it; where the peer may never read, call
