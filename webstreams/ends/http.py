@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, Protocol, Self
 from weakref import finalize
 
@@ -15,6 +15,7 @@ from typing_extensions import Buffer
 
 from .._promise import Promise
 from .._readable.stream import ReadableStream
+from .._repr import show
 from ._checks import require_readable
 from ._chunks import PIECE, ChunkSource
 
@@ -206,6 +207,15 @@ class RequestBody:
     async def __aexit__(self, *_: object) -> None:
         """Cancel the stream, unless it was sent to its end."""
         await self.aclose()
+
+    def __repr__(self) -> str:
+        """Show the stream, and whether a part of it was sent."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {self._chunks!r}"
+        if self._has_begun:
+            yield "begun"
 
 
 def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
