@@ -113,6 +113,8 @@ def _checked_view(view: Any) -> memoryview:
         raise TypeError("the view must be writable")
     if own.nbytes == 0:
         raise TypeError("the view must not be empty")
+    if own.format == "B" and own.ndim == 1:
+        return own
     buffer = as_bytes_view(own, "the view")
     if own.ndim != 1:
         items_of(buffer, own.format)
@@ -120,6 +122,8 @@ def _checked_view(view: Any) -> memoryview:
 
 
 def _checked_minimum(minimum: Any, view: memoryview) -> int:
+    if type(minimum) is int and minimum == 1:
+        return 1
     number = to_enforced_integer(minimum, "min")
     if number == 0:
         raise TypeError("min must be greater than 0")

@@ -32,14 +32,11 @@ class ReadableStreamBYOBRequest:
 
     __slots__ = ("__weakref__", "_controller", "_view")
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, controller: Any = None, view: memoryview | None = None) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamBYOBRequest")
-        self._set_up(*setup)
-
-    def _set_up(self, controller: RespondingController, view: memoryview) -> None:
         self._controller: RespondingController | None = controller
-        self._view: memoryview | None = view
+        self._view = view
 
     @property
     def view(self) -> memoryview | None:

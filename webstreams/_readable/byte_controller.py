@@ -441,7 +441,8 @@ class ReadableByteStreamController(PullingController):
         descriptor.bytes_filled += bytes_written  # ReadableByteStreamControllerFillHeadPullIntoDescriptor
         if descriptor.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(descriptor)
-            self._commit_all(self._process_pull_into_descriptors_using_queue())
+            if self._queue.total > 0:
+                self._commit_all(self._process_pull_into_descriptors_using_queue())
             return
         if descriptor.bytes_filled < descriptor.minimum_fill:
             return  # it stays at the head of the queue, so that the source can go on filling it
@@ -451,9 +452,12 @@ class ReadableByteStreamController(PullingController):
             end = descriptor.bytes_filled
             self._enqueue_cloned_chunk_to_queue(descriptor.buffer[end - remainder : end])
         descriptor.bytes_filled -= remainder
-        filled = self._process_pull_into_descriptors_using_queue()
-        self._commit_pull_into_descriptor(descriptor)
-        self._commit_all(filled)
+        if self._queue.total == 0:
+            self._commit_pull_into_descriptor(descriptor)
+        else:
+            filled = self._process_pull_into_descriptors_using_queue()
+            self._commit_pull_into_descriptor(descriptor)
+            self._commit_all(filled)
 
     # Debugging.
 
