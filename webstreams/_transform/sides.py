@@ -41,7 +41,6 @@ class TransformSink(Sink):
         "_chunk",
         "_completed",
         "_jobs",
-        "_on_transform_fulfilled",
         "_one_job_later",
         "_start_promise",
         "_stream",
@@ -57,7 +56,6 @@ class TransformSink(Sink):
         # The chunk of the write under way, and whether that had to wait for the readable side.
         self._chunk: Any = None
         self._waited = False
-        self._on_transform_fulfilled: Job = self._transform_fulfilled
         self._completed: Job | None = None
         self._one_job_later: Callable[[], object] = self._push_fulfilled
         self._two_jobs_later: Callable[[], object] = self._push_one_job_later
@@ -112,7 +110,7 @@ class TransformSink(Sink):
             self._transform_fulfilled_at_once()
         elif outcome is COMPLETED:
             if self._completed is None:
-                self._completed = self._jobs.after(COMPLETED_TICKS, self._on_transform_fulfilled)
+                self._completed = self._jobs.after(COMPLETED_TICKS, self._transform_fulfilled)
             self._jobs.push(self._completed)
         else:
             outcome._react(self._transform_fulfilled, self._transform_rejected)

@@ -152,6 +152,7 @@ class WritableStreamDefaultController(WritableController):
         if value is CLOSE_SENTINEL:
             self._process_close()
         else:
+            self._stream._mark_first_write_request_in_flight()
             self._process_write(value)
 
     def _clear_algorithms(self) -> None:
@@ -212,9 +213,7 @@ class WritableStreamDefaultController(WritableController):
         self._stream._finish_in_flight_close()
 
     def _process_write(self, chunk: Any) -> None:
-        """WritableStreamDefaultControllerProcessWrite, WritableStreamMarkFirstWriteRequestInFlight"""
-        stream = self._stream
-        stream._in_flight_write_request = stream._write_requests.popleft()
+        """WritableStreamDefaultControllerProcessWrite; the write request is marked in flight already."""
         sink = self._sink
         assert sink is not None
         try:
@@ -268,9 +267,8 @@ class WritableStreamDefaultController(WritableController):
         self._stream._finish_in_flight_write_with_error(reason)
 
     def _write(self, chunk: Any, chunk_size: Any, request: WriteRequest) -> None:
-        """WritableStreamDefaultControllerWrite, WritableStreamAddWriteRequest; the stream is writable."""
+        """WritableStreamDefaultControllerWrite, with `request` for the write; the stream is writable."""
         stream, queue = self._stream, self._queue
-        stream._write_requests.append(request)
         if queue.sizes is None:
             queue.chunks.append(chunk)
             queue.total += 1
@@ -278,6 +276,7 @@ class WritableStreamDefaultController(WritableController):
             try:
                 queue.enqueue_value_with_size(chunk, chunk_size)
             except ValueError as error:
+                stream._add_write_request(request)
                 self._error_if_needed(error)
                 return
         if self._write_watch is not None:
@@ -285,7 +284,10 @@ class WritableStreamDefaultController(WritableController):
         if not stream._backpressure and queue.total >= self._strategy_hwm:
             stream._update_backpressure(True)
         if self._started and stream._in_flight_write_request is None:
-            self._process_write(queue.chunks[0])
+            stream._in_flight_write_request = request
+            self._process_write(chunk)
+        else:
+            stream._add_write_request(request)
 
     # Debugging.
 

@@ -175,7 +175,8 @@ class WritableStreamState(Generic[T]):
         self._close_request: Promise[None] | None = None
         self._in_flight_close_request: Promise[None] | None = None
         self._pending_abort_request: PendingAbortRequest | None = None
-        self._write_requests: deque[WriteRequest] = deque()
+        # Python: made when a write has to wait for another; the first one goes straight into its slot above.
+        self._write_requests: deque[WriteRequest] | None = None
         self._backpressure = False
         # Ours.
         self._jobs = jobs
@@ -231,6 +232,17 @@ class WritableStreamState(Generic[T]):
 
     # Interfacing with controllers (5.5.2).
 
+    def _add_write_request(self, request: WriteRequest) -> None:
+        """WritableStreamAddWriteRequest"""
+        if self._write_requests is None:
+            self._write_requests = deque()
+        self._write_requests.append(request)
+
+    def _mark_first_write_request_in_flight(self) -> None:
+        """WritableStreamMarkFirstWriteRequestInFlight"""
+        assert self._write_requests is not None
+        self._in_flight_write_request = self._write_requests.popleft()
+
     def _close_queued_or_in_flight(self) -> bool:
         """WritableStreamCloseQueuedOrInFlight"""
         return self._close_request is not None or self._in_flight_close_request is not None
@@ -255,9 +267,10 @@ class WritableStreamState(Generic[T]):
         """WritableStreamFinishErroring"""
         self._state = "errored"
         self._controller._error_steps()
-        requests, self._write_requests = self._write_requests, deque()
-        for request in requests:
-            request._reject(self._stored_error)
+        requests, self._write_requests = self._write_requests, None
+        if requests is not None:
+            for request in requests:
+                request._reject(self._stored_error)
         abort_request = self._pending_abort_request
         if abort_request is None:
             self._reject_close_and_closed_promise_if_needed()
