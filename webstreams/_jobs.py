@@ -13,29 +13,33 @@ its task as JavaScript would, and goes on by a job of its own.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, Task, _get_running_loop
-from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
-from asyncio import _leave_task as leave_task
+from asyncio import AbstractEventLoop, Task, _enter_task, _get_running_loop, _leave_task
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from threading import get_ident
+from threading import get_ident as _get_ident
 from time import monotonic
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
 if sys.version_info >= (3, 12):
-    from asyncio import current_task as task_of
+    from asyncio import current_task as _task_of
 else:
     from asyncio import tasks
 
     # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
-    task_of: Callable[[AbstractEventLoop], Task[Any] | None] = tasks._current_tasks.get  # type: ignore[attr-defined]
+    _task_of: Callable[[AbstractEventLoop], Task[Any] | None] = tasks._current_tasks.get  # type: ignore[attr-defined]
 
 Job = Callable[[], object]
 
-get_running_loop: Callable[[], AbstractEventLoop | None] = _get_running_loop
+# Called at every use of an object; `Final`, so that compiled code need not look them up.
+get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = _get_running_loop
+get_ident: Final[Callable[[], int]] = _get_ident
+task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
+# Documented in "Extending asyncio".
+enter_task: Final[Callable[[AbstractEventLoop, Task[Any]], None]] = _enter_task
+leave_task: Final[Callable[[AbstractEventLoop, Task[Any]], None]] = _leave_task
 
 # Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
 TURN_BUDGET = 0.008
@@ -48,8 +52,10 @@ _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
 _SLOT = "_webstreams_jobs"
 
 
-class Run(Protocol):
+class Run:
     """What calls the callbacks of a pipeline without jobs between them (`_steady.run`)."""
+
+    __slots__ = ("output", "waiting")
 
     # The controller whose callback is called and has not enqueued a chunk yet; where that chunk goes.
     waiting: object
@@ -57,12 +63,15 @@ class Run(Protocol):
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """Something else is enqueued; give the chunk for the plain path."""
+        raise NotImplementedError
 
     def desired_size(self, controller: Any) -> float | None:
         """Give the desired_size of a controller."""
+        raise NotImplementedError
 
     def leave(self) -> None:
         """Stop, and bring everything into the state in which the jobs would have brought it."""
+        raise NotImplementedError
 
 
 class _Untold:

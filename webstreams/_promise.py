@@ -12,18 +12,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable,
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
-from threading import get_ident
 from types import CoroutineType
 from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
 from ._errors import as_exception, callback_error, throw
-from ._jobs import Job, JobQueue, current_jobs, raise_wrong_loop
+from ._jobs import Job, JobQueue, current_jobs, get_ident, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
 from ._native import subscriptable
 from ._repr import Marker, show, show_value, show_words
-from ._settling import AllCollector, Resolvers, UnhandledRejection
+from ._settling import AllCollector, Resolvers, Settled, UnhandledRejection
 from ._task import call_coroutine, start_coroutine
 from ._waiter import PromiseWaiter
 
@@ -46,7 +45,7 @@ FULFILLED: Final = 1
 REJECTED: Final = 2
 
 
-class Promise(Generic[T]):
+class Promise(Settled, Generic[T]):
     """The result of an operation that is under way already: what the Standard calls a promise.
 
     The work started when the promise was made. A promise can be awaited any number of times, from any number of tasks

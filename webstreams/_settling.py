@@ -5,11 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._errors import StreamError, as_exception, is_known_to_the_loop
+from ._native import trait
 from ._repr import show_words
 
 if TYPE_CHECKING:
     from ._jobs import JobQueue
     from ._promise import Promise
+
+
+@trait
+class Settled:
+    """What is told how an operation has ended: a promise, or a pipe for its writes."""
+
+    __slots__ = ()
+
+    def _fulfill(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def _reject(self, reason: object) -> None:
+        raise NotImplementedError
 
 
 class Resolvers:

@@ -12,24 +12,17 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from asyncio import _enter_task as enter_task  # documented in "Extending asyncio"
-from asyncio import _leave_task as leave_task
 from collections.abc import Coroutine
 from contextvars import Context
 from functools import partial
 from sys import getrefcount
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ._errors import goes_through, stored_error
-from ._jobs import JobQueue, task_of
+from ._jobs import JobQueue, enter_task, leave_task, task_of
 
-
-class Target(Protocol):
-    """The promise of an async function."""
-
-    def _fulfill(self, value: Any) -> None: ...
-    def _resolve_with(self, value: Any) -> None: ...
-    def _reject(self, reason: object) -> None: ...
+if TYPE_CHECKING:
+    from ._promise import Promise
 
 
 class ByHandWaiter(Protocol):
@@ -41,7 +34,7 @@ class ByHandWaiter(Protocol):
     def detach(self) -> None: ...
 
 
-class CoroutineCall(Coroutine[Any, Any, None]):
+class CoroutineCall:
     """One call of a coroutine callback, or several one after the other; the "coroutine" that its task runs."""
 
     __slots__ = (
@@ -64,7 +57,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         self._jobs = jobs
         self._context = context
         self._coroutine: Coroutine[Any, Any, Any] | None = None
-        self._target: Target | None = None
+        self._target: Promise[Any] | None = None
         self._finished = False
         # What the coroutine returned or raised, before there was a target.
         self._value: Any = None
@@ -84,7 +77,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
 
     # The first steps, by hand.
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], target: Target) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Any], target: Promise[Any]) -> None:
         """Run the coroutine up to its first suspension; settle `target` as it ends."""
         if self.completes(coroutine):
             self._finish()
@@ -124,7 +117,7 @@ class CoroutineCall(Coroutine[Any, Any, None]):
             jobs.busy = was_busy
         return self._finished and self._value is None and self._failure is None
 
-    def settle(self, target: Target) -> None:
+    def settle(self, target: Promise[Any]) -> None:
         """Settle `target` as the coroutine has ended or will end."""
         self._target = target
         if not self._finished:
@@ -268,8 +261,12 @@ class CoroutineCall(Coroutine[Any, Any, None]):
         raise RuntimeError("a coroutine call is run by its own task")
 
 
+# asyncio takes it for a coroutine. As a base class Coroutine could not be compiled.
+Coroutine.register(CoroutineCall)
+
+
 def start_coroutine(
-    jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: Target
+    jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: Promise[Any]
 ) -> CoroutineCall:
     """Call a coroutine callback in `context`; settle `target` as it ends."""
     call = CoroutineCall(jobs, context)

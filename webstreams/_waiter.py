@@ -8,10 +8,13 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ._native import mypyc_attr
+
 if TYPE_CHECKING:
     from ._promise import Promise
 
 
+@mypyc_attr(free_list_len=1)
 class PromiseWaiter:
     """One ``await`` of a promise: what the awaiting coroutine yields to its task, which takes it for a future."""
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from threading import get_ident
 from typing import Any
 
 from typing_extensions import Buffer
 
 from .._buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
 from .._idl import INTERNAL, refuse_constructor
-from .._jobs import get_running_loop, raise_wrong_loop
+from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._promise import Promise
 from .._repr import show_count, show_queue
 from .byob_request import ReadableStreamBYOBRequest

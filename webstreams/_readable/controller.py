@@ -3,14 +3,13 @@ more."""
 
 from __future__ import annotations
 
-from threading import get_ident
 from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
 from .._errors import call
 from .._idl import INTERNAL, refuse_constructor
-from .._jobs import get_running_loop, raise_wrong_loop
+from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._native import subscriptable
 from .._promise import Promise
 from .._queue import QueueWithSizes

@@ -16,6 +16,7 @@ from .._abort import AbortSignal
 from .._errors import AbortError
 from .._promise import Promise, promise_resolved_with, wait_for_all
 from .._repr import LockHolder
+from .._settling import Settled
 from .._steady import entry
 from .._steady.handle import PipeHandle
 from .._steady.pipeline import Pipeline, Stage
@@ -67,7 +68,7 @@ class PipePromise(Promise[None]):
         return False
 
 
-class Pipe(ReadRequest):
+class Pipe(ReadRequest, Settled):
     """One pipe; its own read request, and the write request of all its writes."""
 
     __slots__ = (

@@ -6,14 +6,13 @@ Objects made for each chunk that a reader delivers: the promise (which is its ow
 from __future__ import annotations
 
 from collections import deque
-from threading import get_ident
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
 from .._errors import AbortError, cancelled_error
-from .._jobs import Job, get_running_loop, raise_wrong_loop
+from .._jobs import Job, get_ident, get_running_loop, raise_wrong_loop
 from .._native import mypyc_attr, subscriptable
 from .._promise import FULFILLED, PENDING, REJECTED, Promise, promise_rejected_with
 from .._repr import show_holder
@@ -24,13 +23,16 @@ from .state import GenericReaderState, ReadableStreamState, ReadRequest
 T = TypeVar("T", default=Any, covariant=True)
 R = TypeVar("R", default=Any, covariant=True)
 
-_new = tuple.__new__
+# `Final`, so that compiled code need not look them up.
+_new: Final = tuple.__new__
+_RESULT: Final = ReadValueResult
 
 
 class ReadWithdrawn(AbortError):
     """The reason of a read that was withdrawn."""
 
 
+@mypyc_attr(free_list_len=1)
 class ReadPromise(Promise[R], ReadRequest):
     """The promise of one ``read()``, which is its own read request.
 
@@ -62,7 +64,7 @@ class ReadPromise(Promise[R], ReadRequest):
         """A chunk is there."""
         # _settle_with(), without its calls.
         self._state = FULFILLED
-        self._value = _new(ReadValueResult, (chunk, False))
+        self._value = _new(_RESULT, (chunk, False))
         reactions = self._reactions
         if reactions is not None:
             stream = self._stream

@@ -7,7 +7,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from .._jobs import TURN_BUDGET, Job
+from .._jobs import TURN_BUDGET, Job, Run
 from .._queue import QueueWithSizes
 from .pipeline import Pipeline, Stage
 from .snapshot import Reference, Snapshot, Tagged, untag
@@ -90,7 +90,7 @@ class RecordedCall:
         return self._recording.call(self._stage, arguments)
 
 
-class Recording:
+class Recording(Run):
     """One attempt; the `_jobs.Run` meanwhile."""
 
     __slots__ = (
@@ -102,8 +102,6 @@ class Recording:
         "_pipeline",
         "_step",
         "_trigger",
-        "output",
-        "waiting",
     )
 
     def __init__(self, pipeline: Pipeline, trigger: Any) -> None:
@@ -117,8 +115,8 @@ class Recording:
         self._job: Job = trigger.read_next
         self._heads: list[tuple[Any, Any, tuple[int, Any]]] = []
         # As in a steady run; here nothing is taken unseen.
-        self.waiting: object = None
-        self.output: deque[Any] = deque()
+        self.waiting = None
+        self.output = deque()
 
     def record(self) -> tuple[Period | None, bool]:
         """Run the plain path; give the period, if there is one, and whether the next read of the trigger is due."""

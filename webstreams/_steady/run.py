@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, Final
 
 from .._errors import goes_through
+from .._jobs import Run
 from .._promise import COMPLETED, outcome_of
 from .pipeline import Pipeline
 from .recording import Period, Step
@@ -47,10 +48,10 @@ class SteadyStep:
         self.output = histories[stage.index]
 
 
-class SteadyRun:
+class SteadyRun(Run):
     """Runs a recorded period again and again; the `_jobs.Run` meanwhile."""
 
-    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_steps", "_trigger", "output", "waiting")
+    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_steps", "_trigger")
 
     def __init__(self, pipeline: Pipeline, trigger: Any, period: Period) -> None:
         self._pipeline = pipeline
@@ -63,8 +64,8 @@ class SteadyRun:
         self._steps = [SteadyStep(step, self._histories) for step in period.steps]
         self._at = self._steps[0]
         # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
-        self.waiting: object = None
-        self.output: deque[Any] = self._at.output
+        self.waiting = None
+        self.output = self._at.output
 
     def begins_here(self) -> bool:
         """Whether the state is that at the begin of the period; takes the chunks that are in it."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
 from .._idl import INTERNAL, Members, refuse_constructor
-from .._jobs import get_running_loop, raise_wrong_loop
+from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._native import subscriptable
 from .._promise import AlgorithmPromise
 from .._repr import show, show_desired_size, summary

@@ -24,9 +24,10 @@ from .._promise import (
 )
 from .._queue import QueueWithSizes
 from .._repr import show, show_queue, summary
+from .._settling import Settled
 from .._strategy import SizeAlgorithm
 from .sink import Sink, UnderlyingSink
-from .state import WritableController, WritableStreamState, WriteRequest
+from .state import WritableController, WritableStreamState
 
 CLOSE_SENTINEL: Final = object()
 
@@ -266,7 +267,7 @@ class WritableStreamDefaultController(WritableController):
             self._clear_algorithms()
         self._stream._finish_in_flight_write_with_error(reason)
 
-    def _write(self, chunk: Any, chunk_size: Any, request: WriteRequest) -> None:
+    def _write(self, chunk: Any, chunk_size: Any, request: Settled) -> None:
         """WritableStreamDefaultControllerWrite, with `request` for the write; the stream is writable."""
         stream, queue = self._stream, self._queue
         if queue.sizes is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, ClassVar, Generic, Protocol
+from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
 
@@ -18,16 +18,10 @@ from .._jobs import JobQueue
 from .._native import mypyc_attr, subscriptable
 from .._promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from .._repr import LockHolder, show, show_desired_size, show_holder, show_state, summary
+from .._settling import Settled
 from .._strategy import SizeAlgorithm
 
 T = TypeVar("T", default=Any, contravariant=True)
-
-
-class WriteRequest(Protocol):
-    """What is told when a chunk was written: the promise of ``write()``, or a pipe."""
-
-    def _fulfill(self, value: Any) -> None: ...
-    def _reject(self, reason: object) -> None: ...
 
 
 class WritableController:
@@ -64,7 +58,7 @@ class WritableController:
         """Give how much more the queue wants."""
         raise NotImplementedError
 
-    def _write(self, chunk: Any, chunk_size: Any, request: WriteRequest) -> None:
+    def _write(self, chunk: Any, chunk_size: Any, request: Settled) -> None:
         """Take a chunk of a writer."""
         raise NotImplementedError
 
@@ -171,12 +165,12 @@ class WritableStreamState(Generic[T]):
         self._state = "writable"
         self._stored_error: object = None
         self._writer: WriterState | None = None
-        self._in_flight_write_request: WriteRequest | None = None
+        self._in_flight_write_request: Settled | None = None
         self._close_request: Promise[None] | None = None
         self._in_flight_close_request: Promise[None] | None = None
         self._pending_abort_request: PendingAbortRequest | None = None
         # Python: made when a write has to wait for another; the first one goes straight into its slot above.
-        self._write_requests: deque[WriteRequest] | None = None
+        self._write_requests: deque[Settled] | None = None
         self._backpressure = False
         # Ours.
         self._jobs = jobs
@@ -232,7 +226,7 @@ class WritableStreamState(Generic[T]):
 
     # Interfacing with controllers (5.5.2).
 
-    def _add_write_request(self, request: WriteRequest) -> None:
+    def _add_write_request(self, request: Settled) -> None:
         """WritableStreamAddWriteRequest"""
         if self._write_requests is None:
             self._write_requests = deque()
@@ -317,7 +311,7 @@ class WritableStreamState(Generic[T]):
         assert request is not None
         self._fail_write(request, error)
 
-    def _fail_write(self, request: WriteRequest, error: object) -> None:
+    def _fail_write(self, request: Settled, error: object) -> None:
         request._reject(error)  # as in _fail_close
         self._deal_with_rejection(error)
 

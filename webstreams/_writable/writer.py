@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from threading import get_ident
 from types import TracebackType
 from typing import Any, Generic, Self, overload
 
 from typing_extensions import TypeVar
 
-from .._jobs import JobQueue, get_running_loop, raise_wrong_loop
+from .._jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
 from .._native import mypyc_attr, subscriptable
 from .._promise import PENDING, Promise, promise_rejected_with, promise_resolved_with
 from .._repr import show_holder
-from .state import WritableStreamState, WriteRequest, WriterState
+from .._settling import Settled
+from .state import WritableStreamState, WriterState
 
 T = TypeVar("T", default=Any, contravariant=True)
 
 
+@mypyc_attr(free_list_len=1)
 class WritePromise(Promise[None]):
     """The promise of one ``write()``."""
 
@@ -262,7 +263,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._stream = None
         self._holder = None
 
-    def _write(self, chunk: Any, request: WriteRequest) -> None:
+    def _write(self, chunk: Any, request: Settled) -> None:
         """WritableStreamDefaultWriterWrite; settles `request` instead of returning a promise."""
         stream = self._stream
         assert stream is not None

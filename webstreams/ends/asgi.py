@@ -238,12 +238,14 @@ class _ResponseSink:
         self._send = send
         self._receive = receive
         self._start = start
+        self._controller: WritableStreamDefaultController | None = None
         self._watching: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[Any] | None = None
 
     def start(self, controller: WritableStreamDefaultController) -> None:
         if self._receive is not None:
-            watching = _watch(self.request, self._receive, ref(self), ref(controller))
+            self._controller = controller
+            watching = _watch(self.request, self._receive, ref(self))
             self._watching = asyncio.create_task(watching)
             finalizer = finalize(self, _cancel_in_loop, self._watching, asyncio.get_running_loop())
             finalizer.atexit = False
@@ -283,8 +285,10 @@ class _ResponseSink:
         finally:
             self._writing = None
 
-    def end_write(self) -> None:
-        """Cancel the ``send()`` that is under way: the client has left."""
+    def client_has_left(self, left: Exception) -> None:
+        """Error the stream, and cancel the ``send()`` that is under way."""
+        if self._controller is not None:
+            self._controller.error(left)
         if self._writing is not None:
             self._writing.cancel()
 
@@ -294,18 +298,12 @@ class _ResponseSink:
             await asyncio.wait([self._watching])
 
 
-async def _watch(
-    request: _Request,
-    receive: Receive,
-    sink: ref[_ResponseSink],
-    controller: ref[WritableStreamDefaultController],
-) -> None:
+async def _watch(request: _Request, receive: Receive, sink: ref[_ResponseSink]) -> None:
     """Error a response when its client has left; it does not keep the response alive."""
     left = await request.watch(receive)
-    found = controller(), sink()
-    if found[0] is not None and found[1] is not None:
-        found[0].error(left)
-        found[1].end_write()
+    found = sink()
+    if found is not None:
+        found.client_has_left(left)
 
 
 def _cancel_in_loop(task: asyncio.Task[None], loop: asyncio.AbstractEventLoop) -> None:

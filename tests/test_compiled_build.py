@@ -1,0 +1,71 @@
+"""The compiled build: what is compiled, and what is not."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hatch_build
+import webstreams
+from tests.test_layers import PACKAGE, ROOT, modules
+
+PROJECT = Path(__file__).parents[1]
+
+
+def interpreted() -> dict[str, str]:
+    """Give the modules that are not compiled, with the reasons."""
+    project: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    entries: dict[str, str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["interpreted"]
+    return entries
+
+
+def compiled_names() -> set[str]:
+    files = hatch_build.compiled_modules(PACKAGE.parent, interpreted())
+    return {".".join(Path(file).with_suffix("").parts) for file in files}
+
+
+def test_every_interpreted_module_has_a_reason() -> None:
+    assert all(reason.strip() for reason in interpreted().values())
+
+
+def test_a_stale_entry_fails() -> None:
+    with pytest.raises(ValueError, match="do not exist: _gone"):
+        hatch_build.compiled_modules(PACKAGE.parent, {**interpreted(), "_gone": "a reason"})
+
+
+def test_no_module_is_listed_twice() -> None:
+    entries = interpreted()
+    covered = {entry for entry in entries for other in entries if other != entry and hatch_build.covers(other, entry)}
+    assert covered == set()
+
+
+def test_the_hot_core_is_compiled() -> None:
+    assert {
+        f"{ROOT}.{name}" for name in ("_jobs", "_promise", "_readable.reader", "_writable.writer")
+    } <= compiled_names()
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_is_compiled_if_it_should_be(name: str) -> None:
+    is_source = str(importlib.import_module(name).__file__).endswith(".py")
+    assert is_source is not (webstreams.compiled and name in compiled_names())
+
+
+def test_nothing_is_wanted_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pure build needs neither mypy nor a compiler."""
+    monkeypatch.delenv(hatch_build.VARIABLE, raising=False)
+    hook = hatch_build.CompiledBuildHook.__new__(hatch_build.CompiledBuildHook)
+    assert not hatch_build.is_wanted()
+    assert hook.dependencies() == []
+    build_data: dict[str, Any] = {}
+    hook.initialize("standard", build_data)
+    assert build_data == {}
+
+
+def test_type_arguments_are_taken_at_run_time() -> None:
+    for kind in (webstreams.Promise, webstreams.ReadableStreamDefaultReader, webstreams.WritableStreamDefaultWriter):
+        assert kind[int] is not None
