@@ -48,10 +48,16 @@ class SteadyStep:
         self.output = histories[stage.index]
 
 
+    def plan(self) -> tuple[Any, ...]:
+        """Give what the loop over the steps needs; the function is None for a transformer without transform()."""
+        function = None if self.is_identity else self.function
+        return self, function, self.controller, self.giver, self.output, self.chunks, self.index
+
+
 class SteadyRun(Run):
     """Runs a recorded period again and again; the `_jobs.Run` meanwhile."""
 
-    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_steps", "_trigger")
+    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_plan", "_trigger")
 
     def __init__(self, pipeline: Pipeline, trigger: Any, period: Period) -> None:
         self._pipeline = pipeline
@@ -61,8 +67,9 @@ class SteadyRun(Run):
         # The last chunks that each stage has given.
         # One more: a chunk that is given is taken back when the run is left.
         self._histories = [deque[Any](maxlen=length + 1) for length in period.history_lengths]
-        self._steps = [SteadyStep(step, self._histories) for step in period.steps]
-        self._at = self._steps[0]
+        steps = [SteadyStep(step, self._histories) for step in period.steps]
+        self._plan = [step.plan() for step in steps]
+        self._at = steps[0]
         # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
         self.waiting = None
         self.output = self._at.output
@@ -81,25 +88,21 @@ class SteadyRun(Run):
 
     def run(self) -> int:
         """Call the callbacks until one of them does something else; give the number of whole periods."""
-        jobs, steps = self._jobs, self._steps
+        jobs, plan = self._jobs, self._plan
         pending, job_count = jobs.jobs, self._period.job_count
         periods = 0
         pending.clear()  # they are those of the snapshot
         jobs.run = self
         while True:
-            for step in steps:
-                if step.is_identity:
-                    assert step.chunks is not None
-                    step.output.append(step.chunks[step.index])
+            for step, function, controller, giver, output, chunks, index in plan:
+                if function is None:
+                    output.append(chunks[index])
                     continue
                 self._at = step
-                self.output = step.output
-                self.waiting = step.giver
+                self.output = output
+                self.waiting = giver
                 try:
-                    if step.chunks is None:
-                        result = step.function(step.controller)
-                    else:
-                        result = step.function(step.chunks[step.index], step.controller)
+                    result = function(controller) if chunks is None else function(chunks[index], controller)
                 except BaseException as error:
                     self._end_with_error(error)
                     return periods
