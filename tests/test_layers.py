@@ -21,7 +21,18 @@ ROOT = "webstreams"
 # From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
 # stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
 LAYERS = (
-    ("_native", "_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
+    (
+        "_native",
+        "_stepping",
+        "_repr",
+        "_buffer",
+        "_results",
+        "_types",
+        "_readable",
+        "_writable",
+        "_transform",
+        "_big5_characters",
+    ),
     ("_errors", "_legacy_decoders"),
     ("_decoders",),
     ("consumers",),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from ._errors import goes_through, stored_error
 from ._jobs import JobQueue, enter_task, leave_task, task_of
+from ._stepping import RETURNED, YIELDED, first_step
 
 if TYPE_CHECKING:
     from ._promise import Promise
@@ -100,22 +101,23 @@ class CoroutineCall:
         if current is not None:
             leave_task(loop, current)
         enter_task(loop, task)
-        try:
-            yielded = self._context.run(coroutine.send, None)
-        except StopIteration as stop:
+        outcome = first_step(coroutine, self._context)
+        if outcome is not None and outcome[0] == YIELDED:
+            self._wait_by_hand(outcome[1])
+        leave_task(loop, task)
+        if current is not None:
+            enter_task(loop, current)
+        jobs.busy = was_busy
+        if outcome is None:
             self._finished = True
-            self._value = stop.value
-        except BaseException as error:
+            return True
+        if outcome[0] != YIELDED:
             self._finished = True
-            self._failure = error
-        else:
-            self._wait_by_hand(yielded)
-        finally:
-            leave_task(loop, task)
-            if current is not None:
-                enter_task(loop, current)
-            jobs.busy = was_busy
-        return self._finished and self._value is None and self._failure is None
+            if outcome[0] == RETURNED:
+                self._value = outcome[1]
+            else:
+                self._failure = outcome[1]
+        return False
 
     def settle(self, target: Promise[Any]) -> None:
         """Settle `target` as the coroutine has ended or will end."""

@@ -47,7 +47,6 @@ class SteadyStep:
         self.index = 0 if step.chunk is None else -1 - step.chunk.age
         self.output = histories[stage.index]
 
-
     def plan(self) -> tuple[Any, ...]:
         """Give what the loop over the steps needs; the function is None for a transformer without transform()."""
         function = None if self.is_identity else self.function
