@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import tomllib
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,16 @@ def test_nothing_is_wanted_without_the_variable(monkeypatch: pytest.MonkeyPatch)
 def test_type_arguments_are_taken_at_run_time() -> None:
     for kind in (webstreams.Promise, webstreams.ReadableStreamDefaultReader, webstreams.WritableStreamDefaultWriter):
         assert kind[int] is not None
+
+
+async def test_what_can_be_referred_to_weakly() -> None:
+    """Streams and signals in both builds; what is compiled cannot, and says so."""
+    stream: webstreams.ReadableStream[int] = webstreams.ReadableStream()
+    assert weakref.ref(stream)() is stream
+    reader = stream.get_reader()
+    for compiled in (reader, reader.closed):
+        if webstreams.compiled:
+            with pytest.raises(TypeError, match="weak reference"):
+                weakref.ref(compiled)
+        else:
+            assert weakref.ref(compiled)() is compiled

@@ -35,7 +35,7 @@ Job = Callable[[], object]
 
 # Called at every use of an object; `Final`, so that compiled code need not look them up.
 get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = _get_running_loop
-get_ident: Final[Callable[[], int]] = _get_ident
+get_ident: Final[Callable[[], object]] = _get_ident
 task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
 # Documented in "Extending asyncio".
 enter_task: Final[Callable[[AbstractEventLoop, Task[Any]], None]] = _enter_task

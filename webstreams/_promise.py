@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
+from ._awaiting import await_it
 from ._errors import as_exception, callback_error, throw
 from ._jobs import Job, JobQueue, current_jobs, get_ident, raise_wrong_loop
 from ._jobs import get_running_loop as _running_loop
@@ -459,7 +460,7 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
     elif hasattr(value, "add_done_callback"):
         jobs.push(partial(_follow_foreign, target, value))
     else:
-        _adopt_coroutine(target, _await_it(value), context)
+        _adopt_coroutine(target, await_it(value), context)
 
 
 def _adopt_coroutine(target: Promise[Any], coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
@@ -484,10 +485,6 @@ def _settle_like(target: Promise[Any], future: Any) -> None:
         target._reject(callback_error(error))
     else:
         target._fulfill(value)
-
-
-async def _await_it(value: Any) -> Any:
-    return await value
 
 
 # Web IDL's operations on promises.

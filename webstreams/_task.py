@@ -204,11 +204,6 @@ class CoroutineCall:
         if self._task is not None:
             self._task.cancel()
 
-    async def wait(self) -> None:
-        """Wait until the task of the call is done."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
     # What the task calls.
 
     @property

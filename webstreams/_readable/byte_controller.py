@@ -17,7 +17,15 @@ from .byob_request import ReadableStreamBYOBRequest
 from .pull_into import ByteQueue, PullIntoDescriptor
 from .pulling import PullingController
 from .source import Source, UnderlyingSource
-from .state import ReadableStreamState, ReadRequest
+from .state import (
+    ReadableStreamState,
+    ReadRequest,
+    add_read_request,
+    fulfill_read_request,
+    get_num_read_requests,
+    has_byob_reader,
+    has_default_reader,
+)
 
 
 class ReadableByteStreamController(PullingController):
@@ -117,7 +125,7 @@ class ReadableByteStreamController(PullingController):
                 read_request.error_steps(allocation_error)
                 return
             self._pending_pull_intos.append(PullIntoDescriptor(buffer, 1, "default", read_request))
-        self._stream._add_read_request(read_request)
+        add_read_request(self._stream, read_request)
         self._call_pull_if_needed()
 
     def _release_steps(self) -> None:
@@ -160,9 +168,9 @@ class ReadableByteStreamController(PullingController):
 
     def _answer_from_queue(self) -> None:
         """Answer reads that wait, after bytes came back into the queue."""
-        if self._stream._has_default_reader():
+        if has_default_reader(self._stream):
             self._process_read_requests_using_queue()
-        elif self._stream._has_byob_reader() and self._pending_pull_intos and self._byob_request is None:
+        elif has_byob_reader(self._stream) and self._pending_pull_intos and self._byob_request is None:
             self._put_partial_fill_behind_queue()
             self._commit_all(self._process_pull_into_descriptors_using_queue())
 
@@ -266,7 +274,7 @@ class ReadableByteStreamController(PullingController):
                 reader._read_requests.popleft().chunk_steps(bytes(chunk))
         else:
             self._queue.enqueue(chunk)
-            if stream._has_byob_reader():
+            if has_byob_reader(stream):
                 filled = self._process_pull_into_descriptors_using_queue()
                 self._queue.settle_last()
                 self._commit_all(filled)
@@ -325,7 +333,7 @@ class ReadableByteStreamController(PullingController):
         descriptor = PullIntoDescriptor(view, minimum * view.itemsize, "byob", request)
         if self._pending_pull_intos:
             self._pending_pull_intos.append(descriptor)
-            self._stream._add_read_request(request)
+            add_read_request(self._stream, request)
             return
         if self._stream._state == "closed":
             request.close_steps(descriptor.convert())
@@ -342,7 +350,7 @@ class ReadableByteStreamController(PullingController):
                 request.error_steps(error)
                 return
         self._pending_pull_intos.append(descriptor)
-        self._stream._add_read_request(request)
+        add_read_request(self._stream, request)
         self._call_pull_if_needed()
 
     def _process_pull_into_descriptors_using_queue(self) -> list[PullIntoDescriptor]:
@@ -363,7 +371,7 @@ class ReadableByteStreamController(PullingController):
         """ReadableByteStreamControllerCommitPullIntoDescriptor"""
         assert self._stream._state != "errored" and descriptor.reader_type != "none"
         done = self._stream._state == "closed"
-        self._stream._fulfill_read_request(descriptor.convert(), done)
+        fulfill_read_request(self._stream, descriptor.convert(), done)
 
     def _shift_pending_pull_into(self) -> PullIntoDescriptor:
         """ReadableByteStreamControllerShiftPendingPullInto"""
@@ -428,8 +436,8 @@ class ReadableByteStreamController(PullingController):
         assert first.bytes_filled % first.element_size == 0
         if first.reader_type == "none":
             self._shift_pending_pull_into()
-        if self._stream._has_byob_reader():
-            count = self._stream._get_num_read_requests()
+        if has_byob_reader(self._stream):
+            count = get_num_read_requests(self._stream)
             self._commit_all([self._shift_pending_pull_into() for _ in range(count)])
 
     def _respond_in_readable_state(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:

@@ -17,7 +17,7 @@ from .._repr import show_queue
 from .._strategy import SizeAlgorithm
 from .pulling import PullingController
 from .source import Source, UnderlyingSource
-from .state import ReadableStreamState, ReadRequest
+from .state import ReadableStreamState, ReadRequest, fulfill_read_request
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -132,7 +132,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _unread(self, chunk: Any, serial: int) -> None:
         stream = self._stream
         if stream._reader is not None and stream._reader._read_requests:
-            stream._fulfill_read_request(chunk, False)
+            fulfill_read_request(stream, chunk, False)
         else:
             self._queue.put_back(chunk, serial)
 

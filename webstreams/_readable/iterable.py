@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
 from typing import Any
 
+from .._awaiting import close_when_done, fetch, wait_for_close
 from .._buffer import is_bytes_like
 from .._errors import StreamError, callback_error
 from .._jobs import Job, JobQueue
@@ -99,7 +100,7 @@ class IterableSource(Source):
             return promise_resolved_with(self._jobs, END_OF_ITERATION)
         if isinstance(result, Promise):
             return result
-        self._call = call_coroutine(self._jobs, self._fetch(result), self._context)
+        self._call = call_coroutine(self._jobs, fetch(self, result, END_OF_ITERATION), self._context)
         if self._call is None and not is_awaitable(self._item):
             self._jobs.push(self._on_async_item)
             return None
@@ -109,16 +110,6 @@ class IterableSource(Source):
         else:
             self._call.settle(promise)
         return promise
-
-    async def _fetch(self, awaitable: Awaitable[Any]) -> Any:
-        try:
-            item = await awaitable
-        except StopAsyncIteration:
-            item = END_OF_ITERATION
-        if not self._is_pulling:
-            return item
-        self._item = item
-        return None
 
     def _next_of_sync(self) -> Promise[Any] | None:
         """CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself."""
@@ -152,11 +143,12 @@ class IterableSource(Source):
         if isasyncgen(self._iterator) and self._iterator.ag_running and self._call is not None:
             # Python: an asynchronous generator that waits cannot be closed. Its waiting is cancelled first.
             self._call.cancel()
-            result: Any = _close_when_done(self._call, method)
+            result: Any = close_when_done(self._call._task, method)
         else:
             result = method()
         if not isinstance(result, Promise):
-            result = self._started(_close(result, self._call))
+            closing = result if is_awaitable(result) else None
+            result = self._started(wait_for_close(closing, None if self._call is None else self._call.cancel))
         return self._react(result, _identity)
 
     def _started(self, coroutine: Any) -> Promise[Any]:
@@ -193,19 +185,6 @@ def _open(iterable: Any) -> tuple[bool, Any]:
         if hasattr(type(iterable), "__iter__"):
             raise
         raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
-
-
-async def _close_when_done(call: CoroutineCall, close: Callable[[], Awaitable[Any]]) -> Any:
-    await call.wait()
-    return await close()
-
-
-async def _close(result: Any, call: CoroutineCall | None) -> None:
-    """Wait for ``aclose()``, and then for no ``__anext__()`` any more."""
-    if is_awaitable(result):
-        await result
-    if call is not None:
-        call.cancel()
 
 
 def _reject_or_end(promise: Promise[Any], reason: object) -> None:

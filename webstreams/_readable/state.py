@@ -195,33 +195,6 @@ class ReadableStreamState(Generic[T]):
             reader._closed_promise._reject(error)
         reader._error_read_requests(error)
 
-    def _fulfill_read_request(self, chunk: Any, done: bool) -> None:
-        """ReadableStreamFulfillReadRequest, ReadableStreamFulfillReadIntoRequest"""
-        assert self._reader is not None
-        request = self._reader._read_requests.popleft()
-        if done:
-            request.close_steps(chunk)
-        else:
-            request.chunk_steps(chunk)
-
-    def _add_read_request(self, read_request: ReadRequest) -> None:
-        """ReadableStreamAddReadRequest, ReadableStreamAddReadIntoRequest"""
-        assert self._reader is not None
-        self._reader._read_requests.append(read_request)
-
-    def _has_default_reader(self) -> bool:
-        """ReadableStreamHasDefaultReader"""
-        return self._reader is not None and not self._reader._is_byob
-
-    def _has_byob_reader(self) -> bool:
-        """ReadableStreamHasBYOBReader"""
-        return self._reader is not None and self._reader._is_byob
-
-    def _get_num_read_requests(self) -> int:
-        """ReadableStreamGetNumReadRequests, ReadableStreamGetNumReadIntoRequests"""
-        assert self._reader is not None
-        return len(self._reader._read_requests)
-
     # Reads that were cancelled.
 
     def _unread(self, chunk: Any, serial: int) -> None:
@@ -260,6 +233,42 @@ class ReadableStreamState(Generic[T]):
 
 
 subscriptable(ReadableStreamState)
+
+
+# Operations that are called for every chunk. Compiled code calls functions directly, but not the methods of a class
+# that has interpreted subclasses.
+
+
+def fulfill_read_request(stream: ReadableStreamState[Any], chunk: Any, done: bool) -> None:
+    """ReadableStreamFulfillReadRequest, ReadableStreamFulfillReadIntoRequest"""
+    assert stream._reader is not None
+    request = stream._reader._read_requests.popleft()
+    if done:
+        request.close_steps(chunk)
+    else:
+        request.chunk_steps(chunk)
+
+
+def add_read_request(stream: ReadableStreamState[Any], read_request: ReadRequest) -> None:
+    """ReadableStreamAddReadRequest, ReadableStreamAddReadIntoRequest"""
+    assert stream._reader is not None
+    stream._reader._read_requests.append(read_request)
+
+
+def has_default_reader(stream: ReadableStreamState[Any]) -> bool:
+    """ReadableStreamHasDefaultReader"""
+    return stream._reader is not None and not stream._reader._is_byob
+
+
+def has_byob_reader(stream: ReadableStreamState[Any]) -> bool:
+    """ReadableStreamHasBYOBReader"""
+    return stream._reader is not None and stream._reader._is_byob
+
+
+def get_num_read_requests(stream: ReadableStreamState[Any]) -> int:
+    """ReadableStreamGetNumReadRequests, ReadableStreamGetNumReadIntoRequests"""
+    assert stream._reader is not None
+    return len(stream._reader._read_requests)
 
 
 def _return_none(_: Any) -> None:

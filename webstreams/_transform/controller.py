@@ -13,7 +13,7 @@ from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._native import subscriptable
 from .._promise import AlgorithmPromise
 from .._repr import show, show_desired_size, summary
-from .state import TransformStreamState
+from .state import TransformStreamState, set_backpressure
 
 if TYPE_CHECKING:
     from .._readable.controller import ReadableStreamDefaultController
@@ -137,7 +137,7 @@ class TransformStreamDefaultController(Generic[T]):
             stream._error_writable_and_unblock_write(error)
             stream._throw_readable_error()
         if readable_controller._has_backpressure() != stream._backpressure:
-            stream._set_backpressure(True)
+            set_backpressure(stream, True)
 
     def _error(self, error: object) -> None:
         """TransformStreamDefaultControllerError"""

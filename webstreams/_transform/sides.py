@@ -24,7 +24,7 @@ from .._readable.source import Source
 from .._steady.pipeline import Pipeline, Stage
 from .._writable.sink import Sink
 from .controller import Transformer, TransformStreamDefaultController
-from .state import TransformStreamState
+from .state import TransformStreamState, set_backpressure
 
 Finish = Callable[[Promise[None], Any], None]
 
@@ -190,7 +190,7 @@ class TransformSource(Source):
         """TransformStreamDefaultSourcePullAlgorithm"""
         stream = self._stream
         assert stream._backpressure
-        stream._set_backpressure(False)
+        set_backpressure(stream, False)
         # The next pull waits until there is backpressure again.
         stream._backpressure_change = controller._on_pull_fulfilled
         return DEFERRED

@@ -65,15 +65,7 @@ class TransformStreamState:
     def _unblock_write(self) -> None:
         """TransformStreamUnblockWrite"""
         if self._backpressure:
-            self._set_backpressure(False)
-
-    def _set_backpressure(self, backpressure: bool) -> None:
-        """TransformStreamSetBackpressure"""
-        change = self._backpressure_change
-        if change is not None:
-            self._backpressure_change = None
-            self._jobs.push(change)
-        self._backpressure = backpressure
+            set_backpressure(self, False)
 
     def _throw_readable_error(self) -> NoReturn:
         throw(self._readable._stored_error)
@@ -95,3 +87,16 @@ class TransformStreamState:
     def _show_backpressure(self) -> Iterator[str]:
         if self._backpressure and self._readable._state == "readable":
             yield "backpressure"
+
+
+# Operations that are called for every chunk. Compiled code calls functions directly, but not the methods of a class
+# that has interpreted subclasses.
+
+
+def set_backpressure(stream: TransformStreamState, backpressure: bool) -> None:
+    """TransformStreamSetBackpressure"""
+    change = stream._backpressure_change
+    if change is not None:
+        stream._backpressure_change = None
+        stream._jobs.push(change)
+    stream._backpressure = backpressure

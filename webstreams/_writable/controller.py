@@ -27,7 +27,7 @@ from .._repr import show, show_queue, summary
 from .._settling import Settled
 from .._strategy import SizeAlgorithm
 from .sink import Sink, UnderlyingSink
-from .state import WritableController, WritableStreamState
+from .state import WritableController, WritableStreamState, update_backpressure
 
 CLOSE_SENTINEL: Final = object()
 
@@ -76,7 +76,7 @@ class WritableStreamDefaultController(WritableController):
         self._on_write_fulfilled: Job = self._write_fulfilled
         self._on_write_completed: Job | None = None
         self._write_watch = watch_writes(stream._jobs, high_water_mark)
-        stream._update_backpressure(self._get_backpressure())
+        update_backpressure(stream, self._get_backpressure())
         start_result = call(sink.start, self)
         upon(
             self._jobs,
@@ -258,7 +258,7 @@ class WritableStreamDefaultController(WritableController):
             self._advance_queue_if_needed()
             return
         if stream._backpressure and queue.total < self._strategy_hwm and stream._close_request is None:
-            stream._update_backpressure(False)
+            update_backpressure(stream, False)
         if queue.chunks:
             self._process_next()
 
@@ -283,7 +283,7 @@ class WritableStreamDefaultController(WritableController):
         if self._write_watch is not None:
             self._write_watch.chunk_was_queued(self)
         if not stream._backpressure and queue.total >= self._strategy_hwm:
-            stream._update_backpressure(True)
+            update_backpressure(stream, True)
         if self._started and stream._in_flight_write_request is None:
             stream._in_flight_write_request = request
             self._process_write(chunk)

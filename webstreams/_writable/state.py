@@ -333,18 +333,6 @@ class WritableStreamState(Generic[T]):
             self._writer._closed_promise._mark_handled()
             self._writer._closed_promise._reject(self._stored_error)
 
-    def _update_backpressure(self, backpressure: bool) -> None:
-        """WritableStreamUpdateBackpressure"""
-        if backpressure is self._backpressure:
-            return
-        writer = self._writer
-        if writer is not None and writer._ready_promise is not None:
-            if backpressure:
-                writer._ready_promise = None
-            else:
-                writer._ready_promise._fulfill(None)
-        self._backpressure = backpressure
-
     # Debugging.
 
     def __repr__(self) -> str:
@@ -371,6 +359,23 @@ class WritableStreamState(Generic[T]):
 
 
 subscriptable(WritableStreamState)
+
+
+# Operations that are called for every chunk. Compiled code calls functions directly, but not the methods of a class
+# that has interpreted subclasses.
+
+
+def update_backpressure(stream: WritableStreamState[Any], backpressure: bool) -> None:
+    """WritableStreamUpdateBackpressure"""
+    if backpressure is stream._backpressure:
+        return
+    writer = stream._writer
+    if writer is not None and writer._ready_promise is not None:
+        if backpressure:
+            writer._ready_promise = None
+        else:
+            writer._ready_promise._fulfill(None)
+    stream._backpressure = backpressure
 
 
 class _AbortReaction:
