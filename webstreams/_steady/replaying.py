@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._jobs import Run
 from .._promise import COMPLETED
 from .pipeline import Pipeline, Stage
 from .recording import Period, Step
 from .snapshot import Snapshot, Tagged
 
 
-class Replay:
-    """Runs the plain path of one period with stand-ins for the callbacks."""
+class Replay(Run):
+    """Runs the plain path of one period with stand-ins for the callbacks; the `_jobs.Run` meanwhile, so that no pipe
+    begins another one."""
 
     __slots__ = ("_found", "_period", "_pipeline", "_position", "_trigger", "_wanted")
 
@@ -31,15 +33,17 @@ class Replay:
     def snapshot_in(self, step: Step) -> Snapshot:
         """Give the state in which the callback of `step` is called. The state of now is lost, and no job is queued."""
         self._wanted = step
-        stages = self._pipeline.stages
+        stages, queue = self._pipeline.stages, self._pipeline.jobs
         for stage in stages:
             setattr(stage.holder, stage.name, ReplayedCall(self, stage))
+        queue.run = self
         try:
             self._run_period()
         finally:
+            queue.run = None
             for stage in stages:
                 setattr(stage.holder, stage.name, stage.function)
-            self._pipeline.jobs.jobs.clear()
+            queue.jobs.clear()
         assert self._found is not None
         return self._found
 
