@@ -169,7 +169,15 @@ class RandomPipeline:
             self.end(controller)
         elif choice == 10:
             return "a value"
+        elif choice == 11 and not self.name.endswith("+"):
+            self.begin_another()
         return None
+
+    def begin_another(self) -> None:
+        """Let one more pipeline run beside this one."""
+        another = RandomPipeline(random.Random(self.dice.random()), self.log, f"{self.name}+")
+        for pipe in connect(another):
+            pipe.then(lambda _: self.log.append("another is done"), lambda _: self.log.append("another has failed"))
 
     def end(self, controller: Any) -> None:
         try:
@@ -284,6 +292,17 @@ def numbers(last: int) -> ReadableStream[int]:
     return ReadableStream({"pull": pull})
 
 
+@pytest.fixture
+def on_a_quiet_machine() -> Iterator[None]:
+    """On a busy one the time of a turn may be over before a pipeline has been watched for long enough."""
+    with fast_paths(on=True):
+        yield
+
+
+QUIETLY = pytest.mark.usefixtures("on_a_quiet_machine")
+
+
+@QUIETLY
 @pytest.mark.parametrize("stages", [0, 1, 4, 6, 40])
 async def test_the_fast_path_is_taken(stages: int) -> None:
     """An ordinary pipeline uses it: the comparison above compares something."""
@@ -296,6 +315,7 @@ async def test_the_fast_path_is_taken(stages: int) -> None:
     assert periods() > 2500
 
 
+@QUIETLY
 async def test_the_fast_path_is_taken_by_several_pipes() -> None:
     """Also when they begin and end at different times."""
     lengths = [1000, 1500, 3000]
@@ -303,6 +323,7 @@ async def test_the_fast_path_is_taken_by_several_pipes() -> None:
     assert periods() > 2500
 
 
+@QUIETLY
 async def test_the_fast_path_is_taken_by_a_tee() -> None:
     written: list[list[int]] = [[], []]
     branches = numbers(3000).tee()
@@ -314,6 +335,7 @@ async def test_the_fast_path_is_taken_by_a_tee() -> None:
     assert periods() > 2500
 
 
+@QUIETLY
 async def test_the_fast_path_is_taken_by_coroutine_callbacks() -> None:
     written: list[int] = []
 
