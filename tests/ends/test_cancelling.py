@@ -30,7 +30,7 @@ from webstreams.ends.sockets import Connection
 from webstreams.shaping import chunked, lines
 
 from .sockets import Network
-from .web import client_of, nothing_left, serve_raw
+from .web import client_of, end_at_fifo, nothing_left, serve_raw
 
 TEXT = b"".join(b"%d slow and steady \xf0\x9f\x98\x80\n" % (number * 7919) for number in range(20_000))
 PIECES = [TEXT[start : start + 10_000] for start in range(0, len(TEXT), 10_000)]
@@ -51,7 +51,7 @@ async def fifo(folder: Path) -> AsyncIterator[ReadableStream[Any]]:
     writing = threading.Thread(target=write_to_fifo, args=(path,))
     writing.start()
     yield read_file(path)
-    await soon(asyncio.to_thread(writing.join))
+    await end_at_fifo(writing, path)
 
 
 def write_to_fifo(path: Path) -> None:

@@ -25,7 +25,7 @@ from webstreams.ends.object_streams import to_byte_stream
 from webstreams.ends.processes import open_process
 
 from .sockets import Network
-from .web import nothing_left, until
+from .web import end_at_fifo, nothing_left, until
 
 # What is no chunk, even if the Standard's ByteLengthQueuingStrategy could tell its size.
 NO_CHUNKS = ["text", None, 7, ["list"], object()]
@@ -68,7 +68,7 @@ async def fifo(folder: Path) -> AsyncIterator[End]:
     try:
         yield End(write_file(path))
     finally:
-        await soon(asyncio.to_thread(reading.join))
+        await end_at_fifo(reading, path)
 
 
 @asynccontextmanager

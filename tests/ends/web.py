@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import aiohttp
@@ -175,6 +176,16 @@ async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def end_at_fifo(thread: Thread, path: Path) -> None:
+    """Wait for a thread that has opened a FIFO, or still waits for somebody to open the other end."""
+    await until(lambda: _has_let_go(thread, path))
+
+
+def _has_let_go(thread: Thread, path: Path) -> bool:
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    return not thread.is_alive()
 
 
 async def settled(measure: Callable[[], int]) -> int:
