@@ -28,6 +28,7 @@ CHUNKS = 100_000
 FEWEST_PER_PIPE = 100
 FEWEST_PER_STAGES = 20_000
 IDLE_STREAMS = 2_000
+TURNS = 100
 
 IDLE: dict[str, Callable[[], object]] = {
     "ReadableStream": partial(ReadableStream, Source(0), {"high_water_mark": 0}),
@@ -72,17 +73,23 @@ async def grow(what: str, size: int) -> dict[str, float]:
 async def weigh(make: Callable[[], object]) -> float:
     """Give the bytes of one stream that has started and waits."""
     streams: list[object] = [make() for _ in range(IDLE_STREAMS)]
-    await asyncio.sleep(0)
+    await _turns()
     streams.clear()
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     streams = [make() for _ in range(IDLE_STREAMS)]
-    await asyncio.sleep(0)
+    await _turns()
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return (after - before) / len(streams)
+
+
+async def _turns() -> None:
+    """Wait until all of them have started, which takes some turns of the event loop."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 async def idle() -> dict[str, float]:

@@ -57,8 +57,9 @@ class TransformSink(Sink):
         self._chunk: Any = None
         self._waited = False
         self._completed: Job | None = None
-        self._one_job_later: Callable[[], object] = self._push_fulfilled
-        self._two_jobs_later: Callable[[], object] = self._push_one_job_later
+        # Made by the first chunk: many streams are idle.
+        self._one_job_later: Job | None = None
+        self._two_jobs_later: Job | None = None
 
     def start(self, controller: Any) -> Promise[Any]:
         """startAlgorithm"""
@@ -120,10 +121,11 @@ class TransformSink(Sink):
         self._jobs.push(partial(self._transform_rejected, stored_error(error)))
 
     def _transform_fulfilled_at_once(self) -> None:
-        self._jobs.push(self._two_jobs_later if self._waited else self._one_job_later)
+        self._jobs.push(self._get_two_jobs_later() if self._waited else self._get_one_job_later())
 
     def _transform_fulfilled(self, _: Any = None) -> None:
-        self._jobs.push(self._one_job_later if self._waited else self._stream._writable_controller._on_write_fulfilled)
+        on_fulfilled = self._stream._writable_controller._on_write_fulfilled
+        self._jobs.push(self._get_one_job_later() if self._waited else on_fulfilled)
 
     def _transform_rejected(self, error: object) -> None:
         self._stream._error(error)
@@ -139,8 +141,15 @@ class TransformSink(Sink):
     def _push_fulfilled(self) -> None:
         self._jobs.push(self._stream._writable_controller._on_write_fulfilled)
 
-    def _push_one_job_later(self) -> None:
-        self._jobs.push(self._one_job_later)
+    def _get_one_job_later(self) -> Job:
+        if self._one_job_later is None:
+            self._one_job_later = self._push_fulfilled
+        return self._one_job_later
+
+    def _get_two_jobs_later(self) -> Job:
+        if self._two_jobs_later is None:
+            self._two_jobs_later = self._jobs.after(1, self._get_one_job_later())
+        return self._two_jobs_later
 
     def abort(self, reason: object) -> Promise[None]:
         """TransformStreamDefaultSinkAbortAlgorithm"""
