@@ -83,6 +83,16 @@ class _Untold:
 _UNTOLD = _Untold()
 
 
+class Mark:
+    """Stands in the queue for the task that runs the jobs before it (`JobQueue.run_until`)."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
+        """Never called: it is taken out of the queue."""
+        raise AssertionError("a mark was left in the queue of jobs")
+
+
 class JobQueue:
     """The jobs of one event loop, in the order in which they were queued."""
 
@@ -98,6 +108,7 @@ class JobQueue:
         "is_alone",
         "jobs",
         "loop",
+        "mark",
         "run",
         "scheduled",
         "spare_call",
@@ -112,6 +123,8 @@ class JobQueue:
         self.jobs: deque[Job] = deque()
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
         self.busy: bool = False
+        # For the one task that may run jobs until a promise is settled.
+        self.mark: Final = Mark()
         # Nothing is to go on when the job under way ends, except what that job queues.
         self.is_alone: bool = True
         # The loop will call _run_turn; true whenever there are jobs.

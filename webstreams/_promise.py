@@ -215,18 +215,39 @@ class Promise(Settled, Generic[T]):
         elif self._state == PENDING or not jobs.run_pending():
             if get_ident() != jobs.home._thread_id and _running_loop() is not jobs.loop:
                 raise_wrong_loop()
-            waiter = PromiseWaiter(self)
-            if self._state == PENDING and self._reactions is None:
-                self._reactions = waiter
+            if self._state == PENDING and self._reactions is None and not jobs.busy:
+                # Nobody else waits: the mark in the queue will do, unless the task has to be suspended. There is only
+                # one, for the one task that nothing on the stack waits for.
+                self._reactions = jobs.mark
+                try:
+                    has_come = jobs.run_until(jobs.mark)
+                except BaseException:
+                    self._replace_mark()
+                    raise
+                if not has_come:
+                    yield self._replace_mark()
             else:
+                waiter = PromiseWaiter(self)
                 self._add_reaction(waiter)
-            if not jobs.run_until(waiter):
-                yield waiter
+                if not jobs.run_until(waiter):
+                    yield waiter
         if self._state == FULFILLED and self._value is not END_OF_ITERATION:
             self._reactions = None  # result(), without the call
             value: T = self._value
             return value
         return self.result()
+
+    def _replace_mark(self) -> PromiseWaiter:
+        """Give a waiter, in the place of the mark that stood for it."""
+        mark, waiter = self._jobs.mark, PromiseWaiter(self)
+        queue = self._jobs.jobs
+        if mark in queue:
+            queue[queue.index(mark)] = waiter
+        if self._reactions is mark:
+            self._reactions = waiter
+        elif type(self._reactions) is list:
+            self._reactions = [waiter if each is mark else each for each in self._reactions]
+        return waiter
 
     def __repr__(self) -> str:
         """Show the state and the value, and which call made the promise."""
