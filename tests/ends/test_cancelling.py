@@ -212,7 +212,7 @@ async def read_with_cancellations(stream: ReadableStream[Any], memory: int | Non
     while True:
         number += 1
         reading = asyncio.ensure_future(reader.read(*([] if memory is None else [bytearray(memory)])))
-        await turns(number % 7)
+        await turns((number - 1) % 7)  # the first one is cancelled at once, before anything can have come
         if number % 11:
             reading.cancel()
         await soon(asyncio.wait([reading]))
