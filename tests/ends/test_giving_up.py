@@ -230,7 +230,7 @@ async def test_dropping(tmp_path: Path, name: str, count: int) -> None:
     """Python closes what nobody has any more; it may warn about that."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        async with nothing_left(), ENDS[name](tmp_path) as end:
+        async with nothing_left(dropped=True), ENDS[name](tmp_path) as end:
             writer = end.take().get_writer()
             for _ in range(count):
                 await soon(writer.write(b"a chunk"))
