@@ -38,10 +38,10 @@ class Members:
 
     def callback(self, member: str) -> Callable[..., Any] | None:
         """Give a callback member; TypeError if it is something else."""
-        value = getattr(self._object, member, None) if self._mapping is None else self._mapping.get(member)
+        value = self.get(member)
         if value is not None and not callable(value):
             raise TypeError(f"the {self._name}'s {member} must be callable, not {type(value).__name__}")
-        return value
+        return value  # type: ignore[no-any-return]
 
 
 def to_number(value: Any) -> int | float:

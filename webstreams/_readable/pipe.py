@@ -322,7 +322,6 @@ class Pipe(ReadRequest, Settled):
         if dest._controller._write_watch is not None or type(dest._controller) is not WritableStreamDefaultController:
             pipeline.refuse()
             return
-        pipeline.pipes.append(self)
         pipeline.add_parts(self, self.reader, self.writer, source, dest)
         for controller in controllers:
             pipeline.add_parts(controller, controller._queue)

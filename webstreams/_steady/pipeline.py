@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from .._jobs import JobQueue
@@ -63,13 +64,12 @@ class Pipeline:
     `is_eligible` is false if one of them is not understood; `known` are the identities of the parts.
     """
 
-    __slots__ = ("is_eligible", "jobs", "known", "parts", "pipes", "stages")
+    __slots__ = ("is_eligible", "jobs", "known", "parts", "stages")
 
     def __init__(self, jobs: JobQueue) -> None:
         self.jobs = jobs
         self.stages: list[Stage] = []
         self.parts: list[Any] = []
-        self.pipes: list[Any] = []
         self.is_eligible = True
         self.known: set[int] = set()
 
@@ -90,10 +90,19 @@ class Pipeline:
     def add(self, other: Pipeline) -> None:
         """Add another pipeline."""
         self.add_parts(*other.parts)
-        self.pipes += other.pipes
         for stage in other.stages:
             self.add_stage(stage)
         self.is_eligible = self.is_eligible and other.is_eligible
+
+    def replace_callbacks(self, call: Callable[..., Any]) -> None:
+        """Have ``call(stage, *arguments)`` called in the place of each callback."""
+        for stage in self.stages:
+            setattr(stage.holder, stage.name, partial(call, stage))
+
+    def restore_callbacks(self) -> None:
+        """Have the callbacks themselves called again."""
+        for stage in self.stages:
+            setattr(stage.holder, stage.name, stage.function)
 
     def refuse(self) -> None:
         """Say that a part is not understood."""

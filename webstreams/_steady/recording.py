@@ -76,20 +76,6 @@ def joined(periods: list[Period]) -> Period:
     return whole
 
 
-class RecordedCall:
-    """Stands in for a callback while a pipeline is recorded."""
-
-    __slots__ = ("_recording", "_stage")
-
-    def __init__(self, recording: Recording, stage: Stage) -> None:
-        self._recording = recording
-        self._stage = stage
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Take notes and call it."""
-        return self._recording.call(self._stage, arguments)
-
-
 class Recording(Run):
     """One attempt; the `_jobs.Run` meanwhile."""
 
@@ -120,16 +106,13 @@ class Recording(Run):
 
     def record(self) -> tuple[Period | None, bool]:
         """Run the plain path; give the period, if there is one, and whether the next read of the trigger is due."""
-        stages = self._pipeline.stages
         self._jobs.run = self
-        for stage in stages:
-            setattr(stage.holder, stage.name, RecordedCall(self, stage))
+        self._pipeline.replace_callbacks(self.call)
         try:
             return self._record_periods()
         finally:
             self._jobs.run = None
-            for stage in stages:
-                setattr(stage.holder, stage.name, stage.function)
+            self._pipeline.restore_callbacks()
             untag(self._pipeline.parts)
 
     def _record_periods(self) -> tuple[Period | None, bool]:
@@ -191,7 +174,7 @@ class Recording(Run):
 
     # Calls.
 
-    def call(self, stage: Stage, arguments: tuple[Any, ...]) -> Any:
+    def call(self, stage: Stage, *arguments: Any) -> Any:
         """Call a callback and take notes."""
         assert self._period is not None
         chunk = arguments[0] if len(arguments) > 1 else None

@@ -33,16 +33,14 @@ class Replay(Run):
     def snapshot_in(self, step: Step) -> Snapshot:
         """Give the state in which the callback of `step` is called. The state of now is lost, and no job is queued."""
         self._wanted = step
-        stages, queue = self._pipeline.stages, self._pipeline.jobs
-        for stage in stages:
-            setattr(stage.holder, stage.name, ReplayedCall(self, stage))
+        queue = self._pipeline.jobs
+        self._pipeline.replace_callbacks(self._call)
         queue.run = self
         try:
             self._run_period()
         finally:
             queue.run = None
-            for stage in stages:
-                setattr(stage.holder, stage.name, stage.function)
+            self._pipeline.restore_callbacks()
             queue.jobs.clear()
         assert self._found is not None
         return self._found
@@ -62,7 +60,7 @@ class Replay(Run):
             chunks.append([Tagged(None, stage) for _ in range(length)])
         return chunks
 
-    def call(self, stage: Stage) -> Any:
+    def _call(self, stage: Stage, *_: Any) -> Any:
         """Do what a callback did."""
         step = self._period.steps[self._position]
         assert step.stage is stage
@@ -72,17 +70,3 @@ class Replay(Run):
         if stage.put is not None:
             stage.put(Tagged(None, stage))
         return COMPLETED if step.by_coroutine else None
-
-
-class ReplayedCall:
-    """Stands in for a callback."""
-
-    __slots__ = ("_replay", "_stage")
-
-    def __init__(self, replay: Replay, stage: Stage) -> None:
-        self._replay = replay
-        self._stage = stage
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Do what it did."""
-        return self._replay.call(self._stage)

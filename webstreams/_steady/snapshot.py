@@ -7,18 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from .._jobs import Job, JobQueue
-
-
-class Part(Protocol):
-    """An object of a pipeline: it names its slots that change while chunks pass."""
-
-    @property
-    def _moving(self) -> tuple[str, ...]:
-        """The names of the slots."""
-
 
 # The slots that hold chunks; a single one is empty when it is None.
 CHUNK_SLOTS: Final = frozenset({"chunks", "_chunk", "_passing"})

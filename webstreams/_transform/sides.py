@@ -26,8 +26,6 @@ from .._writable.sink import Sink
 from .controller import Transformer, TransformStreamDefaultController
 from .state import TransformStreamState, set_backpressure
 
-Finish = Callable[[Promise[None], Any], None]
-
 
 class TransformSink(Sink):
     """The writable side: hands each chunk to the transformer, when the readable side has room for the result.
