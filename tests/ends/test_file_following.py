@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from webstreams import ReadableStream
-from webstreams.ends._threads import in_thread
 from webstreams.ends.files import read_file, write_file
 
 from .descriptors import open_descriptors
@@ -20,14 +17,7 @@ from .descriptors import open_descriptors
 INTERVAL = 0.002
 
 
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    await in_thread(int)  # what the loop needs for threads
-    before = open_descriptors()
-    yield
-    gc.collect()
-    assert open_descriptors() == before
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+pytestmark = pytest.mark.usefixtures("no_file_left")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import pytest
 
 from webstreams import ReadableStream, TransformStream, WritableStream
 from webstreams.ends import _file_sources
-from webstreams.ends._threads import in_thread
 from webstreams.ends.files import TruncatedFileError, read_file, write_file
 
 from .descriptors import open_descriptors
@@ -26,14 +25,7 @@ KIB = 1024
 PIECE = 64 * KIB
 
 
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    await in_thread(int)  # what the loop needs for threads
-    before = open_descriptors()
-    yield
-    gc.collect()
-    assert open_descriptors() == before
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+pytestmark = pytest.mark.usefixtures("no_file_left")
 
 
 @pytest.fixture(params=["at once", "in threads"])

@@ -20,7 +20,6 @@ import pytest
 
 from webstreams import AbortError, ReadableStream, WritableStream
 from webstreams.ends import _file_sinks
-from webstreams.ends._threads import in_thread
 from webstreams.ends.files import read_file, write_file
 
 from .descriptors import open_descriptors
@@ -30,14 +29,7 @@ CHUNK = bytes(range(256)) * 256
 BOOM = ValueError("boom")
 
 
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    await in_thread(int)  # what the loop needs for threads
-    before = open_descriptors()
-    yield
-    gc.collect()
-    assert open_descriptors() == before
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+pytestmark = pytest.mark.usefixtures("no_file_left")
 
 
 @pytest.fixture

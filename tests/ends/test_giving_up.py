@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,20 +112,22 @@ def connection(kind: str) -> Opener:
     return opened
 
 
+async def receive_all(over: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What a server does until its client has gone."""
+    try:
+        await reader.read()
+    except OSError:
+        pass
+    finally:
+        over.set()
+        writer.transport.abort()
+
+
 @asynccontextmanager
 async def stream_writer(folder: Path) -> AsyncIterator[End]:
     over = asyncio.Event()
 
-    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.read()
-        except OSError:
-            pass
-        finally:
-            over.set()
-            writer.transport.abort()
-
-    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(receive_all, over), "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     end = End(to_stream_writer(writer))
     del writer, _
@@ -137,16 +140,7 @@ async def stream_writer(folder: Path) -> AsyncIterator[End]:
 async def byte_stream(folder: Path) -> AsyncIterator[End]:
     over = asyncio.Event()
 
-    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.read()
-        except OSError:
-            pass
-        finally:
-            over.set()
-            writer.transport.abort()
-
-    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(receive_all, over), "127.0.0.1", 0)
     end = End(to_byte_stream(HalfOnly(await anyio.connect_tcp(*server.sockets[0].getsockname()))))
     yield end
     await soon(over.wait())
