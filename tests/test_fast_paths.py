@@ -6,7 +6,9 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -39,6 +41,7 @@ class RandomPipeline:
         self.name = name
         self.oddity = self.dice.choice([0.0, 0.005, 0.02, 0.1, 0.4])
         self.curiosity = self.dice.choice([0.0, 0.0, 0.2])
+        self.coroutines = self.dice.choice([0.0, 0.25, 1.0])
         self.log = log
         self.count = 0
         self.aborter = AbortController()
@@ -81,7 +84,7 @@ class RandomPipeline:
         return TransformStream(transformer, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
 
     def maybe_coroutine(self, plain: Any, coroutine: Any) -> Any:
-        return coroutine if self.dice.random() < 0.25 else plain
+        return coroutine if self.dice.random() < self.coroutines else plain
 
     # The callbacks.
 
@@ -100,8 +103,18 @@ class RandomPipeline:
 
     async def pull_later(self, controller: Any) -> None:
         result = self.pull(controller)
+        await self.end_coroutine(result)
+
+    async def end_coroutine(self, result: Any) -> None:
+        """Do now and then what only coroutines can do."""
+        self.log.extend(traces_on_task())
+        self.log.append(name_of_coroutine())
+        if self.dice.random() < self.oddity / 2:
+            leave_trace_on_task(self.dice)
         if isinstance(result, Promise):
             await result
+        elif self.dice.random() < self.oddity / 8:
+            await asyncio.sleep(0)
 
     def handler(self, kind: str, name: str) -> Callable[[Any, Any], Any]:
         def handle(chunk: Any, controller: Any) -> Any:
@@ -119,8 +132,7 @@ class RandomPipeline:
 
         async def later(chunk: Any, controller: Any) -> None:
             result = handle(chunk, controller)
-            if isinstance(result, Promise):
-                await result
+            await self.end_coroutine(result)
 
         return later
 
@@ -193,6 +205,42 @@ class RandomPipeline:
         return Promise.resolve(wait())
 
 
+VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="as new")
+BY_TASK: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+KEPT: list[Any] = []
+
+
+def leave_trace_on_task(dice: random.Random) -> None:
+    """Do something to the current task that the next coroutine must not see: it has another task."""
+    task: Any = asyncio.current_task()
+    leave = [
+        task.cancel,
+        lambda: task.set_name("touched"),
+        lambda: task.add_done_callback(KEPT.append),
+        lambda: setattr(task, "touched", True),
+        lambda: VARIABLE.set("touched"),
+        lambda: BY_TASK.__setitem__(task, "touched"),
+        lambda: KEPT.append(task),
+    ]
+    dice.choice(leave)()
+
+
+def name_of_coroutine() -> str:
+    """Tell what the repr of the current task calls its coroutine."""
+    return repr(asyncio.current_task()).split("coro=<")[1].split()[0]
+
+
+def traces_on_task() -> Iterator[str]:
+    """Tell what the current coroutine can see of earlier ones."""
+    task: Any = asyncio.current_task()
+    if task is None or task in KEPT or task in BY_TASK or task.get_name() == "touched" or hasattr(task, "touched"):
+        yield "a task with a trace"
+    if task.cancelling() or task._callbacks:
+        yield "a task that is cancelled or watched"
+    if VARIABLE.get() != "as new":
+        yield "a context with a trace"
+
+
 def connect(parts: RandomPipeline) -> list[Promise[None]]:
     """Put random parts together; give the promises of the pipes."""
     stream = parts.source()
@@ -251,8 +299,11 @@ def run(
     seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool, program: Program = piped
 ) -> tuple[Log, int]:
     """Run one random program in a loop of its own; give what happened, and how many periods of it ran steadily."""
+    KEPT.clear()
     with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
-        return runner.run(counted(program, seed))
+        log, count = runner.run(counted(program, seed))
+    assert not [each for each in log if "trace" in each or "watched" in each]
+    return log, count
 
 
 async def counted(program: Program, seed: int) -> tuple[Log, int]:

@@ -21,14 +21,14 @@ ROOT = "webstreams"
 # From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
 # stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
 LAYERS = (
-    ("_awaiting", "_native", "_stepping"),
+    ("_awaiting", "_callback_task", "_native", "_stepping"),
     ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
     ("_errors", "_legacy_decoders"),
     ("_decoders",),
     ("consumers",),
     ("_idl", "_jobs", "_settling", "_debug"),
     ("_build", "_task", "_queue", "_strategy", "_abort", "_waiter"),
-    ("_steady", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
+    ("_steady", "_steady.driving", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
     ("_promise", "_steady.recording"),
     ("_steady.replaying",),
     ("_steady.run",),
@@ -91,7 +91,7 @@ PACKAGES = {
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_awaiting", "_jobs", "_task", "_promise", "_waiter", "threads", "_pulled"}
+ASYNCIO = {"_awaiting", "_callback_task", "_jobs", "_task", "_promise", "_waiter", "threads", "_pulled"}
 CANCELLED_ERROR = "_errors"
 
 MAX_FILE_LINES = 600

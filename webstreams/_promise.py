@@ -487,7 +487,7 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
 def _adopt_coroutine(target: Promise[Any], coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
     jobs = target._jobs
     source: Promise[Any] = Promise(jobs)
-    start_coroutine(jobs, coroutine, copy_context() if context is None else context.copy(), source)
+    start_coroutine(jobs, coroutine, copy_context() if context is None else context, source)
     jobs.push(partial(_follow, target, source))
 
 

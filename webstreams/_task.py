@@ -5,22 +5,24 @@ costs a turn. So the first steps are taken here by hand, with the task entered a
 the loop runs the task, it takes over: from then on it steps the coroutine itself.
 
 A call that ends without a suspension has not used up its task, which the loop will not run before its next turn. If
-the call left no trace on it, the next call gets the same task: nobody can tell it from a new one (`_is_as_new`).
+the call left no trace on it, the next call gets the same task: nobody can tell it from a new one
+(`CoroutineCall.completes`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
 from collections.abc import Coroutine
 from contextvars import Context
 from functools import partial
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from weakref import getweakrefcount
 
+from ._callback_task import CallbackTask
 from ._errors import goes_through, stored_error
 from ._jobs import JobQueue, enter_task, leave_task, task_of
-from ._stepping import RETURNED, YIELDED, first_step
+from ._stepping import RETURNED_NONE, Returned, new_stepper
 
 if TYPE_CHECKING:
     from ._promise import Promise
@@ -40,24 +42,34 @@ class CoroutineCall:
 
     __slots__ = (
         "_by_hand",
-        "_context",
         "_coroutine",
         "_failure",
         "_finished",
-        "_is_spent",
         "_jobs",
-        "_name",
         "_references",
+        "_send",
+        "_stepper",
         "_target",
         "_task",
         "_value",
+        "_weak_references",
         "_yielded",
+        "context",
+        "given",
+        "is_spent",
+        "run",
     )
 
     def __init__(self, jobs: JobQueue, context: Context) -> None:
         self._jobs = jobs
-        self._context = context
+        # The coroutine runs in a copy of the given context.
+        self.given = context
+        self.context = context.copy()
         self._coroutine: Coroutine[Any, Any, Any] | None = None
+        # The steady run whose callbacks the coroutine awaits (_steady.driving), if it is such a one.
+        self.run: Any = None
+        self._stepper = new_stepper()
+        self._send = self._stepper.send
         self._target: Promise[Any] | None = None
         self._finished = False
         # What the coroutine returned or raised, before there was a target.
@@ -66,15 +78,17 @@ class CoroutineCall:
         # What the coroutine yielded last, while its task has not taken over.
         self._yielded: Any = None
         self._by_hand = True
-        # The loop has run the task, after the call was finished: no other call can have it.
-        self._is_spent = False
-        task: Task[None] = Task(self, loop=jobs.loop, context=context)
+        # No other coroutine can have the task: it was left a trace on, or the loop has run it.
+        self.is_spent = False
+        task: Any = CallbackTask(self, loop=jobs.loop, context=self.context)
         # asyncio would log about the tasks that a stream leaves behind when its loop is closed.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task._log_destroy_pending = False
+        task.is_touched = False
         # None when the call is finished and the task of no more use.
-        self._task: Task[None] | None = task
-        self._name = task.get_name()
-        self._references = getrefcount(task)
+        self._task: Any = task
+        # How many references there are to the task while it is entered, if nobody has kept one.
+        self._references = 0
+        self._weak_references = getweakrefcount(task)
 
     # The first steps, by hand.
 
@@ -101,23 +115,33 @@ class CoroutineCall:
         if current is not None:
             leave_task(loop, current)
         enter_task(loop, task)
-        outcome = first_step(coroutine, self._context)
-        if outcome is not None and outcome[0] == YIELDED:
-            self._wait_by_hand(outcome[1])
+        if self._references == 0:
+            self._references = getrefcount(task)
+        try:
+            yielded = self.context.run(self._send, coroutine)
+        except BaseException as error:
+            self._failure = error
+            self._finished = True
+            yielded = None
+        else:
+            if type(yielded) is not Returned:
+                self._wait_by_hand(yielded)
+            elif yielded is not RETURNED_NONE:
+                self._finished = True
+                self._value = yielded.value
+            # Could another coroutine that ran now tell the task from a new one?
+            elif (
+                task.is_touched
+                or getrefcount(task) != self._references
+                or getweakrefcount(task) != self._weak_references
+                or self.context != self.given
+            ):
+                self.is_spent = True
         leave_task(loop, task)
         if current is not None:
             enter_task(loop, current)
         jobs.busy = was_busy
-        if outcome is None:
-            self._finished = True
-            return True
-        if outcome[0] != YIELDED:
-            self._finished = True
-            if outcome[0] == RETURNED:
-                self._value = outcome[1]
-            else:
-                self._failure = outcome[1]
-        return False
+        return yielded is RETURNED_NONE
 
     def settle(self, target: Promise[Any]) -> None:
         """Settle `target` as the coroutine has ended or will end."""
@@ -130,30 +154,12 @@ class CoroutineCall:
         self._value = self._failure = None
         self._finish()
         if failure is None:
-            self._context.run(target._resolve_with, value)
+            self.context.run(target._resolve_with, value)
             return
         target._reject(stored_error(failure))
         if goes_through(failure):
             # The caller has to see the rejected promise first, to end what it began.
             self._jobs.push(partial(_go_through, failure))
-
-    def is_as_new(self, context: Context) -> bool:
-        """Whether another call can have the task after a call that completed: that left no trace on it."""
-        task: Any = self._task
-        return (
-            getrefcount(task) == self._references
-            and self._context == context
-            and task is not None
-            and not task.cancelling()
-            and not task._must_cancel
-            and task._callbacks is None
-            and task.get_name() == self._name
-        )
-
-    def renew(self) -> None:
-        """Make ready for another call."""
-        self._coroutine = None
-        self._finished = False
 
     def _wait_by_hand(self, yielded: Any) -> None:
         self._yielded = yielded
@@ -169,7 +175,7 @@ class CoroutineCall:
             leave_task(loop, current)
         enter_task(loop, task)
         try:
-            yielded = self._context.run(self._advance, None)
+            yielded = self.context.run(self._advance, None)
         finally:
             leave_task(loop, task)
             if current is not None:
@@ -179,19 +185,20 @@ class CoroutineCall:
 
     def _advance(self, error: BaseException | None) -> Any:
         """Take one step of the coroutine; give what it yielded, or finish."""
-        coroutine, target = self._coroutine, self._target
-        assert coroutine is not None and target is not None
+        target = self._target
+        assert target is not None
         try:
-            return coroutine.send(None) if error is None else coroutine.throw(error)
-        except StopIteration as stop:
-            self._finish()
-            target._resolve_with(stop.value)
+            yielded = self._send(None) if error is None else self._stepper.throw(error)
         except BaseException as raised:
             self._finish()
             target._reject(stored_error(raised))
             if goes_through(raised):
                 raise
-        return None
+            return None
+        if type(yielded) is Returned:
+            self._finish()
+            target._resolve_with(yielded.value)
+        return yielded
 
     def _finish(self) -> None:
         self._finished = True
@@ -209,7 +216,10 @@ class CoroutineCall:
     @property
     def __name__(self) -> str:
         """The name of the callback, for the task's repr."""
-        return str(getattr(self._coroutine, "__qualname__", type(self._coroutine).__name__))
+        named: Any = self._coroutine
+        if self.run is not None:
+            named = named.cr_await or self.run.at.function
+        return str(getattr(named, "__qualname__", type(named).__name__))
 
     def send(self, value: None) -> Any:
         """Called by the task for every step: take over first, then step the coroutine."""
@@ -220,8 +230,8 @@ class CoroutineCall:
         return self._step_of_task(error if isinstance(error, BaseException) else error())
 
     def _step_of_task(self, error: BaseException | None) -> Any:
-        if self._coroutine is None or self._finished:
-            self._is_spent = True
+        if self._target is None or self._finished:
+            self.is_spent = True
             self._task = None
             raise StopIteration
         if self._by_hand:
@@ -250,8 +260,7 @@ class CoroutineCall:
 
     def close(self) -> None:
         """Called when the task is thrown away."""
-        if self._coroutine is not None:
-            self._coroutine.close()
+        self._stepper.close()
 
     def __await__(self) -> Any:
         """Only tasks run this object."""
@@ -275,15 +284,14 @@ def call_coroutine(jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context:
     """Call a coroutine callback in a copy of `context`; None if it has completed, else the call, to be settled."""
     call: CoroutineCall | None = jobs.spare_call
     jobs.spare_call = None
-    if call is None or call._is_spent or call._context != context:
-        call = CoroutineCall(jobs, context.copy())
+    if call is None or call.is_spent or call.given != context:
+        call = CoroutineCall(jobs, context)
     if not call.completes(coroutine):
         return call
-    if call.is_as_new(context):
-        call.renew()
-        jobs.spare_call = call
-    else:
+    if call.is_spent:
         call._finish()
+    else:
+        jobs.spare_call = call
     return None
 
 

@@ -153,7 +153,7 @@ class IterableSource(Source):
 
     def _started(self, coroutine: Any) -> Promise[Any]:
         promise: Promise[Any] = Promise(self._jobs)
-        self._call = CoroutineCall(self._jobs, self._context.copy())
+        self._call = CoroutineCall(self._jobs, self._context)
         self._call.start(coroutine, promise)
         return promise
 

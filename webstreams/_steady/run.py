@@ -8,6 +8,7 @@ from typing import Any, Final
 from .._errors import goes_through
 from .._jobs import Run
 from .._promise import COMPLETED, outcome_of
+from .driving import drive, only_makes_a_coroutine
 from .pipeline import Pipeline
 from .recording import Period, Step
 from .replaying import Replay
@@ -47,6 +48,15 @@ class SteadyStep:
         self.index = 0 if step.chunk is None else -1 - step.chunk.age
         self.output = histories[stage.index]
 
+    def is_driven_like(self, other: SteadyStep) -> bool:
+        """Whether one coroutine can await this call and another one (`driving`)."""
+        return self.is_identity or (
+            self.by_coroutine
+            and self.context is not None
+            and self.context == other.context
+            and only_makes_a_coroutine(self.function)
+        )
+
     def plan(self) -> tuple[Any, ...]:
         """Give what the loop over the steps needs; the function is None for a transformer without transform()."""
         function = None if self.is_identity else self.function
@@ -56,7 +66,18 @@ class SteadyStep:
 class SteadyRun(Run):
     """Runs a recorded period again and again; the `_jobs.Run` meanwhile."""
 
-    __slots__ = ("_at", "_histories", "_jobs", "_period", "_pipeline", "_plan", "_trigger")
+    __slots__ = (
+        "_drives",
+        "_histories",
+        "_is_paused",
+        "_jobs",
+        "_period",
+        "_periods",
+        "_pipeline",
+        "_plan",
+        "_trigger",
+        "at",
+    )
 
     def __init__(self, pipeline: Pipeline, trigger: Any, period: Period) -> None:
         self._pipeline = pipeline
@@ -68,10 +89,16 @@ class SteadyRun(Run):
         self._histories = [deque[Any](maxlen=length + 1) for length in period.history_lengths]
         steps = [SteadyStep(step, self._histories) for step in period.steps]
         self._plan = [step.plan() for step in steps]
-        self._at = steps[0]
+        # Whether all callbacks are coroutine functions with the same context: they are awaited one after the other.
+        self._drives = all(step.is_driven_like(steps[0]) for step in steps)
+        # How many periods the run had, and whether it ended because others have to have their turn.
+        self._periods = 0
+        self._is_paused = False
+        # The step under way.
+        self.at = steps[0]
         # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
         self.waiting = None
-        self.output = self._at.output
+        self.output = self.at.output
 
     def begins_here(self) -> bool:
         """Whether the state is that at the begin of the period; takes the chunks that are in it."""
@@ -87,34 +114,54 @@ class SteadyRun(Run):
 
     def run(self) -> int:
         """Call the callbacks until one of them does something else; give the number of whole periods."""
-        jobs, plan = self._jobs, self._plan
-        pending, job_count = jobs.jobs, self._period.job_count
-        periods = 0
-        pending.clear()  # they are those of the snapshot
-        jobs.run = self
+        self._jobs.jobs.clear()  # they are those of the snapshot
+        self._jobs.run = self
+        self._periods = 0
+        self._is_paused = False
+        if self._drives:
+            self._await_callbacks()
+        else:
+            self._call_callbacks()
+        return self._periods
+
+    def _call_callbacks(self) -> None:
+        plan, pending = self._plan, self._jobs.jobs
         while True:
             for step, function, controller, giver, output, chunks, index in plan:
                 if function is None:
                     output.append(chunks[index])
                     continue
-                self._at = step
+                self.at = step
                 self.output = output
                 self.waiting = giver
                 try:
                     result = function(controller) if chunks is None else function(chunks[index], controller)
                 except BaseException as error:
                     self._end_with_error(error)
-                    return periods
+                    return
                 if result is not None or step.by_coroutine:
                     result = self._outcome(step, result)
                 if result is not None or self.waiting is not None or pending:
                     self._end(result)
-                    return periods
-            periods += 1
-            jobs.countdown -= job_count
-            if jobs.countdown <= 0 and jobs.is_late():
+                    return
+            if self.is_over():
                 self._pause()
-                return periods
+                return
+
+    def _await_callbacks(self) -> None:
+        outcome = outcome_of(self._jobs, drive(self, self._plan, self._jobs), self.at.context)
+        if self._is_paused:
+            self._pause()
+        else:
+            self._end((outcome,))
+
+    def is_over(self) -> bool:
+        """Count a period; whether the event loop's other tasks have to have their turn."""
+        self._periods += 1
+        jobs = self._jobs
+        jobs.countdown -= self._period.job_count
+        self._is_paused = jobs.countdown <= 0 and jobs.is_late()
+        return self._is_paused
 
     def _outcome(self, step: SteadyStep, result: Any) -> Any:
         """Give what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
@@ -131,7 +178,7 @@ class SteadyRun(Run):
 
     def desired_size(self, controller: Any) -> float | None:
         """Give the desired_size of a controller: known for that of the callback under way."""
-        step = self._at.step
+        step = self.at.step
         if step.stage.controller is controller:
             size = step.before if self.waiting is not None else step.after
             if size is not None:
@@ -141,7 +188,7 @@ class SteadyRun(Run):
 
     def leave(self) -> None:
         """Put everything where the plain path has it inside the callback under way."""
-        jobs, step = self._jobs, self._at
+        jobs, step = self._jobs, self.at
         jobs.run = None
         has_given = step.giver is not None and self.waiting is None
         self.waiting = LEFT
@@ -170,7 +217,7 @@ class SteadyRun(Run):
         """Go on as the plain path does after the callback."""
         if self.waiting is not LEFT:
             self.leave()
-        step = self._at.step
+        step = self.at.step
         outcome = result[0] if type(result) is tuple else COMPLETED if step.by_coroutine else None
         step.stage.returned(outcome)
         self._do_rest_of_job(step)
@@ -178,7 +225,7 @@ class SteadyRun(Run):
     def _end_with_error(self, error: BaseException) -> None:
         if self.waiting is not LEFT:
             self.leave()
-        step = self._at.step
+        step = self.at.step
         step.stage.failed(error)
         if goes_through(error):
             raise error

@@ -35,7 +35,7 @@ class Algorithm:
             return _as_algorithm_promise(self._jobs, result)
         if isinstance(result, CoroutineType):
             promise: AlgorithmPromise[Any] = AlgorithmPromise(self._jobs)
-            start_coroutine(self._jobs, result, self._context.copy(), promise)
+            start_coroutine(self._jobs, result, self._context, promise)
             return promise
         return result
 
