@@ -290,8 +290,11 @@ class Promise(Settled, Generic[T]):
             self._reactions = None
             if type(reactions) is list:
                 self._queue_reactions(reactions)
-            else:
-                self._jobs.push(reactions)
+                return
+            jobs = self._jobs
+            jobs.jobs.append(reactions)  # push(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
 
     def _reject(self, reason: object) -> None:
         """Web IDL: "reject"."""

@@ -105,7 +105,11 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         """[[PullSteps]]"""
         queue = self._queue
         if queue.chunks:
-            chunk = queue.dequeue_value()
+            if queue.sizes is None:
+                queue.total -= 1  # dequeue_value(), without the call
+                chunk = queue.chunks.popleft()
+            else:
+                chunk = queue.dequeue_value()
             if self._can_pull:
                 self._call_pull_if_needed()
             elif self._close_requested and not queue.chunks:
@@ -116,7 +120,10 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             reader = self._stream._reader
             assert reader is not None
             reader._read_requests.append(read_request)
-            self._call_pull_if_needed()
+            if self._pulling and self._can_pull:
+                self._pull_again = True  # _call_pull_if_needed(), without the call
+            else:
+                self._call_pull_if_needed()
 
     def _release_steps(self) -> None:
         """[[ReleaseSteps]]"""
@@ -171,7 +178,10 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
                 return  # and no read waits: pull() is not called
         else:
             self._enqueue_with_size(chunk)
-        self._call_pull_if_needed()
+        if self._pulling and self._can_pull and queue.total < self._strategy_hwm:
+            self._pull_again = True  # _call_pull_if_needed(), without the call
+        else:
+            self._call_pull_if_needed()
 
     def _enqueue_with_size(self, chunk: Any) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from .._jobs import Job
+from .._jobs import Job, get_ident
 from .._native import subscriptable
 from .._promise import (
     END_OF_ITERATION,
@@ -75,7 +75,11 @@ class Iteration:
         # The steps of the read have run: what they queued comes before the outcome, if that is known already.
         promise.is_reading = True
         if promise.outcome != PENDING:
-            promise.queue_delivery()
+            jobs = self.jobs
+            promise._delivery = delivery = promise._deliver
+            jobs.jobs.append(delivery)  # queue_delivery(), without the calls
+            if not jobs.scheduled:
+                jobs.schedule()
         return promise
 
     def return_steps(self, _: Any) -> Promise[Any]:
@@ -184,11 +188,24 @@ class IterationPromise(ReadPromise[T]):
         # Python: the outcome may be the last job of all. Then nothing comes between its delivery and this task but what
         # the jobs before it queue, so that no reaction is needed to find the right moment.
         """
-        if self._state == PENDING and self._reactions is None and self._delivery is not None:
+        delivery = self._delivery
+        if self._state == PENDING and self._reactions is None and delivery is not None:
             jobs = self._jobs.jobs
-            if jobs and jobs[-1] is self._delivery:
-                self._jobs.run_pending()
-        return super().__await__()
+            if jobs and jobs[-1] is delivery and self._jobs.run_until(delivery):
+                value: Any = self._value
+                if (
+                    jobs
+                    or self._state != PENDING
+                    or self._reactions is not None
+                    or self.outcome != FULFILLED
+                    or value is END_OF_ITERATION
+                ):
+                    delivery()
+                else:
+                    self._iteration.ongoing = self._delivery = None  # _deliver(), without the call
+                    self._state = FULFILLED
+                    return value  # type: ignore[no-any-return]
+        return (yield from super().__await__())
 
     def _withdraw(self) -> None:
         if self.outcome == PENDING:
@@ -227,7 +244,9 @@ class ReadableStreamAsyncIterator(Generic[T]):
         Cancelling the task that awaits it withdraws the read: no chunk is lost.
         """
         iteration = self._iteration
-        iteration.jobs.require_running()
+        jobs = iteration.jobs
+        if jobs.run is not None or get_ident() != jobs.home._thread_id:
+            jobs.require_running()
         if iteration.ongoing is None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing

@@ -129,12 +129,15 @@ class PullingController(ReadableController):
 
     def _pull_returned(self, outcome: Any) -> None:
         """React to what the pull algorithm returned (`_promise.outcome_of`)."""
-        if outcome is None:
-            self._jobs.push(self._on_pull_fulfilled)
-        elif outcome is COMPLETED:
+        jobs = self._jobs
+        if outcome is COMPLETED:
             if self._on_pull_completed is None:
-                self._on_pull_completed = self._jobs.after(COMPLETED_TICKS, self._on_pull_fulfilled)
-            self._jobs.push(self._on_pull_completed)
+                self._on_pull_completed = jobs.after(COMPLETED_TICKS, self._on_pull_fulfilled)
+            jobs.jobs.append(self._on_pull_completed)  # push(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif outcome is None:
+            jobs.push(self._on_pull_fulfilled)
         else:
             outcome._react(self._pull_fulfilled, self._error)
 

@@ -72,8 +72,11 @@ class ReadPromise(Promise[R], ReadRequest):
             self._serial = stream._deliveries
             if type(reactions) is list:
                 self._queue_reactions(reactions)
-            else:
-                self._jobs.push(reactions)
+                return
+            jobs = self._jobs
+            jobs.jobs.append(reactions)
+            if not jobs.scheduled:
+                jobs.schedule()
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed."""

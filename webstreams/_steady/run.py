@@ -91,7 +91,7 @@ class SteadyRun(Run):
         self._plan = [step.plan() for step in steps]
         # Whether all callbacks are coroutine functions with the same context: they are awaited one after the other.
         self._drives = all(step.is_driven_like(steps[0]) for step in steps)
-        # How many periods the run had, and whether it ended because others have to have their turn.
+        # While they are awaited: how many periods there were, and whether others have to have their turn.
         self._periods = 0
         self._is_paused = False
         # The step under way.
@@ -116,16 +116,12 @@ class SteadyRun(Run):
         """Call the callbacks until one of them does something else; give the number of whole periods."""
         self._jobs.jobs.clear()  # they are those of the snapshot
         self._jobs.run = self
-        self._periods = 0
-        self._is_paused = False
-        if self._drives:
-            self._await_callbacks()
-        else:
-            self._call_callbacks()
-        return self._periods
+        return self._await_callbacks() if self._drives else self._call_callbacks()
 
-    def _call_callbacks(self) -> None:
-        plan, pending = self._plan, self._jobs.jobs
+    def _call_callbacks(self) -> int:
+        jobs, plan, job_count = self._jobs, self._plan, self._period.job_count
+        pending = jobs.jobs
+        periods = 0
         while True:
             for step, function, controller, giver, output, chunks, index in plan:
                 if function is None:
@@ -138,27 +134,33 @@ class SteadyRun(Run):
                     result = function(controller) if chunks is None else function(chunks[index], controller)
                 except BaseException as error:
                     self._end_with_error(error)
-                    return
+                    return periods
                 if result is not None or step.by_coroutine:
                     result = self._outcome(step, result)
                 if result is not None or self.waiting is not None or pending:
                     self._end(result)
-                    return
-            if self.is_over():
+                    return periods
+            periods += 1
+            jobs.countdown -= job_count
+            if jobs.countdown <= 0 and jobs.is_late():
                 self._pause()
-                return
+                return periods
 
-    def _await_callbacks(self) -> None:
+    def _await_callbacks(self) -> int:
+        self._periods = 0
+        self._is_paused = False
         outcome = outcome_of(self._jobs, drive(self, self._plan, self._jobs), self.at.context)
         if self._is_paused:
             self._pause()
         else:
             self._end((outcome,))
+        return self._periods
 
     def is_over(self) -> bool:
-        """Count a period; whether the event loop's other tasks have to have their turn."""
-        self._periods += 1
+        """Count a period in which callbacks were awaited; whether the event loop's other tasks have to have their
+        turn."""
         jobs = self._jobs
+        self._periods += 1
         jobs.countdown -= self._period.job_count
         self._is_paused = jobs.countdown <= 0 and jobs.is_late()
         return self._is_paused

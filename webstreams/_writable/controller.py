@@ -234,12 +234,15 @@ class WritableStreamDefaultController(WritableController):
 
     def _write_returned(self, outcome: Any) -> None:
         """React to what the write algorithm returned (`_promise.outcome_of`)."""
-        if outcome is None:
-            self._jobs.push(self._on_write_fulfilled)
-        elif outcome is COMPLETED:
+        jobs = self._jobs
+        if outcome is COMPLETED:
             if self._on_write_completed is None:
-                self._on_write_completed = self._jobs.after(COMPLETED_TICKS, self._on_write_fulfilled)
-            self._jobs.push(self._on_write_completed)
+                self._on_write_completed = jobs.after(COMPLETED_TICKS, self._on_write_fulfilled)
+            jobs.jobs.append(self._on_write_completed)  # push(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif outcome is None:
+            jobs.push(self._on_write_fulfilled)
         else:
             outcome._react(self._write_fulfilled, self._write_rejected)
 
@@ -253,7 +256,11 @@ class WritableStreamDefaultController(WritableController):
         request, stream._in_flight_write_request = stream._in_flight_write_request, None
         assert request is not None
         request._fulfill(None)
-        queue.dequeue_value()
+        if queue.sizes is None:
+            queue.total -= 1  # dequeue_value(), without the call
+            queue.chunks.popleft()
+        else:
+            queue.dequeue_value()
         if stream._state != "writable":
             self._advance_queue_if_needed()
             return
