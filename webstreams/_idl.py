@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -13,35 +14,34 @@ _NO_MEMBERS: Final[Mapping[str, Any]] = {}
 _NOT_A_DICTIONARY = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
 
 
-class Members:
-    """Looks up the members of a dictionary argument: an object with attributes, or a mapping."""
+def member_getter(dictionary: Any, name: str) -> Callable[[str], Any]:
+    """Give what looks up the members of a dictionary argument, an object with attributes or a mapping: None for one
+    that is absent.
 
-    __slots__ = ("_mapping", "_name", "_object")
+    Raises `TypeError` for what can be no dictionary.
+    """
+    if dictionary is None:
+        return _NO_MEMBERS.get
+    if type(dictionary) is dict or isinstance(dictionary, Mapping):
+        return dictionary.get
+    if isinstance(dictionary, _NOT_A_DICTIONARY):
+        raise TypeError(
+            f"the {name} must be an object with the members as attributes, or a mapping, "
+            f"not {type(dictionary).__name__}"
+        )
+    return partial(_attribute, dictionary)
 
-    def __init__(self, dictionary: Any, name: str) -> None:
-        self._object = dictionary
-        self._mapping: Mapping[str, Any] | None = None
-        self._name = name
-        if dictionary is None:
-            self._mapping = _NO_MEMBERS
-        elif type(dictionary) is dict or isinstance(dictionary, Mapping):
-            self._mapping = dictionary
-        elif isinstance(dictionary, _NOT_A_DICTIONARY):
-            raise TypeError(
-                f"the {name} must be an object with the members as attributes, or a mapping, "
-                f"not {type(dictionary).__name__}"
-            )
 
-    def get(self, member: str) -> Any:
-        """Give a member, None if it is absent."""
-        return getattr(self._object, member, None) if self._mapping is None else self._mapping.get(member)
+def _attribute(dictionary: Any, member: str) -> Any:
+    return getattr(dictionary, member, None)
 
-    def callback(self, member: str) -> Callable[..., Any] | None:
-        """Give a callback member; TypeError if it is something else."""
-        value = self.get(member)
-        if value is not None and not callable(value):
-            raise TypeError(f"the {self._name}'s {member} must be callable, not {type(value).__name__}")
-        return value  # type: ignore[no-any-return]
+
+def callback_member(get: Callable[[str], Any], member: str, name: str) -> Callable[..., Any] | None:
+    """Look up a callback; TypeError if it is something else."""
+    value = get(member)
+    if value is not None and not callable(value):
+        raise TypeError(f"the {name}'s {member} must be callable, not {type(value).__name__}")
+    return value  # type: ignore[no-any-return]
 
 
 def to_number(value: Any) -> int | float:

@@ -13,7 +13,7 @@ its task as JavaScript would, and goes on by a job of its own.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, Task, _enter_task, _get_running_loop, _leave_task
+from asyncio import AbstractEventLoop, Task, _get_running_loop, tasks
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -25,11 +25,23 @@ from weakref import WeakSet
 
 if sys.version_info >= (3, 12):
     from asyncio import current_task as _task_of
-else:
-    from asyncio import tasks
 
+    # What eager tasks are made with.
+    _swap_task: Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None] = tasks._swap_current_task
+else:
     # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
-    _task_of: Callable[[AbstractEventLoop], Task[Any] | None] = tasks._current_tasks.get  # type: ignore[attr-defined]
+    _current_tasks: Final[dict[AbstractEventLoop, Task[Any]]] = tasks._current_tasks  # type: ignore[attr-defined]
+    _task_of: Callable[[AbstractEventLoop], Task[Any] | None] = _current_tasks.get
+
+    def _swap_task(loop: AbstractEventLoop, task: Task[Any] | None) -> Task[Any] | None:
+        """Do what 3.12 has a function for."""
+        previous = _current_tasks.get(loop)
+        if task is None:
+            del _current_tasks[loop]
+        else:
+            _current_tasks[loop] = task
+        return previous
+
 
 Job = Callable[[], object]
 
@@ -37,9 +49,8 @@ Job = Callable[[], object]
 get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = _get_running_loop
 get_ident: Final[Callable[[], object]] = _get_ident
 task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
-# Documented in "Extending asyncio".
-enter_task: Final[Callable[[AbstractEventLoop, Task[Any]], None]] = _enter_task
-leave_task: Final[Callable[[AbstractEventLoop, Task[Any]], None]] = _leave_task
+# Makes a task the current one, or none; gives the one that was that before.
+swap_task: Final[Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None]] = _swap_task
 
 # Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
 TURN_BUDGET = 0.008
@@ -316,11 +327,11 @@ class JobQueue:
             finally:
                 self.busy = True
             return
-        leave_task(loop, current)
+        swap_task(loop, None)  # the task will enter itself
         try:
             context.run(step, argument)
         finally:
-            enter_task(loop, current)
+            swap_task(loop, current)
 
     def report(self, message: str, error: BaseException) -> None:
         """Tell the loop's exception handler about an error that nobody else can see."""

@@ -457,14 +457,12 @@ class DoneCallback:
 # Adoption.
 
 # The usual types of chunks, to be told apart from awaitables quickly.
-_NEVER_AWAITABLE: Final = frozenset(
-    {type(None), bool, int, float, str, bytes, bytearray, memoryview, tuple, list, dict}
-)
+NEVER_AWAITABLE: Final = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, tuple, list, dict})
 
 
 def is_awaitable(value: object) -> bool:
     """Whether a value that a callback returned is awaited."""
-    if type(value) in _NEVER_AWAITABLE:
+    if type(value) in NEVER_AWAITABLE:
         return False
     return isinstance(value, Promise) or isawaitable(value) or hasattr(value, "add_done_callback")
 

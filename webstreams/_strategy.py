@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from ._idl import Members, to_number
+from ._idl import callback_member, member_getter, to_number
 from ._repr import show_value
 
 SizeAlgorithm = Callable[[Any], Any]
@@ -101,10 +101,13 @@ class StrategyMembers:
     __slots__ = ("high_water_mark", "size")
 
     def __init__(self, strategy: Any) -> None:
-        members = Members(strategy, "queuing strategy")
-        mark = members.get("high_water_mark")
-        self.high_water_mark: Any = mark
-        self.size = members.callback("size")
+        get = member_getter(strategy, "queuing strategy")
+        self.high_water_mark: Any = get("high_water_mark")
+        self.size = callback_member(get, "size", "queuing strategy")
+
+
+# What an absent strategy comes to.
+NO_STRATEGY: Final = StrategyMembers(None)
 
 
 def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:

@@ -21,7 +21,7 @@ from weakref import getweakrefcount
 
 from ._callback_task import CallbackTask
 from ._errors import goes_through, stored_error
-from ._jobs import JobQueue, enter_task, leave_task, task_of
+from ._jobs import JobQueue, swap_task
 from ._stepping import RETURNED_NONE, Returned, new_stepper
 
 if TYPE_CHECKING:
@@ -111,10 +111,7 @@ class CoroutineCall:
         self._coroutine = coroutine
         was_busy = jobs.busy
         jobs.busy = True
-        current = task_of(loop)
-        if current is not None:
-            leave_task(loop, current)
-        enter_task(loop, task)
+        previous = swap_task(loop, task)
         if self._references == 0:
             self._references = getrefcount(task)
         try:
@@ -137,9 +134,7 @@ class CoroutineCall:
                 or self.context != self.given
             ):
                 self.is_spent = True
-        leave_task(loop, task)
-        if current is not None:
-            enter_task(loop, current)
+        swap_task(loop, previous)
         jobs.busy = was_busy
         return yielded is RETURNED_NONE
 
@@ -170,16 +165,11 @@ class CoroutineCall:
         loop = self._jobs.loop
         task = self._task
         assert task is not None
-        current = task_of(loop)
-        if current is not None:
-            leave_task(loop, current)
-        enter_task(loop, task)
+        previous = swap_task(loop, task)
         try:
             yielded = self.context.run(self._advance, None)
         finally:
-            leave_task(loop, task)
-            if current is not None:
-                enter_task(loop, current)
+            swap_task(loop, previous)
         if not self._finished:
             self._wait_by_hand(yielded)
 

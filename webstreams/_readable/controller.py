@@ -162,7 +162,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
 
     def _enqueue(self, chunk: Any) -> None:
         """ReadableStreamDefaultControllerEnqueue"""
-        if self._can_close_or_enqueue():
+        if not self._close_requested and self._stream._state == "readable":  # _can_close_or_enqueue(), without the call
             self._put(chunk)
 
     def _put(self, chunk: Any) -> None:

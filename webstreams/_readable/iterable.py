@@ -15,6 +15,7 @@ from .._jobs import Job, JobQueue
 from .._promise import (
     DEFERRED,
     END_OF_ITERATION,
+    NEVER_AWAITABLE,
     AlgorithmPromise,
     Promise,
     ThenReaction,
@@ -63,15 +64,17 @@ class IterableSource(Source):
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
-        next_value: Promise[Any] = Promise(self._jobs)
         self._is_pulling = True
+        next_value: Promise[Any]
         try:
-            item = self._next()
+            item = self._next_of_async() if self._is_async else self._next_of_sync()
         except BaseException as error:
+            next_value = Promise(self._jobs)
             next_value._reject(callback_error(error))
         else:
             if item is None:
                 return DEFERRED
+            next_value = Promise(self._jobs)
             item._react(next_value._fulfill, partial(_reject_or_end, next_value))
         finally:
             self._is_pulling = False
@@ -86,14 +89,15 @@ class IterableSource(Source):
     def _take_item(self) -> None:
         item, self._item = self._item, None
         self._take(item)
-        self._jobs.push(self._controller._on_pull_fulfilled)
+        jobs = self._jobs
+        jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
 
-    def _next(self) -> Promise[Any] | None:
-        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
-        once and is on its way.
-        """
-        if not self._is_async:
-            return self._next_of_sync()
+    # Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at once and
+    # is on its way.
+
+    def _next_of_async(self) -> Promise[Any] | None:
         try:
             result = self._iterator.__anext__()
         except StopAsyncIteration:
@@ -119,13 +123,16 @@ class IterableSource(Source):
             rejected: Promise[Any] = Promise(self._jobs)
             self._jobs.push(partial(rejected._reject, callback_error(error)))
             return rejected
-        if is_awaitable(value):
+        if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
             promise: Promise[Any] = Promise(self._jobs)
             item = Promise.resolve(value)
             item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
             return promise
         self._item = value
-        self._jobs.push(self._on_end if value is END_OF_ITERATION else self._on_sync_item)
+        jobs = self._jobs
+        jobs.jobs.append(self._on_end if value is END_OF_ITERATION else self._on_sync_item)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
         return None
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:

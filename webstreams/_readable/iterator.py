@@ -75,11 +75,7 @@ class Iteration:
         # The steps of the read have run: what they queued comes before the outcome, if that is known already.
         promise.is_reading = True
         if promise.outcome != PENDING:
-            jobs = self.jobs
-            promise._delivery = delivery = promise._deliver
-            jobs.jobs.append(delivery)  # queue_delivery(), without the calls
-            if not jobs.scheduled:
-                jobs.schedule()
+            promise.queue_delivery()
         return promise
 
     def return_steps(self, _: Any) -> Promise[Any]:
@@ -168,19 +164,32 @@ class IterationPromise(ReadPromise[T]):
 
     def queue_delivery(self) -> None:
         """Have the outcome delivered a job later."""
-        self._delivery = self._deliver
-        self._jobs.push(self._delivery)
+        jobs = self._jobs
+        self._delivery = delivery = self._deliver
+        jobs.jobs.append(delivery)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
 
     def _deliver(self) -> None:
         self._iteration.ongoing = self._delivery = None
         if self._state != PENDING:
             return  # withdrawn meanwhile
+        reactions = self._reactions
         if self.outcome == REJECTED:
             self._reject(self._value)
-        elif self._reactions is None:
+        elif reactions is None:
             self._state = FULFILLED
-        else:
+        elif type(reactions) is list:
             self._settle_with(self._value)
+        else:
+            self._state = FULFILLED  # _settle_with(), without the calls
+            stream = self._stream
+            stream._deliveries += 1
+            self._serial = stream._deliveries
+            jobs = self._jobs
+            jobs.jobs.append(reactions)
+            if not jobs.scheduled:
+                jobs.schedule()
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the chunk.

@@ -17,11 +17,10 @@ from .._promise import (
     converted,
     outcome_of,
     promise_rejected_with,
-    upon,
 )
 from .._queue import QueueTotal
 from .._repr import show, show_desired_size, summary
-from .source import Source, UnderlyingSource
+from .source import Source, UnderlyingSource, do_nothing
 from .state import ReadableController, ReadableStreamState
 
 
@@ -76,11 +75,15 @@ class PullingController(ReadableController):
 
     def _start(self, source: Source | UnderlyingSource) -> None:
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
-        promise = converted(self._jobs, call(source.start, self), source.context)
-        upon(self._jobs, promise, self._start_fulfilled, self._error)
+        start = source.start
+        promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
+        if promise is None:
+            self._jobs.push(self._start_fulfilled)
+        else:
+            promise._react(self._start_fulfilled, self._error)
         self._unread_watch = watch_unread(self._stream, self._measure)
 
-    def _start_fulfilled(self, _: Any) -> None:
+    def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True
         source = self._source
         self._can_pull = source is not None and source.pull is not None and self._can_close_or_enqueue()

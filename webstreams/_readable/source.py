@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from .._idl import Members, to_enforced_integer
+from .._idl import callback_member, member_getter, to_enforced_integer
 
 
-def _nothing(*_: Any) -> None:
-    return None
+def do_nothing(*_: Any) -> None:
+    """Stands for a callback that is absent."""
 
 
 class Source:
@@ -44,15 +44,16 @@ class UnderlyingSource:
     __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
 
     def __init__(self, source: Any) -> None:
-        members = Members(source, "underlying source")
-        size = members.get("auto_allocate_chunk_size")
+        name = "underlying source"
+        get = member_getter(source, name)
+        size = get("auto_allocate_chunk_size")
         self.auto_allocate_chunk_size: int | None = None
         if size is not None:
             self.auto_allocate_chunk_size = to_enforced_integer(size, "auto_allocate_chunk_size")
-        self.cancel: Callable[[object], Any] = members.callback("cancel") or _nothing
-        self.pull: Callable[[Any], Any] | None = members.callback("pull")
-        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
-        kind = members.get("type")
+        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
+        self.pull: Callable[[Any], Any] | None = callback_member(get, "pull", name)
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
+        kind = get("type")
         if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
         self.is_bytes = kind is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
-from .._idl import INTERNAL, Members, refuse_constructor
+from .._idl import INTERNAL, callback_member, member_getter, refuse_constructor
 from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._native import subscriptable
 from .._promise import AlgorithmPromise
@@ -38,19 +38,20 @@ class Transformer:
     __slots__ = ("cancel", "context", "flush", "is_identity", "start", "transform")
 
     def __init__(self, transformer: Any) -> None:
-        members = Members(transformer, "transformer")
-        self.cancel: Callable[[object], Any] = members.callback("cancel") or _nothing
-        self.flush: Callable[[Any], Any] = members.callback("flush") or _nothing
-        _refuse_type(members, "readable_type")
-        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
-        self.transform: Callable[[Any, Any], Any] = members.callback("transform") or _enqueue_chunk
+        name = "transformer"
+        get = member_getter(transformer, name)
+        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or _nothing
+        self.flush: Callable[[Any], Any] = callback_member(get, "flush", name) or _nothing
+        _refuse_type(get, "readable_type")
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or _nothing
+        self.transform: Callable[[Any, Any], Any] = callback_member(get, "transform", name) or _enqueue_chunk
         self.is_identity: bool = self.transform is _enqueue_chunk
-        _refuse_type(members, "writable_type")
+        _refuse_type(get, "writable_type")
         self.context: Context = copy_context()
 
 
-def _refuse_type(members: Members, member: str) -> None:
-    if members.get(member) is not None:
+def _refuse_type(get: Callable[[str], Any], member: str) -> None:
+    if get(member) is not None:
         raise ValueError(f"a transformer must not have a {member}: it is reserved for the future")
 
 

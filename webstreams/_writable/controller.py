@@ -26,7 +26,7 @@ from .._queue import QueueWithSizes
 from .._repr import show, show_queue, summary
 from .._settling import Settled
 from .._strategy import SizeAlgorithm
-from .sink import Sink, UnderlyingSink
+from .sink import Sink, UnderlyingSink, do_nothing
 from .state import WritableController, WritableStreamState, update_backpressure
 
 CLOSE_SENTINEL: Final = object()
@@ -77,15 +77,14 @@ class WritableStreamDefaultController(WritableController):
         self._on_write_completed: Job | None = None
         self._write_watch = watch_writes(stream._jobs, high_water_mark)
         update_backpressure(stream, self._get_backpressure())
-        start_result = call(sink.start, self)
-        upon(
-            self._jobs,
-            converted(self._jobs, start_result, sink.context),
-            self._start_fulfilled,
-            self._start_rejected,
-        )
+        start = sink.start
+        promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)
+        if promise is None:
+            self._jobs.push(self._start_fulfilled)
+        else:
+            promise._react(self._start_fulfilled, self._start_rejected)
 
-    def _start_fulfilled(self, _: Any) -> None:
+    def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True
         self._advance_queue_if_needed()
 

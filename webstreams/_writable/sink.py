@@ -6,12 +6,12 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from .._idl import Members
+from .._idl import callback_member, member_getter
 from .._steady.pipeline import Pipeline, Stage
 
 
-def _nothing(*_: Any) -> None:
-    return None
+def do_nothing(*_: Any) -> None:
+    """Stands for a callback that is absent."""
 
 
 class Sink:
@@ -52,13 +52,14 @@ class UnderlyingSink:
     __slots__ = ("abort", "close", "context", "start", "write")
 
     def __init__(self, sink: Any) -> None:
-        members = Members(sink, "underlying sink")
-        self.abort: Callable[[object], Any] = members.callback("abort") or _nothing
-        self.close: Callable[[], Any] = members.callback("close") or _nothing
-        self.start: Callable[[Any], Any] = members.callback("start") or _nothing
-        if members.get("type") is not None:
+        name = "underlying sink"
+        get = member_getter(sink, name)
+        self.abort: Callable[[object], Any] = callback_member(get, "abort", name) or do_nothing
+        self.close: Callable[[], Any] = callback_member(get, "close", name) or do_nothing
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
+        if get("type") is not None:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
-        self.write: Callable[[Any, Any], Any] = members.callback("write") or _nothing
+        self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
         self.context = copy_context()
 
     def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
