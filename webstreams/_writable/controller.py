@@ -264,7 +264,11 @@ class WritableStreamDefaultController(WritableController):
             self._advance_queue_if_needed()
             return
         if stream._backpressure and queue.total < self._strategy_hwm and stream._close_request is None:
-            update_backpressure(stream, False)
+            writer = stream._writer
+            if writer is not None and writer._ready_promise is not None:
+                update_backpressure(stream, False)
+            else:
+                stream._backpressure = False  # update_backpressure(), without the call
         if queue.chunks:
             self._process_next()
 
@@ -289,7 +293,11 @@ class WritableStreamDefaultController(WritableController):
         if self._write_watch is not None:
             self._write_watch.chunk_was_queued(self)
         if not stream._backpressure and queue.total >= self._strategy_hwm:
-            update_backpressure(stream, True)
+            writer = stream._writer
+            if writer is not None and writer._ready_promise is not None:
+                update_backpressure(stream, True)
+            else:
+                stream._backpressure = True  # update_backpressure(), without the call
         if self._started and stream._in_flight_write_request is None:
             stream._in_flight_write_request = request
             self._process_write(chunk)

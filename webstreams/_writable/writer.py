@@ -191,7 +191,16 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             promise._reject(_released("write to the stream"))
             return promise
         promise = WritePromise(jobs, stream)
-        self._write(chunk, promise)
+        controller = stream._controller
+        if (
+            controller._strategy_size_algorithm is None
+            and stream._state == "writable"
+            and stream._close_request is None
+            and stream._in_flight_close_request is None
+        ):
+            controller._write(chunk, 1, promise)  # _write(), without the call
+        else:
+            self._write(chunk, promise)
         return promise
 
     async def __aenter__(self) -> Self:
