@@ -238,9 +238,10 @@ class Pipe(ReadRequest, Settled):
         """Read a chunk by the steps of the Standard."""
         self._is_adopted = False
         self._has_read = False
-        self._reading_from_queue = self.source._controller._has_queued()
-        if self.source._state == "readable":
-            self.source._controller._pull_steps(self)  # the reader's _read(), without the call
+        source = self.source
+        self._reading_from_queue = source._controller._has_queued()
+        if source._state == "readable":
+            source._controller._pull_steps(self)  # the reader's _read(), without the call
         else:
             self.reader._read(self)
         self.read_is_under_way()
@@ -248,7 +249,7 @@ class Pipe(ReadRequest, Settled):
     def read_is_under_way(self) -> None:
         """The read has been asked for, and perhaps answered: its promise is adopted."""
         self._reading_from_queue = False
-        self.source._jobs.push(self._adopted)
+        self.source._jobs.jobs.append(self._adopted)  # push(), without the call: this is done inside a job
 
     def chunk_steps(self, chunk: Any) -> None:
         """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
@@ -270,10 +271,10 @@ class Pipe(ReadRequest, Settled):
     def _adopted(self) -> None:
         self._is_adopted = True
         if self._has_read:
-            self.source._jobs.push(self._hop)
+            self.source._jobs.jobs.append(self._hop)
 
     def _hop(self) -> None:
-        self.source._jobs.push(self._step)
+        self.source._jobs.jobs.append(self._step)
 
     # Running steadily.
 
