@@ -133,7 +133,7 @@ class TransformStreamDefaultController(Generic[T]):
         if not readable_controller._can_close_or_enqueue():
             raise TypeError(f"cannot enqueue into the readable side: {readable_controller._why_not()}")
         try:
-            readable_controller._enqueue(chunk)
+            readable_controller._put(chunk)
         except Exception as error:
             stream._error_writable_and_unblock_write(error)
             stream._throw_readable_error()

@@ -137,7 +137,8 @@ class TransformSink(Sink):
         self._stream._writable_controller._write_rejected(error)
 
     def _push_fulfilled(self) -> None:
-        self._jobs.push(self._stream._writable_controller._on_write_fulfilled)
+        # push(), without the call: a job is under way
+        self._jobs.jobs.append(self._stream._writable_controller._on_write_fulfilled)
 
     def _get_one_job_later(self) -> Job:
         if self._one_job_later is None:

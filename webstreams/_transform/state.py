@@ -98,5 +98,8 @@ def set_backpressure(stream: TransformStreamState, backpressure: bool) -> None:
     change = stream._backpressure_change
     if change is not None:
         stream._backpressure_change = None
-        stream._jobs.push(change)
+        jobs = stream._jobs
+        jobs.jobs.append(change)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
     stream._backpressure = backpressure
