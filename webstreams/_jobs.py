@@ -104,6 +104,29 @@ class Mark:
         raise AssertionError("a mark was left in the queue of jobs")
 
 
+class Delay:
+    """A job that has another one run by a later job.
+
+    If nothing can come between them, it runs that job itself: nobody can tell the difference.
+    """
+
+    __slots__ = ("_later", "_queue", "job")
+
+    def __init__(self, queue: JobQueue, later: Job, job: Job) -> None:
+        self._queue = queue
+        # The next one, which may be a delay, too; and the one that is delayed.
+        self._later = later
+        self.job = job
+
+    def __call__(self) -> None:
+        """Queue the next job, or run the last one."""
+        queue = self._queue
+        if queue.is_alone and not queue.jobs:
+            self.job()
+        else:
+            queue.jobs.append(self._later)
+
+
 class JobQueue:
     """The jobs of one event loop, in the order in which they were queued."""
 
@@ -175,9 +198,10 @@ class JobQueue:
 
     def after(self, ticks: int, job: Job) -> Job:
         """Give a job that has `job` run so many jobs later: what a chain of promises takes."""
+        later = job
         for _ in range(ticks):
-            job = partial(self.jobs.append, job)
-        return job
+            later = Delay(self, later, job)
+        return later
 
     def is_running(self) -> bool:
         """Whether this queue's loop is the one that runs in this thread."""

@@ -7,7 +7,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from .._jobs import TURN_BUDGET, Job, Run
+from .._jobs import TURN_BUDGET, Delay, Job, Run
 from .._queue import QueueWithSizes
 from .pipeline import Pipeline, Stage
 from .snapshot import Reference, Snapshot, Tagged, untag
@@ -239,11 +239,16 @@ class Recording(Run):
 def owner_of(job: Any) -> object:
     """Give the object whose method a job is."""
     while type(job) is partial:
-        job = job.args[0] if getattr(job.func, "__name__", "") == "append" else job.func
-    return getattr(job, "__self__", None)
+        job = job.func
+    return getattr(_undelayed(job), "__self__", None)
+
+
+def _undelayed(job: Any) -> Any:
+    return job.job if type(job) is Delay else job
 
 
 def _method_of(job: Any) -> tuple[Any, str]:
+    job = _undelayed(job)
     return getattr(job, "__self__", None), getattr(job, "__name__", "")
 
 
