@@ -27,7 +27,7 @@ if sys.version_info >= (3, 12):
     from asyncio import current_task as _task_of
 
     # What eager tasks are made with.
-    _swap_task: Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None] = tasks._swap_current_task
+    _swap_task = tasks._swap_current_task  # type: ignore[attr-defined]
 else:
     # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
     _current_tasks: Final[dict[AbstractEventLoop, Task[Any]]] = tasks._current_tasks  # type: ignore[attr-defined]
@@ -63,14 +63,24 @@ _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
 _SLOT = "_webstreams_jobs"
 
 
+class Call:
+    """A call of a callback in a run."""
+
+    __slots__ = ("output",)
+
+    def __init__(self, output: deque[Any]) -> None:
+        # Where the chunk goes that the callback enqueues.
+        self.output = output
+
+
 class Run:
     """What calls the callbacks of a pipeline without jobs between them (`_steady.run`)."""
 
-    __slots__ = ("output", "waiting")
+    __slots__ = ("at", "waiting")
 
-    # The controller whose callback is called and has not enqueued a chunk yet; where that chunk goes.
+    # The call under way, and its controller until that has enqueued a chunk.
+    at: Call
     waiting: object
-    output: deque[Any]
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """Something else is enqueued; give the chunk for the plain path."""

@@ -73,7 +73,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         if run is not None:
             if run.waiting is self and not jobs.jobs:
                 run.waiting = None
-                run.output.append(chunk)
+                run.at.output.append(chunk)
                 return
             chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":

@@ -24,7 +24,6 @@ class Driven(Protocol):
     """The steady run, as far as it is concerned here."""
 
     at: Any
-    output: Any
     waiting: object
 
     def is_over(self) -> bool:
@@ -40,13 +39,13 @@ async def drive(run: Driven, plan: Sequence[tuple[Any, ...]], jobs: JobQueue) ->
     context, given = call.context, call.given
     references, weak_references = getrefcount(task), getweakrefcount(task)
     while True:
-        for step, function, controller, giver, output, chunks, index in plan:
+        for step, function, controller, giver, chunks, index in plan:
             if function is None:
-                output.append(chunks[index])
+                step.output.append(chunks[index])
                 continue
             run.at = step
-            run.output = output
-            run.waiting = giver
+            if giver is not None:
+                run.waiting = giver
             result = await (function(controller) if chunks is None else function(chunks[index], controller))
             if (
                 result is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -102,7 +101,6 @@ class Recording(Run):
         self._heads: list[tuple[Any, Any, tuple[int, Any]]] = []
         # As in a steady run; here nothing is taken unseen.
         self.waiting = None
-        self.output = deque()
 
     def record(self) -> tuple[Period | None, bool]:
         """Run the plain path; give the period, if there is one, and whether the next read of the trigger is due."""

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Final
 
 from .._errors import goes_through
-from .._jobs import Run
+from .._jobs import Call, Run
 from .._promise import COMPLETED, outcome_of
 from .driving import drive, only_makes_a_coroutine
 from .pipeline import Pipeline
@@ -18,7 +18,7 @@ from .snapshot import Snapshot
 LEFT: Final = object()
 
 
-class SteadyStep:
+class SteadyStep(Call):
     """One call of a period, with what it needs at hand."""
 
     __slots__ = (
@@ -30,12 +30,12 @@ class SteadyStep:
         "giver",
         "index",
         "is_identity",
-        "output",
         "step",
     )
 
     def __init__(self, step: Step, histories: list[deque[Any]]) -> None:
         stage = step.stage
+        super().__init__(histories[stage.index])
         self.step = step
         self.function = stage.function
         self.context = stage.context
@@ -43,10 +43,9 @@ class SteadyStep:
         self.giver: object = None if stage.put is None else stage.controller
         self.is_identity = stage.is_identity
         self.by_coroutine = step.by_coroutine
-        # The chunk that the callback gets is chunks[index]; what it gives is put into the output.
+        # The chunk that the callback gets is chunks[index].
         self.chunks: deque[Any] | None = None if step.chunk is None else histories[step.chunk.stage]
         self.index = 0 if step.chunk is None else -1 - step.chunk.age
-        self.output = histories[stage.index]
 
     def is_driven_like(self, other: SteadyStep) -> bool:
         """Whether one coroutine can await this call and another one (`driving`)."""
@@ -60,7 +59,7 @@ class SteadyStep:
     def plan(self) -> tuple[Any, ...]:
         """Give what the loop over the steps needs; the function is None for a transformer without transform()."""
         function = None if self.is_identity else self.function
-        return self, function, self.controller, self.giver, self.output, self.chunks, self.index
+        return self, function, self.controller, self.giver, self.chunks, self.index
 
 
 class SteadyRun(Run):
@@ -76,7 +75,6 @@ class SteadyRun(Run):
         "_pipeline",
         "_plan",
         "_trigger",
-        "at",
     )
 
     def __init__(self, pipeline: Pipeline, trigger: Any, period: Period) -> None:
@@ -94,11 +92,8 @@ class SteadyRun(Run):
         # While they are awaited: how many periods there were, and whether others have to have their turn.
         self._periods = 0
         self._is_paused = False
-        # The step under way.
         self.at = steps[0]
-        # The controller whose callback is called and has not enqueued yet, and where its chunk goes.
         self.waiting = None
-        self.output = self.at.output
 
     def begins_here(self) -> bool:
         """Whether the state is that at the begin of the period; takes the chunks that are in it."""
@@ -116,6 +111,7 @@ class SteadyRun(Run):
         """Call the callbacks until one of them does something else; give the number of whole periods."""
         self._jobs.jobs.clear()  # they are those of the snapshot
         self._jobs.run = self
+        self.waiting = None
         return self._await_callbacks() if self._drives else self._call_callbacks()
 
     def _call_callbacks(self) -> int:
@@ -123,13 +119,13 @@ class SteadyRun(Run):
         pending = jobs.jobs
         periods = 0
         while True:
-            for step, function, controller, giver, output, chunks, index in plan:
+            for step, function, controller, giver, chunks, index in plan:
                 if function is None:
-                    output.append(chunks[index])
+                    step.output.append(chunks[index])
                     continue
                 self.at = step
-                self.output = output
-                self.waiting = giver
+                if giver is not None:
+                    self.waiting = giver
                 try:
                     result = function(controller) if chunks is None else function(chunks[index], controller)
                 except BaseException as error:
@@ -149,7 +145,7 @@ class SteadyRun(Run):
     def _await_callbacks(self) -> int:
         self._periods = 0
         self._is_paused = False
-        outcome = outcome_of(self._jobs, drive(self, self._plan, self._jobs), self.at.context)
+        outcome = outcome_of(self._jobs, drive(self, self._plan, self._jobs), self._step_under_way().context)
         if self._is_paused:
             self._pause()
         else:
@@ -164,6 +160,11 @@ class SteadyRun(Run):
         jobs.countdown -= self._period.job_count
         self._is_paused = jobs.countdown <= 0 and jobs.is_late()
         return self._is_paused
+
+    def _step_under_way(self) -> SteadyStep:
+        step = self.at
+        assert isinstance(step, SteadyStep)
+        return step
 
     def _outcome(self, step: SteadyStep, result: Any) -> Any:
         """Give what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
@@ -180,7 +181,7 @@ class SteadyRun(Run):
 
     def desired_size(self, controller: Any) -> float | None:
         """Give the desired_size of a controller: known for that of the callback under way."""
-        step = self.at.step
+        step = self._step_under_way().step
         if step.stage.controller is controller:
             size = step.before if self.waiting is not None else step.after
             if size is not None:
@@ -190,7 +191,7 @@ class SteadyRun(Run):
 
     def leave(self) -> None:
         """Put everything where the plain path has it inside the callback under way."""
-        jobs, step = self._jobs, self.at
+        jobs, step = self._jobs, self._step_under_way()
         jobs.run = None
         has_given = step.giver is not None and self.waiting is None
         self.waiting = LEFT
@@ -219,7 +220,7 @@ class SteadyRun(Run):
         """Go on as the plain path does after the callback."""
         if self.waiting is not LEFT:
             self.leave()
-        step = self.at.step
+        step = self._step_under_way().step
         outcome = result[0] if type(result) is tuple else COMPLETED if step.by_coroutine else None
         step.stage.returned(outcome)
         self._do_rest_of_job(step)
@@ -227,7 +228,7 @@ class SteadyRun(Run):
     def _end_with_error(self, error: BaseException) -> None:
         if self.waiting is not LEFT:
             self.leave()
-        step = self.at.step
+        step = self._step_under_way().step
         step.stage.failed(error)
         if goes_through(error):
             raise error

@@ -99,7 +99,7 @@ class TransformStreamDefaultController(Generic[T]):
         if run is not None:
             if run.waiting is self and not jobs.jobs:
                 run.waiting = None
-                run.output.append(chunk)
+                run.at.output.append(chunk)
                 return
             chunk = run.intercept(self, chunk)
         self._enqueue(chunk)
