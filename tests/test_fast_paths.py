@@ -47,6 +47,7 @@ class RandomPipeline:
         self.aborter = AbortController()
         self.controllers: list[Any] = []
         self.source_controller: Any = None
+        self.waiting: list[asyncio.Task[None]] = []
 
     # The parts.
 
@@ -156,7 +157,7 @@ class RandomPipeline:
             self.log.append("refused")
 
     def odd(self, controller: Any) -> Any:
-        choice = self.dice.randrange(12)
+        choice = self.dice.randrange(13)
         self.log.append(("odd", choice))
         if choice == 0:
             return Promise.resolve(None)
@@ -183,13 +184,13 @@ class RandomPipeline:
             return "a value"
         elif choice == 11 and not self.name.endswith("+"):
             self.begin_another()
+        elif choice == 12 and self.waiting:
+            self.dice.choice(self.waiting).cancel()
         return None
 
     def begin_another(self) -> None:
         """Let one more pipeline run beside this one."""
-        another = RandomPipeline(random.Random(self.dice.random()), self.log, f"{self.name}+")
-        for pipe in connect(another):
-            pipe.then(lambda _: self.log.append("another is done"), lambda _: self.log.append("another has failed"))
+        connect(RandomPipeline(random.Random(self.dice.random()), self.log, f"{self.name}+"))
 
     def end(self, controller: Any) -> None:
         try:
@@ -208,6 +209,8 @@ class RandomPipeline:
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="as new")
 BY_TASK: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 KEPT: list[Any] = []
+# All pipelines of a program.
+BEGUN: list[RandomPipeline] = []
 
 
 def leave_trace_on_task(dice: random.Random) -> None:
@@ -243,6 +246,27 @@ def traces_on_task() -> Iterator[str]:
 
 def connect(parts: RandomPipeline) -> list[Promise[None]]:
     """Put random parts together; give the promises of the pipes."""
+    BEGUN.append(parts)
+    pipes = pipes_of(parts)
+    for pipe in pipes:
+        if parts.dice.random() < 0.5:
+            parts.waiting.append(asyncio.create_task(wait_for(pipe, parts.log)))
+        else:
+            pipe.then(lambda _: parts.log.append("done"), lambda error: parts.log.append(("failed", str(error))))
+    return pipes
+
+
+async def wait_for(pipe: Promise[None], log: Log) -> None:
+    """Wait in a task that may be cancelled, which aborts the pipe."""
+    try:
+        await pipe
+    except BaseException as error:
+        log.append(("waited in vain", repr(error)))
+    else:
+        log.append("waited")
+
+
+def pipes_of(parts: RandomPipeline) -> list[Promise[None]]:
     stream = parts.source()
     signal = parts.aborter.signal
     for number in range(parts.dice.choice([0, 0, 1, 1, 2, 3, 4, 5])):
@@ -281,14 +305,16 @@ async def piped_together(seed: int) -> Log:
 
 async def until_done(parts: RandomPipeline, pipes: list[Promise[None]], log: Log) -> Log:
     """Wait for pipes for some turns of the loop; give what happened."""
-    for pipe in pipes:
-        pipe.then(lambda _: log.append("done"), lambda error: log.append(("failed", str(error))))
     for _ in range(30):
         log.append("turn")
         await asyncio.sleep(0)
         if all(pipe.done() for pipe in pipes):
             break
         parts.enqueue(parts.source_controller)
+    for each in BEGUN:
+        each.aborter.abort("it is over")
+    for _ in range(10):
+        await asyncio.sleep(0)
     return log
 
 
@@ -300,6 +326,7 @@ def run(
 ) -> tuple[Log, int]:
     """Run one random program in a loop of its own; give what happened, and how many periods of it ran steadily."""
     KEPT.clear()
+    BEGUN.clear()
     with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
         log, count = runner.run(counted(program, seed))
     assert not [each for each in log if "trace" in each or "watched" in each]
@@ -307,7 +334,11 @@ def run(
 
 
 async def counted(program: Program, seed: int) -> tuple[Log, int]:
-    return await program(seed), periods()
+    faults: Log = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+    log = await program(seed)
+    # What is reported besides depends on the garbage collection: promises that nobody looked at.
+    return log + [each for each in faults if "microtask" in each], periods()
 
 
 @pytest.mark.parametrize("program", [piped, piped_together])
@@ -411,3 +442,31 @@ async def test_other_tasks_have_their_turn_beside_a_steady_run() -> None:
     with pytest.raises(Exception, match="enough"):
         await pipe
     assert turns == 20
+
+
+@QUIETLY
+async def test_a_callback_cancels_the_task_that_waits_for_the_pipe() -> None:
+    """The pipe is aborted at once, and in order, although it runs steadily."""
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+    log: list[Any] = []
+
+    def write(chunk: int, _: Any) -> None:
+        log.append(chunk)
+        if chunk == 2000:
+            waiting.cancel()
+
+    async def wait() -> None:
+        await pipe
+
+    gate, open_gate, _ = Promise.with_resolvers()
+    sink: Any = {"start": lambda _: gate, "write": write, "abort": lambda reason: log.append(str(reason))}
+    pipe = numbers(3000).pipe_to(WritableStream(sink))
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    open_gate(None)  # only now, when the task is suspended
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert log == [*range(2001), "the task that awaited pipe_to() was cancelled"]
+    assert pipe.done()
+    assert faults == []
