@@ -140,6 +140,8 @@ class RandomPipeline:
     def look(self, controller: Any) -> None:
         if self.dice.random() < self.curiosity:
             self.log.append([getattr(each, "desired_size", "-") for each in [controller, *self.controllers]])
+        elif self.dice.random() < self.oddity / 2:
+            self.log.append([repr(each) for each in [controller, *self.controllers]])
 
     def enqueue(self, controller: Any) -> None:
         self.count += 1

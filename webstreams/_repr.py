@@ -34,6 +34,7 @@ def show(subject: object, details: Iterable[str]) -> str:
     parts: list[str] = []
     _shown.add(key)
     try:
+        _stop_run(subject)
         for detail in details:
             parts.append(detail)
     except AttributeError:
@@ -43,6 +44,13 @@ def show(subject: object, details: Iterable[str]) -> str:
     finally:
         _shown.discard(key)
     return f"<{name} {', '.join(parts)}>" if parts else f"<{name}>"
+
+
+def _stop_run(subject: object) -> None:
+    """Leave the steady run (`_steady`) in whose callback the state is looked at."""
+    jobs: Any = getattr(subject, "_jobs", None)
+    if jobs is not None and jobs.run is not None and jobs.is_running():
+        jobs.run.leave()
 
 
 def summary(subject: Summarized) -> str:
