@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import pytest
 
@@ -472,3 +472,29 @@ async def test_a_callback_cancels_the_task_that_waits_for_the_pipe() -> None:
     assert log == [*range(2001), "the task that awaited pipe_to() was cancelled"]
     assert pipe.done()
     assert faults == []
+
+
+class Chunk:
+    """Can be referred to weakly."""
+
+
+@QUIETLY
+async def test_no_chunk_is_kept_alive_while_a_pipeline_waits() -> None:
+    given: WeakSet[Chunk] = WeakSet()
+    count = 0
+
+    def pull(controller: Any) -> None:
+        nonlocal count
+        count += 1
+        if count <= 2000:
+            chunk = Chunk()
+            given.add(chunk)
+            controller.enqueue(chunk)
+
+    pipe = ReadableStream({"pull": pull}).pipe_through(TransformStream()).pipe_to(WritableStream())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert periods() > 1500
+    assert count > 2000
+    assert len(given) == 0
+    assert not pipe.done()

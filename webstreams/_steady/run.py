@@ -112,7 +112,10 @@ class SteadyRun(Run):
         self._jobs.jobs.clear()  # they are those of the snapshot
         self._jobs.run = self
         self.waiting = None
-        return self._await_callbacks() if self._drives else self._call_callbacks()
+        periods = self._await_callbacks() if self._drives else self._call_callbacks()
+        for history in self._histories:
+            history.clear()  # keep no chunk alive
+        return periods
 
     def _call_callbacks(self) -> int:
         jobs, plan, job_count = self._jobs, self._plan, self._period.job_count
