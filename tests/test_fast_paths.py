@@ -33,6 +33,22 @@ def fast_paths(on: bool) -> Iterator[None]:
         yield
 
 
+class NoController:
+    """Stands for the controller of a source that has none."""
+
+    def __repr__(self) -> str:
+        return "no controller"
+
+    def enqueue(self, chunk: Any) -> None:
+        raise TypeError
+
+    def close(self) -> None:
+        raise TypeError
+
+    def error(self, error: object) -> None:
+        """Nothing can be done."""
+
+
 class RandomPipeline:
     """A source, transformers and sinks that behave at random: mostly well, now and then not."""
 
@@ -52,6 +68,9 @@ class RandomPipeline:
     # The parts.
 
     def source(self) -> ReadableStream[Any]:
+        if self.dice.random() < 0.3:
+            self.source_controller = NoController()
+            return ReadableStream.from_(self.items())
         return ReadableStream(
             {
                 "start": self.start_source,
@@ -101,6 +120,23 @@ class RandomPipeline:
         self.enqueue(controller)
         self.look(controller)
         return None
+
+    def items(self) -> Iterator[Any]:
+        """What ``from_()`` takes the chunks from."""
+        try:
+            while self.count < LAST:
+                self.log.append((self.name, "next"))
+                self.look(self.source_controller)
+                if self.dice.random() < self.oddity:
+                    result = self.odd(self.source_controller)
+                    if result is not None:
+                        yield result
+                    elif self.dice.random() < 0.1:
+                        return
+                self.count += 1
+                yield self.count
+        finally:
+            self.log.append((self.name, "iterator is closed"))
 
     async def pull_later(self, controller: Any) -> None:
         result = self.pull(controller)
@@ -416,6 +452,14 @@ async def test_the_fast_path_is_taken_by_a_tee() -> None:
         branches[1].pipe_to(WritableStream({"write": lambda chunk, _: written[1].append(chunk)})),
     )
     assert written == [list(range(3000))] * 2
+    assert periods() > 2500
+
+
+@QUIETLY
+async def test_the_fast_path_is_taken_by_an_iterable() -> None:
+    written: list[int] = []
+    await ReadableStream.from_(range(3000)).pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    assert written == list(range(3000))
     assert periods() > 2500
 
 

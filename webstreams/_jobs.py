@@ -70,7 +70,7 @@ class Call:
 
     def __init__(self, output: deque[Any]) -> None:
         # Where the chunk goes that the callback enqueues.
-        self.output = output
+        self.output: deque[Any] = output
 
 
 class Run:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
-from typing import Any
+from typing import Any, ClassVar
 
 from .._awaiting import close_when_done, fetch, wait_for_close
 from .._buffer import is_bytes_like
@@ -22,8 +22,9 @@ from .._promise import (
     is_awaitable,
     promise_resolved_with,
 )
+from .._steady.pipeline import Pipeline, Stage
 from .._task import CoroutineCall, call_coroutine
-from .source import Source
+from .source import Source, do_nothing
 
 
 class IterableSource(Source):
@@ -45,7 +46,9 @@ class IterableSource(Source):
         "_on_end",
         "_on_sync_item",
         "context",
+        "give",
     )
+    _moving: ClassVar[tuple[str, ...]] = ("_item",)
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
@@ -60,25 +63,38 @@ class IterableSource(Source):
         self._on_sync_item: Job = jobs.after(3, self._take_item)
         self._on_end: Job = jobs.after(4, self._take_item)
         self.context = self._context = copy_context()
+        # Asks an iterator that is not async: may be replaced while a pipeline is recorded.
+        self.give: Callable[[Any], None] = self._give_next
 
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
+        if not self._is_async:
+            self.give(controller)
+            return DEFERRED
         self._is_pulling = True
-        next_value: Promise[Any]
+        next_value: Promise[Any] = Promise(self._jobs)
         try:
-            item = self._next_of_async() if self._is_async else self._next_of_sync()
+            item = self._next_of_async()
         except BaseException as error:
-            next_value = Promise(self._jobs)
             next_value._reject(callback_error(error))
         else:
             if item is None:
                 return DEFERRED
-            next_value = Promise(self._jobs)
             item._react(next_value._fulfill, partial(_reject_or_end, next_value))
         finally:
             self._is_pulling = False
         return self._react(next_value, self._take)
+
+    def may_run_steadily(self) -> bool:
+        """Whether pipelines may begin here that run steadily."""
+        return not self._is_async
+
+    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the source to such a pipeline."""
+        failed = controller._pull_failed
+        pipeline.add_parts(self)
+        pipeline.add_stage(Stage(self, "give", controller, self._put, do_nothing, failed, gives_first=True))
 
     def _take(self, value: Any) -> None:
         if value is END_OF_ITERATION:
@@ -94,10 +110,9 @@ class IterableSource(Source):
         if not jobs.scheduled:
             jobs.schedule()
 
-    # Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at once and
-    # is on its way.
-
     def _next_of_async(self) -> Promise[Any] | None:
+        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
+        once and is on its way."""
         try:
             result = self._iterator.__anext__()
         except StopAsyncIteration:
@@ -115,25 +130,58 @@ class IterableSource(Source):
             self._call.settle(promise)
         return promise
 
-    def _next_of_sync(self) -> Promise[Any] | None:
-        """CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself."""
+    # CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself.
+
+    def _give_next(self, controller: Any) -> None:
         try:
             value = next(self._iterator, END_OF_ITERATION)
         except BaseException as error:
-            rejected: Promise[Any] = Promise(self._jobs)
-            self._jobs.push(partial(rejected._reject, callback_error(error)))
-            return rejected
+            self._give_error(callback_error(error))
+            return
         if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
-            promise: Promise[Any] = Promise(self._jobs)
-            item = Promise.resolve(value)
-            item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
-            return promise
+            self._give_awaitable(value)
+            return
+        jobs = self._jobs
+        run = jobs.run
+        if run is not None:
+            if value is END_OF_ITERATION:
+                run.leave()
+            elif run.waiting is controller and not jobs.jobs:
+                run.waiting = None
+                run.at.output.append(value)
+                return
+            else:
+                value = run.intercept(controller, value)
+        self._put(value)
+
+    def _put(self, value: Any) -> None:
         self._item = value
         jobs = self._jobs
         jobs.jobs.append(self._on_end if value is END_OF_ITERATION else self._on_sync_item)  # push(), without the call
         if not jobs.scheduled:
             jobs.schedule()
-        return None
+
+    def _give_error(self, error: BaseException) -> None:
+        self._leave_run()
+        rejected: Promise[Any] = Promise(self._jobs)
+        self._jobs.push(partial(rejected._reject, error))
+        self._give_promise(rejected)
+
+    def _give_awaitable(self, value: Any) -> None:
+        self._leave_run()
+        promise: Promise[Any] = Promise(self._jobs)
+        item = Promise.resolve(value)
+        item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
+        self._give_promise(promise)
+
+    def _leave_run(self) -> None:
+        if self._jobs.run is not None:
+            self._jobs.run.leave()
+
+    def _give_promise(self, promise: Promise[Any]) -> None:
+        next_value: Promise[Any] = Promise(self._jobs)
+        promise._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        self._controller._pull_returned(self._react(next_value, self._take))
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
         self._jobs.push(partial(settle, value))

@@ -19,14 +19,13 @@ from .._repr import LockHolder
 from .._settling import Settled
 from .._steady import entry
 from .._steady.handle import PipeHandle
-from .._steady.pipeline import Pipeline, Stage
+from .._steady.pipeline import Pipeline
 from .._waiter import PromiseWaiter
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.state import WritableStreamState
 from .._writable.writer import WritableStreamDefaultWriter
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
-from .source import UnderlyingSource
 from .state import ReadableStreamState, ReadRequest
 from .tee import TeeBranch
 
@@ -301,7 +300,7 @@ class Pipe(ReadRequest, Settled):
         pipeline.add_parts(root, root._queue, root._stream)
         if root._queue.sizes is not None or root._unread_watch is not None:
             pipeline.refuse()
-        pipeline.add_stage(Stage(source, "pull", root, root._put, root._pull_returned, root._pull_failed))
+        source.begin_pipeline(pipeline, root)
         request.join_pipeline(pipeline)
 
     def _is_first(self) -> bool:
@@ -309,8 +308,8 @@ class Pipe(ReadRequest, Settled):
         path = self.read_path()
         source = path[-1][0]._source
         return (
-            type(source) is UnderlyingSource
-            and source.pull is not None
+            source is not None
+            and source.may_run_steadily()
             and all(type(each) is ReadableStreamDefaultController for each, _ in path)
             and all(type(each._source) is not TeeBranch or each._source.is_first for each, _ in path)
         )

@@ -22,6 +22,7 @@ class Stage:
         "count",
         "failed",
         "function",
+        "gives_first",
         "holder",
         "index",
         "is_identity",
@@ -39,6 +40,7 @@ class Stage:
         returned: Callable[[Any], object],
         failed: Callable[[BaseException], object],
         is_identity: bool = False,
+        gives_first: bool = False,
     ) -> None:
         # Where the plain path finds the callback, and with what it is called.
         self.holder = holder
@@ -51,8 +53,9 @@ class Stage:
         self.put = put
         self.returned = returned
         self.failed = failed
-        # A transformer without transform().
+        # A transformer without transform(); the source.
         self.is_identity = is_identity
+        self.gives_first = gives_first
         # How many chunks it has given, while it is recorded; and its place among the stages.
         self.count = 0
         self.index = 0

@@ -166,7 +166,7 @@ class Recording(Run):
     def _is_complete(self, period: Period) -> bool:
         """Whether every stage was called, and every chunk is known."""
         return {step.stage.index for step in period.steps} == set(range(len(self._pipeline.stages))) and all(
-            (step.has_given or step.stage.put is None) and (step.chunk is not None or step.stage.name == "pull")
+            (step.has_given or step.stage.put is None) and (step.chunk is not None or step.stage.gives_first)
             for step in period.steps
         )
 
@@ -203,11 +203,11 @@ class Recording(Run):
         owner, name = _method_of(self._job)
         if name == "read_next":
             step.pipe = owner
-        elif step.stage.name == "pull":
+        elif step.stage.gives_first:
             return owner is step.stage.controller
         else:
             return name in {"_write_chunk", "_go_on", "_write_fulfilled"}
-        if step.stage.name == "pull":
+        if step.stage.gives_first:
             for controller, request, (length, head) in self._heads[::-1]:
                 taken = len(controller._queue.chunks) < length
                 if taken and type(head) is not Tagged:

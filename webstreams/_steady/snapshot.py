@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from .._jobs import Job, JobQueue
 
 # The slots that hold chunks; a single one is empty when it is None.
-CHUNK_SLOTS: Final = frozenset({"chunks", "_chunk", "_passing"})
+CHUNK_SLOTS: Final = frozenset({"chunks", "_chunk", "_item", "_passing"})
 
 
 class Tagged:
