@@ -321,6 +321,10 @@ class JobQueue:
         self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
         return False
 
+    def time_spent(self) -> float:
+        """Tell how long the turn has lasted (seconds)."""
+        return monotonic() - self._turn_started
+
     def clock(self) -> float:
         """Tell the time (seconds)."""
         return monotonic()

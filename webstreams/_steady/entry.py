@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakSet
 
-from .._jobs import JobQueue
+from .._jobs import TURN_BUDGET, JobQueue
 from .handle import PipeHandle
 from .pipeline import MAX_STAGES, Pipeline
 from .recording import Recording, owner_of
@@ -22,6 +22,8 @@ FAST_PATHS = os.environ.get("WEBSTREAMS_FAST_PATHS", "1") != "0"
 # After so many reads of each pipe by the plain path they try; after each failure they wait twice as long, to a limit.
 FIRST_PATIENCE = 8
 MAX_PATIENCE = 4096
+# A turn in which several pipelines are recorded has lasted no longer than this before (seconds).
+YOUNG_TURN = TURN_BUDGET / 8
 # A run of so many periods was worth it; so often the state may be another than the recorded one.
 WORTHWHILE = 16
 MAX_MISSES = 8
@@ -76,6 +78,9 @@ class Steadiness:
             return False
         run = self._run
         if run is None:
+            if not self._has_time():
+                self._patience = 1
+                return False
             is_due = self._record(pipe)
             run = self._run
             if run is None:
@@ -94,6 +99,10 @@ class Steadiness:
         else:
             self._lose_patience()
         return True
+
+    def _has_time(self) -> bool:
+        """Whether enough of the turn is left to record all pipelines."""
+        return len(self._handles) <= 1 or self._jobs.time_spent() < YOUNG_TURN
 
     def _record(self, pipe: Any) -> bool:
         """Look for a steady run; whether the read is still due."""

@@ -116,8 +116,9 @@ class Recording(Run):
     def _record_periods(self) -> tuple[Period | None, bool]:
         periods: list[Period] = []
         queued = max(len(part.chunks) for part in self._pipeline.parts if isinstance(part, QueueWithSizes))
-        for _ in range(MAX_PERIODS + min(queued, MAX_QUEUED)):
-            begin = Snapshot(self._pipeline.parts, self._jobs)
+        for number in range(MAX_PERIODS + min(queued, MAX_QUEUED)):
+            # The state with chunks from before the recording does not come again: it need not be known.
+            begin = Snapshot([] if number == 0 and queued else self._pipeline.parts, self._jobs)
             for back, earlier in enumerate(reversed(periods), 1):
                 if begin.equals(earlier.begin):
                     whole = joined(periods[-back:])

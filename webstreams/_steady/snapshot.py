@@ -6,13 +6,18 @@ A chunk in a snapshot is not the chunk itself but tells which one it is: the las
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from .._jobs import Job, JobQueue
 
 # The slots that hold chunks; a single one is empty when it is None.
 CHUNK_SLOTS: Final = frozenset({"chunks", "_chunk", "_item", "_passing"})
+
+_CONTAINERS: Final = frozenset({deque, list})
 
 
 class Tagged:
@@ -44,16 +49,25 @@ class Several(NamedTuple):
     elements: tuple[Any, ...]
 
 
+_NOTHING: Final = Several(())
+
+
 class Snapshot:
     """The state of all parts of a pipeline, and the jobs that are queued."""
 
-    __slots__ = ("jobs", "values")
+    __slots__ = ("jobs", "parts", "values")
 
     def __init__(self, parts: Sequence[Any], queue: JobQueue) -> None:
-        self.values: list[tuple[Any, str, Any]] = [
-            (part, name, _taken(getattr(part, name), name in CHUNK_SLOTS)) for part in parts for name in part._moving
-        ]
+        self.parts = parts
+        # What the slots of each part held.
+        self.values: list[tuple[Any, ...]] = [_taken_of(part) for part in parts]
         self.jobs: list[Job] = list(queue.jobs)
+
+    def _slots(self) -> Iterator[tuple[Any, str, Any]]:
+        """Give every slot, and what was taken of it."""
+        for part, values in zip(self.parts, self.values, strict=True):
+            for name, taken in zip(part._moving, values, strict=True):
+                yield part, name, taken
 
     def equals(self, other: Snapshot) -> bool:
         """Whether two snapshots show the same state."""
@@ -61,7 +75,7 @@ class Snapshot:
 
     def references(self) -> Iterator[Reference]:
         """Give every chunk in the state."""
-        for _, _, taken in self.values:
+        for taken in chain.from_iterable(self.values):
             for each in taken.elements if type(taken) is Several else (taken,):
                 if type(each) is Reference:
                     yield each
@@ -69,14 +83,14 @@ class Snapshot:
     def find_chunks(self, queue: JobQueue) -> dict[Reference, Any] | None:
         """Give the chunks if the state is this one now, else None."""
         chunks: dict[Reference, Any] = {}
-        for part, name, taken in self.values:
+        for part, name, taken in self._slots():
             if not _is_like(getattr(part, name), taken, chunks):
                 return None
         return chunks if list(queue.jobs) == self.jobs else None
 
     def restore(self, histories: Sequence[Sequence[Any]], queue: JobQueue) -> None:
         """Put the state back, with the chunks of now."""
-        for part, name, taken in self.values:
+        for part, name, taken in self._slots():
             if type(taken) is Several:
                 elements = [_chunk(histories, each) if type(each) is Reference else each for each in taken.elements]
                 held = getattr(part, name)
@@ -87,10 +101,27 @@ class Snapshot:
         queue.jobs.extend(self.jobs)
 
 
+def _taken_of(part: Any) -> tuple[Any, ...]:
+    kind: Any = type(part)
+    get, is_chunk = _plan_for(kind)
+    values: tuple[Any, ...] = get(part)
+    if not any(is_chunk) and _CONTAINERS.isdisjoint(map(type, values)):
+        return values
+    return tuple(map(_taken, values, is_chunk))
+
+
+@cache
+def _plan_for(kind: Any) -> tuple[Callable[[Any], Any], tuple[bool, ...]]:
+    """Give what gets all slots of a part, and which of them hold chunks."""
+    names: tuple[str, ...] = kind._moving
+    # With a single name it would give no tuple.
+    get = attrgetter(*names) if len(names) > 1 else lambda part: (getattr(part, names[0]),)
+    return get, tuple(name in CHUNK_SLOTS for name in names)
+
+
 def _taken(value: Any, holds_chunks: bool) -> Any:
-    kind = type(value)
-    if kind is deque or kind is list:
-        return Several(tuple(_taken_one(each, holds_chunks) for each in value))
+    if type(value) in _CONTAINERS:
+        return _NOTHING if not value else Several(tuple(_taken_one(each, holds_chunks) for each in value))
     return _taken_one(value, holds_chunks and value is not None)
 
 
