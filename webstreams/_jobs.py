@@ -146,6 +146,7 @@ class JobQueue:
         "_known",
         "_top",
         "_turn_started",
+        "_watches_turn",
         "busy",
         "countdown",
         "home",
@@ -185,6 +186,8 @@ class JobQueue:
         self.steadiness: Any = None
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
+        # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.
+        self._watches_turn = False
         self._checked_at = 0.0
         # The last task that was seen to be called by the loop itself, and all that were (see _is_top_level).
         self._top: Task[Any] | None = None
@@ -203,7 +206,8 @@ class JobQueue:
         if self.loop.is_closed():
             return  # what a stream left behind by its loop would still do, nobody can see
         self.scheduled = True
-        self._turn_started = self._checked_at = monotonic()
+        if not self._watches_turn:
+            self._turn_started = self._checked_at = monotonic()
         self.loop.call_soon(self._run_turn)
 
     def after(self, ticks: int, job: Job) -> Job:
@@ -310,8 +314,8 @@ class JobQueue:
         if self.countdown > 0:
             return False
         now = monotonic()
-        if not self.scheduled:
-            self.schedule()
+        if not self.scheduled and not self._watches_turn:
+            self._watch_turn(now)
         spent = now - self._turn_started
         if spent >= TURN_BUDGET:
             return True
@@ -320,6 +324,16 @@ class JobQueue:
         self._checked_at = now
         self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
         return False
+
+    def _watch_turn(self, now: float) -> None:
+        """Start the clock in a turn for which no jobs are scheduled; that must not decide when later jobs will run."""
+        self._turn_started = self._checked_at = now
+        if not self.loop.is_closed():
+            self._watches_turn = True
+            self.loop.call_soon(self._turn_has_ended)
+
+    def _turn_has_ended(self) -> None:
+        self._watches_turn = False
 
     def time_spent(self) -> float:
         """Tell how long the turn has lasted (seconds)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -110,12 +110,16 @@ def _taken_of(part: Any) -> tuple[Any, ...]:
     return tuple(map(_taken, values, is_chunk))
 
 
+def _only_slot(name: str, part: Any) -> tuple[Any]:
+    return (getattr(part, name),)
+
+
 @cache
 def _plan_for(kind: Any) -> tuple[Callable[[Any], Any], tuple[bool, ...]]:
     """Give what gets all slots of a part, and which of them hold chunks."""
     names: tuple[str, ...] = kind._moving
     # With a single name it would give no tuple.
-    get = attrgetter(*names) if len(names) > 1 else lambda part: (getattr(part, names[0]),)
+    get = attrgetter(*names) if len(names) > 1 else partial(_only_slot, names[0])
     return get, tuple(name in CHUNK_SLOTS for name in names)
 
 
