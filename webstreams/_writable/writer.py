@@ -110,7 +110,9 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         released.
         """
         if self._ready_promise is None:
-            self._jobs.require_running()
+            jobs = self._jobs
+            if jobs.run is not None or get_ident() != jobs.home._thread_id:
+                jobs.require_running()
             self._ready_promise = self._make_ready_promise()
         return self._ready_promise
 
@@ -120,7 +122,12 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         stream = self._stream
         if stream is None:
             promise._reject(self._released_error)
-        elif stream._state != "writable" or stream._close_queued_or_in_flight() or not stream._backpressure:
+        elif (
+            not stream._backpressure
+            or stream._state != "writable"
+            or stream._close_request is not None
+            or stream._in_flight_close_request is not None
+        ):
             promise._fulfill(None)
         return promise
 
