@@ -39,9 +39,9 @@ async def drive(run: Driven, plan: Sequence[tuple[Any, ...]], jobs: JobQueue) ->
     context, given = call.context, call.given
     references, weak_references = getrefcount(task), getweakrefcount(task)
     while True:
-        for step, function, controller, giver, chunks, index in plan:
+        for step, function, controller, giver, output, chunks, index, _ in plan:
             if function is None:
-                step.output.append(chunks[index])
+                output.append(chunks[index])
                 continue
             run.at = step
             if giver is not None:

@@ -59,7 +59,8 @@ class SteadyStep(Call):
     def plan(self) -> tuple[Any, ...]:
         """Give what the loop over the steps needs; the function is None for a transformer without transform()."""
         function = None if self.is_identity else self.function
-        return self, function, self.controller, self.giver, self.chunks, self.index
+        giver, output, chunks = self.giver, self.output, self.chunks
+        return self, function, self.controller, giver, output, chunks, self.index, self.by_coroutine
 
 
 class SteadyRun(Run):
@@ -122,9 +123,9 @@ class SteadyRun(Run):
         pending = jobs.jobs
         periods = 0
         while True:
-            for step, function, controller, giver, chunks, index in plan:
+            for step, function, controller, giver, output, chunks, index, by_coroutine in plan:
                 if function is None:
-                    step.output.append(chunks[index])
+                    output.append(chunks[index])
                     continue
                 self.at = step
                 if giver is not None:
@@ -134,7 +135,7 @@ class SteadyRun(Run):
                 except BaseException as error:
                     self._end_with_error(error)
                     return periods
-                if result is not None or step.by_coroutine:
+                if result is not None or by_coroutine:
                     result = self._outcome(step, result)
                 if result is not None or self.waiting is not None or pending:
                     self._end(result)
