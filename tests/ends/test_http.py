@@ -393,14 +393,14 @@ async def test_a_server_that_hangs_up_cancels_the_source(client: Client) -> None
 
 async def test_a_request_that_is_cancelled_while_it_waits_cancels_the_source(client: Client) -> None:
     waiting, cancelled = asyncio.Event(), asyncio.Event()
+    # Nothing is pulled before the client reads the body.
     stream: ReadableStream[bytes] = ReadableStream(
-        {"pull": lambda controller: waiting.set(), "cancel": lambda reason: cancelled.set()}
+        {"pull": lambda controller: waiting.set(), "cancel": lambda reason: cancelled.set()}, {"high_water_mark": 0}
     )
     body = to_request_body(stream)
     async with serve(digest_of_body) as url:
         sending = asyncio.create_task(client.post(url, body))
         await waiting.wait()
-        await asyncio.sleep(0.01)
         sending.cancel()
         await asyncio.wait([sending])
         await cancelled.wait()
