@@ -20,11 +20,6 @@ class CallbackTask(Task[None]):
         self.is_touched = True
         return super().cancel(msg)
 
-    def uncancel(self) -> int:
-        """Do what every task does."""
-        self.is_touched = True
-        return super().uncancel()
-
     def set_name(self, value: object) -> None:
         """Do what every task does."""
         self.is_touched = True

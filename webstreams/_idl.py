@@ -44,6 +44,10 @@ def callback_member(get: Callable[[str], Any], member: str, name: str) -> Callab
     return value  # type: ignore[no-any-return]
 
 
+def do_nothing(*_: Any) -> None:
+    """Stands for a callback that is absent."""
+
+
 def to_number(value: Any) -> int | float:
     """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN."""
     if isinstance(value, (int, float)):

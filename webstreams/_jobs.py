@@ -228,6 +228,10 @@ class JobQueue:
         """
         if get_ident() != self.home._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
+        self.leave_run()
+
+    def leave_run(self) -> None:
+        """Stop what runs steadily, before something else looks at streams or changes them."""
         if self.run is not None:
             self.run.leave()
 

@@ -564,12 +564,12 @@ def outcome_of(jobs: JobQueue, result: Any, context: Context | None) -> Any:
 def upon(
     jobs: JobQueue,
     promise: Promise[Any] | None,
-    on_fulfilled: Callable[[Any], object],
+    on_fulfilled: Callable[..., object],
     on_rejected: Callable[[Any], object],
 ) -> None:
-    """Web IDL: "react", for a promise that may be None as in `converted`."""
+    """Web IDL: "react", for a promise that may be None as in `converted`; the value may be left out then."""
     if promise is None:
-        jobs.push(partial(on_fulfilled, None))
+        jobs.push(on_fulfilled)
     else:
         promise._react(on_fulfilled, on_rejected)
 

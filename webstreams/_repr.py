@@ -50,7 +50,7 @@ def _stop_run(subject: object) -> None:
     """Leave the steady run (`_steady`) in whose callback the state is looked at."""
     jobs: Any = getattr(subject, "_jobs", None)
     if jobs is not None and jobs.run is not None and jobs.is_running():
-        jobs.run.leave()
+        jobs.leave_run()
 
 
 def summary(subject: Summarized) -> str:

@@ -106,8 +106,12 @@ class StrategyMembers:
         self.size = callback_member(get, "size", "queuing strategy")
 
 
-# What an absent strategy comes to.
-NO_STRATEGY: Final = StrategyMembers(None)
+_NO_STRATEGY: Final = StrategyMembers(None)
+
+
+def convert_strategy(strategy: Any) -> StrategyMembers:
+    """Give the members of a strategy, which may be None."""
+    return _NO_STRATEGY if strategy is None else StrategyMembers(strategy)
 
 
 def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:

@@ -61,6 +61,7 @@ class PromiseWaiter:
         """Called by a task that is cancelled while it waits: it goes on by a job of its own."""
         if self._callback is None:
             return False
+        self._promise._jobs.leave_run()
         if self._cancellation is None:
             self._cancellation = CancelledError() if msg is None else CancelledError(msg)
             if self._promise._drop_waiter(self):

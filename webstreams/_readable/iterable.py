@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from .._awaiting import close_when_done, fetch, wait_for_close
 from .._buffer import is_bytes_like
 from .._errors import StreamError, callback_error
+from .._idl import do_nothing
 from .._jobs import Job, JobQueue
 from .._promise import (
     DEFERRED,
@@ -20,11 +21,12 @@ from .._promise import (
     Promise,
     ThenReaction,
     is_awaitable,
+    promise_rejected_with,
     promise_resolved_with,
 )
 from .._steady.pipeline import Pipeline, Stage
 from .._task import CoroutineCall, call_coroutine
-from .source import Source, do_nothing
+from .source import Source
 
 
 class IterableSource(Source):
@@ -73,18 +75,13 @@ class IterableSource(Source):
             self.give(controller)
             return DEFERRED
         self._is_pulling = True
-        next_value: Promise[Any] = Promise(self._jobs)
         try:
             item = self._next_of_async()
         except BaseException as error:
-            next_value._reject(callback_error(error))
-        else:
-            if item is None:
-                return DEFERRED
-            item._react(next_value._fulfill, partial(_reject_or_end, next_value))
+            return self._react(promise_rejected_with(self._jobs, callback_error(error)), self._take)
         finally:
             self._is_pulling = False
-        return self._react(next_value, self._take)
+        return DEFERRED if item is None else self._take_later(item)
 
     def may_run_steadily(self) -> bool:
         """Whether pipelines may begin here that run steadily."""
@@ -102,13 +99,15 @@ class IterableSource(Source):
         else:
             self._controller._enqueue(value)
 
+    def _take_later(self, item: Promise[Any]) -> Promise[Any]:
+        next_value: Promise[Any] = Promise(self._jobs)
+        item._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        return self._react(next_value, self._take)
+
     def _take_item(self) -> None:
         item, self._item = self._item, None
         self._take(item)
-        jobs = self._jobs
-        jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call
-        if not jobs.scheduled:
-            jobs.schedule()
+        self._jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call: a job is under way
 
     def _next_of_async(self) -> Promise[Any] | None:
         """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
@@ -136,7 +135,7 @@ class IterableSource(Source):
         try:
             value = next(self._iterator, END_OF_ITERATION)
         except BaseException as error:
-            self._give_error(callback_error(error))
+            self._give_rejected(callback_error(error))
             return
         if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
             self._give_awaitable(value)
@@ -161,27 +160,18 @@ class IterableSource(Source):
         if not jobs.scheduled:
             jobs.schedule()
 
-    def _give_error(self, error: BaseException) -> None:
-        self._leave_run()
+    def _give_rejected(self, error: BaseException) -> None:
+        self._jobs.leave_run()
         rejected: Promise[Any] = Promise(self._jobs)
         self._jobs.push(partial(rejected._reject, error))
-        self._give_promise(rejected)
+        self._controller._pull_returned(self._take_later(rejected))
 
     def _give_awaitable(self, value: Any) -> None:
-        self._leave_run()
+        self._jobs.leave_run()
         promise: Promise[Any] = Promise(self._jobs)
         item = Promise.resolve(value)
         item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
-        self._give_promise(promise)
-
-    def _leave_run(self) -> None:
-        if self._jobs.run is not None:
-            self._jobs.run.leave()
-
-    def _give_promise(self, promise: Promise[Any]) -> None:
-        next_value: Promise[Any] = Promise(self._jobs)
-        promise._react(next_value._fulfill, partial(_reject_or_end, next_value))
-        self._controller._pull_returned(self._react(next_value, self._take))
+        self._controller._pull_returned(self._take_later(promise))
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
         self._jobs.push(partial(settle, value))

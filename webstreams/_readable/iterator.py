@@ -174,22 +174,12 @@ class IterationPromise(ReadPromise[T]):
         self._iteration.ongoing = self._delivery = None
         if self._state != PENDING:
             return  # withdrawn meanwhile
-        reactions = self._reactions
         if self.outcome == REJECTED:
             self._reject(self._value)
-        elif reactions is None:
+        elif self._reactions is None:
             self._state = FULFILLED
-        elif type(reactions) is list:
-            self._settle_with(self._value)
         else:
-            self._state = FULFILLED  # _settle_with(), without the calls
-            stream = self._stream
-            stream._deliveries += 1
-            self._serial = stream._deliveries
-            jobs = self._jobs
-            jobs.jobs.append(reactions)
-            if not jobs.scheduled:
-                jobs.schedule()
+            self._settle_with(self._value)
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the chunk.
@@ -201,19 +191,10 @@ class IterationPromise(ReadPromise[T]):
         if self._state == PENDING and self._reactions is None and delivery is not None:
             jobs = self._jobs.jobs
             if jobs and jobs[-1] is delivery and self._jobs.run_until(delivery):
-                value: Any = self._value
-                if (
-                    jobs
-                    or self._state != PENDING
-                    or self._reactions is not None
-                    or self.outcome != FULFILLED
-                    or value is END_OF_ITERATION
-                ):
-                    delivery()
-                else:
-                    self._iteration.ongoing = self._delivery = None  # _deliver(), without the call
-                    self._state = FULFILLED
-                    return value  # type: ignore[no-any-return]
+                self._deliver()
+                if not jobs and self._state == FULFILLED and self._value is not END_OF_ITERATION:
+                    value: T = self._value
+                    return value
         return (yield from super().__await__())
 
     def _withdraw(self) -> None:

@@ -62,8 +62,6 @@ class PipePromise(Promise[None]):
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
         if self._reactions is not waiter:
             return super()._drop_waiter(waiter)
-        if self._jobs.run is not None:
-            self._jobs.run.leave()
         self._mark_handled()
         self._pipe.abort_with(AbortError("the task that awaited pipe_to() was cancelled"))
         return False

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .._debug import watch_unread
 from .._errors import call, callback_error, goes_through, stored_error
+from .._idl import do_nothing
 from .._jobs import Job, JobQueue
 from .._promise import (
     COMPLETED,
@@ -17,10 +18,11 @@ from .._promise import (
     converted,
     outcome_of,
     promise_rejected_with,
+    upon,
 )
 from .._queue import QueueTotal
 from .._repr import show, show_desired_size, summary
-from .source import Source, UnderlyingSource, do_nothing
+from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
 
 
@@ -77,10 +79,7 @@ class PullingController(ReadableController):
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
         start = source.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
-        if promise is None:
-            self._jobs.push(self._start_fulfilled)
-        else:
-            promise._react(self._start_fulfilled, self._error)
+        upon(self._jobs, promise, self._start_fulfilled, self._error)
         self._unread_watch = watch_unread(self._stream, self._measure)
 
     def _start_fulfilled(self, _: Any = None) -> None:

@@ -6,12 +6,8 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from .._idl import callback_member, member_getter, to_enforced_integer
+from .._idl import callback_member, do_nothing, member_getter, to_enforced_integer
 from .._steady.pipeline import Pipeline, Stage
-
-
-def do_nothing(*_: Any) -> None:
-    """Stands for a callback that is absent."""
 
 
 class Source:

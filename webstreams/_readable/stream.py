@@ -13,7 +13,13 @@ from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
 from .._repr import show_holder
-from .._strategy import NO_STRATEGY, SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
+from .._strategy import (
+    SizeAlgorithm,
+    StrategyMembers,
+    convert_strategy,
+    extract_high_water_mark,
+    extract_size_algorithm,
+)
 from .._types import ByteStrategyLike, QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
 from .._writable.state import WritableStreamState
 from ..consumers import collect_bytes, collect_json, collect_list, collect_text
@@ -96,7 +102,7 @@ class ReadableStream(ReadableStreamState[T]):
         super().__init__(current_jobs())
         if underlying_source is BLANK:
             return
-        strategy_members = NO_STRATEGY if strategy is None else StrategyMembers(strategy)
+        strategy_members = convert_strategy(strategy)
         source = UnderlyingSource(underlying_source)
         if source.is_bytes:
             self._set_up_byte_controller(source, strategy_members)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
-from .._idl import INTERNAL, callback_member, member_getter, refuse_constructor
+from .._idl import INTERNAL, callback_member, do_nothing, member_getter, refuse_constructor
 from .._jobs import get_ident, get_running_loop, raise_wrong_loop
 from .._native import subscriptable
 from .._promise import AlgorithmPromise
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from .._readable.controller import ReadableStreamDefaultController
 
 T = TypeVar("T", default=Any, contravariant=True)
-
-
-def _nothing(*_: Any) -> None:
-    return None
 
 
 def _enqueue_chunk(chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
@@ -40,10 +36,10 @@ class Transformer:
     def __init__(self, transformer: Any) -> None:
         name = "transformer"
         get = member_getter(transformer, name)
-        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or _nothing
-        self.flush: Callable[[Any], Any] = callback_member(get, "flush", name) or _nothing
+        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
+        self.flush: Callable[[Any], Any] = callback_member(get, "flush", name) or do_nothing
         _refuse_type(get, "readable_type")
-        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or _nothing
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
         self.transform: Callable[[Any, Any], Any] = callback_member(get, "transform", name) or _enqueue_chunk
         self.is_identity: bool = self.transform is _enqueue_chunk
         _refuse_type(get, "writable_type")

@@ -220,7 +220,7 @@ class _End:
         self._stream = stream
         self._reason = reason
 
-    def fulfilled(self, _: Any) -> None:
+    def fulfilled(self, _: Any = None) -> None:
         """The callback is done: end the other side, unless it is errored."""
         promise = self._stream._controller._finish_promise
         assert promise is not None

@@ -12,7 +12,12 @@ from .._jobs import current_jobs
 from .._promise import Promise
 from .._readable.controller import ReadableStreamDefaultController
 from .._readable.stream import ReadableStream, create_readable_stream
-from .._strategy import NO_STRATEGY, SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
+from .._strategy import (
+    SizeAlgorithm,
+    convert_strategy,
+    extract_high_water_mark,
+    extract_size_algorithm,
+)
 from .._types import QueuingStrategyLike, TransformerLike
 from .._writable.controller import WritableStreamDefaultController
 from .._writable.stream import WritableStream, create_writable_stream
@@ -58,8 +63,8 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         super().__init__(current_jobs())
         if transformer is BLANK:
             return
-        writable_members = NO_STRATEGY if writable_strategy is None else StrategyMembers(writable_strategy)
-        readable_members = NO_STRATEGY if readable_strategy is None else StrategyMembers(readable_strategy)
+        writable_members = convert_strategy(writable_strategy)
+        readable_members = convert_strategy(readable_strategy)
         algorithms = Transformer(transformer)
         readable_high_water_mark = extract_high_water_mark(readable_members, 0)
         readable_size = extract_size_algorithm(readable_members)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from .._abort import AbortController, AbortSignal
 from .._debug import watch_writes
 from .._errors import call, callback_error, goes_through, stored_error
-from .._idl import INTERNAL, refuse_constructor
+from .._idl import INTERNAL, do_nothing, refuse_constructor
 from .._jobs import Job, JobQueue
 from .._promise import (
     COMPLETED,
@@ -26,7 +26,7 @@ from .._queue import QueueWithSizes
 from .._repr import show, show_queue, summary
 from .._settling import Settled
 from .._strategy import SizeAlgorithm
-from .sink import Sink, UnderlyingSink, do_nothing
+from .sink import Sink, UnderlyingSink
 from .state import WritableController, WritableStreamState, update_backpressure
 
 CLOSE_SENTINEL: Final = object()
@@ -79,10 +79,7 @@ class WritableStreamDefaultController(WritableController):
         update_backpressure(stream, self._get_backpressure())
         start = sink.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)
-        if promise is None:
-            self._jobs.push(self._start_fulfilled)
-        else:
-            promise._react(self._start_fulfilled, self._start_rejected)
+        upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
 
     def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True
@@ -97,8 +94,7 @@ class WritableStreamDefaultController(WritableController):
     @property
     def signal(self) -> AbortSignal:
         """Aborted as soon as the stream is: the sink can stop the write that it is busy with."""
-        if self._jobs.run is not None:
-            self._jobs.run.leave()
+        self._jobs.leave_run()
         if self._abort_controller is None:
             self._abort_controller = AbortController()
         return self._abort_controller.signal
@@ -209,7 +205,7 @@ class WritableStreamDefaultController(WritableController):
             self._clear_algorithms()
         upon(self._jobs, promise, self._close_fulfilled, stream._finish_in_flight_close_with_error)
 
-    def _close_fulfilled(self, _: Any) -> None:
+    def _close_fulfilled(self, _: Any = None) -> None:
         self._stream._finish_in_flight_close()
 
     def _process_write(self, chunk: Any) -> None:

@@ -387,7 +387,7 @@ class _AbortReaction:
         self._stream = stream
         self._promise = promise
 
-    def fulfilled(self, _: Any) -> None:
+    def fulfilled(self, _: Any = None) -> None:
         """The sink has aborted."""
         self._promise._fulfill(None)
         self._stream._reject_close_and_closed_promise_if_needed()

@@ -10,7 +10,13 @@ from .._idl import INTERNAL
 from .._jobs import current_jobs
 from .._promise import Promise, promise_rejected_with
 from .._repr import show_holder
-from .._strategy import NO_STRATEGY, SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
+from .._strategy import (
+    SizeAlgorithm,
+    StrategyMembers,
+    convert_strategy,
+    extract_high_water_mark,
+    extract_size_algorithm,
+)
 from .._types import QueuingStrategyLike, UnderlyingSinkLike
 from .controller import WritableStreamDefaultController
 from .sink import Sink, UnderlyingSink
@@ -53,7 +59,7 @@ class WritableStream(WritableStreamState[T]):
         super().__init__(current_jobs())
         if underlying_sink is BLANK:
             return
-        strategy_members = NO_STRATEGY if strategy is None else StrategyMembers(strategy)
+        strategy_members = convert_strategy(strategy)
         self._set_up_controller(UnderlyingSink(underlying_sink), strategy_members)
 
     def _set_up_controller(self, sink: UnderlyingSink, strategy: StrategyMembers) -> None:
