@@ -1,7 +1,7 @@
 """The compiled build: ``WEBSTREAMS_MYPYC=1 pip install .`` compiles the hot core with mypyc.
 
-Without the variable nothing of this happens: the wheel is pure, and neither a compiler nor mypy is needed. What stays
-interpreted in the compiled build stands in pyproject.toml, with the reasons.
+Without the variable nothing of this happens: the wheel is pure, and neither a compiler nor mypy is needed.
+pyproject.toml names what is compiled, and the exceptions with their reasons.
 """
 
 from __future__ import annotations
@@ -32,19 +32,24 @@ def is_wanted() -> bool:
     return os.environ.get(VARIABLE, "0") not in ("", "0")
 
 
-def compiled_modules(root: Path, interpreted: dict[str, str]) -> list[str]:
-    """Give the files of the modules that are compiled, relative to `root`: all but `interpreted` ones.
+def compiled_modules(root: Path, compiled: list[str], interpreted: dict[str, str]) -> list[str]:
+    """Return the files of the modules that are compiled, relative to `root`: `compiled` without `interpreted` ones.
 
-    Raises `ValueError` for an entry of `interpreted` that stands for no module.
+    Raises `ValueError` for an entry that stands for no module, and for an exception that is not in a compiled room.
     """
     files = {module_name(path.relative_to(root / PACKAGE)): path for path in sorted((root / PACKAGE).rglob("*.py"))}
-    stale = [entry for entry in interpreted if not any(covers(entry, name) for name in files)]
+    stale = [entry for entry in (*compiled, *interpreted) if not any(covers(entry, name) for name in files)]
     if stale:
-        raise ValueError(f"interpreted modules that do not exist: {', '.join(stale)}")
+        raise ValueError(f"modules that do not exist: {', '.join(stale)}")
+    needless = [entry for entry in interpreted if not any(covers(room, entry) for room in compiled)]
+    if needless:
+        raise ValueError(f"exceptions from nothing that is compiled: {', '.join(needless)}")
     return [
         str(path.relative_to(root))
         for name, path in files.items()
-        if path.name != "__init__.py" and not any(covers(entry, name) for entry in interpreted)
+        if path.name != "__init__.py"
+        and any(covers(entry, name) for entry in compiled)
+        and not any(covers(entry, name) for entry in interpreted)
     ]
 
 
@@ -55,7 +60,7 @@ def module_name(path: Path) -> str:
 
 
 def covers(entry: str, name: str) -> bool:
-    """Whether an entry of the list of interpreted modules stands for a module: it names it, or a package around it."""
+    """Whether an entry of pyproject.toml stands for a module: it names it, or a package around it."""
     return name == entry or name.startswith(f"{entry}.")
 
 
@@ -73,7 +78,7 @@ class CompiledBuildHook(BuildHookInterface[Any]):
         if not is_wanted() or version == "editable":
             return
         self._folder = tempfile.mkdtemp(prefix="webstreams-mypyc-")
-        for library in compile_modules(Path(self.root), self.config["interpreted"], Path(self._folder)):
+        for library in compile_modules(Path(self.root), self.config, Path(self._folder)):
             build_data["force_include"][str(library)] = library.relative_to(self._folder).as_posix()[len("lib/") :]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -83,14 +88,15 @@ class CompiledBuildHook(BuildHookInterface[Any]):
         shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
 
 
-def compile_modules(root: Path, interpreted: dict[str, str], folder: Path) -> list[Path]:
+def compile_modules(root: Path, config: dict[str, Any], folder: Path) -> list[Path]:
     """Compile the modules and give the libraries, which are in ``lib`` inside `folder`, at their places."""
     from setuptools import Distribution
 
     before = Path.cwd()
     os.chdir(root)
     try:
-        extensions = translate([*MYPY_OPTIONS, *compiled_modules(root, interpreted)], str(folder / "c"))
+        modules = compiled_modules(root, config["compiled"], config["interpreted"])
+        extensions = translate([*MYPY_OPTIONS, *modules], str(folder / "c"))
         distribution = Distribution({"name": PACKAGE, "ext_modules": extensions})
         command: Any = distribution.get_command_obj("build_ext")
         command.build_lib = str(folder / "lib")
@@ -106,7 +112,7 @@ def translate(options: list[str], folder: str) -> list[Any]:
 
     What `mypycify` does, with a step between its two. mypyc takes `Generic` for a base class that is not compiled: each
     object gets a ``__dict__``, and on Python 3.11 a list of weak references that it does not keep right. So the base is
-    taken away; `_native.subscriptable` gives what is missed then.
+    taken away; `mypyc.subscriptable` gives what is missed then.
     """
     from mypy.fscache import FileSystemCache
     from mypyc import build

@@ -17,15 +17,25 @@ from tests.test_layers import PACKAGE, ROOT, modules
 PROJECT = Path(__file__).parents[1]
 
 
-def interpreted() -> dict[str, str]:
-    """Give the modules that are not compiled, with the reasons."""
+def config() -> dict[str, Any]:
+    """Return what pyproject.toml says: the rooms that are compiled, and the exceptions with the reasons."""
     project: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    entries: dict[str, str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["interpreted"]
+    entries: dict[str, Any] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]
+    return entries
+
+
+def compiled() -> list[str]:
+    entries: list[str] = config()["compiled"]
+    return entries
+
+
+def interpreted() -> dict[str, str]:
+    entries: dict[str, str] = config()["interpreted"]
     return entries
 
 
 def compiled_names() -> set[str]:
-    files = hatch_build.compiled_modules(PACKAGE.parent, interpreted())
+    files = hatch_build.compiled_modules(PACKAGE.parent, compiled(), interpreted())
     return {".".join(Path(file).with_suffix("").parts) for file in files}
 
 
@@ -35,7 +45,14 @@ def test_every_interpreted_module_has_a_reason() -> None:
 
 def test_a_stale_entry_fails() -> None:
     with pytest.raises(ValueError, match="do not exist: _gone"):
-        hatch_build.compiled_modules(PACKAGE.parent, {**interpreted(), "_gone": "a reason"})
+        hatch_build.compiled_modules(PACKAGE.parent, compiled(), {**interpreted(), "_gone": "a reason"})
+    with pytest.raises(ValueError, match="do not exist: _gone"):
+        hatch_build.compiled_modules(PACKAGE.parent, [*compiled(), "_gone"], interpreted())
+
+
+def test_an_exception_outside_of_what_is_compiled_fails() -> None:
+    with pytest.raises(ValueError, match="nothing that is compiled: shaping"):
+        hatch_build.compiled_modules(PACKAGE.parent, compiled(), {**interpreted(), "shaping": "a reason"})
 
 
 def test_no_module_is_listed_twice() -> None:
@@ -45,9 +62,8 @@ def test_no_module_is_listed_twice() -> None:
 
 
 def test_the_hot_core_is_compiled() -> None:
-    assert {
-        f"{ROOT}.{name}" for name in ("_jobs", "_promise", "_readable.reader", "_writable.writer")
-    } <= compiled_names()
+    hot = ("_engine.jobs", "_engine.promise", "_streams.readable.reader", "_streams.writable.writer")
+    assert {f"{ROOT}.{name}" for name in hot} <= compiled_names()
 
 
 @pytest.mark.parametrize("name", modules())

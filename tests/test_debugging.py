@@ -744,7 +744,7 @@ async def test_a_rejection_that_somebody_looks_at_is_not_described(
     monkeypatch: pytest.MonkeyPatch, reported: list[dict[str, Any]]
 ) -> None:
     described: list[object] = []
-    monkeypatch.setattr("webstreams._settling.show_words", described.append)
+    monkeypatch.setattr("webstreams._engine.settling.show_words", described.append)
     reader = errored_readable().get_reader()
     reads = [reader.read() for _ in range(3)]
     assert [type(read.exception()) for read in reads] == [Boom] * 3

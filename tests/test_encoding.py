@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from webstreams import ReadableStream
-from webstreams._decoders import TextDecoder
+from webstreams._text.decoders import TextDecoder
 from webstreams.encoding import TextDecoderStream, TextEncoderStream
 
 UNICODE = ["utf-8", "utf-16le", "utf-16be"]

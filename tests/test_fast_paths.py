@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import pytest
 
-from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, _jobs, queue_microtask
-from webstreams._jobs import current_jobs
-from webstreams._steady import entry
+from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
+from webstreams._engine import jobs as _jobs
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath import policy as entry
 
 from .conftest import LOOP_FACTORIES
 

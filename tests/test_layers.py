@@ -18,81 +18,41 @@ import webstreams
 PACKAGE = Path(webstreams.__file__).parent
 ROOT = "webstreams"
 
-# From the bottom to the top. At run time a module imports from lower layers only; what it needs for its types alone
-# stands under ``if TYPE_CHECKING``. A chunk goes upwards: source, controller, reader, stream.
-LAYERS = (
-    ("_awaiting", "_callback_task", "_native", "_stepping"),
-    ("_repr", "_buffer", "_results", "_types", "_readable", "_writable", "_transform", "_big5_characters"),
-    ("_errors", "_legacy_decoders"),
-    ("_decoders",),
-    ("consumers",),
-    ("_idl", "_jobs", "_settling", "_debug"),
-    ("_build", "_task", "_queue", "_strategy", "_abort", "_waiter"),
-    ("_steady", "_steady.driving", "_steady.handle", "_steady.pipeline", "_steady.snapshot"),
-    ("_promise", "_steady.recording"),
-    ("_steady.replaying",),
-    ("_steady.run",),
-    ("_steady.entry",),
-    (
-        "_readable.state",
-        "_readable.source",
-        "_readable.pull_into",
-        "_readable.byob_request",
-        "_writable.state",
-        "_writable.sink",
-        "_transform.state",
-    ),
-    ("_readable.pulling", "_readable.reader", "_writable.controller", "_transform.controller"),
-    ("_readable.controller", "_readable.byte_controller", "_readable.iterator", "_writable.writer", "_transform.sides"),
-    ("_readable.byob_reader", "_readable.iterable", "_readable.tee", "_writable.stream"),
-    ("_readable.pipe",),
-    ("_readable.byte_tee",),
-    ("_readable.stream",),
-    ("_transform.stream",),
-    ("operations._algorithms", "operations._requests"),
-    ("operations.readable", "operations.reading", "operations.transform", "operations.writable"),
-    ("operations.piping",),
-    ("operations", "threads", "_pulled", "encoding"),
-    ("_codecs", "shaping"),
-    ("compression",),
-    ("ends._bytes", "ends._checks", "ends._chunks", "ends._gate", "ends._threads"),
-    ("ends._asyncio_transports", "ends._link", "ends._object_adapters", "ends._pipe_ends", "ends._thread_ends"),
-    ("ends._file_sinks", "ends._file_sources"),
-    (
-        "ends.asgi",
-        "ends.asyncio_streams",
-        "ends.files",
-        "ends.http",
-        "ends.iterables",
-        "ends.object_streams",
-        "ends.processes",
-        "ends.queues",
-        "ends.sockets",
-        "ends.standard",
-    ),
-    ("ends",),
-    ("",),
+# The rooms, from the bottom to the top; a room is a package with all that is in it, or a public module. At run time a
+# module imports from its own room and from the rooms below; inside a room there is no circle. A chunk goes upwards:
+# source, controller, reader, stream.
+ROOMS = (
+    "types",  # what users write
+    "_debug",  # what people see
+    "_platform",  # what the web platform does, without a stream in it
+    "_text",  # the decoders of the Encoding Standard
+    "consumers",  # what the methods of readable streams collect
+    "_engine",  # what a JavaScript engine does: jobs, promises, coroutines
+    "_fastpath",  # the trace of a pipeline that repeats itself
+    "_streams",  # the Standard, chapter by chapter
+    "operations",
+    "threads",
+    "_transforms",
+    "encoding",
+    "shaping",
+    "compression",
+    "ends",
+    "",
 )
-RANKS = {f"{ROOT}.{name}".rstrip("."): rank for rank, layer in enumerate(LAYERS) for name in layer}
 
-# Which package may use which others: a pipe writes, a transform stream is both.
-PACKAGES = {
-    "_readable": {"_writable", "_steady"},
-    "_writable": {"_steady"},
-    "_transform": {"_readable", "_writable", "_steady"},
-    "operations": {"_readable", "_writable", "_transform"},
-    "threads": {"_readable", "_writable", "_transform"},
-    "encoding": {"_readable", "_writable", "_transform"},
-    "shaping": {"_readable", "_writable", "_transform", "_pulled"},
-    "compression": {"_readable", "_writable", "_pulled", "_codecs"},
-    "_codecs": {"_pulled"},
-    "_pulled": {"_readable", "_writable"},
-    "ends": {"_readable", "_writable", "_transform", "threads"},
+# What is imported upwards all the same: the trace asks whether a queue has chunks that were put back.
+UPWARDS = {("_fastpath.trace", "_streams.queue")}
+
+# Inside the room of the Standard: which chapter may use which others. A pipe writes, a transform stream is both.
+CHAPTERS = {
+    "_streams.writable": set[str](),
+    "_streams.readable": {"_streams.writable"},
+    "_streams.transform": {"_streams.readable", "_streams.writable"},
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_awaiting", "_callback_task", "_jobs", "_task", "_promise", "_waiter", "threads", "_pulled"}
-CANCELLED_ERROR = "_errors"
+ASYNCIO = {"_engine", "threads", "_transforms.demand_driven"}
+CANCELLED_ERROR = "_platform.errors"
 
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
@@ -136,6 +96,19 @@ def modules() -> dict[str, Path]:
 def module_name(path: Path) -> str:
     parts = [ROOT, *path.relative_to(PACKAGE).with_suffix("").parts]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def short_name(name: str) -> str:
+    return name.removeprefix(ROOT).removeprefix(".")
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module: what follows the name of the package, up to the next dot."""
+    return short_name(name).split(".")[0]
+
+
+def chapter_of(name: str) -> str:
+    return ".".join(name.split(".")[1:3])
 
 
 @cache
@@ -191,21 +164,24 @@ def asyncio_names(name: str) -> set[str]:
 # Imports.
 
 
-def test_every_module_has_its_layer() -> None:
-    assert RANKS.keys() == modules().keys()
+def test_every_module_is_in_a_room() -> None:
+    assert {room_of(name) for name in modules()} == set(ROOMS)
 
 
 @pytest.mark.parametrize("name", modules())
-def test_a_module_imports_from_lower_layers_only(name: str) -> None:
-    wrong = {each for each in imported_modules(name) if RANKS[each] >= RANKS[name]}
+def test_a_module_imports_from_its_room_and_the_rooms_below(name: str) -> None:
+    rank = ROOMS.index(room_of(name))
+    above = {each for each in imported_modules(name) if ROOMS.index(room_of(each)) > rank}
+    wrong = {(short_name(name), short_name(each)) for each in above} - UPWARDS
     assert wrong == set()
 
 
-@pytest.mark.parametrize("name", [name for name in modules() if name != ROOT])
-def test_a_package_uses_only_the_packages_below(name: str) -> None:
-    package = name.split(".")[1]
-    used = {each.split(".")[1] for each in imported_modules(name)} & PACKAGES.keys()
-    assert used <= {package, *PACKAGES.get(package, set())}
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_uses_only_the_chapters_below(chapter: str) -> None:
+    names = [name for name in modules() if chapter_of(name) == chapter]
+    used = {chapter_of(each) for name in names for each in imported_modules(name)} & CHAPTERS.keys()
+    assert names
+    assert used <= {chapter, *CHAPTERS[chapter]}
 
 
 def test_no_import_goes_round_in_a_circle() -> None:
@@ -232,7 +208,7 @@ def test_asyncio_has_one_door(name: str) -> None:
     names = asyncio_names(name)
     short = name.removeprefix(f"{ROOT}.")
     allowed = (
-        short in ASYNCIO
+        bool({short, room_of(name)} & ASYNCIO)
         or short.startswith("ends.")
         or names <= ({"CancelledError"} if short == CANCELLED_ERROR else set())
     )

@@ -1,24 +1,24 @@
 """webstreams: the WHATWG Streams Standard for asyncio."""
 
-from ._abort import AbortController, AbortSignal, Event
-from ._build import compiled
-from ._errors import AbortError, StreamError
-from ._jobs import queue_microtask
-from ._promise import Promise
-from ._readable.byob_reader import ReadableStreamBYOBReader
-from ._readable.byob_request import ReadableStreamBYOBRequest
-from ._readable.byte_controller import ReadableByteStreamController
-from ._readable.controller import ReadableStreamDefaultController
-from ._readable.iterator import ReadableStreamAsyncIterator
-from ._readable.reader import ReadableStreamDefaultReader
-from ._readable.stream import ReadableStream, ReadableWritablePair
-from ._results import ReadDoneResult, ReadValueResult
-from ._strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
-from ._transform.controller import TransformStreamDefaultController
-from ._transform.stream import TransformStream
-from ._writable.controller import WritableStreamDefaultController
-from ._writable.stream import WritableStream
-from ._writable.writer import WritableStreamDefaultWriter
+from ._engine.build import compiled
+from ._engine.jobs import queue_microtask
+from ._engine.promise import Promise
+from ._platform.errors import AbortError, StreamError
+from ._streams.abort import AbortController, AbortSignal, Event
+from ._streams.readable.byob_reader import ReadableStreamBYOBReader
+from ._streams.readable.byob_request import ReadableStreamBYOBRequest
+from ._streams.readable.byte_controller import ReadableByteStreamController
+from ._streams.readable.controller import ReadableStreamDefaultController
+from ._streams.readable.iterator import ReadableStreamAsyncIterator
+from ._streams.readable.reader import ReadableStreamDefaultReader
+from ._streams.readable.stream import ReadableStream, ReadableWritablePair
+from ._streams.results import ReadDoneResult, ReadValueResult
+from ._streams.strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
+from ._streams.transform.controller import TransformStreamDefaultController
+from ._streams.transform.stream import TransformStream
+from ._streams.writable.controller import WritableStreamDefaultController
+from ._streams.writable.stream import WritableStream
+from ._streams.writable.writer import WritableStreamDefaultWriter
 from .compression import CompressionFormat, CompressionStream, DecompressionStream
 from .consumers import LimitExceeded
 from .encoding import TextDecoderStream, TextEncoderStream

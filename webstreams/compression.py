@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Buffer
 
-from ._codecs import make_compressor, make_decompressor
-from ._pulled import Codec, PulledPair
-from ._readable.stream import ReadableStream
-from ._repr import show
-from ._writable.stream import WritableStream
+from ._debug.repr import show
+from ._streams.readable.stream import ReadableStream
+from ._streams.writable.stream import WritableStream
+from ._transforms.codecs import make_compressor, make_decompressor
+from ._transforms.demand_driven import Codec, PulledPair
 
 __all__ = ["CompressionFormat", "CompressionStream", "DecompressionStream"]
 

@@ -12,12 +12,12 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._buffer import is_bytes_like
-from ._decoders import UTF_8, TextDecoder, as_bytes, encoding_name
-from ._errors import AbortError, is_control_flow
+from ._platform.buffer import is_bytes_like
+from ._platform.errors import AbortError, is_control_flow
+from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
 
 if TYPE_CHECKING:
-    from ._readable.reader import ReadableStreamDefaultReader
+    from ._streams.readable.reader import ReadableStreamDefaultReader
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-from ._buffer import is_bytes_like
-from ._decoders import UTF_8, TextDecoder, as_bytes, encoding_name
-from ._readable.stream import ReadableStream
-from ._repr import show, summary
-from ._transform.controller import TransformStreamDefaultController
-from ._transform.stream import TransformStream
-from ._writable.stream import WritableStream
+from ._debug.repr import show, summary
+from ._platform.buffer import is_bytes_like
+from ._streams.readable.stream import ReadableStream
+from ._streams.transform.controller import TransformStreamDefaultController
+from ._streams.transform.stream import TransformStream
+from ._streams.writable.stream import WritableStream
+from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
 
 
 class TextEncoderStream:

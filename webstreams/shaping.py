@@ -9,13 +9,13 @@ from typing import Any, Generic, SupportsIndex
 
 from typing_extensions import Buffer, TypeVar
 
-from ._decoders import as_bytes
-from ._pulled import PulledPair
-from ._readable.stream import ReadableStream
-from ._repr import show
-from ._transform.controller import TransformStreamDefaultController
-from ._transform.stream import TransformStream
-from ._writable.stream import WritableStream
+from ._debug.repr import show
+from ._streams.readable.stream import ReadableStream
+from ._streams.transform.controller import TransformStreamDefaultController
+from ._streams.transform.stream import TransformStream
+from ._streams.writable.stream import WritableStream
+from ._text.decoders import as_bytes
+from ._transforms.demand_driven import PulledPair
 from .consumers import LimitExceeded, checked_limit
 
 T = TypeVar("T", str, bytes)

@@ -44,13 +44,13 @@ from weakref import finalize
 
 from typing_extensions import TypeVar
 
-from ._errors import AbortError, StreamError
-from ._promise import Promise
-from ._readable.controller import ReadableStreamDefaultController
-from ._readable.stream import ReadableStream
-from ._results import ReadDoneResult, ReadValueResult
-from ._transform.stream import TransformStream
-from ._writable.stream import WritableStream
+from ._engine.promise import Promise
+from ._platform.errors import AbortError, StreamError
+from ._streams.readable.controller import ReadableStreamDefaultController
+from ._streams.readable.stream import ReadableStream
+from ._streams.results import ReadDoneResult, ReadValueResult
+from ._streams.transform.stream import TransformStream
+from ._streams.writable.stream import WritableStream
 
 __all__ = ["ThreadSafeReader", "ThreadSafeWriter", "readable_from_thread"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from webstreams.ends._threads import in_thread
+from webstreams.ends._blocking.threads import in_thread
 
 from .descriptors import open_descriptors
 from .sockets import Network

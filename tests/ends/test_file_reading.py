@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from webstreams import ReadableStream, TransformStream, WritableStream
-from webstreams.ends import _file_sources
+from webstreams.ends._files import sources as _file_sources
 from webstreams.ends.files import TruncatedFileError, read_file, write_file
 
 from .descriptors import open_descriptors

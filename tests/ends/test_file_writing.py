@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from webstreams import AbortError, ReadableStream, WritableStream
-from webstreams.ends import _file_sinks
+from webstreams.ends._files import sinks as _file_sinks
 from webstreams.ends.files import read_file, write_file
 
 from .descriptors import open_descriptors

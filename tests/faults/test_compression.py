@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from webstreams import AbortController
-from webstreams._pulled import PulledPair
+from webstreams._transforms.demand_driven import PulledPair
 from webstreams.compression import CompressionStream, DecompressionStream
 
 from . import support

@@ -217,7 +217,7 @@ EVERY_WORKER = pytest.mark.parametrize("worker", [*WORKERS, *OWN_WORKERS])
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
     """Work with the clock of the job queue."""
     made = Work()
-    monkeypatch.setattr("webstreams._jobs.monotonic", made.clock)
+    monkeypatch.setattr("webstreams._engine.jobs.monotonic", made.clock)
     yield made
 
 
@@ -249,7 +249,7 @@ async def test_work_that_is_short_is_not_interrupted_for_others(
 ) -> None:
     """A few ready chunks cost few turns of the loop: fairness is not one turn for every chunk."""
     work = Work(40)
-    monkeypatch.setattr("webstreams._jobs.monotonic", lambda: 0.0)
+    monkeypatch.setattr("webstreams._engine.jobs.monotonic", lambda: 0.0)
     beating = asyncio.create_task(work.beat())
     await asyncio.sleep(0)
     await worker(work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .._types import QueuingStrategyDict
+from ..types import QueuingStrategyDict
 
 # What a default reader gets at most, and what a queue before a sink takes (bytes).
 PIECE: Final = 64 * 1024

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._readable.stream import ReadableStream
-from .._writable.stream import WritableStream
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
 
 
 def require_readable(stream: Any, function: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final, Literal
 
-from .._readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.byte_controller import ReadableByteStreamController
 
 # What one read gets at most (bytes).
 PIECE: Final = 64 * 1024

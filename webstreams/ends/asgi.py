@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary, finalize, ref
 
 from typing_extensions import Buffer
 
-from .._readable.stream import ReadableStream
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.stream import WritableStream
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy, view_of
 from ._checks import require_readable
 from ._chunks import ChunkSource

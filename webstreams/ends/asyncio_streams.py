@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 from typing_extensions import Buffer
 
-from .._abort import AbortSignal
-from .._readable.byte_controller import ReadableByteStreamController
-from .._readable.stream import ReadableStream
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.stream import WritableStream
-from ._asyncio_transports import PumpTransport, WriterTransport
+from .._streams.abort import AbortSignal
+from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
 from ._bytes import PIECE, bytes_strategy, view_of
 from ._checks import require_readable, require_writable
+from ._sockets.transports import PumpTransport, WriterTransport
 
 __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"]
 

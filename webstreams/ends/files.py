@@ -9,11 +9,11 @@ from typing import SupportsIndex, get_args
 
 from typing_extensions import Buffer
 
-from .._readable.stream import ReadableStream
-from .._writable.stream import WritableStream
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy
-from ._file_sinks import FileSink, Mode
-from ._file_sources import READ_AHEAD, FileSource, FollowedFileSource, TruncatedFileError
+from ._files.sinks import FileSink, Mode
+from ._files.sources import READ_AHEAD, FileSource, FollowedFileSource, TruncatedFileError
 
 __all__ = ["TruncatedFileError", "read_file", "write_file"]
 

@@ -13,9 +13,9 @@ from weakref import finalize
 
 from typing_extensions import Buffer
 
-from .._promise import Promise
-from .._readable.stream import ReadableStream
-from .._repr import show
+from .._debug.repr import show
+from .._engine.promise import Promise
+from .._streams.readable.stream import ReadableStream
 from ._checks import require_readable
 from ._chunks import PIECE, ChunkSource
 

@@ -25,15 +25,15 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .._errors import as_exception
-from .._promise import Promise
-from .._readable.controller import ReadableStreamDefaultController
-from .._readable.stream import ReadableStream
-from .._repr import show
-from .._results import ReadDoneResult
-from .._transform.stream import TransformStream
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.stream import WritableStream
+from .._debug.repr import show
+from .._engine.promise import Promise
+from .._platform.errors import as_exception
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.stream import ReadableStream
+from .._streams.results import ReadDoneResult
+from .._streams.transform.stream import TransformStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
 from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
 from ._checks import require_readable
 

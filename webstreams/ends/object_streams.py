@@ -12,14 +12,14 @@ from typing import Any, Final, Generic, Literal, Protocol
 
 from typing_extensions import Buffer, TypeVar
 
-from .._readable.byte_controller import ReadableByteStreamController
-from .._readable.controller import ReadableStreamDefaultController
-from .._readable.stream import ReadableStream
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.stream import WritableStream
+from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
+from ._anyio.adapters import BrokenResourceError, ByteStream, ClosedResourceError, EndOfStream, ObjectStream, is_end
 from ._bytes import PIECE, bytes_strategy, view_of
 from ._checks import require_readable, require_writable
-from ._object_adapters import BrokenResourceError, ByteStream, ClosedResourceError, EndOfStream, ObjectStream, is_end
 
 __all__ = [
     "BrokenResourceError",

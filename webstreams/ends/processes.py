@@ -14,14 +14,14 @@ from weakref import ref
 
 from typing_extensions import Buffer
 
-from .._errors import AbortError, as_exception
-from .._promise import Promise
-from .._readable.stream import ReadableStream
-from .._repr import show
-from .._writable.stream import WritableStream
+from .._debug.repr import show
+from .._engine.promise import Promise
+from .._platform.errors import AbortError, as_exception
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
+from ._blocking.threads import in_thread
 from ._bytes import bytes_strategy
-from ._pipe_ends import PipeSink, PipeSource, open_end
-from ._threads import in_thread
+from ._processes.pipe_ends import PipeSink, PipeSource, open_end
 
 __all__ = ["Process", "open_process"]
 

@@ -8,11 +8,11 @@ from typing import Any, Final, Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from .._abort import AbortSignal
-from .._readable.controller import ReadableStreamDefaultController
-from .._readable.stream import ReadableStream
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.stream import WritableStream
+from .._streams.abort import AbortSignal
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
 
 __all__ = ["from_queue", "to_queue"]
 

@@ -19,12 +19,12 @@ from typing import Any, Self
 
 from typing_extensions import Buffer
 
-from .._errors import AbortError, as_exception
-from .._promise import Promise
-from .._readable.stream import ReadableStream
-from .._repr import show
-from .._writable.stream import WritableStream
-from ._link import Link
+from .._debug.repr import show
+from .._engine.promise import Promise
+from .._platform.errors import AbortError, as_exception
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
+from ._sockets.link import Link
 
 __all__ = ["Connection", "ConnectionServer", "connect_tcp", "connect_unix", "serve_tcp", "serve_unix"]
 

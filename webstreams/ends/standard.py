@@ -14,11 +14,11 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-from .._readable.stream import ReadableStream
-from .._writable.stream import WritableStream
+from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
+from ._blocking.gate import READY_BYTES, Gate, Interrupted
+from ._blocking.thread_ends import ThreadSink, ThreadSource
 from ._bytes import PIECE, bytes_strategy, view_of, write_fully
-from ._gate import READY_BYTES, Gate, Interrupted
-from ._thread_ends import ThreadSink, ThreadSource
 
 __all__ = ["standard_error", "standard_input", "standard_output"]
 

@@ -7,10 +7,10 @@ from contextvars import copy_context
 from types import CoroutineType
 from typing import Any
 
-from .._jobs import JobQueue, current_jobs
-from .._promise import AlgorithmPromise, Promise
-from .._strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
-from .._task import start_coroutine
+from .._engine.coroutine_call import start_coroutine
+from .._engine.jobs import JobQueue, current_jobs
+from .._engine.promise import AlgorithmPromise, Promise
+from .._streams.strategy import SizeAlgorithm, StrategyMembers, extract_high_water_mark, extract_size_algorithm
 
 
 class Algorithm:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from .._buffer import open_view
-from .._errors import callback_error
-from .._jobs import JobQueue
-from .._readable.reader import ReadableStreamDefaultReader
-from .._readable.state import ReadRequest
-from .._readable.tee import DefaultTee
+from .._engine.jobs import JobQueue
+from .._platform.buffer import open_view
+from .._platform.errors import callback_error
+from .._streams.readable.reader import ReadableStreamDefaultReader
+from .._streams.readable.state import ReadRequest
+from .._streams.readable.tee import DefaultTee
 
 # How many chunks are read in one job: a long queue must not keep the event loop's other tasks waiting.
 CHUNKS_PER_JOB = 64

@@ -6,11 +6,11 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
-from .._abort import AbortSignal
-from .._promise import Promise
-from .._readable.state import ReadableStreamState
-from .._readable.stream import ReadableStream, ReadableWritablePair
-from .._writable.state import WritableStreamState
+from .._engine.promise import Promise
+from .._streams.abort import AbortSignal
+from .._streams.readable.state import ReadableStreamState
+from .._streams.readable.stream import ReadableStream, ReadableWritablePair
+from .._streams.writable.state import WritableStreamState
 from ._algorithms import require_set_up
 from .transform import create_identity_transform_stream
 

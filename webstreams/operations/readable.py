@@ -7,12 +7,12 @@ from typing import Any, overload
 
 from typing_extensions import Buffer, TypeVar
 
-from .._buffer import as_bytes_view, is_released, open_view, same_memory
-from .._idl import INTERNAL
-from .._readable.byte_controller import ReadableByteStreamController
-from .._readable.controller import ReadableStreamDefaultController
-from .._readable.source import UnderlyingSource
-from .._readable.stream import BLANK, ReadableStream
+from .._platform.buffer import as_bytes_view, is_released, open_view, same_memory
+from .._platform.idl import INTERNAL
+from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.source import UnderlyingSource
+from .._streams.readable.stream import BLANK, ReadableStream
 from ._algorithms import check_strategy, require_blank, require_set_up, wrap
 
 T = TypeVar("T", default=Any)

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from typing_extensions import TypeVar
 
-from .._promise import CallPromise, Promise
-from .._readable.reader import ReadableStreamDefaultReader
-from .._readable.stream import BLANK, ReadableStream
+from .._engine.promise import CallPromise, Promise
+from .._streams.readable.reader import ReadableStreamDefaultReader
+from .._streams.readable.stream import BLANK, ReadableStream
 from ._algorithms import require_set_up
 from ._requests import CheckedRequest, CloningTee, ReadLoop
 

@@ -7,14 +7,14 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .._idl import INTERNAL
-from .._jobs import current_jobs
-from .._promise import promise_resolved_with
-from .._readable.stream import ReadableStream
-from .._repr import show
-from .._transform.controller import Transformer, TransformStreamDefaultController
-from .._transform.stream import BLANK, TransformStream
-from .._writable.stream import WritableStream
+from .._debug.repr import show
+from .._engine.jobs import current_jobs
+from .._engine.promise import promise_resolved_with
+from .._platform.idl import INTERNAL
+from .._streams.readable.stream import ReadableStream
+from .._streams.transform.controller import Transformer, TransformStreamDefaultController
+from .._streams.transform.stream import BLANK, TransformStream
+from .._streams.writable.stream import WritableStream
 from ._algorithms import require_blank, require_set_up, wrap, wrap_required
 
 I = TypeVar("I", default=Any)  # noqa: E741

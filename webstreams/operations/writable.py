@@ -7,13 +7,13 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
-from .._abort import AbortSignal
-from .._idl import INTERNAL
-from .._promise import Promise, promise_rejected_with
-from .._writable.controller import WritableStreamDefaultController
-from .._writable.sink import UnderlyingSink
-from .._writable.stream import BLANK, WritableStream
-from .._writable.writer import WritableStreamDefaultWriter
+from .._engine.promise import Promise, promise_rejected_with
+from .._platform.idl import INTERNAL
+from .._streams.abort import AbortSignal
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.stream import BLANK, WritableStream
+from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._algorithms import check_strategy, require_blank, require_set_up, wrap, wrap_required
 
 T = TypeVar("T", default=Any, contravariant=True)

@@ -13,7 +13,7 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
 )
-from webstreams._types import QueuingStrategyLike
+from webstreams.types import QueuingStrategyLike
 
 Extras = Mapping[str, Any]
 Strategy: TypeAlias = "QueuingStrategyLike[Any] | None"

@@ -1,0 +1,1 @@
+"""What people see when they debug: `repr()`, and warnings of debug mode."""

@@ -1,0 +1,163 @@
+"""Warnings in asyncio's debug mode: chunks that nobody reads, writers that do not wait, pipes that cannot begin.
+
+Controllers make the objects of this module when they are set up, and only if their event loop is in debug mode then:
+``asyncio.run(main(), debug=True)``, ``PYTHONASYNCIODEBUG=1`` or ``python -X dev``. Each warning is a `ResourceWarning`
+(which Python shows in its development mode, or with ``-W default``) and names the place where the stream was made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .repr import show_count, show_number, summary
+
+if TYPE_CHECKING:
+    from .._engine.jobs import JobQueue
+    from .._streams.queue import QueueWithSizes
+    from .._streams.readable.state import ReadableStreamState
+    from .._streams.writable.controller import WritableStreamDefaultController
+    from .._streams.writable.state import WritableStreamState
+
+# A queue is too full at so many times its high-water mark, if it has at least so many chunks.
+TOO_FULL = 10
+TOO_MANY = 10
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+# What `warnings` needs to show the same warning only once.
+_registry: Final[dict[Any, Any]] = {}
+
+
+class Place:
+    """The line that called this package, where something was made."""
+
+    __slots__ = ("filename", "function", "line")
+
+    def __init__(self) -> None:
+        frame = sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        self.filename = frame.f_code.co_filename
+        self.line = frame.f_lineno
+        self.function = frame.f_code.co_qualname
+
+    def __str__(self) -> str:
+        """Give file, line and function."""
+        return f"{self.filename}:{self.line} in {self.function}"
+
+    def warn(self, message: str) -> None:
+        """Give a ResourceWarning that belongs to this place."""
+        warnings.warn_explicit(message, ResourceWarning, self.filename, self.line, registry=_registry)
+
+
+# Chunks that nobody reads.
+
+
+class UnreadQueue(Protocol):
+    """The queue of a readable stream. It is emptied when the stream is errored or cancelled."""
+
+    def chunk_count(self) -> int:
+        """How many chunks are in it."""
+
+
+class UnreadWatch:
+    """Warns when a readable stream is collected with chunks in its queue. Only the controller refers to it."""
+
+    __slots__ = ("_jobs", "_name", "_place", "_queue")
+
+    def __init__(self, stream: ReadableStreamState[Any], queue: UnreadQueue) -> None:
+        self._name = type(stream).__name__
+        self._jobs = stream._jobs
+        self._queue = queue
+        self._place = Place()
+
+    def __del__(self) -> None:
+        chunks = self._queue.chunk_count()
+        if chunks and not self._jobs.loop.is_closed():
+            self._place.warn(
+                f"a {self._name} was dropped with {show_count(chunks, 'chunk')} unread in its queue: read it to its "
+                f"end, or cancel it; it was made at {self._place}"
+            )
+
+
+def watch_unread(stream: ReadableStreamState[Any], queue: UnreadQueue) -> UnreadWatch | None:
+    """Watch over a readable stream in debug mode."""
+    return UnreadWatch(stream, queue) if stream._jobs.loop.get_debug() else None
+
+
+# Writers that do not wait, and pipes that cannot begin.
+
+
+class WriteWatch:
+    """Warns when the queue of a writable stream grows and grows, and about pipes into one that never wants a chunk."""
+
+    __slots__ = ("_high_water_mark", "_is_deciding", "_jobs", "_place", "_ready_is_used", "_warned")
+
+    def __init__(self, jobs: JobQueue, high_water_mark: float) -> None:
+        self._jobs = jobs
+        self._high_water_mark = high_water_mark
+        self._place = Place()
+        # Somebody has looked at the writer's `ready`.
+        self._ready_is_used = False
+        self._is_deciding = False
+        self._warned = False
+
+    def chunk_was_queued(self, controller: WritableStreamDefaultController) -> None:
+        """Warn, once, if the queue is too full and nobody waits for `ready`; called before backpressure is updated."""
+        self._ready_is_used = self._ready_is_used or _is_ready_watched(controller)
+        if self._warned or self._is_deciding or not self._is_too_full(controller._queue):
+            return
+        if self._ready_is_used:
+            # The author may have waited for `ready` before many writes: see whether that is done again after them.
+            self._is_deciding = True
+            self._jobs.loop.call_soon(self._decide, controller)
+        else:
+            self._warn_of_growth(controller)
+
+    def _is_too_full(self, queue: QueueWithSizes) -> bool:
+        return queue.total > TOO_FULL * self._high_water_mark and queue.chunk_count() >= TOO_MANY
+
+    def _decide(self, controller: WritableStreamDefaultController) -> None:
+        self._is_deciding = False
+        if self._is_too_full(controller._queue) and not _is_ready_watched(controller):
+            self._warn_of_growth(controller)
+
+    def _warn_of_growth(self, controller: WritableStreamDefaultController) -> None:
+        self._warned = True
+        self._warn(
+            self._place,
+            f"the queue of {summary(controller._stream)} is past {TOO_FULL} times its high-water mark, and nobody "
+            f"waits for the writer's `ready` before writing; the stream was made at {self._place}",
+        )
+
+    def pipe_was_started(self, source: ReadableStreamState[Any], destination: WritableStreamState[Any]) -> None:
+        """Warn if the destination never wants a chunk."""
+        if self._high_water_mark > 0:
+            return
+        place = Place()
+        self._warn(
+            place,
+            f"a pipe from {summary(source)} into {summary(destination)} will not write anything: the destination's "
+            f"high-water mark is {show_number(self._high_water_mark)}, so that it never asks for a chunk; the pipe was "
+            f"started at {place}, the destination was made at {self._place}",
+        )
+
+    def _warn(self, place: Place, message: str) -> None:
+        """Warn in the middle of an operation, which has to go on also where warnings are errors."""
+        try:
+            place.warn(message)
+        except Exception as warning:
+            self._jobs.report("a warning was turned into an exception", warning)
+
+
+def _is_ready_watched(controller: WritableStreamDefaultController) -> bool:
+    """Whether somebody has looked at `ready` since the queue got full (the promise is made then)."""
+    writer = controller._stream._writer
+    return writer is not None and writer._ready_promise is not None
+
+
+def watch_writes(jobs: JobQueue, high_water_mark: float) -> WriteWatch | None:
+    """Watch over a writable stream in debug mode."""
+    return WriteWatch(jobs, high_water_mark) if jobs.loop.get_debug() else None

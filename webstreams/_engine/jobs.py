@@ -1,0 +1,445 @@
+"""The queue of jobs ("microtasks") that every event loop gets, and when it is drained.
+
+JavaScript runs pending jobs whenever its stack is empty. Here that is at two moments:
+
+- in a callback of the event loop, which is scheduled as soon as the first job is queued: "control returns to the loop";
+- inside ``await promise``, if the awaiting task was itself called by the loop, so that nothing else is on the stack.
+  Jobs run until the awaited promise's own turn has come. A read that is already satisfied costs no turn of the loop.
+
+While jobs run, or while the first steps of a coroutine callback run, the queue is `busy`: an ``await`` then suspends
+its task as JavaScript would, and goes on by a job of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio import AbstractEventLoop, Task, _get_running_loop, tasks
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from threading import get_ident as _get_ident
+from time import monotonic
+from typing import Any, Final, NoReturn
+from weakref import WeakSet
+
+if sys.version_info >= (3, 12):
+    from asyncio import current_task as _task_of
+
+    # What eager tasks are made with.
+    _swap_task = tasks._swap_current_task  # type: ignore[attr-defined]
+else:
+    # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
+    _current_tasks: Final[dict[AbstractEventLoop, Task[Any]]] = tasks._current_tasks  # type: ignore[attr-defined]
+    _task_of: Callable[[AbstractEventLoop], Task[Any] | None] = _current_tasks.get
+
+    def _swap_task(loop: AbstractEventLoop, task: Task[Any] | None) -> Task[Any] | None:
+        """Do what 3.12 has a function for."""
+        previous = _current_tasks.get(loop)
+        if task is None:
+            del _current_tasks[loop]
+        else:
+            _current_tasks[loop] = task
+        return previous
+
+
+Job = Callable[[], object]
+
+# Called at every use of an object; `Final`, so that compiled code need not look them up.
+get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = _get_running_loop
+get_ident: Final[Callable[[], object]] = _get_ident
+task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
+# Makes a task the current one, or none; gives the one that was that before.
+swap_task: Final[Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None]] = _swap_task
+
+# Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
+TURN_BUDGET = 0.008
+# How many jobs may run before the clock is looked at: at first, and at most.
+FIRST_COUNTDOWN = 16
+MAX_COUNTDOWN = 512
+
+# From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
+_ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
+_SLOT = "_webstreams_jobs"
+
+
+class Call:
+    """A call of a callback in a run."""
+
+    __slots__ = ("output",)
+
+    def __init__(self, output: deque[Any]) -> None:
+        # Where the chunk goes that the callback enqueues.
+        self.output: deque[Any] = output
+
+
+class Run:
+    """What calls the callbacks of a pipeline without jobs between them (`_fastpath.run`)."""
+
+    __slots__ = ("at", "waiting")
+
+    # The call under way, and its controller until that has enqueued a chunk.
+    at: Call
+    waiting: object
+
+    def intercept(self, controller: Any, chunk: Any) -> Any:
+        """Something else is enqueued; give the chunk for the plain path."""
+        raise NotImplementedError
+
+    def desired_size(self, controller: Any) -> float | None:
+        """Give the desired_size of a controller."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Stop, and bring everything into the state in which the jobs would have brought it."""
+        raise NotImplementedError
+
+
+class _Untold:
+    """Stands for a loop that does not tell its thread."""
+
+    _thread_id = None
+
+
+_UNTOLD = _Untold()
+
+
+class Mark:
+    """Stands in the queue for the task that runs the jobs before it (`JobQueue.run_until`)."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
+        """Never called: it is taken out of the queue."""
+        raise AssertionError("a mark was left in the queue of jobs")
+
+
+class Delay:
+    """A job that has another one run by a later job.
+
+    If nothing can come between them, it runs that job itself: nobody can tell the difference.
+    """
+
+    __slots__ = ("_later", "_queue", "job")
+
+    def __init__(self, queue: JobQueue, later: Job, job: Job) -> None:
+        self._queue = queue
+        # The next one, which may be a delay, too; and the one that is delayed.
+        self._later = later
+        self.job = job
+
+    def __call__(self) -> None:
+        """Queue the next job, or run the last one."""
+        queue = self._queue
+        if queue.is_alone and not queue.jobs:
+            self.job()
+        else:
+            queue.jobs.append(self._later)
+
+
+class JobQueue:
+    """The jobs of one event loop, in the order in which they were queued."""
+
+    __slots__ = (
+        "_checked_at",
+        "_countdown_from",
+        "_known",
+        "_top",
+        "_turn_started",
+        "_watches_turn",
+        "busy",
+        "countdown",
+        "home",
+        "is_alone",
+        "jobs",
+        "loop",
+        "mark",
+        "run",
+        "scheduled",
+        "spare_call",
+        "steadiness",
+        "tasks",
+    )
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop: AbstractEventLoop = loop
+        # Tells by its _thread_id in which thread the loop runs: asyncio's loops do, quicker than get_running_loop().
+        self.home: Any = loop if hasattr(loop, "_thread_id") else _UNTOLD
+        self.jobs: deque[Job] = deque()
+        # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
+        self.busy: bool = False
+        # For the one task that may run jobs until a promise is settled.
+        self.mark: Final = Mark()
+        # Nothing is to go on when the job under way ends, except what that job queues.
+        self.is_alone: bool = True
+        # The loop will call _run_turn; true whenever there are jobs.
+        self.scheduled: bool = False
+        # How many jobs may run before is_late looks at the clock.
+        self.countdown: int = FIRST_COUNTDOWN
+        # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
+        self.tasks: set[Task[Any]] = set()
+        # A coroutine call that the next one can have (coroutine_call.call_coroutine).
+        self.spare_call: Any = None
+        # The pipeline that is running steadily right now (_steady), which everything else has to stop.
+        self.run: Run | None = None
+        # What decides when pipelines run steadily; made by the first one.
+        self.steadiness: Any = None
+        self._countdown_from = FIRST_COUNTDOWN
+        self._turn_started = 0.0
+        # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.
+        self._watches_turn = False
+        self._checked_at = 0.0
+        # The last task that was seen to be called by the loop itself, and all that were (see _is_top_level).
+        self._top: Task[Any] | None = None
+        self._known: WeakSet[Task[Any]] = WeakSet()
+
+    # Queueing.
+
+    def push(self, job: Job) -> None:
+        """Queue a job."""
+        self.jobs.append(job)
+        if not self.scheduled:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Have the loop run the jobs."""
+        if self.loop.is_closed():
+            return  # what a stream left behind by its loop would still do, nobody can see
+        self.scheduled = True
+        if not self._watches_turn:
+            self._turn_started = self._checked_at = monotonic()
+        self.loop.call_soon(self._run_turn)
+
+    def after(self, ticks: int, job: Job) -> Job:
+        """Give a job that has `job` run so many jobs later: what a chain of promises takes."""
+        later = job
+        for _ in range(ticks):
+            later = Delay(self, later, job)
+        return later
+
+    def is_running(self) -> bool:
+        """Whether this queue's loop is the one that runs in this thread."""
+        return get_running_loop() is self.loop
+
+    def require_running(self) -> None:
+        """Raise RuntimeError unless this queue's loop is the one that runs in this thread; stop what runs steadily.
+
+        Everything that the public API does to an object begins with this.
+        """
+        if get_ident() != self.home._thread_id and get_running_loop() is not self.loop:
+            raise_wrong_loop()
+        self.leave_run()
+
+    def leave_run(self) -> None:
+        """Stop what runs steadily, before something else looks at streams or changes them."""
+        if self.run is not None:
+            self.run.leave()
+
+    # Draining.
+
+    def _run_turn(self) -> None:
+        """Run jobs, called by the loop; leave the rest to its next turn when the time is up."""
+        self._top = None
+        self._restart_clock()
+        self.busy = True
+        try:
+            self._run_jobs()
+        finally:
+            self.busy = False
+            if self.jobs and not self.loop.is_closed():
+                self.loop.call_soon(self._run_turn)
+            else:
+                self.scheduled = False
+
+    def _run_jobs(self) -> None:
+        jobs = self.jobs
+        while jobs and not self.is_late():
+            try:
+                while jobs and self.countdown > 0:
+                    self.countdown -= 1
+                    jobs.popleft()()
+            except Exception as error:
+                self.report("a microtask raised an exception", error)
+
+    def run_until(self, last: Job) -> bool:
+        """Run jobs inside the current task until `last` is due, which is taken but not run; whether that came.
+
+        It does not when it was not queued, when the loop's other tasks have to have their turn, or when something else
+        is on the stack.
+        """
+        if self.busy or (task_of(self.loop) is not self._top and not self._is_top_level()):
+            return False
+        jobs = self.jobs
+        self.busy = True
+        try:
+            while jobs:
+                if self.countdown <= 0 and self.is_late():
+                    return False
+                self.countdown -= 1
+                job = jobs.popleft()
+                if job is last:
+                    return True
+                job()
+        except Exception as error:
+            self.report("a microtask raised an exception", error)
+        finally:
+            self.busy = False
+        return False
+
+    def run_pending(self) -> bool:
+        """Run the jobs that are queued now inside the current task, which then goes on; whether it may.
+
+        What `run_until` does for a promise that is settled already, whose turn comes after exactly these jobs.
+        """
+        if self.busy or (self.countdown <= 0 and self.is_late()):
+            return False
+        jobs = self.jobs
+        if not jobs:
+            self.countdown -= 1
+            return True
+        if task_of(self.loop) is not self._top and not self._is_top_level():
+            return False
+        self.busy = True
+        self.is_alone = False
+        count = len(jobs)
+        self.countdown -= count
+        try:
+            for _ in range(count):
+                jobs.popleft()()
+        except Exception as error:
+            self.report("a microtask raised an exception", error)
+        finally:
+            self.busy = False
+            self.is_alone = True
+        return True
+
+    def is_late(self) -> bool:
+        """Whether the loop's other tasks have to have their turn; looks at the clock only when `countdown` ran out."""
+        if self.countdown > 0:
+            return False
+        now = monotonic()
+        if not self.scheduled and not self._watches_turn:
+            self._watch_turn(now)
+        spent = now - self._turn_started
+        if spent >= TURN_BUDGET:
+            return True
+        # Look again after about a quarter of the budget at the pace of the last jobs.
+        pace = max(now - self._checked_at, 1e-7) / self._countdown_from
+        self._checked_at = now
+        self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
+        return False
+
+    def _watch_turn(self, now: float) -> None:
+        """Start the clock in a turn for which no jobs are scheduled; that must not decide when later jobs will run."""
+        self._turn_started = self._checked_at = now
+        if not self.loop.is_closed():
+            self._watches_turn = True
+            self.loop.call_soon(self._turn_has_ended)
+
+    def _turn_has_ended(self) -> None:
+        self._watches_turn = False
+
+    def time_spent(self) -> float:
+        """Tell how long the turn has lasted (seconds)."""
+        return monotonic() - self._turn_started
+
+    def clock(self) -> float:
+        """Tell the time (seconds)."""
+        return monotonic()
+
+    def _restart_clock(self) -> None:
+        self._turn_started = self._checked_at = monotonic()
+        self.countdown = self._countdown_from = min(self._countdown_from, FIRST_COUNTDOWN)
+
+    def _is_top_level(self) -> bool:
+        """Whether the current task was called by the loop, not by other code that goes on after it.
+
+        A task that was started eagerly runs on the stack of the code that made it. So where tasks may be eager, one is
+        believed only after it was suspended once: it is remembered here and found again.
+        """
+        task = task_of(self.loop)
+        if task is None:
+            return False
+        if task not in self._known and (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None):
+            self._known.add(task)
+            return False
+        self._top = task
+        return True
+
+    # Tasks.
+
+    def step_task(self, step: Callable[[Any], object], argument: object, context: Context) -> None:
+        """Let a task take a step now, inside a job: as current task, in its own context.
+
+        If the loop runs the jobs, nothing but the loop over them is below the task: it may go on with them itself. If
+        another task runs them, the step of this one must end before that can go on.
+        """
+        loop = self.loop
+        current = task_of(loop)
+        if current is None:
+            self.busy = False
+            try:
+                context.run(step, argument)
+            finally:
+                self.busy = True
+            return
+        swap_task(loop, None)  # the task will enter itself
+        try:
+            context.run(step, argument)
+        finally:
+            swap_task(loop, current)
+
+    def report(self, message: str, error: BaseException) -> None:
+        """Tell the loop's exception handler about an error that nobody else can see."""
+        self.loop.call_exception_handler({"message": f"webstreams: {message}", "exception": error})
+
+
+def current_jobs() -> JobQueue:
+    """The job queue of the running event loop; RuntimeError if none runs in this thread."""
+    loop = get_running_loop()
+    if loop is None:
+        raise_wrong_loop()
+    queue: JobQueue | None = getattr(loop, _SLOT, None)
+    if queue is None:
+        queue = JobQueue(loop)
+        setattr(loop, _SLOT, queue)
+    return queue
+
+
+def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
+    """Queue a job of your own, behind all that are pending (HTML: ``queueMicrotask``).
+
+    Runs ``callback(*args)`` once, as one microtask. An exception that it raises goes to the event loop's exception
+    handler. Raises `RuntimeError` when no event loop runs in this thread.
+
+    >>> import asyncio
+    >>> async def main() -> None:
+    ...     queue_microtask(print, "later")
+    ...     print("now")
+    ...     await asyncio.sleep(0)
+    >>> asyncio.run(main())
+    now
+    later
+    """
+    if not callable(callback):
+        raise TypeError(f"queue_microtask() needs a callable, not {type(callback).__name__}")
+    jobs = current_jobs()
+    jobs.push(partial(_run_microtask, jobs, callback, args))
+
+
+def _run_microtask(jobs: JobQueue, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    try:
+        callback(*args)
+    except Exception as error:
+        jobs.report(f"a microtask raised an exception: {callback!r}", error)
+
+
+def raise_wrong_loop() -> NoReturn:
+    """Say that a stream is used without its loop."""
+    if get_running_loop() is None:
+        raise RuntimeError(
+            "webstreams objects need the running asyncio event loop they belong to, and none is running in this thread"
+        )
+    raise RuntimeError(
+        "this webstreams object belongs to another event loop than the one that is running in this thread"
+    )

@@ -1,0 +1,1 @@
+"""The Streams Standard, chapter by chapter."""

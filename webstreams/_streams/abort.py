@@ -1,0 +1,353 @@
+"""AbortController and AbortSignal, as in the DOM Standard (section 3), events included."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
+from typing import Any
+from weakref import ReferenceType, ref
+
+from .._debug.repr import show, show_count, show_value
+from .._engine.jobs import current_jobs, get_running_loop
+from .._platform.errors import AbortError, throw
+from .._platform.idl import INTERNAL, refuse_constructor
+
+Listener = Callable[["Event"], object]
+Algorithm = Callable[[], object]
+
+
+class Event:
+    """What a listener of an `AbortSignal` is called with."""
+
+    __slots__ = ("is_trusted", "target", "type")
+
+    def __init__(self, type: str, target: AbortSignal) -> None:
+        self.type: str = type
+        self.target: AbortSignal = target
+        self.is_trusted: bool = True
+
+    @property
+    def current_target(self) -> AbortSignal:
+        """The signal whose listeners are being called."""
+        return self.target
+
+    def __repr__(self) -> str:
+        """Show the type and the target."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"{show_value(self.type)} of {self.target!r}"
+
+
+class _Registration:
+    """An event listener: DOM's struct, as far as it is needed."""
+
+    __slots__ = ("callback", "once", "removed", "type")
+
+    def __init__(self, type: str, callback: Any, once: bool) -> None:
+        self.type = type
+        self.callback = callback
+        self.once = once
+        self.removed = False
+
+
+class _Handler:
+    """The callback behind ``onabort``: it keeps its place among the listeners when it is replaced."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Listener) -> None:
+        self.function = function
+
+    def __call__(self, event: Event) -> object:
+        return self.function(event)
+
+
+class AbortSignal:
+    """Tells operations that they should stop. DOM Standard, 3.2.
+
+    Signals come from an `AbortController`, or from `abort`, `timeout` and `any`. Listeners run synchronously, in the
+    order in which they were added, while ``AbortController.abort()`` runs; what one of them raises goes to the event
+    loop's exception handler.
+
+    >>> AbortSignal.abort("too late").reason
+    'too late'
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_aborted",
+        "_algorithms",
+        "_dependent",
+        "_dependent_signals",
+        "_handler",
+        "_listeners",
+        "_pin",
+        "_reason",
+        "_source_signals",
+        "_strong_dependents",
+    )
+
+    def __init__(self, _token: object = None) -> None:
+        if _token is not INTERNAL:
+            raise refuse_constructor("AbortSignal")
+        self._aborted = False
+        self._reason: Any = None
+        self._listeners: list[_Registration] = []
+        self._handler: _Registration | None = None
+        # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal.
+        self._algorithms: dict[Algorithm, None] = {}
+        self._dependent = False
+        self._source_signals: list[AbortSignal] = []
+        self._dependent_signals: list[ReferenceType[AbortSignal]] = []
+        # Dependent signals that somebody listens to may not be collected, nor signals with a timer.
+        self._strong_dependents: set[AbortSignal] = set()
+        self._pin: list[AbortSignal] | None = None
+
+    # The static methods.
+
+    @staticmethod
+    def abort(reason: object = None) -> AbortSignal:
+        """Give a signal that is aborted already, by default with an `AbortError`."""
+        signal = AbortSignal(INTERNAL)
+        signal._set_reason(reason)
+        return signal
+
+    @staticmethod
+    def timeout(seconds: float) -> AbortSignal:
+        """Give a signal that is aborted with a `TimeoutError` after so many seconds.
+
+        Raises `TypeError` for what is no finite, non-negative number and `RuntimeError` when no event loop runs in
+        this thread.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+            raise TypeError(f"AbortSignal.timeout() needs a finite, non-negative number of seconds, not {seconds!r}")
+        signal = AbortSignal(INTERNAL)
+        signal._pin = []
+        current_jobs().loop.call_later(seconds, _time_out, ref(signal), signal._pin)
+        return signal
+
+    @staticmethod
+    def any(signals: Iterable[AbortSignal]) -> AbortSignal:
+        """Give a signal that is aborted as soon as one of `signals` is, with the same reason."""
+        sources = list(signals)
+        for source in sources:
+            if not isinstance(source, AbortSignal):
+                raise TypeError(f"AbortSignal.any() needs AbortSignals, not {type(source).__name__}")
+        return _create_dependent_signal(sources)
+
+    # Attributes and methods.
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the signal was aborted."""
+        return self._aborted
+
+    @property
+    def reason(self) -> Any:
+        """The object given to ``abort()``, by default an `AbortError`; None before."""
+        return self._reason
+
+    def throw_if_aborted(self) -> None:
+        """Raise the reason if the signal was aborted: itself, or in a `StreamError` if it cannot be raised."""
+        if self._aborted:
+            throw(self._reason)
+
+    @property
+    def onabort(self) -> Listener | None:
+        """The one listener that is set by assignment; None to remove it."""
+        return None if self._handler is None else self._handler.callback.function
+
+    @onabort.setter
+    def onabort(self, listener: Listener | None) -> None:
+        if not callable(listener):
+            if self._handler is not None:
+                self._remove(self._handler)
+                self._handler = None
+        elif self._handler is not None:
+            self._handler.callback.function = listener
+        else:
+            self._handler = _Registration("abort", _Handler(listener), once=False)
+            self._listeners.append(self._handler)
+        self._keep_alive()
+
+    def add_event_listener(self, type: str, listener: Listener | None, *, once: bool = False) -> None:
+        """Have ``listener(event)`` called when the signal is aborted; adding the same listener again does nothing.
+
+        Raises `TypeError` for a listener that is not callable, or that is a coroutine function.
+        """
+        if listener is None:
+            return
+        if not callable(listener):
+            raise TypeError(f"an event listener must be callable, not {listener.__class__.__name__}")
+        if iscoroutinefunction(listener):
+            raise TypeError("an event listener must be a plain function: nobody would await a coroutine")
+        if all(each.type != type or each.callback != listener for each in self._listeners):
+            self._listeners.append(_Registration(type, listener, bool(once)))
+            self._keep_alive()
+
+    def remove_event_listener(self, type: str, listener: Listener | None) -> None:
+        """Remove a listener; nothing happens if it was not added."""
+        for registration in self._listeners:
+            if registration.type == type and registration.callback == listener:
+                self._remove(registration)
+                break
+        self._keep_alive()
+
+    def __repr__(self) -> str:
+        """Show whether it is aborted, the reason, and how many listen (pipes, too)."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"aborted: {show_value(self._reason)}" if self._aborted else "not aborted"
+        listeners = len(self._listeners) + len(self._algorithms)
+        if listeners:
+            yield show_count(listeners, "listener")
+
+    # Aborting.
+
+    def _signal_abort(self, reason: object) -> None:
+        """DOM: "signal abort"."""
+        if self._aborted:
+            return
+        self._set_reason(reason)
+        dependents = []
+        for weak in self._dependent_signals:
+            dependent = weak()
+            if dependent is not None and not dependent._aborted:
+                dependent._set_reason(self._reason)
+                dependents.append(dependent)
+        self._run_abort_steps()
+        for dependent in dependents:
+            dependent._run_abort_steps()
+
+    def _set_reason(self, reason: object) -> None:
+        self._aborted = True
+        self._reason = AbortError("the operation was aborted") if reason is None else reason
+
+    def _run_abort_steps(self) -> None:
+        """DOM: "run the abort steps"."""
+        algorithms, self._algorithms = self._algorithms, {}
+        for algorithm in algorithms:
+            algorithm()
+        self._fire(Event("abort", self))
+        self._strong_dependents.clear()
+        for source in self._source_signals:
+            source._strong_dependents.discard(self)
+            source._keep_alive_for_dependents()
+
+    def _fire(self, event: Event) -> None:
+        for registration in list(self._listeners):
+            if registration.removed or registration.type != event.type:
+                continue
+            if registration.once:
+                self._remove(registration)
+            try:
+                registration.callback(event)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                _report_exception(error)
+
+    def _remove(self, registration: _Registration) -> None:
+        registration.removed = True
+        self._listeners.remove(registration)
+
+    # Abort algorithms.
+
+    def _add_algorithm(self, algorithm: Algorithm) -> None:
+        """DOM: "add" an algorithm to the signal."""
+        if not self._aborted:
+            self._algorithms[algorithm] = None
+            self._keep_alive()
+
+    def _remove_algorithm(self, algorithm: Algorithm) -> None:
+        """DOM: "remove" an algorithm from the signal."""
+        self._algorithms.pop(algorithm, None)
+        self._keep_alive()
+
+    # Lifetime.
+
+    def _keep_alive(self) -> None:
+        """DOM: a signal that somebody listens to is not collected while one of its sources can still abort it."""
+        wanted = bool(self._listeners or self._algorithms) and not self._aborted
+        for source in self._source_signals:
+            if wanted:
+                source._strong_dependents.add(self)
+            else:
+                source._strong_dependents.discard(self)
+            source._keep_alive_for_dependents()
+        if self._pin is not None:
+            self._pin[:] = [self] if wanted or self._strong_dependents else []
+
+    def _keep_alive_for_dependents(self) -> None:
+        if self._pin is not None:
+            self._pin[:] = [self] if self._strong_dependents or self._listeners or self._algorithms else []
+
+    def _add_dependent(self, dependent: AbortSignal) -> None:
+        alive = [weak for weak in self._dependent_signals if weak() is not None]
+        self._dependent_signals = [*alive, ref(dependent)]
+
+
+class AbortController:
+    """Makes a signal and aborts it. DOM Standard, 3.1.
+
+    >>> controller = AbortController()
+    >>> controller.abort("enough")
+    >>> controller.signal.aborted, controller.signal.reason
+    (True, 'enough')
+    """
+
+    __slots__ = ("__weakref__", "_signal")
+
+    def __init__(self) -> None:
+        self._signal = AbortSignal(INTERNAL)
+
+    @property
+    def signal(self) -> AbortSignal:
+        """The signal: always the same object."""
+        return self._signal
+
+    def abort(self, reason: object = None) -> None:
+        """Abort the signal, by default with an `AbortError`; runs its listeners now. Only the first call counts."""
+        self._signal._signal_abort(reason)
+
+    def __repr__(self) -> str:
+        """Show the signal."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield repr(self._signal)
+
+
+def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
+    """DOM: "create a dependent abort signal"."""
+    result = AbortSignal(INTERNAL)
+    for signal in signals:
+        if signal._aborted:
+            result._set_reason(signal._reason)
+            return result
+    result._dependent = True
+    for signal in signals:
+        for source in signal._source_signals if signal._dependent else [signal]:
+            if source not in result._source_signals:
+                result._source_signals.append(source)
+                source._add_dependent(result)
+    return result
+
+
+def _time_out(weak: ReferenceType[AbortSignal], pin: list[AbortSignal]) -> None:
+    signal = weak()
+    if signal is not None:
+        signal._signal_abort(TimeoutError("the time of AbortSignal.timeout() is over"))
+        pin.clear()
+
+
+def _report_exception(error: BaseException) -> None:
+    """HTML: "report the exception"."""
+    loop = get_running_loop()
+    if loop is None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    loop.call_exception_handler({"message": "webstreams: a listener of an AbortSignal raised", "exception": error})

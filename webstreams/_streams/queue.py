@@ -1,0 +1,117 @@
+"""Section 8.1: queue-with-sizes, the queue of the default controllers."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from collections import deque
+from typing import Any, ClassVar
+
+from .._platform.idl import is_non_negative_number, to_number
+
+
+class PutBackChunks:
+    """Remembers which chunks at the front of a queue were put back there, to keep them in the order of their delivery.
+
+    A chunk is put back when the task that awaited its read was cancelled; several tasks may be, in any order.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        # In the order of the queue: the serial number of each delivery, and the chunk.
+        self._entries: list[tuple[int, Any]] = []
+
+    def place(self, serial: int, chunk: Any, queue: deque[Any]) -> int:
+        """Give the index in the queue at which a chunk belongs; forget those that were read meanwhile."""
+        entries = self._entries
+        while entries and not self._are_in_front_of(queue):
+            del entries[0]
+        index = bisect([each for each, _ in entries], serial)
+        entries.insert(index, (serial, chunk))
+        return index
+
+    def _are_in_front_of(self, queue: deque[Any]) -> bool:
+        entries = self._entries
+        return len(entries) <= len(queue) and all(queue[i] is chunk for i, (_, chunk) in enumerate(entries))
+
+
+class QueueTotal:
+    """What both kinds of queues have: [[queueTotalSize]]."""
+
+    __slots__ = ("total",)
+
+    # Ints stay ints in the compiled build, too, where `float` would make floats of them.
+    total: int | float
+
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        raise NotImplementedError
+
+
+class QueueWithSizes(QueueTotal):
+    """[[queue]] and [[queueTotalSize]].
+
+    # Python: without a size algorithm every chunk counts 1, and no sizes are kept.
+    """
+
+    __slots__ = ("_put_back", "chunks", "sizes")
+    _moving: ClassVar[tuple[str, ...]] = ("chunks", "total")
+
+    def __init__(self, sized: bool) -> None:
+        self.chunks: deque[Any] = deque()
+        self.sizes: deque[float] | None = deque() if sized else None
+        self.total = 0
+        self._put_back: PutBackChunks | None = None
+
+    def enqueue_close(self, sentinel: object) -> None:
+        """EnqueueValueWithSize, for the close sentinel of a writable stream."""
+        self.chunks.append(sentinel)
+        if self.sizes is not None:
+            self.sizes.append(0)
+
+    def enqueue_value_with_size(self, value: Any, size: Any) -> None:
+        """EnqueueValueWithSize; ValueError for a size that is no finite, non-negative number."""
+        number = float(to_number(size))
+        if not is_non_negative_number(number) or number == math.inf:
+            raise ValueError(f"the size of a chunk must be a finite, non-negative number; size() returned {size!r}")
+        if self.sizes is not None:
+            self.sizes.append(number)
+        self.chunks.append(value)
+        self.total += number
+
+    def dequeue_value(self) -> Any:
+        """DequeueValue."""
+        if self.sizes is None:
+            self.total -= 1
+        else:
+            self.total = max(self.total - self.sizes.popleft(), 0)  # they are added and subtracted in floating point
+        return self.chunks.popleft()
+
+    def dequeue_close(self) -> None:
+        """DequeueValue, for the close sentinel of a writable stream: of size 0, and the last in the queue."""
+        self.chunks.popleft()
+        if self.sizes is not None:
+            self.sizes.popleft()
+
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        return len(self.chunks)
+
+    def reset_queue(self) -> None:
+        """ResetQueue."""
+        self.chunks.clear()
+        if self.sizes is not None:
+            self.sizes.clear()
+        self.total = 0
+
+    def put_back(self, value: Any, serial: int) -> None:
+        """Take a chunk back that was dequeued for a read which was cancelled; its size is not counted again."""
+        if self._put_back is None:
+            self._put_back = PutBackChunks()
+        index = self._put_back.place(serial, value, self.chunks)
+        self.chunks.insert(index, value)
+        if self.sizes is None:
+            self.total += 1
+        else:
+            self.sizes.insert(index, 0)

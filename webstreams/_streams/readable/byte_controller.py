@@ -1,0 +1,506 @@
+"""Section 4.7: ReadableByteStreamController. Like the default controller, and it fills the memory of BYOB readers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from typing_extensions import Buffer
+
+from ..._debug.repr import show_count, show_queue
+from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.promise import Promise
+from ..._platform.buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
+from ..._platform.idl import INTERNAL, refuse_constructor
+from .byob_request import ReadableStreamBYOBRequest
+from .pull_into import ByteQueue, PullIntoDescriptor
+from .pulling import PullingController
+from .source import Source, UnderlyingSource
+from .state import (
+    ReadableStreamState,
+    ReadRequest,
+    add_read_request,
+    fulfill_read_request,
+    get_num_read_requests,
+    has_byob_reader,
+    has_default_reader,
+)
+
+
+class ReadableByteStreamController(PullingController):
+    """What an underlying byte source uses to feed its stream. Streams Standard, 4.7."""
+
+    __slots__ = (
+        "__weakref__",
+        "_auto_allocate_chunk_size",
+        "_byob_request",
+        "_pending_pull_intos",
+        "_queue",
+    )
+
+    _is_byte_controller = True
+
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("ReadableByteStreamController")
+        self._set_up(*setup)
+
+    def _set_up(
+        self,
+        stream: ReadableStreamState[Any],
+        source: Source | UnderlyingSource,
+        high_water_mark: int | float,
+        auto_allocate_chunk_size: int | None,
+    ) -> None:
+        """SetUpReadableByteStreamController"""
+        self._initialize(stream, source, high_water_mark)
+        self._byob_request: ReadableStreamBYOBRequest | None = None
+        self._measure = self._queue = ByteQueue()
+        self._auto_allocate_chunk_size = auto_allocate_chunk_size
+        self._pending_pull_intos: deque[PullIntoDescriptor] = deque()
+        self._start(source)
+
+    # What the source calls.
+
+    @property
+    def byob_request(self) -> ReadableStreamBYOBRequest | None:
+        """The request of a reader to fill its own memory, None if there is none."""
+        return self._get_byob_request()
+
+    @property
+    def desired_size(self) -> float | None:
+        """How many more bytes the queue wants: not above 0 when it is full, None when errored, 0 when closed."""
+        return self._get_desired_size()
+
+    def enqueue(self, chunk: Buffer) -> None:
+        """Put a copy of the bytes of `chunk` into the queue, or give them to the read that waits for them.
+
+        `chunk` is any C-contiguous buffer, free for use again at once; `bytes` are passed on without a copy. Raises
+        `TypeError` for anything else, for an empty buffer, and when the stream is closed, errored or about to close.
+        """
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+            raise_wrong_loop()
+        own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
+        if len(own) == 0:
+            raise TypeError("the chunk must not be empty")
+        if self._close_requested or self._stream._state != "readable":
+            raise TypeError(f"cannot enqueue: {self._why_not()}")
+        self._enqueue(own)
+
+    def close(self) -> None:
+        """Close the stream after the bytes that are in the queue.
+
+        Raises `TypeError` when it is closed, errored or about to close already, and when a pending read has got a
+        part of an item only (this errors the stream).
+        """
+        self._jobs.require_running()
+        self._require_open("close")
+        self._close()
+
+    def error(self, error: object = None) -> None:
+        """Error the stream now: the bytes in the queue are dropped, every read fails with `error`, any object."""
+        self._jobs.require_running()
+        self._error(error)
+
+    # What the stream and its reader call.
+
+    def _cancel_steps(self, reason: object) -> Promise[Any] | None:
+        """[[CancelSteps]]"""
+        self._clear_pending_pull_intos()
+        self._queue.reset()
+        return self._run_cancel_algorithm(reason)
+
+    def _pull_steps(self, read_request: ReadRequest) -> None:
+        """[[PullSteps]]"""
+        if self._queue.total > 0:
+            self._fill_read_request_from_queue(read_request)
+            return
+        size = self._auto_allocate_chunk_size
+        if size is not None:
+            try:
+                buffer = memoryview(bytearray(size))
+            except (MemoryError, OverflowError) as allocation_error:
+                read_request.error_steps(allocation_error)
+                return
+            self._pending_pull_intos.append(PullIntoDescriptor(buffer, 1, "default", read_request))
+        add_read_request(self._stream, read_request)
+        self._call_pull_if_needed()
+
+    def _release_steps(self) -> None:
+        """[[ReleaseSteps]]"""
+        if self._pending_pull_intos:
+            first = self._pending_pull_intos[0]
+            first.reader_type = "none"
+            self._pending_pull_intos = deque([first])
+
+    def _has_queued(self) -> bool:
+        return self._queue.total > 0
+
+    def _withdraw_read(self, read_request: ReadRequest) -> None:
+        reader = self._stream._reader
+        if reader is not None:
+            reader._read_requests.remove(read_request)
+        self._withdraw_pull_into_of(read_request)
+
+    def _withdraw_pull_into_of(self, read_request: ReadRequest) -> None:
+        for descriptor in self._pending_pull_intos:
+            if descriptor.request is read_request:
+                self._withdraw_pull_into(descriptor)
+                break
+
+    def _withdraw_pull_into(self, descriptor: PullIntoDescriptor) -> None:
+        """Keep the bytes that a withdrawn read has got already for the next one."""
+        if self._byob_request is not None and descriptor is self._pending_pull_intos[0]:
+            # The source may be writing into it: as in [[ReleaseSteps]].
+            descriptor.reader_type = "none"
+            descriptor.is_withdrawn = True
+            return
+        self._pending_pull_intos.remove(descriptor)
+        if descriptor.bytes_filled > 0:
+            self._queue.put_first(descriptor.buffer[: descriptor.bytes_filled].tobytes())
+            self._answer_from_queue()
+
+    def _unread(self, chunk: Any, serial: int) -> None:
+        self._queue.put_back(bytes(chunk), serial)
+        self._answer_from_queue()
+
+    def _answer_from_queue(self) -> None:
+        """Answer reads that wait, after bytes came back into the queue."""
+        if has_default_reader(self._stream):
+            self._process_read_requests_using_queue()
+        elif has_byob_reader(self._stream) and self._pending_pull_intos and self._byob_request is None:
+            self._put_partial_fill_behind_queue()
+            self._commit_all(self._process_pull_into_descriptors_using_queue())
+
+    def _put_partial_fill_behind_queue(self) -> None:
+        """Keep the order of the bytes: what was taken back into the queue was read before what the first view has."""
+        first = self._pending_pull_intos[0]
+        if self._queue.total > 0 and first.bytes_filled > 0:
+            self._queue.enqueue(first.buffer[: first.bytes_filled].tobytes())
+            first.bytes_filled = 0
+
+    # Abstract operations (4.9.5): ending.
+
+    def _clear_pending_pull_intos(self) -> None:
+        """ReadableByteStreamControllerClearPendingPullIntos"""
+        self._invalidate_byob_request()
+        self._pending_pull_intos.clear()
+
+    def _close(self) -> None:
+        """ReadableByteStreamControllerClose"""
+        if self._close_requested or self._stream._state != "readable":
+            return
+        if self._queue.total > 0:
+            self._close_requested = True
+            self._can_pull = False
+            return
+        if self._pending_pull_intos:
+            first = self._pending_pull_intos[0]
+            if first.is_withdrawn and first.bytes_filled > 0:
+                self._close_after_withdrawn(first)
+                return
+            if first.bytes_filled % first.element_size != 0:
+                error = _insufficient_bytes()
+                self._error(error)
+                raise error
+        self._clear_algorithms()
+        self._stream._close()
+
+    def _close_after_withdrawn(self, first: PullIntoDescriptor) -> None:
+        """Close the stream after the bytes of a read that was withdrawn."""
+        self._pending_pull_intos.popleft()
+        if self._byob_request is not None:
+            self._byob_request._expect_nothing()
+            self._byob_request = None
+        self._queue.put_first(first.buffer[: first.bytes_filled].tobytes())
+        self._close_requested = True
+        self._can_pull = False
+        self._answer_from_queue()
+        if self._queue.total == 0 and self._stream._state == "readable":
+            self._close_with_pending_reads()
+
+    def _close_with_pending_reads(self) -> None:
+        """Close the stream when nothing is left for the reads that wait, and nobody will respond to them."""
+        pending = self._pending_pull_intos
+        if pending and pending[0].bytes_filled % pending[0].element_size != 0:
+            self._error(_insufficient_bytes())
+            return
+        self._handle_queue_drain()
+        if pending:
+            self._respond_in_closed_state(pending[0])
+
+    def _error(self, error: object) -> None:
+        """ReadableByteStreamControllerError"""
+        if self._stream._state != "readable":
+            return
+        self._clear_pending_pull_intos()
+        self._queue.reset()
+        self._clear_algorithms()
+        self._stream._error(error)
+
+    def _handle_queue_drain(self) -> None:
+        """ReadableByteStreamControllerHandleQueueDrain"""
+        if self._queue.total == 0 and self._close_requested:
+            self._clear_algorithms()
+            self._stream._close()
+        else:
+            self._call_pull_if_needed()
+
+    # Bytes from the source.
+
+    def _enqueue(self, chunk: bytes | memoryview) -> None:
+        """ReadableByteStreamControllerEnqueue
+
+        # Python: bytes are never detached. Memory of the author's is copied once: into the view that waits for it,
+        # and what does not fit there in the end, before any of the author's code can run again.
+        """
+        stream = self._stream
+        if self._close_requested or stream._state != "readable":
+            return
+        if self._pending_pull_intos:
+            self._take_over_first_pull_into()
+        reader = stream._reader
+        if reader is not None and not reader._is_byob:
+            if self._queue.total > 0:
+                self._process_read_requests_using_queue()
+            if not reader._read_requests:
+                self._queue.enqueue(chunk)
+                self._queue.settle_last()
+            else:
+                if self._pending_pull_intos:
+                    self._shift_pending_pull_into()
+                reader._read_requests.popleft().chunk_steps(bytes(chunk))
+        else:
+            self._queue.enqueue(chunk)
+            if has_byob_reader(stream):
+                filled = self._process_pull_into_descriptors_using_queue()
+                self._queue.settle_last()
+                self._commit_all(filled)
+            else:
+                self._queue.settle_last()
+        self._call_pull_if_needed()
+
+    def _take_over_first_pull_into(self) -> None:
+        first = self._pending_pull_intos[0]
+        if self._byob_request is not None and is_released(self._byob_request._view):
+            raise TypeError("cannot enqueue: the view of the pending BYOB request was released")
+        self._invalidate_byob_request()
+        if first.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(first)
+        elif first.reader_type == "byob":
+            self._put_partial_fill_behind_queue()
+
+    def _enqueue_cloned_chunk_to_queue(self, chunk: memoryview) -> None:
+        """ReadableByteStreamControllerEnqueueClonedChunkToQueue"""
+        self._queue.enqueue(chunk.tobytes())
+
+    def _enqueue_detached_pull_into_to_queue(self, first: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerEnqueueDetachedPullIntoToQueue"""
+        assert first.reader_type == "none"
+        if first.bytes_filled > 0:
+            self._enqueue_cloned_chunk_to_queue(first.buffer[: first.bytes_filled])
+        self._shift_pending_pull_into()
+
+    # Bytes for default readers.
+
+    def _fill_read_request_from_queue(self, read_request: ReadRequest) -> None:
+        """ReadableByteStreamControllerFillReadRequestFromQueue"""
+        chunk = self._queue.take_entry()
+        self._handle_queue_drain()
+        read_request.chunk_steps(chunk)
+
+    def _process_read_requests_using_queue(self) -> None:
+        """ReadableByteStreamControllerProcessReadRequestsUsingQueue"""
+        reader = self._stream._reader
+        assert reader is not None
+        while reader._read_requests and self._queue.total > 0:
+            request = reader._read_requests.popleft()
+            if self._pending_pull_intos:  # only when bytes were taken back from a cancelled read
+                self._withdraw_pull_into_of(request)
+            self._fill_read_request_from_queue(request)
+
+    # Bytes for BYOB readers.
+
+    def _pull_into(self, view: memoryview, given: Any, minimum: int, request: ReadRequest) -> None:
+        """ReadableByteStreamControllerPullInto; `view` is ours already, `given` what the reader was given."""
+        try:
+            transfer(given)
+        except TypeError as transfer_error:
+            request.error_steps(transfer_error)
+            return
+        descriptor = PullIntoDescriptor(view, minimum * view.itemsize, "byob", request)
+        if self._pending_pull_intos:
+            self._pending_pull_intos.append(descriptor)
+            add_read_request(self._stream, request)
+            return
+        if self._stream._state == "closed":
+            request.close_steps(descriptor.convert())
+            return
+        if self._queue.total > 0:
+            if self._queue.fill(descriptor):
+                filled_view = descriptor.convert()
+                self._handle_queue_drain()
+                request.chunk_steps(filled_view)
+                return
+            if self._close_requested:
+                error = _insufficient_bytes()
+                self._error(error)
+                request.error_steps(error)
+                return
+        self._pending_pull_intos.append(descriptor)
+        add_read_request(self._stream, request)
+        self._call_pull_if_needed()
+
+    def _process_pull_into_descriptors_using_queue(self) -> list[PullIntoDescriptor]:
+        """ReadableByteStreamControllerProcessPullIntoDescriptorsUsingQueue"""
+        filled = []
+        while self._pending_pull_intos and self._queue.total > 0:
+            descriptor = self._pending_pull_intos[0]
+            if self._queue.fill(descriptor):
+                self._shift_pending_pull_into()
+                filled.append(descriptor)
+        return filled
+
+    def _commit_all(self, descriptors: Iterable[PullIntoDescriptor]) -> None:
+        for descriptor in descriptors:
+            self._commit_pull_into_descriptor(descriptor)
+
+    def _commit_pull_into_descriptor(self, descriptor: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerCommitPullIntoDescriptor"""
+        assert self._stream._state != "errored" and descriptor.reader_type != "none"
+        done = self._stream._state == "closed"
+        fulfill_read_request(self._stream, descriptor.convert(), done)
+
+    def _shift_pending_pull_into(self) -> PullIntoDescriptor:
+        """ReadableByteStreamControllerShiftPendingPullInto"""
+        assert self._byob_request is None
+        return self._pending_pull_intos.popleft()
+
+    # The BYOB request.
+
+    def _get_byob_request(self) -> ReadableStreamBYOBRequest | None:
+        """ReadableByteStreamControllerGetBYOBRequest"""
+        if self._byob_request is None and self._pending_pull_intos:
+            view = self._pending_pull_intos[0].unfilled()
+            self._byob_request = ReadableStreamBYOBRequest(INTERNAL, self, view)
+        return self._byob_request
+
+    def _invalidate_byob_request(self) -> None:
+        """ReadableByteStreamControllerInvalidateBYOBRequest"""
+        if self._byob_request is not None:
+            self._byob_request._invalidate()
+            self._byob_request = None
+
+    def _respond(self, bytes_written: int) -> None:
+        """ReadableByteStreamControllerRespond"""
+        first = self._pending_pull_intos[0]
+        if self._stream._state == "closed":
+            if bytes_written != 0:
+                raise TypeError(f"bytes_written must be 0 on a closed stream, not {bytes_written}")
+        elif bytes_written == 0:
+            raise TypeError("bytes_written must be greater than 0 on a readable stream")
+        elif first.bytes_filled + bytes_written > first.byte_length:
+            free = first.byte_length - first.bytes_filled
+            raise ValueError(f"bytes_written must not be above the {free} bytes of the view, is {bytes_written}")
+        self._respond_internal(bytes_written)
+
+    def _respond_with_new_view(self, view: memoryview, given: Any) -> None:
+        """ReadableByteStreamControllerRespondWithNewView"""
+        first = self._pending_pull_intos[0]
+        byte_length = view.nbytes
+        if self._stream._state == "closed":
+            if byte_length != 0:
+                raise TypeError(f"the view must be empty on a closed stream, it has {byte_length} bytes")
+        elif byte_length == 0:
+            raise TypeError("the view must not be empty on a readable stream")
+        new_buffer = _replacement(first, view)
+        if new_buffer is not None:
+            first.replace(new_buffer)
+        transfer(given)
+        self._respond_internal(byte_length)
+
+    def _respond_internal(self, bytes_written: int) -> None:
+        """ReadableByteStreamControllerRespondInternal"""
+        first = self._pending_pull_intos[0]
+        self._invalidate_byob_request()
+        if self._stream._state == "closed":
+            self._respond_in_closed_state(first)
+        else:
+            self._respond_in_readable_state(bytes_written, first)
+        self._call_pull_if_needed()
+
+    def _respond_in_closed_state(self, first: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerRespondInClosedState"""
+        assert first.bytes_filled % first.element_size == 0
+        if first.reader_type == "none":
+            self._shift_pending_pull_into()
+        if has_byob_reader(self._stream):
+            count = get_num_read_requests(self._stream)
+            self._commit_all([self._shift_pending_pull_into() for _ in range(count)])
+
+    def _respond_in_readable_state(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:
+        """ReadableByteStreamControllerRespondInReadableState"""
+        if self._queue.total > 0:
+            self._respond_behind_queue(bytes_written, descriptor)
+            return
+        descriptor.bytes_filled += bytes_written  # ReadableByteStreamControllerFillHeadPullIntoDescriptor
+        if descriptor.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(descriptor)
+            if self._queue.total > 0:
+                self._commit_all(self._process_pull_into_descriptors_using_queue())
+            return
+        if descriptor.bytes_filled < descriptor.minimum_fill:
+            return  # it stays at the head of the queue, so that the source can go on filling it
+        self._shift_pending_pull_into()
+        remainder = descriptor.bytes_filled % descriptor.element_size
+        if remainder > 0:
+            end = descriptor.bytes_filled
+            self._enqueue_cloned_chunk_to_queue(descriptor.buffer[end - remainder : end])
+        descriptor.bytes_filled -= remainder
+        if self._queue.total == 0:
+            self._commit_pull_into_descriptor(descriptor)
+        else:
+            filled = self._process_pull_into_descriptors_using_queue()
+            self._commit_pull_into_descriptor(descriptor)
+            self._commit_all(filled)
+
+    # Debugging.
+
+    def _details(self) -> Iterator[str]:
+        yield from super()._details()
+        if self._pending_pull_intos:
+            yield f"{show_count(len(self._pending_pull_intos), 'view')} to fill"
+
+    def _show_total(self) -> str:
+        return show_queue(self._queue.total, self._strategy_hwm, " bytes", len(self._queue.entries))
+
+    def _respond_behind_queue(self, bytes_written: int, descriptor: PullIntoDescriptor) -> None:
+        """Respond while bytes that were taken back from a cancelled read are in the queue: those come first."""
+        descriptor.bytes_filled += bytes_written
+        if descriptor.reader_type == "none":
+            self._enqueue_detached_pull_into_to_queue(descriptor)
+        self._answer_from_queue()
+
+
+def _replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:
+    """Check that a new view fits the request; give the memory to fill from now on, None if it is the same as before."""
+    size = view.nbytes
+    if first.bytes_filled + size > first.byte_length:
+        raise ValueError(f"the view has {size} bytes, more than the request's view")
+    new_buffer, new_offset = whole_buffer(view)
+    old_buffer, old_offset = whole_buffer(first.buffer)
+    if new_offset != old_offset + first.bytes_filled:
+        raise ValueError("the view must begin where the request's view begins")
+    if new_buffer.nbytes != old_buffer.nbytes:
+        raise ValueError("the view's memory must have the same size as that of the request's view")
+    if same_memory(new_buffer, old_buffer):
+        return None
+    return new_buffer[old_offset : old_offset + first.byte_length]
+
+
+def _insufficient_bytes() -> TypeError:
+    return TypeError(
+        "the stream is closing with a part of an item only: too few bytes to fill the last item of the view"
+    )

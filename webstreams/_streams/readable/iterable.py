@@ -1,0 +1,248 @@
+"""ReadableStreamFromIterable: a source over an iterable or an async iterable (4.9.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from inspect import isasyncgen
+from typing import Any, ClassVar
+
+from ..._engine.awaiting import close_when_done, fetch, wait_for_close
+from ..._engine.coroutine_call import CoroutineCall, call_coroutine
+from ..._engine.jobs import Job, JobQueue
+from ..._engine.promise import (
+    DEFERRED,
+    END_OF_ITERATION,
+    NEVER_AWAITABLE,
+    AlgorithmPromise,
+    Promise,
+    ThenReaction,
+    is_awaitable,
+    promise_rejected_with,
+    promise_resolved_with,
+)
+from ..._fastpath.pipeline import Pipeline, Stage
+from ..._platform.buffer import is_bytes_like
+from ..._platform.errors import StreamError, callback_error
+from ..._platform.idl import do_nothing
+from .source import Source
+
+
+class IterableSource(Source):
+    """The pull and cancel algorithms over an iterator of either kind.
+
+    # Python: an item that is there at once takes as many jobs as it does with promises, but no promises.
+    """
+
+    __slots__ = (
+        "_call",
+        "_context",
+        "_controller",
+        "_is_async",
+        "_is_pulling",
+        "_item",
+        "_iterator",
+        "_jobs",
+        "_on_async_item",
+        "_on_end",
+        "_on_sync_item",
+        "context",
+        "give",
+    )
+    _moving: ClassVar[tuple[str, ...]] = ("_item",)
+
+    def __init__(self, iterable: Any, jobs: JobQueue) -> None:
+        self._jobs = jobs
+        self._is_async, self._iterator = _open(iterable)
+        self._controller: Any = None
+        # The last call of a coroutine of the iterator, unless it has ended at once.
+        self._call: CoroutineCall | None = None
+        # The item that is there at once, and what takes it as many jobs later as promises would.
+        self._item: Any = None
+        self._is_pulling = False
+        self._on_async_item: Job = jobs.after(1, self._take_item)
+        self._on_sync_item: Job = jobs.after(3, self._take_item)
+        self._on_end: Job = jobs.after(4, self._take_item)
+        self.context = self._context = copy_context()
+        # Asks an iterator that is not async: may be replaced while a pipeline is recorded.
+        self.give: Callable[[Any], None] = self._give_next
+
+    def pull(self, controller: Any) -> Any:
+        """Ask for the next item; put it into the stream, or close that."""
+        self._controller = controller
+        if not self._is_async:
+            self.give(controller)
+            return DEFERRED
+        self._is_pulling = True
+        try:
+            item = self._next_of_async()
+        except BaseException as error:
+            return self._react(promise_rejected_with(self._jobs, callback_error(error)), self._take)
+        finally:
+            self._is_pulling = False
+        return DEFERRED if item is None else self._take_later(item)
+
+    def may_run_steadily(self) -> bool:
+        """Whether pipelines may begin here that run steadily."""
+        return not self._is_async
+
+    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the source to such a pipeline."""
+        failed = controller._pull_failed
+        pipeline.add_parts(self)
+        pipeline.add_stage(Stage(self, "give", controller, self._put, do_nothing, failed, gives_first=True))
+
+    def _take(self, value: Any) -> None:
+        if value is END_OF_ITERATION:
+            self._controller._close()
+        else:
+            self._controller._enqueue(value)
+
+    def _take_later(self, item: Promise[Any]) -> Promise[Any]:
+        next_value: Promise[Any] = Promise(self._jobs)
+        item._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        return self._react(next_value, self._take)
+
+    def _take_item(self) -> None:
+        item, self._item = self._item, None
+        self._take(item)
+        self._jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call: a job is under way
+
+    def _next_of_async(self) -> Promise[Any] | None:
+        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
+        once and is on its way."""
+        try:
+            result = self._iterator.__anext__()
+        except StopAsyncIteration:
+            return promise_resolved_with(self._jobs, END_OF_ITERATION)
+        if isinstance(result, Promise):
+            return result
+        self._call = call_coroutine(self._jobs, fetch(self, result, END_OF_ITERATION), self._context)
+        if self._call is None and not is_awaitable(self._item):
+            self._jobs.push(self._on_async_item)
+            return None
+        promise: Promise[Any] = Promise(self._jobs)
+        if self._call is None:
+            promise._resolve_with(self._item)
+        else:
+            self._call.settle(promise)
+        return promise
+
+    # CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself.
+
+    def _give_next(self, controller: Any) -> None:
+        try:
+            value = next(self._iterator, END_OF_ITERATION)
+        except BaseException as error:
+            self._give_rejected(callback_error(error))
+            return
+        if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
+            self._give_awaitable(value)
+            return
+        jobs = self._jobs
+        run = jobs.run
+        if run is not None:
+            if value is END_OF_ITERATION:
+                run.leave()
+            elif run.waiting is controller and not jobs.jobs:
+                run.waiting = None
+                run.at.output.append(value)
+                return
+            else:
+                value = run.intercept(controller, value)
+        self._put(value)
+
+    def _put(self, value: Any) -> None:
+        self._item = value
+        jobs = self._jobs
+        jobs.jobs.append(self._on_end if value is END_OF_ITERATION else self._on_sync_item)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
+
+    def _give_rejected(self, error: BaseException) -> None:
+        self._jobs.leave_run()
+        rejected: Promise[Any] = Promise(self._jobs)
+        self._jobs.push(partial(rejected._reject, error))
+        self._controller._pull_returned(self._take_later(rejected))
+
+    def _give_awaitable(self, value: Any) -> None:
+        self._jobs.leave_run()
+        promise: Promise[Any] = Promise(self._jobs)
+        item = Promise.resolve(value)
+        item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
+        self._controller._pull_returned(self._take_later(promise))
+
+    def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
+        self._jobs.push(partial(settle, value))
+
+    def cancel(self, reason: object) -> Promise[Any]:
+        """Web IDL: "close" the iterator: call its ``aclose()`` or ``close()`` if it has one."""
+        closed = self._close_async() if self._is_async else self._close_sync()
+        return self._react(closed, _ignore)
+
+    def _close_async(self) -> Promise[Any]:
+        method = getattr(self._iterator, "aclose", None)
+        if method is None:
+            return promise_resolved_with(self._jobs)
+        if isasyncgen(self._iterator) and self._iterator.ag_running and self._call is not None:
+            # Python: an asynchronous generator that waits cannot be closed. Its waiting is cancelled first.
+            self._call.cancel()
+            result: Any = close_when_done(self._call._task, method)
+        else:
+            result = method()
+        if not isinstance(result, Promise):
+            closing = result if is_awaitable(result) else None
+            result = self._started(wait_for_close(closing, None if self._call is None else self._call.cancel))
+        return self._react(result, _identity)
+
+    def _started(self, coroutine: Any) -> Promise[Any]:
+        promise: Promise[Any] = Promise(self._jobs)
+        self._call = CoroutineCall(self._jobs, self._context)
+        self._call.start(coroutine, promise)
+        return promise
+
+    def _close_sync(self) -> Promise[Any]:
+        method = getattr(self._iterator, "close", None)
+        if method is not None:
+            method()
+        promise: Promise[Any] = Promise(self._jobs)
+        self._jobs.push(self._jobs.after(1, partial(promise._fulfill, None)))
+        return promise
+
+    def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:
+        derived: Promise[Any] = AlgorithmPromise(self._jobs)
+        promise._handled_by(ThenReaction(promise, function, None, derived))
+        return derived
+
+
+def _open(iterable: Any) -> tuple[bool, Any]:
+    """Web IDL: "open an async sequence"."""
+    if isinstance(iterable, str) or is_bytes_like(iterable):
+        raise TypeError(
+            f"from_() takes an iterable of chunks, and a {type(iterable).__name__} is most likely one chunk"
+        )
+    if getattr(type(iterable), "__aiter__", None) is not None:
+        return True, aiter(iterable)
+    try:
+        return False, iter(iterable)
+    except TypeError:
+        if hasattr(type(iterable), "__iter__"):
+            raise
+        raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
+
+
+def _reject_or_end(promise: Promise[Any], reason: object) -> None:
+    ended = reason.reason if isinstance(reason, StreamError) else reason
+    if isinstance(ended, StopAsyncIteration):
+        promise._fulfill(END_OF_ITERATION)
+    else:
+        promise._reject(reason)
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _ignore(_: Any) -> None:
+    return None

@@ -1,0 +1,307 @@
+"""Async iteration of a readable stream: ``async for`` and ``values()`` (4.2.5, with Web IDL's asynchronous
+iterators)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from typing_extensions import TypeVar
+
+from ..._debug.repr import ITERATION, show, summary
+from ..._engine.jobs import Job, get_ident
+from ..._engine.promise import (
+    END_OF_ITERATION,
+    FULFILLED,
+    PENDING,
+    REJECTED,
+    CallPromise,
+    Promise,
+    ThenReaction,
+    promise_resolved_with,
+)
+from ..._platform.mypyc import subscriptable
+from .reader import ReadableStreamDefaultReader, ReadPromise
+from .state import ReadableStreamState
+
+T = TypeVar("T", default=Any, covariant=True)
+
+
+class Iteration:
+    """The state of one iteration. It does not know its iterator, which may be collected while a read is pending."""
+
+    __slots__ = ("finished", "jobs", "ongoing", "prevent_cancel", "reader")
+
+    def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
+        self.jobs = reader._jobs
+        self.reader = reader
+        reader._holder = ITERATION
+        self.prevent_cancel = prevent_cancel
+        # Web IDL: "is finished" and "ongoing promise".
+        self.finished = False
+        self.ongoing: Promise[Any] | None = None
+
+    def is_waiting(self) -> bool:
+        """Whether a read is pending that no chunk has answered yet."""
+        return self.reader._stream is not None and bool(self.reader._read_requests)
+
+    def after_ongoing(self, steps: Callable[[Any], Promise[Any]]) -> Promise[Any]:
+        """Run steps now, or after the ongoing promise is settled; what they return becomes the ongoing promise."""
+        ongoing = self.ongoing
+        if ongoing is None:
+            promise: Promise[Any] = steps(None)
+        else:
+            promise = CallPromise(self.jobs, *self.name_call("__anext__()"))
+            ongoing._handled_by(ThenReaction(ongoing, steps, steps, promise))
+        self.ongoing = promise
+        return promise
+
+    def next_steps(self, _: Any) -> Promise[Any]:
+        """Web IDL: the steps of ``next()``, with the Standard's "get the next iteration result"."""
+        stream = self.reader._stream
+        if self.finished or stream is None:
+            self.finished = True
+            ended: Promise[Any] = Promise(self.jobs)
+            ended._fulfill(END_OF_ITERATION)
+            return ended
+        promise: IterationPromise[Any] = IterationPromise(self, stream)
+        if stream._state == "readable":
+            stream._disturbed = True
+            stream._controller._pull_steps(promise)
+        else:
+            self.reader._read(promise)
+        # The steps of the read have run: what they queued comes before the outcome, if that is known already.
+        promise.is_reading = True
+        if promise.outcome != PENDING:
+            promise.queue_delivery()
+        return promise
+
+    def return_steps(self, _: Any) -> Promise[Any]:
+        """Web IDL: the steps of ``return()``."""
+        if self.finished or self.reader._stream is None:
+            self.finished = True
+            return promise_resolved_with(self.jobs)
+        self.finished = True
+        return self.leave()
+
+    def leave(self) -> Promise[Any]:
+        """Streams Standard: "asynchronous iterator return". A pending read ends first."""
+        self.finished = True
+        reader = self.reader
+        if self.prevent_cancel:
+            requests, reader._read_requests = reader._read_requests, deque()
+            for request in requests:
+                request.close_steps()
+            result: Promise[Any] = promise_resolved_with(self.jobs)
+        else:
+            result = reader._generic_cancel(None)
+        self.release()
+        return result
+
+    def release(self) -> None:
+        """Free the lock, unless it is free."""
+        if self.reader._stream is not None:
+            self.reader._release()
+
+    def name_call(self, call: str) -> tuple[object, ...]:
+        """Tell whose call it is (`CallPromise`)."""
+        stream = self.reader._stream
+        return (f"{call} of an ended iteration",) if stream is None else (f"{call} of an iteration over", stream)
+
+
+class IterationPromise(ReadPromise[T]):
+    """The promise of one ``__anext__()``: fulfilled with the chunk itself, or with the end of the iteration.
+
+    # Python: Web IDL makes two promises, one that reacts to the other. This one is settled a job later instead.
+    """
+
+    __slots__ = ("_delivery", "_iteration", "is_reading", "outcome")
+
+    def __init__(self, iteration: Iteration, stream: ReadableStreamState[Any]) -> None:
+        # What ReadPromise.__init__ does, without the call: this is made for every chunk.
+        self._jobs = stream._jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
+        self._stream = stream
+        self._serial = 0
+        # Ours.
+        self._iteration = iteration
+        # How it will be settled, once that is known.
+        self.outcome = PENDING
+        self.is_reading = False
+        # What delivers the outcome, while it is queued.
+        self._delivery: Job | None = None
+
+    def _origin(self) -> tuple[object, ...]:
+        return "__anext__() of an iteration over", self._stream
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """A chunk is there."""
+        self.outcome = FULFILLED
+        self._value = chunk
+        if self.is_reading:
+            self.queue_delivery()
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The stream is closed: the iteration ends and the lock is free."""
+        self._iteration.release()
+        self._settle_a_job_later(FULFILLED, END_OF_ITERATION)
+
+    def error_steps(self, error: object) -> None:
+        """The stream is errored: the iteration ends and the lock is free."""
+        self._iteration.release()
+        self._settle_a_job_later(REJECTED, error)
+
+    def _settle_a_job_later(self, outcome: int, value: Any) -> None:
+        self.outcome = outcome
+        self._value = value
+        if self.is_reading:
+            self.queue_delivery()
+
+    def queue_delivery(self) -> None:
+        """Have the outcome delivered a job later."""
+        jobs = self._jobs
+        self._delivery = delivery = self._deliver
+        jobs.jobs.append(delivery)  # push(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
+
+    def _deliver(self) -> None:
+        self._iteration.ongoing = self._delivery = None
+        if self._state != PENDING:
+            return  # withdrawn meanwhile
+        if self.outcome == REJECTED:
+            self._reject(self._value)
+        elif self._reactions is None:
+            self._state = FULFILLED
+        else:
+            self._settle_with(self._value)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the chunk.
+
+        # Python: the outcome may be the last job of all. Then nothing comes between its delivery and this task but what
+        # the jobs before it queue, so that no reaction is needed to find the right moment.
+        """
+        delivery = self._delivery
+        if self._state == PENDING and self._reactions is None and delivery is not None:
+            jobs = self._jobs.jobs
+            if jobs and jobs[-1] is delivery and self._jobs.run_until(delivery):
+                self._deliver()
+                if not jobs and self._state == FULFILLED and self._value is not END_OF_ITERATION:
+                    value: T = self._value
+                    return value
+        return (yield from super().__await__())
+
+    def _withdraw(self) -> None:
+        if self.outcome == PENDING:
+            self._iteration.ongoing = None
+            super()._withdraw()
+            return
+        is_chunk, chunk = self.outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
+        self._become_withdrawn()
+        if is_chunk:
+            self._stream._unread(chunk, self._stream._deliveries + 1)
+
+    def _taken_back(self) -> tuple[bool, Any]:
+        return self._value is not END_OF_ITERATION, self._value
+
+
+class ReadableStreamAsyncIterator(Generic[T]):
+    """Iterates over the chunks of a stream, which is locked meanwhile. Streams Standard, 4.2.5.
+
+    The lock is free as soon as the iteration has ended. Leaving it early cancels the stream, unless it was made by
+    ``values(prevent_cancel=True)``: when the iterator is closed by `aclose` or ``async with``, or when nobody refers
+    to it any more.
+    """
+
+    __slots__ = ("__weakref__", "_iteration")
+
+    def __init__(self, reader: ReadableStreamDefaultReader[T], prevent_cancel: bool) -> None:
+        self._iteration = Iteration(reader, prevent_cancel)
+
+    def __aiter__(self) -> Self:
+        """Give the iterator itself."""
+        return self
+
+    def __anext__(self) -> Promise[T]:
+        """Take the next chunk; raises `StopAsyncIteration` at the end, and the stored error of an errored stream.
+
+        Cancelling the task that awaits it withdraws the read: no chunk is lost.
+        """
+        iteration = self._iteration
+        jobs = iteration.jobs
+        if jobs.run is not None or get_ident() != jobs.home._thread_id:
+            jobs.require_running()
+        if iteration.ongoing is None:
+            iteration.ongoing = iteration.next_steps(None)
+            return iteration.ongoing
+        return iteration.after_ongoing(iteration.next_steps)
+
+    def aclose(self) -> Promise[None]:
+        """Leave the iteration: cancel the stream, unless `prevent_cancel` was set, and free the lock.
+
+        Never waits behind a read that does not come: a pending ``__anext__()`` ends. Calling it again does nothing.
+        """
+        iteration = self._iteration
+        iteration.jobs.require_running()
+        if iteration.is_waiting():
+            iteration.ongoing = None
+        words = iteration.name_call("aclose()")
+        return iteration.after_ongoing(iteration.return_steps)._then(_ignore, *words)
+
+    async def __aenter__(self) -> Self:
+        """Give the iterator itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the iteration, as `aclose` does."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        """Show the stream, and whether a read is pending."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        iteration = self._iteration
+        stream = iteration.reader._stream
+        if iteration.finished or stream is None:
+            yield "ended"
+            return
+        yield f"of {summary(stream)}"
+        if iteration.is_waiting():
+            yield "waiting for a chunk"
+        if iteration.prevent_cancel:
+            yield "prevent_cancel"
+
+    def __del__(self) -> None:
+        """Leave the iteration when nobody refers to the iterator any more: ``async for`` was left early."""
+        iteration: Iteration | None = getattr(self, "_iteration", None)
+        if iteration is None or iteration.finished or iteration.reader._stream is None:
+            return
+        if iteration.jobs.is_running():
+            _abandon(iteration)
+        elif not iteration.jobs.loop.is_closed():
+            iteration.jobs.loop.call_soon_threadsafe(_abandon, iteration)
+
+
+subscriptable(ReadableStreamAsyncIterator)
+
+
+def _abandon(iteration: Iteration) -> None:
+    stream = iteration.reader._stream
+    if stream is not None:
+        errored = stream._state == "errored"
+        result = iteration.leave()
+        if errored:
+            result._mark_handled()  # the loop was left after the error was seen, or because nobody cared
+
+
+def _ignore(_: Any) -> None:
+    return None

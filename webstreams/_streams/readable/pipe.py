@@ -1,0 +1,426 @@
+"""ReadableStreamPipeTo: reads from one stream and writes to another, as fast as the slower of both (4.9.1).
+
+The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. They are those that there are when
+the loop is written with promises, as in the reference implementation: the promise of the read is adopted a job after
+the read; the job after that, or after the chunk if that comes later, resolves the promise of the step; and the job
+after that begins the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from ..._debug.repr import LockHolder
+from ..._engine.promise import Promise, promise_resolved_with, wait_for_all
+from ..._engine.settling import Settled
+from ..._engine.waiter import PromiseWaiter
+from ..._fastpath import policy as entry
+from ..._fastpath.handle import PipeHandle
+from ..._fastpath.pipeline import Pipeline
+from ..._platform.errors import AbortError
+from ..abort import AbortSignal
+from ..writable.controller import WritableStreamDefaultController
+from ..writable.state import WritableStreamState
+from ..writable.writer import WritableStreamDefaultWriter
+from .controller import ReadableStreamDefaultController
+from .reader import ReadableStreamDefaultReader
+from .state import ReadableStreamState, ReadRequest
+from .tee import TeeBranch
+
+Action = Callable[[], Promise[Any]]
+
+
+class PipeOptions:
+    """Web IDL's StreamPipeOptions, converted in the order of the names."""
+
+    __slots__ = ("prevent_abort", "prevent_cancel", "prevent_close", "signal")
+
+    def __init__(self, prevent_abort: Any, prevent_cancel: Any, prevent_close: Any, signal: Any) -> None:
+        self.prevent_abort = bool(prevent_abort)
+        self.prevent_cancel = bool(prevent_cancel)
+        self.prevent_close = bool(prevent_close)
+        if signal is not None and not isinstance(signal, AbortSignal):
+            raise TypeError(f"the signal must be an AbortSignal or None, not {type(signal).__name__}")
+        self.signal = signal
+
+
+class PipePromise(Promise[None]):
+    """The promise of ``pipe_to()``: cancelling the only task that awaits it aborts the pipe, and waits until it has
+    ended."""
+
+    __slots__ = ("_pipe",)
+
+    def __init__(self, pipe: Pipe) -> None:
+        super().__init__(pipe.source._jobs)
+        self._pipe = pipe
+
+    def _origin(self) -> tuple[object, ...]:
+        return "pipe_to() from", self._pipe.source, "into", self._pipe.dest
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        if self._reactions is not waiter:
+            return super()._drop_waiter(waiter)
+        self._mark_handled()
+        self._pipe.abort_with(AbortError("the task that awaited pipe_to() was cancelled"))
+        return False
+
+
+class Pipe(ReadRequest, Settled):
+    """One pipe; its own read request, and the write request of all its writes."""
+
+    __slots__ = (
+        "_after_writes",
+        "_chunk",
+        "_has_read",
+        "_is_adopted",
+        "_pending_writes",
+        "_reading_from_queue",
+        "_ready",
+        "_source_has_ended",
+        "_steady_handle",
+        "dest",
+        "options",
+        "promise",
+        "reader",
+        "shutting_down",
+        "source",
+        "writer",
+    )
+    _moving: ClassVar[tuple[str, ...]] = (
+        "_after_writes",
+        "_chunk",
+        "_has_read",
+        "_is_adopted",
+        "_pending_writes",
+        "_reading_from_queue",
+        "shutting_down",
+    )
+
+    def __init__(
+        self,
+        source: ReadableStreamState[Any],
+        dest: WritableStreamState[Any],
+        options: PipeOptions,
+    ) -> None:
+        self.source = source
+        self.dest = dest
+        self.options = options
+        self.reader = ReadableStreamDefaultReader(source)
+        self.reader._holder = LockHolder("a pipe into", dest, owner=self)
+        self.writer = WritableStreamDefaultWriter(dest)
+        self.writer._holder = LockHolder("a pipe from", source)
+        self.shutting_down = False
+        self.promise = PipePromise(self)
+        # Ours: writes that the sink has not finished, and what waits for that.
+        self._pending_writes = 0
+        self._after_writes: Callable[[], object] | None = None
+        self._ready = _ReadyHook(self)
+        # A chunk that was not in the queue when it was read is written a job later.
+        self._reading_from_queue = False
+        # Where the promise of the read is in its way (see above).
+        self._has_read = False
+        self._is_adopted = False
+        # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
+        self._source_has_ended = False
+        self._chunk: Any = None
+        # A pipe may run steadily if it reads from a source of an author's.
+        self._steady_handle: PipeHandle | None = None
+
+    def start(self) -> Promise[None]:
+        """Begin; give the promise for the end."""
+        self.source._disturbed = True
+        if self.options.signal is not None:
+            if self.options.signal.aborted:
+                self._abort_algorithm()
+                return self.promise
+            self.options.signal._add_algorithm(self._abort_algorithm)
+        self._watch()
+        write_watch = self.dest._controller._write_watch
+        if write_watch is not None and not self.shutting_down:
+            write_watch.pipe_was_started(self.source, self.dest)
+        if entry.FAST_PATHS and not self.shutting_down and self._is_first():
+            self._steady_handle = entry.steadiness_of(self.source._jobs).enter(self)
+        self._step()
+        return self.promise
+
+    # The ends.
+
+    def _watch(self) -> None:
+        """Errors and closing are propagated both ways, in this order."""
+        source, dest = self.source, self.dest
+        self._source_has_ended = bool(source._returned)
+        if self._source_has_ended:
+            pass  # chunks that were taken back are piped before the end, which the reads will tell
+        elif source._state == "errored":
+            self._source_errored(source._stored_error)
+        else:
+            self.reader.closed._react(None, self._source_errored)
+        if dest._state == "errored":
+            self._dest_errored(dest._stored_error)
+        else:
+            self.writer.closed._react(None, self._dest_errored)
+        if self._source_has_ended:
+            pass
+        elif source._state == "closed":
+            self._source_closed(None)
+        else:
+            self.reader.closed._react(self._source_closed, None)
+        if dest._close_queued_or_in_flight() or dest._state == "closed":
+            self._dest_closed()
+
+    def _source_errored(self, error: object) -> None:
+        if self.options.prevent_abort:
+            self._shutdown(error)
+        else:
+            self._shutdown_with_action(partial(self.dest._abort, error), error)
+
+    def _dest_errored(self, error: object) -> None:
+        if self.options.prevent_cancel:
+            self._shutdown(error)
+        else:
+            self._shutdown_with_action(partial(self.source._cancel, error), error)
+
+    def _source_closed(self, _: Any) -> None:
+        if self.options.prevent_close:
+            self._shutdown()
+        else:
+            self._shutdown_with_action(self.writer._close_with_error_propagation)
+
+    def _dest_closed(self) -> None:
+        error = TypeError("the destination of the pipe was closed before everything was written to it")
+        self._dest_errored(error)
+
+    def _abort_algorithm(self) -> None:
+        assert self.options.signal is not None
+        self.source._jobs.require_running()
+        self.abort_with(self.options.signal.reason)
+
+    def abort_with(self, error: object) -> None:
+        """Stop the pipe as an abort of its signal does."""
+        self._shutdown_with_action(partial(self._abort_both, error), error)
+
+    def _abort_both(self, error: object) -> Promise[Any]:
+        jobs = self.source._jobs
+        promises = []
+        if not self.options.prevent_abort:
+            writable = self.dest._state == "writable"
+            promises.append(self.dest._abort(error) if writable else promise_resolved_with(jobs))
+        if not self.options.prevent_cancel:
+            readable = self.source._state == "readable"
+            promises.append(self.source._cancel(error) if readable else promise_resolved_with(jobs))
+        return wait_for_all(jobs, promises)
+
+    # The loop.
+
+    def _step(self) -> None:
+        """Go on as soon as the destination wants more."""
+        if self.shutting_down:
+            return
+        dest = self.dest
+        if dest._state != "writable":
+            return
+        if dest._backpressure and dest._close_request is None and dest._in_flight_close_request is None:
+            self.writer._ready_promise = self._ready
+        else:
+            self.source._jobs.push(self.read_next)
+
+    def read_next(self) -> None:
+        """Read a chunk, now that the destination is ready."""
+        if self.shutting_down or self.reader._stream is None:
+            return
+        if self._steady_handle is None or not self.source._jobs.steadiness.takes_over(self):
+            self.read_plainly()
+
+    def read_plainly(self) -> None:
+        """Read a chunk by the steps of the Standard."""
+        self._is_adopted = False
+        self._has_read = False
+        source = self.source
+        self._reading_from_queue = source._controller._has_queued()
+        if source._state == "readable":
+            source._controller._pull_steps(self)  # the reader's _read(), without the call
+        else:
+            self.reader._read(self)
+        self.read_is_under_way()
+
+    def read_is_under_way(self) -> None:
+        """The read has been asked for, and perhaps answered: its promise is adopted."""
+        self._reading_from_queue = False
+        self.source._jobs.jobs.append(self._adopted)  # push(), without the call: this is done inside a job
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
+        self._pending_writes += 1
+        self._has_read = True
+        if self._reading_from_queue:
+            self.writer._write(chunk, self)
+        else:
+            self._chunk = chunk
+            self.source._jobs.push(self._write_chunk)
+        if self._is_adopted:
+            self.source._jobs.push(self._hop)
+
+    def _write_chunk(self) -> None:
+        chunk, self._chunk = self._chunk, None
+        if self.writer._stream is not None:  # else the destination was errored, and the pipe has ended
+            self.writer._write(chunk, self)
+
+    def _adopted(self) -> None:
+        self._is_adopted = True
+        if self._has_read:
+            self.source._jobs.jobs.append(self._hop)
+
+    def _hop(self) -> None:
+        self.source._jobs.jobs.append(self._step)
+
+    # Running steadily.
+
+    def read_path(self) -> list[tuple[Any, Any]]:
+        """Give the controllers that a read of this pipe reaches, up to the source's, and who reads each of them."""
+        path: list[tuple[Any, Any]] = []
+        request: Any = self
+        controller: Any = self.source._controller
+        while controller is not None:
+            path.append((controller, request))
+            request = getattr(controller._source, "_tee", None)
+            controller = None if request is None else request.stream._controller
+        return path
+
+    def find_pipeline(self, pipeline: Pipeline) -> None:
+        """Find all parts of the pipeline whose source this pipe reads from; there is none if it is not the first."""
+        if not self._is_first():
+            pipeline.refuse()
+            return
+        root, request = self.read_path()[-1]
+        source = root._source
+        pipeline.add_parts(root, root._queue, root._stream)
+        if root._queue.sizes is not None or root._unread_watch is not None:
+            pipeline.refuse()
+        source.begin_pipeline(pipeline, root)
+        request.join_pipeline(pipeline)
+
+    def _is_first(self) -> bool:
+        """Whether the pipe reads from a source of an author's, directly or from the first branch of a tee."""
+        path = self.read_path()
+        source = path[-1][0]._source
+        return (
+            source is not None
+            and source.may_run_steadily()
+            and all(type(each) is ReadableStreamDefaultController for each, _ in path)
+            and all(type(each._source) is not TeeBranch or each._source.is_first for each, _ in path)
+        )
+
+    def join_pipeline(self, pipeline: Pipeline) -> None:
+        """Add the pipe to a pipeline that may run steadily, with what comes after it."""
+        source, dest = self.source, self.dest
+        controllers: tuple[Any, Any] = (source._controller, dest._controller)
+        for controller in controllers:
+            if controller._queue.sizes is not None:
+                pipeline.refuse()
+        if dest._controller._write_watch is not None or type(dest._controller) is not WritableStreamDefaultController:
+            pipeline.refuse()
+            return
+        pipeline.add_parts(self, self.reader, self.writer, source, dest)
+        for controller in controllers:
+            pipeline.add_parts(controller, controller._queue)
+        sink = dest._controller._sink
+        if sink is None:
+            pipeline.refuse()
+        else:
+            sink.join_pipeline(pipeline, dest._controller)
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The closed promise tells it, too, unless the source had ended before."""
+        if self._source_has_ended:
+            self._source_closed(None)
+
+    def error_steps(self, error: object) -> None:
+        """The closed promise tells it, too, unless the source had ended before."""
+        if self._source_has_ended:
+            self._source_errored(error)
+
+    # The writes: a pipe is the request of each of them.
+
+    def _fulfill(self, value: Any) -> None:
+        """The sink has finished a chunk."""
+        self._pending_writes -= 1
+        if self._pending_writes == 0 and self._after_writes is not None:
+            self.source._jobs.push(self._writes_are_finished)
+
+    def _reject(self, reason: object) -> None:
+        """A chunk was not written: the destination is errored."""
+        self._fulfill(None)
+
+    def _writes_are_finished(self) -> None:
+        if self._pending_writes == 0 and self._after_writes is not None:
+            action, self._after_writes = self._after_writes, None
+            self.source._jobs.push(partial(self.source._jobs.push, action))
+
+    # Shutting down.
+
+    def _shutdown_with_action(self, action: Action, *error: object) -> None:
+        """Shutdown with an action; `error` is empty or the original error."""
+        self._begin_shutdown(partial(self._perform, action, error))
+
+    def _shutdown(self, *error: object) -> None:
+        """Shutdown; `error` is empty or the error."""
+        self._begin_shutdown(partial(self._finalize, error))
+
+    def _begin_shutdown(self, then: Callable[[], object]) -> None:
+        if self.shutting_down:
+            return
+        self.shutting_down = True
+        if self.dest._state == "writable" and not self.dest._close_queued_or_in_flight():
+            self._after_writes = then
+            if self._pending_writes == 0:
+                self._writes_are_finished()
+        else:
+            then()
+
+    def _perform(self, action: Action, error: tuple[object, ...]) -> None:
+        action()._react(partial(self._action_fulfilled, error), self._action_rejected)
+
+    def _action_fulfilled(self, error: tuple[object, ...], _: Any) -> None:
+        self._finalize(error)
+
+    def _action_rejected(self, new_error: object) -> None:
+        self._finalize((new_error,))
+
+    def _finalize(self, error: tuple[object, ...]) -> None:
+        """Finalize: both locks are free before the promise is settled."""
+        self.writer._release()
+        self.reader._release()
+        if self._steady_handle is not None:
+            self.source._jobs.steadiness.exit(self._steady_handle)
+            self._steady_handle = None
+        if self.options.signal is not None:
+            self.options.signal._remove_algorithm(self._abort_algorithm)
+        if error:
+            self.promise._reject(error[0])
+        else:
+            self.promise._fulfill(None)
+
+
+class _ReadyHook(Promise[None]):
+    """Stands in for the writer's ready promise while only the pipe waits for it."""
+
+    __slots__ = ("_pipe",)
+
+    def __init__(self, pipe: Pipe) -> None:
+        super().__init__(pipe.source._jobs)
+        self._pipe = pipe
+
+    def done(self) -> bool:
+        """It is in place only while the promise would be pending."""
+        return False
+
+    def _mark_handled(self) -> None:
+        """The pipe has its own way to see errors."""
+
+    def _fulfill(self, value: Any) -> None:
+        self._pipe.source._jobs.push(self._pipe.read_next)
+
+    def _reject(self, reason: object) -> None:
+        """The loop ends; the writer's closed promise tells why."""

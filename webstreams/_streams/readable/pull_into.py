@@ -1,0 +1,156 @@
+"""Pull-into descriptors and the queue of a byte stream (4.7.2): what is filled, and what it is filled from."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Literal
+
+from ..._platform.buffer import as_bytes_view, items_of
+from ..queue import PutBackChunks, QueueTotal
+
+ReaderType = Literal["default", "byob", "none"]
+
+
+class PullIntoDescriptor:
+    """One region of memory that waits to be filled.
+
+    # Python: `buffer` is a view of the region alone, byte by byte, so there is no byte offset in it; `view` is the same
+    # memory with the item format that the reader gave.
+    """
+
+    __slots__ = (
+        "buffer",
+        "byte_length",
+        "bytes_filled",
+        "element_size",
+        "is_withdrawn",
+        "minimum_fill",
+        "reader_type",
+        "request",
+        "view",
+    )
+
+    def __init__(self, view: memoryview, minimum_fill: int, reader_type: ReaderType, request: Any) -> None:
+        self.buffer = as_bytes_view(view, "the view")
+        self.view = view if view.ndim == 1 else items_of(self.buffer, view.format)
+        self.byte_length = self.buffer.nbytes
+        self.bytes_filled = 0
+        self.minimum_fill = minimum_fill
+        self.element_size = view.itemsize
+        self.reader_type: ReaderType = reader_type
+        # Ours: the read request that waits for it, to find it when that is withdrawn.
+        self.request = request
+        # Ours: the read was cancelled while the source had the memory; its bytes are for the next read.
+        self.is_withdrawn = False
+
+    def unfilled(self) -> memoryview:
+        """Give the rest that is to be filled."""
+        return self.buffer[self.bytes_filled :]
+
+    def replace(self, buffer: memoryview) -> None:
+        """Fill other memory from now on; TypeError if that cannot have the item format."""
+        self.view = items_of(buffer, self.view.format)
+        self.buffer = buffer
+
+    def convert(self) -> memoryview | bytes:
+        """ReadableByteStreamControllerConvertPullIntoDescriptor
+
+        # Python: a default reader always gets bytes.
+        """
+        assert self.bytes_filled <= self.byte_length
+        assert self.bytes_filled % self.element_size == 0
+        if self.reader_type == "default":
+            return self.buffer[: self.bytes_filled].tobytes()
+        return self.view[: self.bytes_filled // self.element_size]
+
+
+class ByteQueue(QueueTotal):
+    """[[queue]] and [[queueTotalSize]] of a byte stream.
+
+    # Python: an entry is a bytes-like object. Only the first can be taken in part: `_head_offset` bytes of it are gone.
+    """
+
+    __slots__ = ("_head_offset", "_put_back", "entries")
+
+    def __init__(self) -> None:
+        self.entries: deque[bytes | memoryview] = deque()
+        self._head_offset = 0
+        self.total = 0
+        self._put_back: PutBackChunks | None = None
+
+    def enqueue(self, chunk: bytes | memoryview) -> None:
+        """ReadableByteStreamControllerEnqueueChunkToQueue"""
+        self.entries.append(chunk)
+        self.total += len(chunk)
+
+    def put_back(self, chunk: bytes, serial: int) -> None:
+        """Take bytes back in front that were read by a read which was cancelled."""
+        if self._head_offset:
+            head = self.entries.popleft()
+            self.entries.appendleft(head[self._head_offset :])
+            self._head_offset = 0
+        if self._put_back is None:
+            self._put_back = PutBackChunks()
+        self.entries.insert(self._put_back.place(serial, chunk, self.entries), chunk)
+        self.total += len(chunk)
+
+    def put_first(self, chunk: bytes) -> None:
+        """Put bytes in front of all others."""
+        self.put_back(chunk, -1)
+
+    def chunk_count(self) -> int:
+        """How many chunks are in the queue."""
+        return len(self.entries)
+
+    def take_entry(self) -> bytes:
+        """Remove the first entry and give what is left of it."""
+        entry = self.entries.popleft()
+        offset, self._head_offset = self._head_offset, 0
+        self.total -= len(entry) - offset
+        return bytes(entry[offset:] if offset else entry)
+
+    def reset(self) -> None:
+        """ResetQueue"""
+        self.entries.clear()
+        self._head_offset = 0
+        self.total = 0
+
+    def settle_last(self) -> None:
+        """Copy the last entry if it still is memory of the author's, who may use that again."""
+        if self.entries and type(self.entries[-1]) is not bytes:
+            last = self.entries.pop()
+            if not self.entries and self._head_offset:
+                last = last[self._head_offset :]
+                self._head_offset = 0
+            self.entries.append(bytes(last))
+
+    def fill(self, descriptor: PullIntoDescriptor) -> bool:
+        """ReadableByteStreamControllerFillPullIntoDescriptorFromQueue: whether the descriptor is ready."""
+        assert descriptor.bytes_filled < descriptor.minimum_fill
+        total: int = self.total  # type: ignore[assignment]  # lengths
+        to_copy = min(total, descriptor.byte_length - descriptor.bytes_filled)
+        max_filled = descriptor.bytes_filled + to_copy
+        max_aligned = max_filled - max_filled % descriptor.element_size
+        ready = max_aligned >= descriptor.minimum_fill
+        if ready:
+            to_copy = max_aligned - descriptor.bytes_filled
+        while to_copy > 0:
+            to_copy -= self._copy_from_head(descriptor, to_copy)
+        assert ready or (self.total == 0 and 0 < descriptor.bytes_filled < descriptor.minimum_fill)
+        return ready
+
+    def _copy_from_head(self, descriptor: PullIntoDescriptor, limit: int) -> int:
+        head = self.entries[0]
+        start = self._head_offset
+        count = min(limit, len(head) - start)
+        filled = descriptor.bytes_filled
+        source = head if start == 0 and count == len(head) else memoryview(head)[start : start + count]
+        descriptor.buffer[filled : filled + count] = source
+        if start + count == len(head):
+            self.entries.popleft()
+            self._head_offset = 0
+        else:
+            self._head_offset = start + count
+        self.total -= count
+        descriptor.bytes_filled = filled + count  # ReadableByteStreamControllerFillHeadPullIntoDescriptor
+        return count

@@ -1,0 +1,224 @@
+"""What both controllers do: start the source, and call its pull() as long as somebody wants more (4.9.4 and 4.9.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+from ..._debug.repr import show, show_desired_size, summary
+from ..._debug.watches import watch_unread
+from ..._engine.jobs import Job, JobQueue
+from ..._engine.promise import (
+    COMPLETED,
+    COMPLETED_TICKS,
+    DEFERRED,
+    Promise,
+    converted,
+    outcome_of,
+    promise_rejected_with,
+    upon,
+)
+from ..._platform.errors import call, callback_error, goes_through, stored_error
+from ..._platform.idl import do_nothing
+from ..queue import QueueTotal
+from .source import Source, UnderlyingSource
+from .state import ReadableController, ReadableStreamState
+
+
+class PullingController(ReadableController):
+    """The slots and operations that the default controller and the byte stream controller share."""
+
+    __slots__ = (
+        "_can_pull",
+        "_close_requested",
+        "_jobs",
+        "_measure",
+        "_on_pull_completed",
+        "_on_pull_fulfilled",
+        "_pull_again",
+        "_pulling",
+        "_source",
+        "_started",
+        "_strategy_hwm",
+        "_stream",
+        "_unread_watch",
+    )
+    _moving: ClassVar[tuple[str, ...]] = (
+        "_can_pull",
+        "_close_requested",
+        "_pull_again",
+        "_pulling",
+        "_source",
+        "_started",
+    )
+
+    # Ours: the queue, as far as it is of one kind.
+    _measure: QueueTotal
+
+    def _initialize(
+        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: int | float
+    ) -> None:
+        self._stream = stream
+        self._started = False
+        self._close_requested = False
+        self._pull_again = False
+        self._pulling = False
+        self._strategy_hwm = high_water_mark
+        # The pull and cancel algorithms; None once they are cleared.
+        self._source: Source | UnderlyingSource | None = source
+        # Ours.
+        self._jobs: JobQueue = stream._jobs
+        # Somebody may call pull(): the controller has started, and still takes chunks.
+        self._can_pull = False
+        self._on_pull_fulfilled: Job = self._pull_fulfilled
+        self._on_pull_completed: Job | None = None
+        stream._controller = self
+
+    def _start(self, source: Source | UnderlyingSource) -> None:
+        """Run the start algorithm; the first pull comes when its promise is fulfilled."""
+        start = source.start
+        promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
+        upon(self._jobs, promise, self._start_fulfilled, self._error)
+        self._unread_watch = watch_unread(self._stream, self._measure)
+
+    def _start_fulfilled(self, _: Any = None) -> None:
+        self._started = True
+        source = self._source
+        self._can_pull = source is not None and source.pull is not None and self._can_close_or_enqueue()
+        self._call_pull_if_needed()
+
+    def _error(self, error: object) -> None:
+        """ReadableStreamDefaultControllerError, ReadableByteStreamControllerError"""
+        raise NotImplementedError
+
+    def _clear_algorithms(self) -> None:
+        """ReadableStreamDefaultControllerClearAlgorithms, ReadableByteStreamControllerClearAlgorithms"""
+        self._source = None
+        self._can_pull = False
+
+    # Pulling.
+
+    def _call_pull_if_needed(self) -> None:
+        """ReadableStreamDefaultControllerCallPullIfNeeded, ReadableByteStreamControllerCallPullIfNeeded"""
+        if not self._can_pull:
+            return
+        # _should_call_pull(), without the call: this is done for every chunk, often twice.
+        if self._measure.total >= self._strategy_hwm:
+            reader = self._stream._reader
+            if reader is None or not reader._read_requests:
+                return
+        if self._pulling:
+            self._pull_again = True
+            return
+        self._pulling = True
+        source = self._source
+        assert source is not None and source.pull is not None
+        try:
+            result = source.pull(self)
+        except BaseException as error:
+            self._pull_failed(error)
+            if goes_through(error):
+                raise
+            return
+        jobs = self._jobs
+        if result is None:
+            jobs.jobs.append(self._on_pull_fulfilled)
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif result is not DEFERRED:
+            self._pull_returned(outcome_of(jobs, result, source.context))
+
+    def _pull_returned(self, outcome: Any) -> None:
+        """React to what the pull algorithm returned (`promise.outcome_of`)."""
+        jobs = self._jobs
+        if outcome is COMPLETED:
+            if self._on_pull_completed is None:
+                self._on_pull_completed = jobs.after(COMPLETED_TICKS, self._on_pull_fulfilled)
+            jobs.jobs.append(self._on_pull_completed)  # push(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif outcome is None:
+            jobs.push(self._on_pull_fulfilled)
+        else:
+            outcome._react(self._pull_fulfilled, self._error)
+
+    def _pull_failed(self, error: BaseException) -> None:
+        """React to what the pull algorithm raised."""
+        self._jobs.push(partial(self._error, stored_error(error)))
+
+    def _pull_fulfilled(self, _: Any = None) -> None:
+        self._pulling = False
+        if self._pull_again:
+            self._pull_again = False
+            self._call_pull_if_needed()
+
+    def _should_call_pull(self) -> bool:
+        """ReadableStreamDefaultControllerShouldCallPull, ReadableByteStreamControllerShouldCallPull
+
+        # Python: a source without pull() is never asked; nobody can see a pull algorithm that does nothing.
+        """
+        if not self._can_pull:
+            return False
+        reader = self._stream._reader
+        if reader is not None and reader._read_requests:
+            return True
+        return self._measure.total < self._strategy_hwm
+
+    def _get_desired_size(self) -> float | None:
+        """ReadableStreamDefaultControllerGetDesiredSize, ReadableByteStreamControllerGetDesiredSize"""
+        state = self._stream._state
+        if state == "errored":
+            return None
+        if state == "closed":
+            return 0
+        return self._strategy_hwm - self._measure.total
+
+    # Ending.
+
+    def _can_close_or_enqueue(self) -> bool:
+        """ReadableStreamDefaultControllerCanCloseOrEnqueue"""
+        return not self._close_requested and self._stream._state == "readable"
+
+    def _require_open(self, action: str) -> None:
+        """Raise TypeError unless the author may enqueue or close."""
+        if not self._can_close_or_enqueue():
+            raise TypeError(f"cannot {action}: {self._why_not()}")
+
+    def _why_not(self) -> str:
+        state = self._stream._state
+        return f"the stream is {state}" if state != "readable" else "close() was called before"
+
+    def _run_cancel_algorithm(self, reason: object) -> Promise[Any] | None:
+        """Run the cancel algorithm, then clear the algorithms: how the [[CancelSteps]] of both controllers end."""
+        source = self._source
+        assert source is not None
+        self._can_pull = False
+        try:
+            return converted(self._jobs, source.cancel(reason), source.context)
+        except BaseException as error:
+            return promise_rejected_with(self._jobs, callback_error(error))
+        finally:
+            self._clear_algorithms()
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the stream, its queue, and what the source is doing."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {summary(self._stream)}"
+        if not self._started:
+            yield "starting"
+        if self._pulling and self._stream._state == "readable":
+            yield "pulling"
+
+    def _show_queue(self) -> Iterator[str]:
+        yield self._show_total()
+        yield show_desired_size(self._get_desired_size())
+        if self._close_requested and self._stream._state == "readable":
+            yield "closing"
+
+    def _show_total(self) -> str:
+        raise NotImplementedError

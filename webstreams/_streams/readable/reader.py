@@ -1,0 +1,336 @@
+"""Sections 4.3 and 4.4: what both readers share, and ReadableStreamDefaultReader.
+
+Objects made for each chunk that a reader delivers: the promise (which is its own read request) and the result.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import Any, Final, Generic, Self
+
+from typing_extensions import TypeVar
+
+from ..._debug.repr import show_holder
+from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.promise import FULFILLED, PENDING, REJECTED, Promise, promise_rejected_with
+from ..._engine.waiter import PromiseWaiter
+from ..._platform.errors import AbortError, cancelled_error
+from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..results import READ_DONE, ReadDoneResult, ReadValueResult
+from .state import GenericReaderState, ReadableStreamState, ReadRequest
+
+T = TypeVar("T", default=Any, covariant=True)
+R = TypeVar("R", default=Any, covariant=True)
+
+# `Final`, so that compiled code need not look them up.
+_new: Final = tuple.__new__
+_RESULT: Final = ReadValueResult
+
+
+class ReadWithdrawn(AbortError):
+    """The reason of a read that was withdrawn."""
+
+
+@mypyc_attr(free_list_len=1)
+class ReadPromise(Promise[R], ReadRequest):
+    """The promise of one ``read()``, which is its own read request.
+
+    It keeps its last reaction after it is fulfilled: when the only thing that waits for the result is a task, and the
+    task is cancelled before it runs, the chunk goes back into the stream.
+    """
+
+    __slots__ = ("_serial", "_stream")
+
+    # Makes asyncio take it for a future, which it may cancel: asyncio.wait_for() and gather() withdraw the read then.
+    _asyncio_future_blocking = False
+
+    def __init__(self, stream: ReadableStreamState[Any]) -> None:
+        # What Promise.__init__ does, without the call: this is made for every chunk.
+        self._jobs = stream._jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
+        # Ours.
+        self._stream = stream
+        # The order in which the chunks were handed out, if somebody waited for this one.
+        self._serial = 0
+
+    def _origin(self) -> tuple[object, ...]:
+        return "read() from", self._stream
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """A chunk is there."""
+        # _settle_with(), without its calls.
+        self._state = FULFILLED
+        self._value = _new(_RESULT, (chunk, False))
+        reactions = self._reactions
+        if reactions is not None:
+            stream = self._stream
+            stream._deliveries += 1
+            self._serial = stream._deliveries
+            if type(reactions) is list:
+                self._queue_reactions(reactions)
+                return
+            jobs = self._jobs
+            jobs.jobs.append(reactions)
+            if not jobs.scheduled:
+                jobs.schedule()
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The stream is closed."""
+        self._settle_with(READ_DONE if chunk is None else ReadDoneResult(chunk, True))
+
+    def error_steps(self, error: object) -> None:
+        """The stream is errored, or its reader was released."""
+        self._reject(error)
+
+    def _settle_with(self, result: Any) -> None:
+        reactions = self._reactions
+        self._fulfill(result)
+        if reactions is not None:
+            self._count_delivery(reactions)
+
+    def _count_delivery(self, reactions: Any) -> None:
+        self._reactions = reactions
+        stream = self._stream
+        stream._deliveries += 1
+        self._serial = stream._deliveries
+
+    def _add_reaction(self, reaction: Job) -> None:
+        super()._add_reaction(reaction)
+        if self._state != FULFILLED:
+            return
+        if self._serial == 0:  # nobody waited before: it is the first to look at the result
+            self._count_delivery(reaction)
+        else:
+            self._reactions = None  # somebody else looks at it, too
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        """Withdraw the read when its only task was cancelled: no chunk is lost."""
+        super()._drop_waiter(waiter)
+        if self._state == PENDING:
+            if self._reactions is None:
+                self._withdraw()
+        elif self._reactions is waiter:
+            is_chunk, chunk = self._taken_back()
+            if is_chunk:
+                self._become_withdrawn()
+                self._stream._unread(chunk, self._serial)
+        return True
+
+    def cancel(self, msg: object = None) -> bool:
+        """Withdraw the read, unless it is answered: what asyncio does with a future that it waits for itself."""
+        if self._state != PENDING:
+            return False
+        reactions = self._reactions
+        self._withdraw()
+        if reactions is not None:
+            self._queue_reactions(reactions)
+        return True
+
+    def cancelled(self) -> bool:
+        """Whether the read was withdrawn."""
+        return self._state == REJECTED and isinstance(self._value, ReadWithdrawn)
+
+    def result(self) -> R:
+        """Give the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
+        if self.cancelled():
+            raise self._make_cancelled_error()
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Give the exception that `result` would raise, or None; `asyncio.CancelledError` is raised."""
+        if self.cancelled():
+            raise self._make_cancelled_error()
+        return super().exception()
+
+    def _make_cancelled_error(self) -> BaseException:
+        """Called by asyncio, too."""
+        return cancelled_error(str(self._value))
+
+    def _withdraw(self) -> None:
+        """Give up a read that has not been answered."""
+        self._stream._controller._withdraw_read(self)
+        self._become_withdrawn()
+
+    def _taken_back(self) -> tuple[bool, Any]:
+        """Whether the result is a chunk, and the chunk."""
+        chunk, done = self._value
+        return not done, chunk
+
+    def _become_withdrawn(self) -> None:
+        self._reactions = None
+        self._handled = True
+        self._state = REJECTED
+        self._value = ReadWithdrawn("this read was withdrawn because what awaited it was cancelled")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ReadableStreamGenericReader(GenericReaderState):
+    """What both readers have (4.3)."""
+
+    __slots__ = ()
+
+    def _generic_initialize(self, stream: ReadableStreamState[Any]) -> None:
+        """ReadableStreamReaderGenericInitialize"""
+        self._jobs = stream._jobs
+        self._stream = stream
+        self._closed_promise = None
+        self._read_requests = deque()
+        self._holder = None
+        stream._reader = self
+
+    @property
+    def closed(self) -> Promise[None]:
+        """Fulfilled when the stream closes; rejected when it is errored, or when the lock is released before that."""
+        if self._closed_promise is None:
+            self._jobs.require_running()
+            self._closed_promise = self._make_closed_promise()
+        return self._closed_promise
+
+    def _make_closed_promise(self) -> Promise[None]:
+        promise: Promise[None] = Promise(self._jobs)
+        promise._mark_handled()
+        stream = self._stream
+        if stream is None:
+            promise._reject(_released("its closed promise tells no more"))
+        elif stream._state == "closed":
+            promise._fulfill(None)
+        elif stream._state == "errored":
+            promise._reject(stream._stored_error)
+        return promise
+
+    def cancel(self, reason: object = None) -> Promise[None]:
+        """Say that nobody wants the rest: drop what is queued and call the source's ``cancel(reason)``.
+
+        The promise is settled as that call is. It is rejected with `TypeError` when the lock was released, and with the
+        stored error when the stream is errored. `reason` can be any object. Streams Standard, 4.3.3.
+        """
+        self._jobs.require_running()
+        if self._stream is None:
+            return promise_rejected_with(self._jobs, _released("cannot cancel the stream"), "cancel() of", self)
+        return self._generic_cancel(reason)
+
+    def _generic_cancel(self, reason: object) -> Promise[None]:
+        """ReadableStreamReaderGenericCancel"""
+        assert self._stream is not None
+        return self._stream._cancel(reason)
+
+    def _generic_release(self) -> None:
+        """ReadableStreamReaderGenericRelease"""
+        stream = self._stream
+        assert stream is not None
+        closed = self._closed_promise
+        if closed is not None and not closed.done():
+            closed._mark_handled()
+            closed._reject(_released("its closed promise tells no more"))
+        else:
+            self._closed_promise = None
+        stream._controller._release_steps()
+        stream._reader = None
+        self._stream = None
+        self._holder = None
+
+    def _release(self) -> None:
+        """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""
+        self._generic_release()
+        self._error_read_requests(_released("the read was not answered"))
+
+    def release_lock(self) -> None:
+        """Give the stream free for another reader; pending reads are rejected with `TypeError`, no chunk is lost.
+
+        Does nothing when the lock was released before. Streams Standard, 4.4.3 and 4.5.3.
+        """
+        self._jobs.require_running()
+        if self._stream is not None:
+            self._release()
+
+    def __enter__(self) -> Self:
+        """Give the reader itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Release the lock."""
+        self.release_lock()
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
+    """Takes chunks from a stream, which is locked to it. Streams Standard, 4.4.
+
+    ``with stream.get_reader() as reader:`` releases the lock at the end. Constructing one for something else than an
+    unlocked `ReadableStream` is a `TypeError`.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream
+    >>> async def main() -> None:
+    ...     with ReadableStream.from_([1]).get_reader() as reader:
+    ...         print(await reader.read())
+    ...         print(await reader.read())
+    >>> asyncio.run(main())
+    ReadValueResult(value=1, done=False)
+    ReadDoneResult(value=None, done=True)
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, stream: ReadableStreamState[T]) -> None:
+        """SetUpReadableStreamDefaultReader"""
+        require_unlocked(stream, "ReadableStreamDefaultReader")
+        self._generic_initialize(stream)
+
+    def read(self) -> Promise[ReadValueResult[T] | ReadDoneResult[None]]:
+        """Take the next chunk: the result has `.value` and `.done`, and unpacks as ``value, done = await
+        reader.read()``.
+
+        Rejected with `TypeError` when the lock was released, and with the stored error when the stream is errored.
+        Cancelling the only task that awaits the promise withdraws the read: the next one gets the chunk. Streams
+        Standard, 4.4.3.
+        """
+        jobs = self._jobs
+        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+            raise_wrong_loop()
+        stream = self._stream
+        if stream is None:
+            return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
+        promise: ReadPromise[Any] = ReadPromise(stream)
+        if stream._state == "readable":
+            stream._disturbed = True
+            stream._controller._pull_steps(promise)
+        else:
+            self._read(promise)
+        return promise
+
+    def _read(self, read_request: ReadRequest) -> None:
+        """ReadableStreamDefaultReaderRead"""
+        stream = self._stream
+        assert stream is not None
+        stream._disturbed = True
+        if stream._state == "readable":
+            stream._controller._pull_steps(read_request)
+        elif stream._take_returned(read_request):
+            pass
+        elif stream._state == "closed":
+            read_request.close_steps()
+        else:
+            read_request.error_steps(stream._stored_error)
+
+
+subscriptable(ReadableStreamDefaultReader)
+
+
+def require_unlocked(stream: Any, reader: str) -> None:
+    """Raise TypeError unless a reader can be constructed for `stream`."""
+    if not isinstance(stream, ReadableStreamState):
+        raise TypeError(f"a {reader} needs a ReadableStream, not {type(stream).__name__}")
+    stream._jobs.require_running()
+    if stream._reader is not None:
+        raise TypeError(f"cannot get a {reader}: the stream is locked to {show_holder(stream._reader)}")
+
+
+def _released(consequence: str) -> TypeError:
+    return TypeError(f"the reader was released: {consequence}")

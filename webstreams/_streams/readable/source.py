@@ -1,0 +1,74 @@
+"""The algorithms behind a readable stream: what its controller calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from ..._fastpath.pipeline import Pipeline, Stage
+from ..._platform.idl import callback_member, do_nothing, member_getter, to_enforced_integer
+
+
+class Source:
+    """The start, pull and cancel algorithms of a stream that the library itself feeds.
+
+    A result of None stands for a promise that is fulfilled already. `pull` may be None: there is nothing to call.
+    """
+
+    __slots__ = ()
+
+    # The contextvars context for coroutine callbacks.
+    context: Context | None = None
+
+    def start(self, controller: Any) -> Any:
+        """startAlgorithm"""
+        return None
+
+    def pull(self, controller: Any) -> Any:
+        """pullAlgorithm"""
+        raise NotImplementedError
+
+    def cancel(self, reason: object) -> Any:
+        """cancelAlgorithm"""
+        raise NotImplementedError
+
+    def may_run_steadily(self) -> bool:
+        """Whether pipelines may begin here that run steadily (`_steady`)."""
+        return False
+
+    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the source to such a pipeline."""
+        raise NotImplementedError
+
+
+class UnderlyingSource:
+    """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
+    order."""
+
+    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
+
+    def __init__(self, source: Any) -> None:
+        name = "underlying source"
+        get = member_getter(source, name)
+        size = get("auto_allocate_chunk_size")
+        self.auto_allocate_chunk_size: int | None = None
+        if size is not None:
+            self.auto_allocate_chunk_size = to_enforced_integer(size, "auto_allocate_chunk_size")
+        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
+        self.pull: Callable[[Any], Any] | None = callback_member(get, "pull", name)
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
+        kind = get("type")
+        if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
+            raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
+        self.is_bytes = kind is not None
+        self.context = copy_context()
+
+    def may_run_steadily(self) -> bool:
+        """Whether pipelines may begin here that run steadily."""
+        return self.pull is not None
+
+    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the source to such a pipeline."""
+        returned, failed = controller._pull_returned, controller._pull_failed
+        pipeline.add_stage(Stage(self, "pull", controller, controller._put, returned, failed, gives_first=True))

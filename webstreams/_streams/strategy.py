@@ -1,0 +1,129 @@
+"""Chapter 7: queuing strategies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from .._debug.repr import show_value
+from .._platform.idl import callback_member, member_getter, to_number
+
+SizeAlgorithm = Callable[[Any], Any]
+
+
+class _ByteLength:
+    """The holder of the one function that counts bytes."""
+
+    @staticmethod
+    def size(chunk: Any) -> Any:
+        """Give the size of a chunk in bytes: of a buffer, or else its ``byte_length`` attribute (None without one)."""
+        if chunk is None:
+            raise TypeError("None has no byte length")
+        try:
+            return memoryview(chunk).nbytes
+        except TypeError:
+            return getattr(chunk, "byte_length", None)
+
+
+class _Count:
+    """The holder of the one function that counts chunks."""
+
+    @staticmethod
+    def size(chunk: Any = None) -> int:
+        """Give 1, the size of every chunk."""
+        return 1
+
+
+_byte_length = _ByteLength.size
+_count = _Count.size
+
+
+class _Strategy:
+    """What the two built-in strategies share."""
+
+    __slots__ = ("_high_water_mark",)
+
+    def __init__(self, *, high_water_mark: float) -> None:
+        self._high_water_mark: Any = to_number(high_water_mark)
+
+    @property
+    def high_water_mark(self) -> float:
+        """The total size of chunks, in the units of `size`, up to which a queue asks for more."""
+        return self._high_water_mark  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        """Show the high-water mark."""
+        mark = getattr(self, "_high_water_mark", None)
+        return f"{type(self).__name__}(high_water_mark={show_value(mark)})"
+
+
+class ByteLengthQueuingStrategy(_Strategy):
+    """Counts the bytes of each chunk, which has to be a buffer (or has a ``byte_length`` attribute). Streams
+    Standard, 7.2.
+
+    Raises `TypeError` without a `high_water_mark` (in bytes). A mark that is no non-negative number is a `ValueError`
+    from the stream that is given the strategy.
+
+    >>> ByteLengthQueuingStrategy(high_water_mark=1024).size(b"four")
+    4
+    """
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> Callable[[Any], float]:
+        """The function that measures a chunk (bytes); always the same one."""
+        return _byte_length
+
+
+class CountQueuingStrategy(_Strategy):
+    """Counts each chunk as one. Streams Standard, 7.3.
+
+    Raises `TypeError` without a `high_water_mark` (in chunks). A mark that is no non-negative number is a
+    `ValueError` from the stream that is given the strategy.
+
+    >>> CountQueuingStrategy(high_water_mark=16).size("anything")
+    1
+    """
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> Callable[[Any], float]:
+        """The function that measures a chunk: it gives 1; always the same one."""
+        return _count
+
+
+class StrategyMembers:
+    """A queuing strategy, converted from an object or a mapping: its two members, looked up in order."""
+
+    __slots__ = ("high_water_mark", "size")
+
+    def __init__(self, strategy: Any) -> None:
+        get = member_getter(strategy, "queuing strategy")
+        self.high_water_mark: Any = get("high_water_mark")
+        self.size = callback_member(get, "size", "queuing strategy")
+
+
+_NO_STRATEGY: Final = StrategyMembers(None)
+
+
+def convert_strategy(strategy: Any) -> StrategyMembers:
+    """Give the members of a strategy, which may be None."""
+    return _NO_STRATEGY if strategy is None else StrategyMembers(strategy)
+
+
+def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:
+    """ExtractHighWaterMark; ValueError if it is no non-negative number."""
+    if strategy.high_water_mark is None:
+        return default
+    mark = to_number(strategy.high_water_mark)
+    if math.isnan(mark) or mark < 0:
+        raise ValueError(f"high_water_mark must be a non-negative number, not {strategy.high_water_mark!r}")
+    return mark
+
+
+def extract_size_algorithm(strategy: StrategyMembers) -> SizeAlgorithm | None:
+    """ExtractSizeAlgorithm; None stands for the algorithm that returns 1."""
+    return None if strategy.size is _count else strategy.size

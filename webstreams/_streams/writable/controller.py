@@ -1,0 +1,317 @@
+"""Section 5.4: WritableStreamDefaultController. Keeps what is written in its queue and hands it to the sink, one by
+one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar, Final
+
+from ..._debug.repr import show, show_queue, summary
+from ..._debug.watches import watch_writes
+from ..._engine.jobs import Job, JobQueue
+from ..._engine.promise import (
+    COMPLETED,
+    COMPLETED_TICKS,
+    DEFERRED,
+    Promise,
+    converted,
+    outcome_of,
+    promise_rejected_with,
+    upon,
+)
+from ..._engine.settling import Settled
+from ..._platform.errors import call, callback_error, goes_through, stored_error
+from ..._platform.idl import INTERNAL, do_nothing, refuse_constructor
+from ..abort import AbortController, AbortSignal
+from ..queue import QueueWithSizes
+from ..strategy import SizeAlgorithm
+from .sink import Sink, UnderlyingSink
+from .state import WritableController, WritableStreamState, update_backpressure
+
+CLOSE_SENTINEL: Final = object()
+
+
+class WritableStreamDefaultController(WritableController):
+    """What an underlying sink uses to act on its stream. Streams Standard, 5.4."""
+
+    __slots__ = (
+        "__weakref__",
+        "_abort_controller",
+        "_jobs",
+        "_on_write_completed",
+        "_on_write_fulfilled",
+        "_queue",
+        "_sink",
+        "_strategy_hwm",
+        "_stream",
+    )
+    _moving: ClassVar[tuple[str, ...]] = ("_abort_controller", "_sink", "_started")
+
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("WritableStreamDefaultController")
+        self._set_up(*setup)
+
+    def _set_up(
+        self,
+        stream: WritableStreamState[Any],
+        sink: Sink | UnderlyingSink,
+        high_water_mark: int | float,
+        size_algorithm: SizeAlgorithm | None,
+    ) -> None:
+        """SetUpWritableStreamDefaultController"""
+        self._stream = stream
+        stream._controller = self
+        self._queue = QueueWithSizes(sized=size_algorithm is not None)
+        # Python: [[abortController]] is made when somebody asks for the signal, or when it is aborted.
+        self._abort_controller: AbortController | None = None
+        self._started = False
+        self._strategy_size_algorithm = size_algorithm
+        self._strategy_hwm = high_water_mark
+        # The write, close and abort algorithms; None once they are cleared.
+        self._sink: Sink | UnderlyingSink | None = sink
+        # Ours.
+        self._jobs: JobQueue = stream._jobs
+        self._on_write_fulfilled: Job = self._write_fulfilled
+        self._on_write_completed: Job | None = None
+        self._write_watch = watch_writes(stream._jobs, high_water_mark)
+        update_backpressure(stream, self._get_backpressure())
+        start = sink.start
+        promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)
+        upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
+
+    def _start_fulfilled(self, _: Any = None) -> None:
+        self._started = True
+        self._advance_queue_if_needed()
+
+    def _start_rejected(self, reason: object) -> None:
+        self._started = True
+        self._stream._deal_with_rejection(reason)
+
+    # What the sink calls.
+
+    @property
+    def signal(self) -> AbortSignal:
+        """Aborted as soon as the stream is: the sink can stop the write that it is busy with."""
+        self._jobs.leave_run()
+        if self._abort_controller is None:
+            self._abort_controller = AbortController()
+        return self._abort_controller.signal
+
+    def error(self, error: object = None) -> None:
+        """Error the stream: what is queued is dropped, everything written from now on fails with `error`, any object.
+
+        Does nothing when the stream is closed, errored or about to be errored. Streams Standard, 5.4.3.
+        """
+        self._jobs.require_running()
+        if self._stream._state == "writable":
+            self._error(error)
+
+    # What the stream calls.
+
+    def _abort_steps(self, reason: object) -> Promise[Any] | None:
+        """[[AbortSteps]]"""
+        sink = self._sink
+        assert sink is not None
+        try:
+            return converted(self._jobs, sink.abort(reason), sink.context)
+        except BaseException as error:
+            return promise_rejected_with(self._jobs, callback_error(error))
+        finally:
+            self._clear_algorithms()
+
+    def _error_steps(self) -> None:
+        """[[ErrorSteps]]"""
+        self._queue.reset_queue()
+
+    def _signal_abort(self, reason: object) -> None:
+        if self._abort_controller is None:
+            self._abort_controller = AbortController()
+        self._abort_controller.abort(reason)
+
+    # Abstract operations (5.5.4).
+
+    def _advance_queue_if_needed(self) -> None:
+        """WritableStreamDefaultControllerAdvanceQueueIfNeeded"""
+        stream = self._stream
+        if not self._started or stream._in_flight_write_request is not None:
+            return
+        if stream._state == "erroring":
+            stream._finish_erroring()
+        elif self._queue.chunks:
+            self._process_next()
+
+    def _process_next(self) -> None:
+        """Hand the first chunk of the queue to the sink, or close that."""
+        value = self._queue.chunks[0]  # PeekQueueValue
+        if value is CLOSE_SENTINEL:
+            self._process_close()
+        else:
+            self._stream._mark_first_write_request_in_flight()
+            self._process_write(value)
+
+    def _clear_algorithms(self) -> None:
+        """WritableStreamDefaultControllerClearAlgorithms"""
+        self._sink = None
+        self._strategy_size_algorithm = None
+
+    def _close(self) -> None:
+        """WritableStreamDefaultControllerClose"""
+        self._queue.enqueue_close(CLOSE_SENTINEL)
+        self._advance_queue_if_needed()
+
+    def _error(self, error: object) -> None:
+        """WritableStreamDefaultControllerError"""
+        self._clear_algorithms()
+        self._stream._start_erroring(error)
+
+    def _error_if_needed(self, error: object) -> None:
+        """WritableStreamDefaultControllerErrorIfNeeded"""
+        if self._stream._state == "writable":
+            self._error(error)
+
+    def _get_backpressure(self) -> bool:
+        """WritableStreamDefaultControllerGetBackpressure"""
+        return self._strategy_hwm - self._queue.total <= 0
+
+    def _get_chunk_size(self, chunk: Any) -> Any:
+        """WritableStreamDefaultControllerGetChunkSize"""
+        size_algorithm = self._strategy_size_algorithm
+        if size_algorithm is None:
+            return 1  # also when the algorithms are cleared: then the stream is not writable
+        try:
+            return call(size_algorithm, chunk)
+        except Exception as error:
+            self._error_if_needed(error)
+            return 1
+
+    def _get_desired_size(self) -> int | float:
+        """WritableStreamDefaultControllerGetDesiredSize"""
+        return self._strategy_hwm - self._queue.total
+
+    def _process_close(self) -> None:
+        """WritableStreamDefaultControllerProcessClose"""
+        stream = self._stream
+        stream._mark_close_request_in_flight()
+        self._queue.dequeue_close()
+        sink = self._sink
+        assert sink is not None
+        try:
+            promise = converted(self._jobs, sink.close(), sink.context)
+        except BaseException as error:
+            promise = promise_rejected_with(self._jobs, callback_error(error))
+        finally:
+            self._clear_algorithms()
+        upon(self._jobs, promise, self._close_fulfilled, stream._finish_in_flight_close_with_error)
+
+    def _close_fulfilled(self, _: Any = None) -> None:
+        self._stream._finish_in_flight_close()
+
+    def _process_write(self, chunk: Any) -> None:
+        """WritableStreamDefaultControllerProcessWrite; the write request is marked in flight already."""
+        sink = self._sink
+        assert sink is not None
+        try:
+            result = sink.write(chunk, self)
+        except BaseException as error:
+            self._write_failed(error)
+            if goes_through(error):
+                raise
+            return
+        if result is None:
+            jobs = self._jobs
+            jobs.jobs.append(self._on_write_fulfilled)
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif result is not DEFERRED:
+            self._write_returned(outcome_of(self._jobs, result, sink.context))
+
+    def _write_returned(self, outcome: Any) -> None:
+        """React to what the write algorithm returned (`promise.outcome_of`)."""
+        jobs = self._jobs
+        if outcome is COMPLETED:
+            if self._on_write_completed is None:
+                self._on_write_completed = jobs.after(COMPLETED_TICKS, self._on_write_fulfilled)
+            jobs.jobs.append(self._on_write_completed)  # push(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
+        elif outcome is None:
+            jobs.push(self._on_write_fulfilled)
+        else:
+            outcome._react(self._write_fulfilled, self._write_rejected)
+
+    def _write_failed(self, error: BaseException) -> None:
+        """React to what the write algorithm raised."""
+        self._jobs.push(partial(self._write_rejected, stored_error(error)))
+
+    def _write_fulfilled(self, _: Any = None) -> None:
+        stream, queue = self._stream, self._queue
+        # WritableStreamFinishInFlightWrite
+        request, stream._in_flight_write_request = stream._in_flight_write_request, None
+        assert request is not None
+        request._fulfill(None)
+        if queue.sizes is None:
+            queue.total -= 1  # dequeue_value(), without the call
+            queue.chunks.popleft()
+        else:
+            queue.dequeue_value()
+        if stream._state != "writable":
+            self._advance_queue_if_needed()
+            return
+        if stream._backpressure and queue.total < self._strategy_hwm and stream._close_request is None:
+            writer = stream._writer
+            if writer is not None and writer._ready_promise is not None:
+                update_backpressure(stream, False)
+            else:
+                stream._backpressure = False  # update_backpressure(), without the call
+        if queue.chunks:
+            self._process_next()
+
+    def _write_rejected(self, reason: object) -> None:
+        if self._stream._state == "writable":
+            self._clear_algorithms()
+        self._stream._finish_in_flight_write_with_error(reason)
+
+    def _write(self, chunk: Any, chunk_size: Any, request: Settled) -> None:
+        """WritableStreamDefaultControllerWrite, with `request` for the write; the stream is writable."""
+        stream, queue = self._stream, self._queue
+        if queue.sizes is None:
+            queue.chunks.append(chunk)
+            queue.total += 1
+        else:
+            try:
+                queue.enqueue_value_with_size(chunk, chunk_size)
+            except ValueError as error:
+                stream._add_write_request(request)
+                self._error_if_needed(error)
+                return
+        if self._write_watch is not None:
+            self._write_watch.chunk_was_queued(self)
+        if not stream._backpressure and queue.total >= self._strategy_hwm:
+            writer = stream._writer
+            if writer is not None and writer._ready_promise is not None:
+                update_backpressure(stream, True)
+            else:
+                stream._backpressure = True  # update_backpressure(), without the call
+        if self._started and stream._in_flight_write_request is None:
+            stream._in_flight_write_request = request
+            self._process_write(chunk)
+        else:
+            stream._add_write_request(request)
+
+    # Debugging.
+
+    def __repr__(self) -> str:
+        """Show the stream and its queue."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"of {summary(self._stream)}"
+        if not self._started:
+            yield "starting"
+
+    def _show_total(self) -> str:
+        queue = self._queue
+        chunks = len(queue.chunks) - (bool(queue.chunks) and queue.chunks[-1] is CLOSE_SENTINEL)
+        return show_queue(queue.total, self._strategy_hwm, chunks=0 if queue.sizes is None else chunks)

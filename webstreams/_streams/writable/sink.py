@@ -1,0 +1,63 @@
+"""The algorithms behind a writable stream: what its controller calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from ..._fastpath.pipeline import Pipeline, Stage
+from ..._platform.idl import callback_member, do_nothing, member_getter
+
+
+class Sink:
+    """The start, write, close and abort algorithms of a stream that the library itself empties.
+
+    A result of None stands for a promise that is fulfilled already.
+    """
+
+    __slots__ = ()
+
+    # The contextvars context for coroutine callbacks.
+    context: Context | None = None
+
+    def start(self, controller: Any) -> Any:
+        """startAlgorithm"""
+        return None
+
+    def write(self, chunk: Any, controller: Any) -> Any:
+        """writeAlgorithm; may return `DEFERRED`."""
+        raise NotImplementedError
+
+    def close(self) -> Any:
+        """closeAlgorithm"""
+        raise NotImplementedError
+
+    def abort(self, reason: object) -> Any:
+        """abortAlgorithm"""
+        raise NotImplementedError
+
+    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add what comes after this sink to a pipeline that may run steadily."""
+        pipeline.refuse()
+
+
+class UnderlyingSink:
+    """The underlying sink of an author: an object or a mapping whose members are looked up once, in Web IDL's order."""
+
+    __slots__ = ("abort", "close", "context", "start", "write")
+
+    def __init__(self, sink: Any) -> None:
+        name = "underlying sink"
+        get = member_getter(sink, name)
+        self.abort: Callable[[object], Any] = callback_member(get, "abort", name) or do_nothing
+        self.close: Callable[[], Any] = callback_member(get, "close", name) or do_nothing
+        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
+        if get("type") is not None:
+            raise ValueError("an underlying sink must not have a type: it is reserved for the future")
+        self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
+        self.context = copy_context()
+
+    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
+        """Add the sink to a pipeline that may run steadily: it ends here."""
+        pipeline.add_stage(Stage(self, "write", controller, None, controller._write_returned, controller._write_failed))

@@ -1,0 +1,1 @@
+"""The adapters of anyio's streams."""

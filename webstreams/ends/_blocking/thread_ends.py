@@ -1,0 +1,272 @@
+"""Sources and sinks over blocking calls, which are made in threads, one at a time."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+from ..._engine.promise import Promise
+from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
+from ..._streams.readable.byte_controller import ReadableByteStreamController
+from ..._streams.writable.controller import WritableStreamDefaultController
+from .._bytes import view_of
+from .gate import Interrupted
+from .threads import in_thread
+
+
+class ThreadSource:
+    """An underlying byte source: `take` is called in a thread when the stream is pulled.
+
+    Bytes go straight into the memory of a BYOB reader. A default reader gets what one call has read, as one or more
+    chunks. Whatever ends the reading releases what it needs: in the thread at the end or when it fails, and when the
+    stream is cancelled after the call that is under way.
+    """
+
+    type: Literal["bytes"] = "bytes"
+    # How long to wait when there was nothing, and that was not the end (seconds).
+    interval: float = 0
+
+    def __init__(self) -> None:
+        # Set by `take`: there is no more.
+        self.ended = False
+        self._controller: ReadableByteStreamController
+        self._is_busy = False
+        self._timer: Any = None
+        self._resolve: Callable[[Any], None]
+        self._reject: Callable[[object], None]
+        # What is called when the stream was cancelled and the last call is over.
+        self._cancelled: Callable[[Any], None] | None = None
+
+    # For subclasses.
+
+    def take(self, view: memoryview | None) -> int | list[bytes]:
+        """Fill a part of `view` and give its size, or give chunks; nothing at the end (`ended`). In a thread."""
+        raise NotImplementedError
+
+    def take_at_once(self, view: memoryview | None) -> int | bytes:
+        """Fill a part of `view` and give its size, or give a chunk, if that does not have to wait. In the loop."""
+        return 0
+
+    def release(self) -> None:
+        """Give back everything; may be called twice, in any thread."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Let the call of `take` that is under way raise something now, if it could wait for long."""
+
+    # What the stream calls.
+
+    def pull(self, controller: ReadableByteStreamController) -> Promise[None] | None:
+        """Take some bytes."""
+        request = controller.byob_request
+        taken = self.take_at_once(None if request is None else request.view)
+        if taken:
+            if request is not None:
+                request.respond(taken)  # type: ignore[arg-type]
+            else:
+                controller.enqueue(taken)  # type: ignore[arg-type]
+            return None
+        promise, self._resolve, self._reject = Promise.with_resolvers()
+        self._controller = controller
+        self._begin()
+        return promise
+
+    def cancel(self, reason: object) -> Promise[None] | None:
+        """Release everything; fulfilled when that is done."""
+        if not self._is_busy:
+            if self._timer is not None:
+                self._timer.cancel()
+            self.release()
+            return None
+        promise, self._cancelled, _ = Promise.with_resolvers()
+        self.interrupt()
+        return promise
+
+    # In between.
+
+    def _begin(self) -> None:
+        self._is_busy = True
+        self._timer = None
+        request = self._controller.byob_request
+        view = None if request is None else request.view
+        in_thread(self._take, view).then(partial(self._arrived, request), self._failed).then(None, self._reject)
+
+    def _take(self, view: memoryview | None) -> int | list[bytes]:
+        if self._cancelled is not None:
+            return 0  # before anything was opened, perhaps
+        try:
+            taken = self.take(view)
+        except BaseException:
+            self.release()
+            raise
+        if self.ended or self._cancelled is not None:
+            self.release()  # now: the loop may be closed before it can do that
+        return taken
+
+    def _arrived(self, request: ReadableStreamBYOBRequest | None, taken: int | list[bytes]) -> None:
+        self._is_busy = False
+        if self._cancelled is not None:
+            self.release()
+            self._cancelled(None)
+            return
+        if isinstance(taken, list):
+            for chunk in taken:
+                self._controller.enqueue(chunk)
+        elif taken and request is not None:
+            request.respond(taken)
+        if self.ended:
+            self._close()
+        elif not taken:
+            self._timer = get_running_loop().call_later(self.interval, self._begin)
+            return
+        self._resolve(None)
+
+    def _close(self) -> None:
+        self._controller.close()
+        request = self._controller.byob_request
+        if request is not None:
+            request.respond(0)
+
+    def _failed(self, error: object) -> None:
+        self._is_busy = False
+        if self._cancelled is not None:
+            self._cancelled(None)
+        else:
+            self._reject(error)
+
+
+class ThreadSink:
+    """An underlying sink whose methods are called in threads, one after the other. What fails releases everything.
+
+    With `behind`, a chunk counts as written when it is handed over, as long as less than so many bytes wait for the
+    thread, which then writes several chunks at a time. A failure errors the stream when it happens.
+    """
+
+    # How much may wait for the thread (bytes).
+    behind: int = 0
+
+    def __init__(self) -> None:
+        self._controller: WritableStreamDefaultController
+        # The chunks that wait for the thread, and how many bytes they have.
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        # What the thread writes; fulfilled when it is done, with or without success.
+        self._batch: Promise[None] | None = None
+        # Settles the write that waits for the thread.
+        self._taken: Callable[[Any], None] | None = None
+        # Why the writing behind has failed; an object in a list.
+        self._failure: list[object] = []
+
+    # For subclasses.
+
+    def open(self) -> None:
+        """Begin. In a thread."""
+
+    def put(self, chunk: Any) -> None:
+        """Write a chunk. In a thread."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Finish and release everything. In a thread."""
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """Undo what can be undone, and release everything; may be called twice. In a thread."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Let a call that is under way raise `Interrupted` now, if it could wait for long. In the loop's thread."""
+
+    # What the stream calls.
+
+    def start(self, controller: WritableStreamDefaultController) -> Promise[None]:
+        """Open; the first chunk waits for it."""
+        self._controller = controller
+        # abort() comes only after the call that is under way.
+        controller.signal.add_event_listener("abort", self._aborted)
+        return self._begin(self.open)
+
+    def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
+        """Write a chunk, or leave it to the thread to write it soon."""
+        if not self.behind:
+            return self._begin(self.put, chunk)
+        try:
+            own = chunk if type(chunk) is bytes else view_of(chunk).tobytes()
+        except TypeError:
+            return self._idle().then(partial(self._refuse, chunk))
+        self._waiting.append(own)
+        self._waiting_size += len(own)
+        if self._batch is None:
+            self._hand_over()
+        if self._waiting_size < self.behind:
+            return None
+        promise, self._taken, _ = Promise.with_resolvers()
+        return promise
+
+    def close(self) -> Promise[None]:
+        """Finish, after everything that waits."""
+        return self._idle().then(self._finish)
+
+    def abort(self, reason: object) -> Promise[None]:
+        """Discard, after the call that is under way."""
+        self._waiting.clear()
+        return self._idle().then(self._discard)
+
+    # In between.
+
+    def _hand_over(self) -> None:
+        chunks, self._waiting, self._waiting_size = self._waiting, [], 0
+        self._batch = self._begin(self._put_all, chunks).then(self._written, self._failed)
+
+    def _written(self, _: object) -> None:
+        self._batch = None
+        if self._waiting:
+            self._hand_over()
+        self._let_go_on()
+
+    def _failed(self, error: object) -> None:
+        self._batch = None
+        self._failure = [error]
+        self._controller.error(error)
+        self._let_go_on()
+
+    def _let_go_on(self) -> None:
+        if self._taken is not None:
+            self._taken(Promise.reject(self._failure[0]) if self._failure else None)
+            self._taken = None
+
+    def _idle(self, _: object = None) -> Promise[None]:
+        return Promise.resolve() if self._batch is None else self._batch.then(self._idle)
+
+    def _finish(self, _: object) -> Promise[None]:
+        return Promise.reject(self._failure[0]) if self._failure else self._begin(self.finish)
+
+    def _refuse(self, chunk: object, _: object) -> Promise[None]:
+        return self._begin(self.put, chunk)  # which cannot do it
+
+    def _discard(self, _: object) -> Promise[None]:
+        return in_thread(self.discard)
+
+    def _begin(self, method: Callable[..., None], *args: Any) -> Promise[None]:
+        return in_thread(self._call, method, *args).then(None, self._explain)
+
+    def _explain(self, error: object) -> Promise[None]:
+        return Promise.reject(self._controller.signal.reason if isinstance(error, Interrupted) else error)
+
+    def _aborted(self, event: object) -> None:
+        self.interrupt()
+
+    # In a thread.
+
+    def _call(self, method: Callable[..., None], *args: Any) -> None:
+        try:
+            method(*args)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _put_all(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            self.put(chunk)

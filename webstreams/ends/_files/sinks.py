@@ -1,0 +1,197 @@
+"""The sink over a file: a new one that gets its name when it is complete, or one that is written in place."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Literal
+from weakref import finalize
+
+from .._blocking.gate import Gate
+from .._blocking.thread_ends import ThreadSink
+from .._bytes import PIECE, view_of, write_fully
+
+Mode = Literal["replace", "create", "append"]
+
+# How much of a new file may wait for the thread (bytes).
+WRITE_BEHIND: Final = 4 * PIECE
+# How often to look whether a FIFO has got a reader (seconds).
+FIFO_INTERVAL: Final = 0.02
+# How file systems tell that they have no hard links.
+NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+
+class FileSink(ThreadSink):
+    """Writes a file. Everything but `interrupt` happens in threads."""
+
+    def __init__(self, path: str, mode: Mode, fsync: bool) -> None:
+        super().__init__()
+        self._path = path
+        self._mode = mode
+        self._fsync = fsync
+        # Nobody sees a new file before the end.
+        self.behind = 0 if mode == "append" else WRITE_BEHIND
+        # Where the file is in the end: the name, or what it links to.
+        self._target = path
+        self._file: io.FileIO | None = None
+        # The name of a file that is not complete.
+        self._temporary: str | None = None
+        self._finalizer: finalize[..., Any] | None = None
+        # A FIFO or a terminal: writing can wait for long.
+        self._may_wait = False
+        self._gate = Gate()
+
+    def open(self) -> None:
+        """Begin a new file, or open what is written in place."""
+        if not self._path:  # which would stand for the working directory
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
+        try:
+            old = os.stat(self._path)
+        except FileNotFoundError:
+            old = None
+        if self._mode == "create":
+            if os.path.lexists(self._path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
+            self._target = os.path.abspath(self._path)  # whatever the working directory is when it is complete
+            self._open_new(None)
+        elif self._mode == "append" or (old is not None and not stat.S_ISREG(old.st_mode)):
+            self._open_in_place(old)
+        else:
+            self._target = os.path.realpath(self._path)
+            self._open_new(old)
+
+    def put(self, chunk: Any) -> None:
+        """Write all of a chunk."""
+        write_fully(self._write, view_of(chunk))
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        assert self._file is not None
+        if self._fsync:
+            os.fsync(self._file.fileno())
+        self._file.close()
+        if self._temporary is not None:
+            if self._mode == "create":
+                _rename_to_new(self._temporary, self._target)
+            else:
+                os.replace(self._temporary, self._target)
+            self._temporary = None
+            if self._fsync:
+                _sync_directory(self._target)
+        self.discard()
+
+    def discard(self) -> None:
+        """Close the file and remove it, unless it is complete or was written in place."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        if self._temporary is not None:
+            _remove(self._temporary, os.getpid())
+            self._temporary = None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._gate.close()
+
+    def interrupt(self) -> None:
+        """End the waiting for the other end of a FIFO, or for a terminal."""
+        self._gate.interrupt()
+
+    def _call(self, method: Callable[..., None], *args: Any) -> None:
+        try:
+            super()._call(method, *args)
+        except OSError as error:
+            error.filename = self._path  # not the temporary name
+            del error.filename2
+            raise
+
+    # A new file.
+
+    def _open_new(self, old: os.stat_result | None) -> None:
+        if old is not None and not os.access(self._target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
+        directory, name = os.path.split(self._target)
+        temporary = os.path.join(directory, f".{name[:32]}.{secrets.token_hex(6)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777)
+        self._temporary = temporary
+        self._finalizer = finalize(self, _remove, temporary, os.getpid())
+        self._file = io.FileIO(descriptor, "wb")
+        if old is not None:
+            _take_over(descriptor, old)
+
+    # In place.
+
+    def _open_in_place(self, old: os.stat_result | None) -> None:
+        self.behind = 0
+        flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        if self._mode == "append":
+            flags |= os.O_APPEND | os.O_CREAT
+        is_fifo = old is not None and stat.S_ISFIFO(old.st_mode)
+        descriptor = self._open_fifo(flags) if is_fifo else os.open(self._path, flags, 0o666)
+        self._file = io.FileIO(descriptor, "wb")
+        self._may_wait = is_fifo or self._file.isatty()
+
+    def _open_fifo(self, flags: int) -> int:
+        while True:
+            try:
+                return os.open(self._path, flags)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+            self._gate.pause(FIFO_INTERVAL)  # nobody reads it yet
+
+    def _write(self, view: memoryview) -> int | None:
+        assert self._file is not None
+        if self._may_wait:
+            self._gate.wait_writable(self._file.fileno())
+        return self._file.write(view)
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Give a new file the owner, as far as that is allowed, and the permissions of the one that it will replace."""
+    if not hasattr(os, "fchown"):
+        return
+    new = os.fstat(descriptor)
+    permissions = stat.S_IMODE(old.st_mode)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except PermissionError:
+            permissions &= 0o777  # nothing may run as somebody else than before
+    os.fchmod(descriptor, permissions)
+
+
+def _rename_to_new(temporary: str, path: str) -> None:
+    """Rename a file, but never over another: FileExistsError."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+        os.rename(temporary, path)
+    else:
+        os.unlink(temporary)
+
+
+def _remove(temporary: str, process: int) -> None:
+    """Remove a file that was not completed; not in a process that was forked off its writer's."""
+    if os.getpid() == process:
+        with suppress(OSError):
+            os.unlink(temporary)
+
+
+def _sync_directory(path: str) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,213 @@
+"""Sources over files: read once, or followed as they grow."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Callable
+from typing import Any, Final
+
+from .._blocking.gate import Gate
+from .._blocking.thread_ends import ThreadSource
+from .._bytes import PIECE
+
+# What one call of a thread reads for a default reader, in chunks, unless one chunk is more (bytes).
+READ_AHEAD: Final = 4 * PIECE
+
+
+class TruncatedFileError(OSError, EOFError):
+    """A file ended before the bytes that were to be read: it is shorter than the range, or got shorter meanwhile.
+
+    >>> import asyncio
+    >>> from webstreams.ends import read_file
+    >>> async def main() -> None:
+    ...     try:
+    ...         await read_file("/dev/null", end=3).bytes()
+    ...     except TruncatedFileError as error:
+    ...         print(error.strerror)
+    >>> asyncio.run(main())
+    The file ended at byte 0, but the range that was to be read goes on to byte 3
+    """
+
+
+class FileSource(ThreadSource):
+    """Reads a file from `start` to `end`, by default to where it ends."""
+
+    def __init__(self, path: str | bytes, start: int, end: int | None, chunk_size: int) -> None:
+        super().__init__()
+        self._path = path
+        self._start = self._position = start
+        self._end = end
+        self._chunk_size = chunk_size
+        # What the file had when it was opened (bytes).
+        self._size = 0
+        self._file: io.FileIO | None = None
+        # Whether the system can give what it has in memory, and nothing else; that leaves the place in the file.
+        self._may_read_at_once = False
+        self._has_moved = False
+        self._buffer: memoryview | None = None
+        # A FIFO or a terminal: reading can wait for long.
+        self._may_wait = False
+        self._gate = Gate()
+
+    # In the loop.
+
+    def take_at_once(self, view: memoryview | None) -> int | bytes:
+        """Read what the system has in memory."""
+        if not self._may_read_at_once or self._file is None:
+            return 0
+        buffer = view
+        if buffer is None:
+            if self._buffer is None:
+                self._buffer = memoryview(bytearray(min(self._chunk_size, READ_AHEAD)))
+            buffer = self._buffer
+        wanted = self._limit(buffer.nbytes)
+        if not 0 < wanted <= READ_AHEAD:
+            return 0
+        try:
+            size = os.preadv(self._file.fileno(), [buffer[:wanted]], self._position, os.RWF_NOWAIT)
+        except OSError as error:  # not in memory; or a file system which cannot do it, or whatever the thread will find
+            self._may_read_at_once = error.errno == errno.EAGAIN
+            return 0
+        self._position += size
+        self._has_moved = True
+        return size if view is not None else buffer[:size].tobytes()
+
+    # In a thread.
+
+    def take(self, view: memoryview | None) -> int | list[bytes]:
+        """Read once into the memory of a BYOB reader, or some chunks for a default reader."""
+        if self._file is None:
+            self._file = self._open()
+        if self._has_moved:
+            self._has_moved = False
+            self._file.seek(self._position)
+        if view is not None:
+            return self._read_into(self._file, view)
+        return self._read_chunks(self._file)
+
+    def _open(self) -> io.FileIO:
+        file = io.FileIO(os.fsdecode(self._path), "rb", opener=_open_at_once)
+        try:
+            status = os.fstat(file.fileno())
+            self._size = status.st_size
+            self._may_read_at_once = stat.S_ISREG(status.st_mode) and hasattr(os, "RWF_NOWAIT")
+            self._may_wait = stat.S_ISFIFO(status.st_mode) or file.isatty()
+            if self._position:  # not of what cannot be sought
+                file.seek(self._position)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _read_into(self, file: io.FileIO, view: memoryview) -> int:
+        size: int = 0
+        wanted = self._limit(view.nbytes)
+        if wanted:
+            size = self._read(file.readinto, view[:wanted])
+            self._position += size
+        self._look_for_end(file, not size)
+        return size
+
+    def _read_chunks(self, file: io.FileIO) -> list[bytes]:
+        chunks: list[bytes] = []
+        ahead = 0
+        while not ahead or (not self._may_wait and ahead + self._chunk_size <= READ_AHEAD and not self.ended):
+            try:
+                chunk = self._read_chunk(file)
+            except OSError:
+                if not chunks:
+                    raise
+                break  # the next call will meet it again, after these chunks
+            if not chunk:
+                break
+            chunks.append(chunk)
+            ahead += self._chunk_size
+        return chunks
+
+    def _read_chunk(self, file: io.FileIO) -> bytes:
+        wanted = self._limit(self._chunk_size)
+        chunk: bytes = self._read(file.read, wanted) if wanted else b""
+        self._position += len(chunk)
+        self._look_for_end(file, not chunk)
+        return chunk
+
+    def _limit(self, size: int) -> int:
+        return size if self._end is None else max(0, min(size, self._end - self._position))
+
+    def _read(self, method: Callable[[Any], Any], argument: Any) -> Any:
+        result = None
+        while result is None:  # somebody else took what was there
+            if self._may_wait and self._file is not None:
+                self._gate.wait_readable(self._file.fileno())
+            result = method(argument)
+        return result
+
+    def _look_for_end(self, file: io.FileIO, is_at_end: bool) -> None:
+        """Set `ended` if the range is complete or, with `is_at_end`, the file is."""
+        self.ended = self._position == self._end
+        if is_at_end and not self.ended:
+            self._file_has_ended(file)
+
+    def _file_has_ended(self, file: io.FileIO) -> None:
+        size = os.fstat(file.fileno()).st_size
+        if self._end is not None:
+            raise self._truncated(f"the range that was to be read goes on to byte {self._end}")
+        if self._position < self._size and size < self._size:
+            raise self._truncated(f"it had {self._size} bytes when it was opened")
+        self.ended = True
+
+    def _truncated(self, reason: str) -> TruncatedFileError:
+        message = f"The file ended at byte {self._position}, but {reason}"
+        return TruncatedFileError(errno.ENODATA, message, self._path)
+
+    # In any thread.
+
+    def interrupt(self) -> None:
+        """End the waiting for a FIFO or a terminal."""
+        self._gate.interrupt()
+
+    def release(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+        self._gate.close()
+
+
+class FollowedFileSource(FileSource):
+    """Reads a file that grows, gets shorter, or is replaced by another."""
+
+    def _file_has_ended(self, file: io.FileIO) -> None:
+        """Look whether reading has to go on elsewhere; if not, there may be more later."""
+        if self._may_wait:
+            return  # a FIFO: another writer may come
+        status = os.fstat(file.fileno())
+        if status.st_size < self._size or status.st_size < self._position != self._start:
+            self._restart(file)
+        self._size = status.st_size
+        if status.st_size <= self._position and not self._has_the_name(status):
+            try:
+                successor = self._open()
+            except FileNotFoundError:
+                return  # it has just gone
+            file.close()
+            self._file = successor
+            self._restart(successor)
+
+    def _has_the_name(self, status: os.stat_result) -> bool:
+        """Whether the name is still that of the file that is read, or of none."""
+        try:
+            return os.path.samestat(status, os.stat(self._path))
+        except FileNotFoundError:
+            return True
+
+    def _restart(self, file: io.FileIO) -> None:
+        self._start = self._position = 0
+        file.seek(0)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a FIFO without waiting for its writer; it makes no difference to a file."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

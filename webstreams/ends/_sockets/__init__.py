@@ -1,0 +1,1 @@
+"""The links of sockets, over asyncio's transports."""

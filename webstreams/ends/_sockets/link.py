@@ -1,0 +1,360 @@
+"""The two streams of one connection: an asyncio protocol that is read only while the readable stream wants bytes.
+
+`Link` is the protocol. The event loop asks it for memory (``get_buffer``) and tells how much it has put there; that is
+the view of a BYOB reader, if one waits, or else a buffer of the link's own from which a default reader gets a copy.
+Both calls come one right after the other, so that no view is held while anything else runs. Reading begins with the
+first read and is paused when nobody waits for bytes and some have come. A write is done when the operating system has
+taken all of it (with TLS: when all of it is encrypted and the socket is not behind by more than its buffer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from ssl import SSL_ERROR_EOF, SSLEOFError, SSLError, SSLZeroReturnError
+from typing import Any, Final, Literal
+
+from typing_extensions import Buffer
+
+from ..._engine.promise import Promise
+from ..._streams.readable.byte_controller import ReadableByteStreamController
+from ..._streams.readable.stream import ReadableStream
+from ..._streams.writable.controller import WritableStreamDefaultController
+from ..._streams.writable.stream import WritableStream
+from .._bytes import PIECE, bytes_strategy, view_of
+
+# Reading is paused when nobody waits for bytes and so many have come since (bytes). Not before: most readers ask for
+# more soon, and pausing costs two calls of the system.
+AHEAD: Final = 2 * PIECE
+# What is handed to the transport at a time: it copies what the socket does not take at once (bytes).
+WRITE_PIECE: Final = 256 * 1024
+# The most that TLS holds back of what it has received until it can be decrypted (bytes).
+TLS_RECORD: Final = 32 * 1024
+# Closing a socket with this option resets the connection: the peer must not take what it has got for the whole.
+RESET: Final = struct.pack("ii", 1, 0)
+
+
+class Link(asyncio.BufferedProtocol):
+    """The protocol of a connection, and what its two streams share."""
+
+    def __init__(self, on_made: Callable[[Link], object] | None = None) -> None:
+        self.transport: Any = None
+        self.is_tls: bool = False
+        self._ssl_object: Any = None
+        self._socket: Any = None
+        # Why the connection was ended on this side; an object in a list, as None can be a reason.
+        self.reason: list[object] = []
+        # Fulfilled when the descriptor is closed.
+        self.lost: Promise[None]
+        self.lost, self._resolve_lost, _ = Promise.with_resolvers()
+        self._on_made = on_made
+        self._source = _LinkSource(self)
+        self._sink = _LinkSink(self)
+        self.readable: ReadableStream[bytes] = ReadableStream(self._source)
+        self.writable: WritableStream[Buffer] = WritableStream(self._sink, bytes_strategy())
+        self._is_reading = False
+        self._buffer: memoryview | None = None
+        self._request: Any = None
+        self._drained: tuple[Callable[[Any], None], Callable[[object], None]] | None = None
+        self._is_full = False
+        self._error: object = None
+
+    # The connection as a whole.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop, with TLS after the handshake."""
+        self.transport = transport
+        self._socket = transport.get_extra_info("socket")
+        self._ssl_object = transport.get_extra_info("ssl_object")
+        self.is_tls = self._ssl_object is not None
+        if self.is_tls:
+            self._is_reading = True  # pausing now would keep back the end of the handshake
+        else:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._pause_unless_wanted)  # uvloop begins to read after this method
+        # asyncio's TLS compares with ">=", and would never resume with 0.
+        self.transport.set_write_buffer_limits(high=1 if self.is_tls else 0)
+        if self._on_made is not None:
+            self._on_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop when the descriptor is about to be closed."""
+        if exc is None and not self.reason:
+            self._drain_tls()
+        was_open = not self._source.is_over
+        error: object = exc
+        if self.reason:
+            error = self.reason[0]
+        elif error is None and was_open:
+            error = self._cut_error()
+        elif error is None:
+            error = BrokenPipeError(errno.EPIPE, "the peer has closed the connection")
+        self._error = error
+        self._source.fail(error)
+        self._sink.fail(error)
+        if self._drained is not None:
+            self._drained[1](error)
+            self._drained = None
+        self._buffer = None
+        self._resolve_lost(None)
+
+    def _cut_error(self) -> OSError:
+        if self.is_tls:
+            return SSLEOFError(SSL_ERROR_EOF, "the TLS connection was cut: the peer did not close it")
+        return ConnectionResetError(errno.ECONNRESET, "the connection was closed before the end of the stream")
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give what the transport knows."""
+        try:
+            return self.transport.get_extra_info(name, default)
+        except AttributeError:  # asyncio's transport of TLS knows nothing any more when it is closed
+            return default
+
+    def failed_with(self, error: object) -> bool:
+        """Whether `error` is what the connection failed with."""
+        return not self.reason and error is not None and error is self._error
+
+    def close_when_over(self) -> None:
+        """Close the descriptor as soon as both streams are over; what was written is still delivered."""
+        if self._source.is_over and self._sink.is_over:
+            if self.is_tls:
+                self.resume()  # to say goodbye, TLS has to read what is there
+            self.transport.close()
+
+    def close(self, reason: object) -> None:
+        """Close the descriptor after what the transport has taken; streams that are open fail with `reason`."""
+        if not self.lost.done():
+            self.reason = self.reason or [reason]
+            self._source.fail(reason)
+            self._sink.fail(reason)
+            self.close_when_over()
+
+    def reset(self, reason: object) -> None:
+        """Close the descriptor now, so that the peer sees an error; streams that are open fail with `reason`."""
+        if self.lost.done():
+            return
+        self.reason = self.reason or [reason]
+        if self._socket is not None:
+            with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+    # Reading.
+
+    def resume(self) -> None:
+        """Somebody wants bytes."""
+        if not self._is_reading and not self.transport.is_closing():
+            self._is_reading = True
+            self.transport.resume_reading()
+
+    def pause(self) -> None:
+        """Nobody wants bytes."""
+        if self._is_reading:
+            self._is_reading = False
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+
+    def _pause_unless_wanted(self) -> None:
+        if not self._is_reading and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop: give it memory to read into.
+
+        With TLS, for all that the peer has sent: asyncio forgets what does not fit when the peer has hung up, too.
+        """
+        size = max(PIECE, sizehint + TLS_RECORD) if self.is_tls else 1
+        self._request = self._source.controller.byob_request
+        if self._request is not None:
+            view: memoryview = self._request.view
+            if len(view) >= size:
+                return view
+            self._request = None
+        if self._buffer is None or len(self._buffer) < size:
+            self._buffer = memoryview(bytearray(max(PIECE, size)))
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by the event loop, right after `get_buffer`: so many bytes are there now."""
+        request, self._request = self._request, None
+        source = self._source
+        source.is_wanted = False
+        if source.is_over:
+            return
+        if request is not None:
+            request.respond(nbytes)
+        else:
+            assert self._buffer is not None
+            source.enqueue(self._buffer[:nbytes])
+        if not source.is_wanted and (source.controller.desired_size or 0) <= -AHEAD:
+            self.pause()
+
+    def eof_received(self) -> bool:
+        """Called by the event loop: the peer will send no more. Whether the connection stays open for writing."""
+        if self.is_tls:
+            self._drain_tls()
+            self._source.fail(self._cut_error())
+            return False
+        self._source.end()
+        return not self._sink.is_over
+
+    def _drain_tls(self) -> None:
+        """Take what the event loop has left in TLS, and end the stream if TLS's goodbye (close_notify) comes then.
+
+        asyncio does not tell whether it came, and uvloop gives up what it has not read when the peer hangs up.
+        """
+        try:
+            while self._ssl_object is not None and not self._source.is_over:
+                data = self._ssl_object.read(PIECE)
+                if data:
+                    self._source.enqueue(memoryview(data))
+                else:
+                    self._source.end()
+        except SSLZeroReturnError:
+            self._source.end()
+        except SSLError:
+            pass  # no goodbye
+
+    # Writing.
+
+    def pause_writing(self) -> None:
+        """Called by the event loop: the transport has not got rid of everything."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Called by the event loop: the transport has got rid of everything."""
+        self._is_full = False
+        if self._drained is not None:
+            self._drained[0](None)
+            self._drained = None
+
+    def write(self, data: bytes | memoryview) -> Promise[None] | None:
+        """Hand bytes to the transport; give a promise if it does not get rid of them at once."""
+        transport = self.transport
+        if not transport.is_closing():
+            transport.write(data)
+            if not self._is_full and not transport.is_closing():
+                return None
+        if self.lost.done():
+            return Promise.reject(self._error)
+        # Else the connection is about to be lost, which rejects the promise.
+        promise, resolve, reject = Promise.with_resolvers()
+        self._drained = resolve, reject
+        return promise
+
+
+class _LinkSource:
+    """The underlying source of the readable stream."""
+
+    type: Literal["bytes"] = "bytes"
+    controller: ReadableByteStreamController
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        # The end was reached or the stream cancelled or errored.
+        self.is_over = False
+        # The stream was pulled and nothing has come since.
+        self.is_wanted = False
+        # What the stream is errored with after the bytes that are queued; an object in a list.
+        self._failure: list[object] = []
+
+    def start(self, controller: ReadableByteStreamController) -> None:
+        self.controller = controller
+
+    def pull(self, controller: ReadableByteStreamController) -> None:
+        if self._failure:
+            controller.error(self._failure[0])
+        else:
+            self.is_wanted = True
+            self._link.resume()
+
+    def cancel(self, reason: object) -> Promise[None] | None:
+        self.is_over = True
+        self._link.pause()
+        self._link.close_when_over()
+        return self._link.lost if self._link.transport.is_closing() else None
+
+    def enqueue(self, data: memoryview) -> None:
+        while data and not self.is_over:
+            self.controller.enqueue(data[:PIECE].tobytes())
+            data = data[PIECE:]
+
+    def end(self) -> None:
+        if self.is_over:
+            return
+        self.is_over = True
+        with suppress(TypeError):  # in the middle of an item: the reader is told
+            self.controller.close()
+        request = self.controller.byob_request
+        if request is not None:
+            request.respond(0)
+
+    def fail(self, error: object) -> None:
+        """End the stream with an error, after what is in its queue."""
+        if self.is_over:
+            return
+        self.is_over = True
+        if self.controller.desired_size:
+            self._failure = [error]
+        else:
+            self.controller.error(error)
+
+
+class _LinkSink:
+    """The underlying sink of the writable stream."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        # The stream was closed, aborted or errored.
+        self.is_over = False
+        self._controller: WritableStreamDefaultController
+
+    def start(self, controller: WritableStreamDefaultController) -> None:
+        self._controller = controller
+        # Not in abort(), which comes only after the write that is under way.
+        controller.signal.add_event_listener("abort", self._reset)
+
+    def write(self, chunk: Buffer, controller: WritableStreamDefaultController) -> Any:
+        try:
+            data = chunk if type(chunk) is bytes else view_of(chunk)
+        except TypeError as error:
+            self._link.reset(error)  # nothing else would end the connection
+            raise
+        if len(data) <= WRITE_PIECE:
+            return self._link.write(data)
+        return self._write_pieces(memoryview(data))
+
+    async def _write_pieces(self, data: memoryview) -> None:
+        for start in range(0, len(data), WRITE_PIECE):
+            drained = self._link.write(data[start : start + WRITE_PIECE])
+            if drained is not None:
+                await drained
+
+    def close(self) -> Promise[None] | None:
+        self.is_over = True
+        link = self._link
+        link.close_when_over()
+        if not link.transport.is_closing() and link.transport.can_write_eof():
+            try:
+                link.transport.write_eof()
+            except OSError as error:
+                link.reset(error)
+                raise
+        return link.lost if link.transport.is_closing() else None
+
+    def abort(self, reason: object) -> Promise[None]:
+        self.is_over = True
+        return self._link.lost
+
+    def fail(self, error: object) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._controller.error(error)
+
+    def _reset(self, event: object) -> None:
+        reason = self._controller.signal.reason
+        self._link.reset(reason)
