@@ -16,6 +16,9 @@ import pytest
 from typing_extensions import Buffer
 
 from webstreams import AbortError, Process, ReadableStream, TransformStream, open_process
+from webstreams.ends._processes.pipe_ends import PipeSink, PipeSource
+
+from ..waiting import until
 
 PYTHON = sys.executable
 PIECE = 64 * 1024
@@ -31,6 +34,11 @@ def _link(name: str) -> str:
     with suppress(OSError):
         return os.readlink(f"/proc/self/fd/{name}")
     return ""
+
+
+def is_waiting(end: PipeSink | PipeSource | None) -> bool:
+    """Whether the loop watches a pipe."""
+    return bool(end._waiting if isinstance(end, PipeSink) else end and end._is_waiting)
 
 
 def is_gone(pid: int) -> bool:
@@ -221,7 +229,7 @@ async def test_a_child_that_dies_while_a_write_waits() -> None:
     async with await open_process("sleep", "100", check=False) as process:
         writer = process.writable.get_writer()
         written = writer.write(b"x" * 1_000_000)
-        await asyncio.sleep(0.01)
+        await until(lambda: is_waiting(process._ends.stdin))
         assert not written.done()
         process.kill()
         with pytest.raises(BrokenPipeError):
@@ -283,7 +291,7 @@ async def test_aborting_a_write_that_waits() -> None:
     async with await open_process("sleep", "100") as process:
         writer = process.writable.get_writer()
         written = writer.write(b"x" * 1_000_000)
-        await asyncio.sleep(0.01)
+        await until(lambda: is_waiting(process._ends.stdin))
         assert not written.done()
         await writer.abort(error)
         for promise in (written, writer.closed):
@@ -331,10 +339,7 @@ async def test_a_consumer_that_stops_stops_the_source() -> None:
     async with await open_process("cat") as process:
         reader = ReadableStream({"pull": pull}).pipe_through(process).get_reader()
         assert (await reader.read()).value
-        last = -1
-        while taken != last:
-            last = taken
-            await asyncio.sleep(0.02)
+        await until(lambda: is_waiting(process._ends.stdin))
         assert taken < 1_000_000
         process.kill()
 
@@ -383,7 +388,7 @@ async def test_a_cancelled_task_loses_no_byte() -> None:
     async with await open_process("cat") as process:
         reader = process.readable.get_reader()
         task = asyncio.ensure_future(take(reader))
-        await asyncio.sleep(0.01)
+        await until(lambda: is_waiting(process._ends.stdout))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -415,7 +420,7 @@ async def test_a_block_that_is_cancelled_kills_the_child() -> None:
     started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
     task = asyncio.ensure_future(read_in_block(started))
     process = await started
-    await asyncio.sleep(0.01)
+    await until(lambda: is_waiting(process._ends.stdout))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -433,7 +438,7 @@ async def test_the_end_of_a_block_that_is_cancelled_kills_the_child() -> None:
     started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
     task = asyncio.ensure_future(leave_block(started))
     process = await started
-    await asyncio.sleep(0.01)
+    await until(lambda: process._ends.was_dropped)  # the end of the block has begun
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -461,6 +466,172 @@ async def test_the_end_of_a_block_lets_go_of_streams_in_use() -> None:
     for closed in (writer.closed, reader.closed):
         with pytest.raises(AbortError):
             await closed
+
+
+SILENT = "cat > /dev/null; exit 3"
+
+
+async def test_a_failure_that_nobody_reads_is_raised_by_the_end_of_the_block() -> None:
+    """Issue 11, 4: `unread_failure_is_silent`."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        async with await open_process("sh", "-c", SILENT) as process:
+            await ReadableStream.from_([b"precious"]).pipe_to(process.writable)
+    assert caught.value.returncode == process.returncode == 3
+
+
+@pytest.mark.parametrize("stdout", [subprocess.PIPE, subprocess.DEVNULL, None])
+@pytest.mark.parametrize("stderr", [subprocess.PIPE, subprocess.DEVNULL, None])
+async def test_whatever_its_ends_are_a_failure_is_told(stdout: int | None, stderr: int | None) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        async with await open_process("sh", "-c", SILENT, stdout=stdout, stderr=stderr):
+            pass
+    async with await open_process("sh", "-c", SILENT, stdout=stdout, stderr=stderr, check=False) as process:
+        pass
+    assert process.returncode == 3
+
+
+async def test_a_failure_after_a_part_was_read() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        async with await open_process("sh", "-c", f"printf tea; {SILENT}") as process:
+            assert (await process.readable.get_reader().read()).value == b"tea"
+
+
+async def test_a_failure_while_a_read_waits() -> None:
+    """It closes its output first: the reader waits for the verdict when the block ends, and gets another error."""
+    with pytest.raises(subprocess.CalledProcessError):
+        async with await open_process("sh", "-c", f"exec >&-; {SILENT}") as process:
+            reading = process.readable.get_reader().read()
+    with pytest.raises(AbortError):
+        await reading
+
+
+async def test_a_failure_that_a_reader_was_told_of_is_not_raised_again() -> None:
+    async with await open_process("sh", "-c", SILENT) as process:
+        await process.writable.close()
+        with pytest.raises(subprocess.CalledProcessError):
+            await process.readable.bytes()
+
+
+async def test_who_cancels_the_output_does_not_want_to_be_told() -> None:
+    async with await open_process("sh", "-c", f"printf tea; {SILENT}") as process:
+        async for chunk in process.readable:
+            assert chunk == b"tea"
+            break
+    assert process.returncode == 3
+
+
+@pytest.mark.parametrize("program", ["yes", "yes; true | exit 141"])
+async def test_a_child_that_cannot_write_any_more_has_not_failed(program: str) -> None:
+    async with await open_process("sh", "-c", program) as process:
+        assert (await process.readable.get_reader().read()).value
+    assert process.returncode in (-signal.SIGPIPE, 141)
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+async def test_a_signal_of_ours_is_no_failure(end: str) -> None:
+    async with await open_process("sleep", "100") as process:
+        getattr(process, end)()
+    assert process.returncode in (-signal.SIGKILL, -signal.SIGTERM)
+
+
+async def test_a_signal_of_somebody_else_is_a_failure() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        async with await open_process("sh", "-c", "kill -TERM $$"):
+            pass
+
+
+async def test_a_pipe_into_a_child_that_has_failed_says_why() -> None:
+    async with await open_process("sh", "-c", "exit 3") as process:
+        await process.wait()
+        with pytest.raises(subprocess.CalledProcessError):
+            await process.readable.bytes()
+    with pytest.raises(BrokenPipeError) as caught:
+        async with await open_process("sh", "-c", "exit 3") as process:
+            await process.wait()
+            await ReadableStream.from_([b"precious"]).pipe_to(process.writable)
+    assert caught.value.__notes__ == ["Command '['sh', '-c', 'exit 3']' returned non-zero exit status 3."]
+
+
+# Groups.
+
+FAMILY = "sleep 1000 & echo $!; echo $$; wait"
+
+
+async def family(**options: Any) -> tuple[Process, int]:
+    """A child that has started another; and the process id of that."""
+    process = await open_process("sh", "-c", options.pop("program", FAMILY), group=True, **options)
+    reader = process.readable.get_reader()
+    line = b""
+    while line.count(b"\n") < 2:
+        line += (await reader.read()).value or b""
+    reader.release_lock()
+    grandchild, child = map(int, line.split())
+    assert child == process.pid and os.getpgid(grandchild) == process.pid != os.getpgid(0)
+    return process, grandchild
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process that is not ours has ended; whoever has adopted it may not have reaped it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate", "send_signal"])
+async def test_a_signal_reaches_the_whole_group(end: str) -> None:
+    process, grandchild = await family()
+    getattr(process, end)(*([signal.SIGHUP] if end == "send_signal" else []))
+    await process.wait()
+    await until(lambda: has_ended(grandchild))
+    await process.readable.cancel()
+
+
+async def test_what_is_left_of_a_group_ends_with_its_leader() -> None:
+    """It holds the pipe open: without the group, the output would not end for a thousand seconds."""
+    process, grandchild = await family(program="sleep 1000 & echo $!; echo $$")
+    async with process:
+        assert await process.readable.bytes() == b""
+        assert process.returncode == 0
+    await until(lambda: has_ended(grandchild))
+
+
+async def test_a_block_that_raises_ends_the_group() -> None:
+    process, grandchild = await family()
+    with pytest.raises(ValueError, match="stop"):
+        async with process:
+            raise ValueError("stop")
+    await until(lambda: has_ended(grandchild))
+
+
+async def test_aborting_the_input_ends_the_group() -> None:
+    process, grandchild = await family()
+    await process.writable.abort("stop")
+    await process.wait()
+    await until(lambda: has_ended(grandchild))
+
+
+async def test_a_signal_after_the_end_reaches_nobody() -> None:
+    process, _ = await family(program="sleep 1000 & echo $!; echo $$")
+    await process.readable.cancel()
+    await process.wait()
+    process.kill()
+    process.terminate()
+
+
+async def test_a_system_without_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "killpg")
+    with pytest.raises(ValueError, match="group=True needs process groups"):
+        await open_process("true", group=True)
+
+
+async def test_a_system_that_only_reaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "waitid")
+    process, grandchild = await family(program="sleep 1000 & echo $!; echo $$")
+    async with process:
+        assert await process.readable.bytes() == b""
+    await until(lambda: has_ended(grandchild))
 
 
 async def test_waiting_can_be_cancelled() -> None:

@@ -20,6 +20,9 @@ import pytest
 import uvicorn
 from aiohttp import web
 
+from .. import waiting
+
+until = waiting.until
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RawHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -170,13 +173,6 @@ def other_tasks() -> set[asyncio.Task[Any]]:
     """All tasks but this one."""
     current = asyncio.current_task()
     return {task for task in asyncio.all_tasks() if task is not current}
-
-
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for what other tasks bring about."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def end_at_fifo(thread: Thread, path: Path) -> None:

@@ -8,24 +8,20 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import IO, Any, Self
-from weakref import ref
 
 from typing_extensions import Buffer
 
 from .._debug.repr import show
-from .._engine.promise import Promise
 from .._platform.errors import AbortError, as_exception
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
-from ._blocking.threads import in_thread
 from ._bytes import bytes_strategy
-from ._processes.pipe_ends import PipeSink, PipeSource, open_end
+from ._processes.child import Argument, Child
+from ._processes.ends import Ends
 
 __all__ = ["Process", "open_process"]
 
-Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # `subprocess.PIPE` (a stream), `subprocess.DEVNULL`, `subprocess.STDOUT` (for standard error), a descriptor or a file;
 # None: the child shares ours.
 Redirection = int | IO[Any] | None
@@ -46,7 +42,11 @@ class Process:
 
     ``async with process:`` leaves no child behind: at the end of the block, `stdin` is closed, what is not read of
     `stdout` and `stderr` is dropped, and the child is waited for. When the block raises or is cancelled, the child is
-    killed, and waited for. That is about the child alone: what it has started itself may live on.
+    killed, and waited for. What it has started itself may live on, unless it was opened with ``group=True``.
+
+    With `check`, leaving the block without an error raises `subprocess.CalledProcessError` if the child has failed and
+    no reader was told. Three ways to end are no failure there: by a signal that was sent through this object, by
+    ``SIGPIPE`` after its output was dropped, and any after the stream that would tell was cancelled.
 
     >>> async def main() -> None:
     ...     async with await open_process("tr", "a-z", "A-Z") as process:
@@ -60,7 +60,7 @@ class Process:
 
     __slots__ = ("__weakref__", "_child", "_ends", "args", "stderr", "stdin", "stdout")
 
-    def __init__(self, child: _Child, ends: _Ends) -> None:
+    def __init__(self, child: Child, ends: Ends) -> None:
         self._child = child
         self._ends = ends
         self.args: tuple[Argument, ...] = child.args
@@ -99,7 +99,7 @@ class Process:
         return self._child.returncode
 
     async def wait(self) -> int:
-        """Wait until the child has ended; give its `returncode`. Cancelling that does nothing to the child.
+        """Wait until the child has ended; return its `returncode`. Cancelling that does nothing to the child.
 
         Raises `subprocess.CalledProcessError` if `check` is true and there is neither a `stdout` nor a `stderr` which
         would tell of the failure.
@@ -112,15 +112,15 @@ class Process:
         return code
 
     def kill(self) -> None:
-        """Kill the child (``SIGKILL``), unless it has ended."""
+        """Kill the child, or its whole group (``SIGKILL``), unless it has ended."""
         self._child.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask the child to end (``SIGTERM``), unless it has ended."""
+        """Ask the child, or its whole group, to end (``SIGTERM``), unless it has ended."""
         self._child.send_signal(signal.SIGTERM)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the child, unless it has ended."""
+        """Send a signal to the child, or to its whole group, unless it has ended."""
         self._child.send_signal(number)
 
     async def __aenter__(self) -> Self:
@@ -128,9 +128,10 @@ class Process:
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Wait for the child; kill it if the block raised."""
+        """Wait for the child; kill it if the block raised. Raises `CalledProcessError`, see the class."""
         if error is not None:
             await self._end_now(as_exception(error))
+            self._explain(error)
             return
         try:
             await self._end()
@@ -144,7 +145,16 @@ class Process:
         if self.stdin is not None and not self.stdin.locked:
             await _finish(self.stdin)
         self._ends.fail_writer(reason)
-        await self.wait()
+        await self._child.exited
+        failure = await self._child.verdict
+        if failure is not None and not self._ends.has_told and not self._child.was_ended_by_us(self._ends.was_dropped):
+            raise failure
+
+    def _explain(self, error: BaseException) -> None:
+        """Say why nobody reads what was written, if the child has failed before."""
+        failure = self._child.verdict.result()
+        if isinstance(error, BrokenPipeError) and failure is not None and not self._child.was_ended_by_us(False):
+            error.add_note(str(failure))
 
     async def _end_now(self, reason: object) -> None:
         self.kill()
@@ -170,17 +180,22 @@ async def open_process(
     cwd: Argument | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    group: bool = False,
 ) -> Process:
-    """Start a program with its arguments, without a shell; give it as a `Process`, whose pipes are streams.
+    """Start a program with its arguments, without a shell; return it as a `Process`, whose pipes are streams.
 
     `stdin`, `stdout` and `stderr` are what `subprocess.Popen` takes: ``subprocess.PIPE`` for a stream (the default of
     the first two), None to share ours (the default of `stderr`), ``subprocess.DEVNULL``, a descriptor or a file, and
     for `stderr` ``subprocess.STDOUT``. `cwd` is the directory and `env` the environment of the child, by default ours.
-    With `check`, a child that fails is an error where its output is read (see `Process`).
+    With `check`, a child that fails is an error where its output is read, or at the end of the block (see `Process`).
 
-    Raises the `OSError` of starting the program (`FileNotFoundError`, `PermissionError`, ...), and `TypeError` for
-    arguments that are something else. Nothing is left behind when it raises. It needs an event loop that can watch
-    pipes, so it does not work on Windows.
+    With `group`, the child leads a process group of its own: signals go to all of the group, and when the child has
+    ended, what is left of the group is killed, so that nothing which the child has started lives on (unless it has
+    left the group, as a daemon does). Ctrl-C in a terminal does not reach such a group: end it, or leave the block.
+
+    Raises the `OSError` of starting the program (`FileNotFoundError`, `PermissionError`, ...), `TypeError` for
+    arguments of other types, and `ValueError` for `group` where the system has no process groups. Nothing is left
+    behind when it raises. It needs an event loop that can watch pipes, so it does not work on Windows.
 
     >>> async def main() -> None:
     ...     async with await open_process("sh", "-c", "echo tea; exit 3", stdin=subprocess.DEVNULL) as process:
@@ -194,8 +209,10 @@ async def open_process(
     3
     """
     _check_arguments(args, stdin, stdout, stderr)
-    child = _Child(args, check)
-    ends = _Ends(child)
+    if group and not hasattr(os, "killpg"):
+        raise ValueError("group=True needs process groups, which this system does not have: leave it out")
+    child = Child(args, check, group)
+    ends = Ends(child)
     theirs: list[int] = []
     try:
         redirections = {
@@ -226,125 +243,6 @@ def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:
             raise TypeError(f"{name} must be a constant of subprocess, a descriptor, a file or None, not {value!r}")
         if value == subprocess.STDOUT and name != "stderr":
             raise ValueError(f"{name} cannot be subprocess.STDOUT, which is for stderr")
-
-
-class _Child:
-    """The child itself: started, signalled and waited for.
-
-    Not `loop.subprocess_exec`: with uvloop, the child would hold its ends of the pipes twice, so that nobody would see
-    it close them. A thread waits for the child.
-    """
-
-    def __init__(self, args: tuple[Argument, ...], check: bool) -> None:
-        self.args = args
-        self.check = check
-        self.pid: int = 0
-        self.returncode: int | None = None
-        # Fulfilled when the child has ended: with the exit status, and with the error that it stands for.
-        self.exited: Promise[int]
-        self.verdict: Promise[BaseException | None]
-        self.exited, self._resolve_exited, _ = Promise.with_resolvers()
-        self.verdict, self._resolve_verdict, _ = Promise.with_resolvers()
-        self._process: subprocess.Popen[bytes]
-
-    def start(self, **options: Any) -> None:
-        """Start it."""
-        self._process = subprocess.Popen(self.args, **options)
-        self.pid = self._process.pid
-        in_thread(self._process.wait).then(self._ended)
-
-    def _ended(self, code: int) -> None:
-        self.returncode = code
-        self._resolve_exited(code)
-        failed = self.check and code
-        self._resolve_verdict(subprocess.CalledProcessError(code, list(self.args)) if failed else None)
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless the child has ended."""
-        self._process.send_signal(number)
-
-    async def reap(self) -> None:
-        """Wait for the end of a child that was killed, even if that is cancelled."""
-        cancelled = False
-        while not self.exited.done():
-            try:
-                await self.exited
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled:
-            raise asyncio.CancelledError
-
-
-class _Ends:
-    """Our ends of the pipes."""
-
-    def __init__(self, child: _Child) -> None:
-        self._child = child
-        self.stdin: PipeSink | None = None
-        self.stdout: PipeSource | None = None
-        self.stderr: PipeSource | None = None
-
-    @property
-    def tells_nobody(self) -> bool:
-        """Whether no reading end tells of a failure."""
-        return self.stdout is None and self.stderr is None
-
-    def connect_stdin(self, theirs: list[int]) -> int:
-        """Make a pipe; give the end of the child."""
-        reading, writing = os.pipe()
-        theirs.append(reading)
-        self.stdin = PipeSink(open_end(writing, "wb"), self._input_failed)
-        return reading
-
-    def connect_stdout(self, theirs: list[int]) -> int:
-        """Make a pipe; give the end of the child."""
-        reading, writing = os.pipe()
-        theirs.append(writing)
-        self.stdout = PipeSource(open_end(reading, "rb"), self._child.verdict if self._child.check else None)
-        return writing
-
-    def connect_stderr(self, theirs: list[int]) -> int:
-        """Make a pipe; give the end of the child."""
-        reading, writing = os.pipe()
-        theirs.append(writing)
-        is_verdict_here = self._child.check and self.stdout is None
-        self.stderr = PipeSource(open_end(reading, "rb"), self._child.verdict if is_verdict_here else None)
-        return writing
-
-    def watch(self) -> None:
-        """The child runs: let go of its input when it has ended."""
-        if self.stdin is not None:
-            self._child.exited.then(partial(_reader_has_gone, ref(self.stdin)))
-
-    def discard(self) -> None:
-        """Close all pipes; there are no streams yet."""
-        for source in (self.stdout, self.stderr):
-            if source is not None:
-                source.cancel(None)
-        if self.stdin is not None:
-            self.stdin.close()
-
-    def fail_writer(self, reason: object) -> None:
-        """Close the pipe to the child; its stream fails if it is open."""
-        if self.stdin is not None:
-            self.stdin.fail(reason)
-
-    def fail_readers(self, reason: object) -> None:
-        """Close the pipes from the child; their streams fail if they are open."""
-        for source in (self.stdout, self.stderr):
-            if source is not None:
-                source.fail(reason)
-
-    def _input_failed(self, reason: object) -> None:
-        self._child.send_signal(signal.SIGKILL)
-        self.fail_readers(reason)
-
-
-def _reader_has_gone(sink: ref[PipeSink], _: int) -> None:
-    """Close the pipe to a child that has ended; the waiting for the child does not keep the pipe open."""
-    found = sink()
-    if found is not None:
-        found.reader_has_gone()
 
 
 async def _finish(writable: WritableStream[Any]) -> None:

@@ -45,6 +45,8 @@ class PipeSource:
         self._reads = 0
         # Closed, errored or cancelled.
         self._is_over = False
+        # Whether the verdict has reached the stream, or nobody wants it any more.
+        self.has_told = False
 
     def start(self, controller: ReadableByteStreamController) -> None:
         self.controller = controller
@@ -62,14 +64,17 @@ class PipeSource:
     def cancel(self, reason: object) -> None:
         """Close the pipe."""
         self._is_over = True
+        self.has_told = self._verdict is not None
         self._release()
 
-    def fail(self, reason: object) -> None:
-        """Close the pipe and error the stream, unless it has ended."""
-        if not self._is_over:
-            self._is_over = True
-            self._release()
-            self.controller.error(reason)
+    def fail(self, reason: object) -> bool:
+        """Close the pipe and error the stream, unless it has ended; return whether it had not."""
+        if self._is_over:
+            return False
+        self._is_over = True
+        self._release()
+        self.controller.error(reason)
+        return True
 
     def _ready(self) -> None:
         try:
@@ -115,6 +120,7 @@ class PipeSource:
     def _finish(self, error: BaseException | None) -> None:
         if self._is_over:
             return
+        self.has_told = True
         if error is not None:
             self.fail(error)
             return

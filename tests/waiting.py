@@ -1,0 +1,25 @@
+"""Waiting for something that happens outside of the event loop's sight: a condition, never a time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+# How long anything may take on a machine that has much else to do (seconds).
+LIMIT = 30
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until a condition, a plain or a coroutine function, is true."""
+    end = time.monotonic() + LIMIT
+    while True:
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return
+        assert time.monotonic() < end, f"it has not become true within {LIMIT} seconds: {condition}"
+        await asyncio.sleep(0.001)
