@@ -307,7 +307,7 @@ def test_listeners_for_other_events_are_never_called() -> None:
     controller.signal.add_event_listener("close", listener)
     controller.signal.add_event_listener("abort", listener)
     controller.signal.remove_event_listener("close", listener)
-    controller.signal.add_event_listener("Abort", listener)
+    controller.signal.add_event_listener("timeout", listener)
     controller.abort()
     assert log == ["listener"]
 

@@ -1,8 +1,10 @@
-"""Warnings in asyncio's debug mode: chunks that nobody reads, writers that do not wait, pipes that cannot begin.
+"""Warnings in asyncio's debug mode: keys that nothing knows, chunks that nobody reads, writers that do not wait, pipes
+that cannot begin.
 
 Controllers make the objects of this module when they are set up, and only if their event loop is in debug mode then:
-``asyncio.run(main(), debug=True)``, ``PYTHONASYNCIODEBUG=1`` or ``python -X dev``. Each warning is a `ResourceWarning`
-(which Python shows in its development mode, or with ``-W default``) and names the place where the stream was made.
+``asyncio.run(main(), debug=True)``, ``PYTHONASYNCIODEBUG=1`` or ``python -X dev``. A key that nothing knows is a
+`RuntimeWarning`. Each other warning is a `ResourceWarning` (which Python shows in its development mode, or with
+``-W default``) and names the place where the stream was made.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .repr import show_count, show_number, summary
@@ -47,9 +50,19 @@ class Place:
         """Give file, line and function."""
         return f"{self.filename}:{self.line} in {self.function}"
 
-    def warn(self, message: str) -> None:
-        """Give a ResourceWarning that belongs to this place."""
-        warnings.warn_explicit(message, ResourceWarning, self.filename, self.line, registry=_registry)
+    def warn(self, message: str, category: type[Warning] = ResourceWarning) -> None:
+        """Give a warning that belongs to this place."""
+        warnings.warn_explicit(message, category, self.filename, self.line, registry=_registry)
+
+
+# Members that nothing knows.
+
+
+def warn_of_mistakes(jobs: JobQueue, mistakes: Iterable[str]) -> None:
+    """Warn of each of the mistakes, in debug mode only; they are looked for only then, too."""
+    if jobs.loop.get_debug():
+        for mistake in mistakes:
+            Place().warn(mistake, RuntimeWarning)
 
 
 # Chunks that nobody reads.

@@ -7,28 +7,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from .mistakes import refuse_javascript_names, refuse_mistaken, with_article
+
 MAX_SAFE_INTEGER = 2**53 - 1
 
 _NO_MEMBERS: Final[Mapping[str, Any]] = {}
-# Python: JavaScript takes any object for a dictionary; these can only be a mistake.
-_NOT_A_DICTIONARY = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
 
 
 def member_getter(dictionary: Any, name: str) -> Callable[[str], Any]:
-    """Give what looks up the members of a dictionary argument, an object with attributes or a mapping: None for one
-    that is absent.
+    """Return the function that looks up the members of a dictionary argument, an object with attributes or a mapping;
+    it returns None for a member that is absent.
 
-    Raises `TypeError` for what can be no dictionary.
+    Raises `TypeError` for an object that cannot be meant as this dictionary, and for a mapping with a JavaScript name.
     """
     if dictionary is None:
         return _NO_MEMBERS.get
     if type(dictionary) is dict or isinstance(dictionary, Mapping):
+        refuse_javascript_names(dictionary, with_article(name))
         return dictionary.get
-    if isinstance(dictionary, _NOT_A_DICTIONARY):
-        raise TypeError(
-            f"the {name} must be an object with the members as attributes, or a mapping, "
-            f"not {type(dictionary).__name__}"
-        )
+    refuse_mistaken(dictionary, name)
     return partial(_attribute, dictionary)
 
 

@@ -9,12 +9,18 @@ from typing import Any
 from weakref import ReferenceType, ref
 
 from .._debug.repr import show, show_count, show_value
+from .._debug.watches import warn_of_mistakes
 from .._engine.jobs import current_jobs, get_running_loop
 from .._platform.errors import AbortError, throw
 from .._platform.idl import INTERNAL, refuse_constructor
 
 Listener = Callable[["Event"], object]
 Algorithm = Callable[[], object]
+
+# So many seconds, as an integer, are more likely meant as JavaScript's milliseconds.
+LOOKS_LIKE_MILLISECONDS = 1000
+# Names that are easily taken for that of the one event. Others are never fired, and refusing them is not DOM's.
+_NEARLY_ABORT = frozenset({"abort", "aborted", "onabort", "on_abort"})
 
 
 class Event:
@@ -87,6 +93,7 @@ class AbortSignal:
         "_reason",
         "_source_signals",
         "_strong_dependents",
+        "_timeout",
     )
 
     def __init__(self, _token: object = None) -> None:
@@ -104,6 +111,8 @@ class AbortSignal:
         # Dependent signals that somebody listens to may not be collected, nor signals with a timer.
         self._strong_dependents: set[AbortSignal] = set()
         self._pin: list[AbortSignal] | None = None
+        # Seconds, for a signal that `timeout` made.
+        self._timeout: float | None = None
 
     # The static methods.
 
@@ -116,16 +125,22 @@ class AbortSignal:
 
     @staticmethod
     def timeout(seconds: float) -> AbortSignal:
-        """Give a signal that is aborted with a `TimeoutError` after so many seconds.
+        """Return a signal that is aborted with a `TimeoutError` after so many seconds (in JavaScript: milliseconds).
 
-        Raises `TypeError` for what is no finite, non-negative number and `RuntimeError` when no event loop runs in
-        this thread.
+        Raises `TypeError` unless `seconds` is a finite, non-negative number, and `RuntimeError` when no event loop
+        runs in this thread. In debug mode, a `RuntimeWarning` tells if it looks like a number of milliseconds: an
+        integer of 1,000 and more.
         """
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
             raise TypeError(f"AbortSignal.timeout() needs a finite, non-negative number of seconds, not {seconds!r}")
         signal = AbortSignal(INTERNAL)
         signal._pin = []
-        current_jobs().loop.call_later(seconds, _time_out, ref(signal), signal._pin)
+        signal._timeout = seconds
+        jobs = current_jobs()
+        if isinstance(seconds, int) and seconds >= LOOKS_LIKE_MILLISECONDS:
+            told = f"AbortSignal.timeout({seconds}) is {seconds} seconds: write {seconds / 1000} for milliseconds"
+            warn_of_mistakes(jobs, [told])
+        jobs.loop.call_later(seconds, _time_out, ref(signal), signal._pin)
         return signal
 
     @staticmethod
@@ -175,7 +190,8 @@ class AbortSignal:
     def add_event_listener(self, type: str, listener: Listener | None, *, once: bool = False) -> None:
         """Have ``listener(event)`` called when the signal is aborted; adding the same listener again does nothing.
 
-        Raises `TypeError` for a listener that is not callable, or that is a coroutine function.
+        Raises `TypeError` for a listener that is not callable, or that is a coroutine function; `ValueError` for a
+        name that is easily taken for "abort", such as "aborted".
         """
         if listener is None:
             return
@@ -183,6 +199,8 @@ class AbortSignal:
             raise TypeError(f"an event listener must be callable, not {listener.__class__.__name__}")
         if iscoroutinefunction(listener):
             raise TypeError("an event listener must be a plain function: nobody would await a coroutine")
+        if type != "abort" and type.lower() in _NEARLY_ABORT:
+            raise ValueError(f"the event of an AbortSignal is named 'abort', not {type!r}")
         if all(each.type != type or each.callback != listener for each in self._listeners):
             self._listeners.append(_Registration(type, listener, bool(once)))
             self._keep_alive()
@@ -196,11 +214,13 @@ class AbortSignal:
         self._keep_alive()
 
     def __repr__(self) -> str:
-        """Show whether it is aborted, the reason, and how many listen (pipes, too)."""
+        """Show whether it is aborted, the reason, its timeout, and how many listen (pipes, too)."""
         return show(self, self._details())
 
     def _details(self) -> Iterator[str]:
         yield f"aborted: {show_value(self._reason)}" if self._aborted else "not aborted"
+        if self._timeout is not None:
+            yield f"timeout of {self._timeout} s"
         listeners = len(self._listeners) + len(self._algorithms)
         if listeners:
             yield show_count(listeners, "listener")
@@ -340,7 +360,7 @@ def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
 def _time_out(weak: ReferenceType[AbortSignal], pin: list[AbortSignal]) -> None:
     signal = weak()
     if signal is not None:
-        signal._signal_abort(TimeoutError("the time of AbortSignal.timeout() is over"))
+        signal._signal_abort(TimeoutError(f"AbortSignal.timeout({signal._timeout}) expired, after as many seconds"))
         pin.clear()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .._debug.repr import show_value
 from .._platform.idl import callback_member, member_getter, to_number
+from .._platform.mistakes import STRATEGY, refuse_javascript_names
 
 SizeAlgorithm = Callable[[Any], Any]
 
@@ -43,6 +44,11 @@ class _Strategy:
     """What the two built-in strategies share."""
 
     __slots__ = ("_high_water_mark",)
+
+    def __new__(cls, *_: Any, **keywords: Any) -> Self:
+        """Raise `TypeError` for the JavaScript name of the keyword; anything else is up to ``__init__``."""
+        refuse_javascript_names(keywords, cls.__name__)
+        return super().__new__(cls)
 
     def __init__(self, *, high_water_mark: float) -> None:
         self._high_water_mark: Any = to_number(high_water_mark)
@@ -101,9 +107,9 @@ class StrategyMembers:
     __slots__ = ("high_water_mark", "size")
 
     def __init__(self, strategy: Any) -> None:
-        get = member_getter(strategy, "queuing strategy")
+        get = member_getter(strategy, STRATEGY)
         self.high_water_mark: Any = get("high_water_mark")
-        self.size = callback_member(get, "size", "queuing strategy")
+        self.size = callback_member(get, "size", STRATEGY)
 
 
 _NO_STRATEGY: Final = StrategyMembers(None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
+from inspect import signature
+from queue import Queue, SimpleQueue
 from typing import Any, Final, Generic, Protocol
 
 from typing_extensions import TypeVar
@@ -53,6 +55,25 @@ class PutsItems(Protocol[In]):
     def put(self, item: In, /) -> Awaitable[None]: ...
 
 
+def _require_queue(caller: str, queue: Any, *methods: str) -> None:
+    """Raise `TypeError` unless a queue has these methods, and the first of them is to be awaited."""
+    if not all(callable(getattr(queue, name, None)) for name in methods):
+        raise TypeError(f"{caller} needs an asyncio.Queue, not {type(queue).__name__}")
+    # The queues of `queue` and `multiprocessing` have the same methods; theirs would block the event loop.
+    if isinstance(queue, (Queue, SimpleQueue)) or "block" in _parameters(getattr(queue, methods[0])):
+        raise TypeError(
+            f"{caller} needs an asyncio.Queue, not the blocking {type(queue).__name__}: move its items from and to a "
+            f"thread with readable_from_thread() or as_blocking_iterable()"
+        )
+
+
+def _parameters(method: Any) -> Collection[str]:
+    try:
+        return signature(method).parameters
+    except (TypeError, ValueError):
+        return ()
+
+
 def from_queue(queue: GetsItems[T], *, end: object = NOTHING) -> ReadableStream[T]:
     """Make a stream of the items of an `asyncio.Queue` (or one of its subclasses).
 
@@ -63,7 +84,7 @@ def from_queue(queue: GetsItems[T], *, end: object = NOTHING) -> ReadableStream[
     Cancelling the stream leaves in the queue what was not read. An item that comes for a read that was withdrawn is
     what the next read gets.
 
-    Raises `TypeError` for something else than a queue.
+    Raises `TypeError` for anything other than a queue of asyncio's kind.
 
     >>> async def main() -> None:
     ...     queue: asyncio.Queue[str | None] = asyncio.Queue()
@@ -73,9 +94,7 @@ def from_queue(queue: GetsItems[T], *, end: object = NOTHING) -> ReadableStream[
     >>> asyncio.run(main())
     ['a', 'b']
     """
-    for name in "get", "get_nowait", "task_done":
-        if not callable(getattr(queue, name, None)):
-            raise TypeError(f"from_queue() needs an asyncio.Queue, not {type(queue).__name__}")
+    _require_queue("from_queue()", queue, "get", "get_nowait", "task_done")
     return ReadableStream(_QueueSource(queue, end), {"high_water_mark": 0})
 
 
@@ -139,8 +158,8 @@ def to_queue(queue: PutsItems[T], *, end: object = NOTHING, shutdown: bool = Fal
     `shutdown` it shuts the queue down at once, items included. A queue that somebody else has shut down errors the
     stream with `asyncio.QueueShutDown`.
 
-    Raises `TypeError` for something else than a queue and for `shutdown` with a queue that cannot, and `ValueError` for
-    both `end` and `shutdown`.
+    Raises `TypeError` for anything other than a queue of asyncio's kind and for `shutdown` with a queue that cannot be
+    shut down, and `ValueError` for both `end` and `shutdown`.
 
     >>> async def main() -> None:
     ...     queue: asyncio.Queue[str | None] = asyncio.Queue(1)
@@ -152,9 +171,7 @@ def to_queue(queue: PutsItems[T], *, end: object = NOTHING, shutdown: bool = Fal
     a
     b
     """
-    for name in "put", "put_nowait":
-        if not callable(getattr(queue, name, None)):
-            raise TypeError(f"to_queue() needs an asyncio.Queue, not {type(queue).__name__}")
+    _require_queue("to_queue()", queue, "put", "put_nowait")
     if shutdown and end is not NOTHING:
         raise ValueError("a queue gets an end marker or is shut down, not both")
     if shutdown and not callable(getattr(queue, "shutdown", None)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..._fastpath.pipeline import Pipeline, Stage
 from ..._platform.idl import callback_member, do_nothing, member_getter, to_enforced_integer
+from ..._platform.mistakes import SOURCE
 
 
 class Source:
@@ -49,7 +50,7 @@ class UnderlyingSource:
     __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
 
     def __init__(self, source: Any) -> None:
-        name = "underlying source"
+        name = SOURCE
         get = member_getter(source, name)
         size = get("auto_allocate_chunk_size")
         self.auto_allocate_chunk_size: int | None = None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import Any, Final, Literal, Protocol, overload
+from typing import Any, Final, Literal, Never, Protocol, overload
 
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
+from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
+from ..._platform.mistakes import SOURCE, STRATEGY, cure_for_stage, described, refuse_keywords, unknown_members
 from ...consumers import collect_bytes, collect_json, collect_list, collect_text
 from ...types import ByteStrategyLike, QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
 from ..abort import AbortSignal
@@ -98,6 +100,7 @@ class ReadableStream(ReadableStreamState[T]):
             return
         strategy_members = convert_strategy(strategy)
         source = UnderlyingSource(underlying_source)
+        warn_of_mistakes(self._jobs, unknown_members((SOURCE, underlying_source), (STRATEGY, strategy)))
         if source.is_bytes:
             self._set_up_byte_controller(source, strategy_members)
         else:
@@ -182,6 +185,7 @@ class ReadableStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
+        **mistaken: Never,
     ) -> P:
         """Pipe the stream into ``transform.writable`` and give ``transform.readable``; both ends are locked by the
         pipe.
@@ -190,6 +194,7 @@ class ReadableStream(ReadableStreamState[T]):
         shows in the stream that is returned. Raises `TypeError` when one of the two streams is locked, or for
         arguments that are no streams or no signal. Streams Standard, 4.2.4.
         """
+        refuse_keywords(mistaken, "pipe_through()")
         self._jobs.require_running()
         readable, writable = _convert_pair(transform)
         options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
@@ -205,6 +210,7 @@ class ReadableStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
+        **mistaken: Never,
     ) -> Promise[None]:
         """Write every chunk to `destination`, no faster than it takes them; fulfilled when all is written and closed.
 
@@ -217,6 +223,7 @@ class ReadableStream(ReadableStreamState[T]):
         Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
         Streams Standard, 4.2.4.
         """
+        refuse_keywords(mistaken, "pipe_to()")
         self._jobs.require_running()
         try:
             if not isinstance(destination, WritableStreamState):
@@ -248,12 +255,13 @@ class ReadableStream(ReadableStreamState[T]):
             DefaultTee(self, branch1, branch2)
         return branch1, branch2
 
-    def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
+    def values(self, *, prevent_cancel: bool = False, **mistaken: Never) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks; with `prevent_cancel`, leaving early frees the lock without cancelling the stream.
 
         ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
         the stream is locked. Streams Standard, 4.2.5.
         """
+        refuse_keywords(mistaken, "values()")
         return ReadableStreamAsyncIterator(ReadableStreamDefaultReader(self), bool(prevent_cancel))
 
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
@@ -356,8 +364,20 @@ def _convert_pair(transform: Any) -> tuple[Any, Any]:
     """Convert to a ReadableWritablePair."""
     readable = getattr(transform, "readable", None)
     if not isinstance(readable, ReadableStreamState):
-        raise TypeError(f"pipe_through() needs an object whose `readable` is a ReadableStream, not {readable!r}")
+        raise _not_a_pair(transform, "readable", "ReadableStream", readable)
     writable = getattr(transform, "writable", None)
     if not isinstance(writable, WritableStreamState):
-        raise TypeError(f"pipe_through() needs an object whose `writable` is a WritableStream, not {writable!r}")
+        raise _not_a_pair(transform, "writable", "WritableStream", writable)
     return readable, writable
+
+
+def _not_a_pair(transform: Any, side: str, wanted: str, found: object) -> TypeError:
+    """Return the error for an argument of pipe_through() that is not a pair, with the cure."""
+    needed = "pipe_through() needs a TransformStream, or another object with a `readable` and a `writable` stream"
+    if hasattr(transform, side) and not isinstance(transform, type):
+        return TypeError(f"{needed}: the `{side}` of this {type(transform).__name__} is {found!r}, not a {wanted}")
+    if isinstance(transform, WritableStreamState):
+        cure = "use pipe_to() for a stream that is only written to"
+    else:
+        cure = cure_for_stage(transform)
+    return TypeError(f"{needed}, not {described(transform)}: {cure}")

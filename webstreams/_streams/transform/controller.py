@@ -12,6 +12,7 @@ from ..._debug.repr import show, show_desired_size, summary
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import AlgorithmPromise
 from ..._platform.idl import INTERNAL, callback_member, do_nothing, member_getter, refuse_constructor
+from ..._platform.mistakes import TRANSFORMER
 from ..._platform.mypyc import subscriptable
 from .state import TransformStreamState, set_backpressure
 
@@ -34,7 +35,7 @@ class Transformer:
     __slots__ = ("cancel", "context", "flush", "is_identity", "start", "transform")
 
     def __init__(self, transformer: Any) -> None:
-        name = "transformer"
+        name = TRANSFORMER
         get = member_getter(transformer, name)
         self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
         self.flush: Callable[[Any], Any] = callback_member(get, "flush", name) or do_nothing

@@ -6,10 +6,12 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL
+from ..._platform.mistakes import STRATEGY, TRANSFORMER, unknown_members
 from ...types import QueuingStrategyLike, TransformerLike
 from ..readable.controller import ReadableStreamDefaultController
 from ..readable.stream import ReadableStream, create_readable_stream
@@ -61,6 +63,8 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         writable_members = convert_strategy(writable_strategy)
         readable_members = convert_strategy(readable_strategy)
         algorithms = Transformer(transformer)
+        strategies = ((STRATEGY, writable_strategy), (STRATEGY, readable_strategy))
+        warn_of_mistakes(self._jobs, unknown_members((TRANSFORMER, transformer), *strategies))
         readable_high_water_mark = extract_high_water_mark(readable_members, 0)
         readable_size = extract_size_algorithm(readable_members)
         writable_high_water_mark = extract_high_water_mark(writable_members, 1)

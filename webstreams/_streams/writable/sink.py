@@ -8,6 +8,7 @@ from typing import Any
 
 from ..._fastpath.pipeline import Pipeline, Stage
 from ..._platform.idl import callback_member, do_nothing, member_getter
+from ..._platform.mistakes import SINK
 
 
 class Sink:
@@ -48,7 +49,7 @@ class UnderlyingSink:
     __slots__ = ("abort", "close", "context", "start", "write")
 
     def __init__(self, sink: Any) -> None:
-        name = "underlying sink"
+        name = SINK
         get = member_getter(sink, name)
         self.abort: Callable[[object], Any] = callback_member(get, "abort", name) or do_nothing
         self.close: Callable[[], Any] = callback_member(get, "close", name) or do_nothing

@@ -7,9 +7,11 @@ from typing import Any, Final
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
+from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
+from ..._platform.mistakes import SINK, STRATEGY, unknown_members
 from ...types import QueuingStrategyLike, UnderlyingSinkLike
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from .controller import WritableStreamDefaultController
@@ -54,7 +56,9 @@ class WritableStream(WritableStreamState[T]):
         if underlying_sink is BLANK:
             return
         strategy_members = convert_strategy(strategy)
-        self._set_up_controller(UnderlyingSink(underlying_sink), strategy_members)
+        sink = UnderlyingSink(underlying_sink)
+        warn_of_mistakes(self._jobs, unknown_members((SINK, underlying_sink), (STRATEGY, strategy)))
+        self._set_up_controller(sink, strategy_members)
 
     def _set_up_controller(self, sink: UnderlyingSink, strategy: StrategyMembers) -> None:
         """SetUpWritableStreamDefaultControllerFromUnderlyingSink"""

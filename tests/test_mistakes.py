@@ -1,0 +1,326 @@
+"""What is easily mistaken: each mistake is a TypeError that says what to write instead, and locks nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import multiprocessing
+import queue
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from webstreams import (
+    AbortController,
+    AbortSignal,
+    ByteLengthQueuingStrategy,
+    CountQueuingStrategy,
+    ReadableStream,
+    TransformStream,
+    WritableStream,
+    from_queue,
+    lines,
+    to_queue,
+)
+
+
+def function(*arguments: object) -> None:
+    """Stand for a callback that is given where a mapping of callbacks is wanted."""
+
+
+async def coroutine_function(*arguments: object) -> None:
+    """Stand for a coroutine callback."""
+
+
+def generator_function() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator_function() -> AsyncIterator[int]:
+    yield 1
+
+
+class Members:
+    """Has the members of everything, but is given as a class."""
+
+    high_water_mark = 1
+
+    def pull(self, controller: Any) -> None:
+        """Does nothing."""
+
+
+class Source(Members):
+    """An iterator that is a source all the same."""
+
+    def __iter__(self) -> Source:
+        return self
+
+    def __next__(self) -> int:
+        raise StopIteration
+
+
+def as_source(value: Any) -> object:
+    return ReadableStream(value)
+
+
+def as_sink(value: Any) -> object:
+    return WritableStream(value)
+
+
+def as_transformer(value: Any) -> object:
+    return TransformStream(value)
+
+
+def as_readable_strategy(value: Any) -> object:
+    return ReadableStream(None, value)
+
+
+def as_writable_strategy(value: Any) -> object:
+    return WritableStream(None, value)
+
+
+def as_strategy_of_a_transform(value: Any) -> object:
+    return TransformStream(None, None, value)
+
+
+CONSTRUCTORS = [
+    as_source, as_sink, as_transformer, as_readable_strategy, as_writable_strategy, as_strategy_of_a_transform,
+]  # fmt: skip
+STRATEGIES = CONSTRUCTORS[3:]
+
+FUNCTIONS: list[Any] = [print, function, coroutine_function, functools.partial(function, 1), [].append, "x".join]
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTORS)
+@pytest.mark.parametrize("value", FUNCTIONS, ids=repr)
+async def test_a_function_is_not_a_mapping_of_functions(construct: Callable[[Any], object], value: Any) -> None:
+    with pytest.raises(TypeError, match=r"not the (coroutine )?function .*: use .*"):
+        construct(value)
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTORS)
+async def test_a_class_is_not_an_instance(construct: Callable[[Any], object]) -> None:
+    with pytest.raises(TypeError, match=r"not the class Members: pass an instance, as Members\(\)"):
+        construct(Members)
+
+
+CURES: list[tuple[Callable[[Any], object], Any, str]] = [
+    (as_source, print, r'{"pull": function}'),
+    (as_source, generator_function, r"ReadableStream.from_(function())"),
+    (as_source, async_generator_function, r"ReadableStream.from_(function())"),
+    (as_source, iter([1]), r"ReadableStream.from_(iterable)"),
+    (as_source, [1, 2], r"ReadableStream.from_(iterable)"),
+    (as_source, (1, 2), r"ReadableStream.from_(iterable)"),
+    (as_source, {1, 2}, r"ReadableStream.from_(iterable)"),
+    (as_source, "text", r"ReadableStream.from_([chunk])"),
+    (as_source, b"data", r"ReadableStream.from_([chunk])"),
+    (as_source, 5, r"its members are auto_allocate_chunk_size, cancel, pull, start, type"),
+    (as_sink, print, r'to_callable(function), or a mapping as {"write": function}'),
+    (as_sink, [], r"its members are abort, close, start, type, write"),
+    (as_sink, iter([1]), r"its members are abort, close, start, type, write"),
+    (as_transformer, str.upper, r'{"transform": function}'),
+    (as_transformer, generator_function, r"generator_transform(function)"),
+    (as_transformer, async_generator_function, r"generator_transform(function)"),
+    (as_readable_strategy, 3, r"CountQueuingStrategy(high_water_mark=3)"),
+    (as_writable_strategy, 0.5, r"CountQueuingStrategy(high_water_mark=0.5)"),
+    (as_strategy_of_a_transform, len, r'{"high_water_mark": 16, "size": function}'),
+    (as_readable_strategy, "many", r"its members are high_water_mark, size"),
+]
+
+
+@pytest.mark.parametrize(("construct", "value", "cure"), CURES)
+async def test_the_error_says_what_to_write_instead(construct: Callable[[Any], object], value: Any, cure: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        construct(value)
+    assert cure in str(caught.value)
+
+
+@pytest.mark.parametrize("construct", [as_source, as_transformer, as_sink])
+async def test_generators_and_coroutines_are_not_members(construct: Callable[[Any], object]) -> None:
+    agen = async_generator_function()
+    for value in (generator_function(), agen, coroutine_function()):
+        with pytest.raises(TypeError, match=f"not {type(value).__name__}"):
+            construct(value)
+    assert [chunk async for chunk in agen] == [1]
+
+
+async def test_an_iterator_with_the_members_of_a_source_is_one() -> None:
+    assert not ReadableStream(Source()).locked
+
+
+async def test_objects_with_other_attributes_are_welcome() -> None:
+    class Anything:
+        """Has none of the members, and a name of JavaScript's."""
+
+        highWaterMark = 3
+
+        def __call__(self) -> None: ...
+
+    for construct in CONSTRUCTORS:
+        construct(Anything())
+
+
+# JavaScript names.
+
+
+NAMES = {
+    "highWaterMark": "high_water_mark",
+    "autoAllocateChunkSize": "auto_allocate_chunk_size",
+    "readableType": "readable_type",
+    "writableType": "writable_type",
+}
+
+
+class OtherMapping(Mapping[str, Any]):
+    def __init__(self, **members: Any) -> None:
+        self._members = members
+
+    def __getitem__(self, key: str) -> Any:
+        return self._members[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+@pytest.mark.parametrize("mapping", [dict, OtherMapping])
+@pytest.mark.parametrize("construct", CONSTRUCTORS)
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_key_with_its_name_of_javascript_is_an_error(
+    mapping: Any, construct: Callable[[Any], object], name: str
+) -> None:
+    with pytest.raises(TypeError, match=f"got '{name}': in Python the name is '{NAMES[name]}'"):
+        construct(mapping(**{name: 3}))
+
+
+@pytest.mark.parametrize("strategy", [CountQueuingStrategy, ByteLengthQueuingStrategy])
+async def test_a_strategy_tells_the_name_of_its_keyword(strategy: Any) -> None:
+    with pytest.raises(TypeError, match="got 'highWaterMark': in Python the name is 'high_water_mark'"):
+        strategy(highWaterMark=3)
+    with pytest.raises(TypeError, match="high_water_mark"):
+        strategy()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mark'"):
+        strategy(high_water_mark=3, mark=3)
+
+
+OPTIONS = {"preventClose": "prevent_close", "preventAbort": "prevent_abort", "preventCancel": "prevent_cancel"}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+async def test_an_option_with_its_name_of_javascript_is_an_error(option: str) -> None:
+    stream: Any = ReadableStream()
+    told = f"got '{option}': in Python the name is '{OPTIONS[option]}'"
+    with pytest.raises(TypeError, match=rf"pipe_to\(\) {told}"):
+        stream.pipe_to(WritableStream(), **{option: True})
+    with pytest.raises(TypeError, match=rf"pipe_through\(\) {told}"):
+        stream.pipe_through(TransformStream(), **{option: True})
+    with pytest.raises(TypeError, match=rf"values\(\) {told}"):
+        stream.values(**{option: True})
+    with pytest.raises(TypeError, match=r"values\(\) got an unexpected keyword argument 'other'"):
+        stream.values(other=True)
+    assert not stream.locked
+
+
+# Keys that nothing knows.
+
+
+def warnings_of(construct: Callable[[], object], *, debug: bool = True) -> list[warnings.WarningMessage]:
+    async def main() -> None:
+        construct()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(main(), debug=debug)
+    return caught
+
+
+UNKNOWN: list[tuple[Callable[[Any], object], str]] = [
+    (as_source, "underlying source"), (as_sink, "underlying sink"), (as_transformer, "transformer"),
+    *[(construct, "queuing strategy") for construct in STRATEGIES],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("construct", "name"), UNKNOWN)
+def test_a_key_that_nothing_knows_is_a_warning_in_debug_mode(construct: Callable[[Any], object], name: str) -> None:
+    caught = warnings_of(lambda: construct({"puul": None, "start": None}))
+    assert [(each.category, each.filename) for each in caught] == [(RuntimeWarning, __file__)]
+    assert f"{name} has no member 'puul': it is never used" in str(caught[0].message)
+    assert warnings_of(lambda: construct({"puul": None}), debug=False) == []
+    assert warnings_of(lambda: construct({"start": None, "high_water_mark": None})) == []
+
+
+# What pipe_through() is given.
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (lines, r"not the function lines: call it, as lines\(\)"),
+        (TransformStream, r"not the class TransformStream: pass an instance, as TransformStream\(\)"),
+        (generator_function, r"not the function generator_function: use generator_transform\(function\)"),
+        (len, r'not the function len: use TransformStream\({"transform": function}\)'),
+        (None, r"not NoneType: "),
+        (5, r"not int 5: "),
+    ],
+)
+async def test_pipe_through_tells_what_it_was_given(value: Any, told: str) -> None:
+    stream = ReadableStream.from_([1])
+    with pytest.raises(TypeError, match=told):
+        stream.pipe_through(value)
+    assert not stream.locked
+
+
+async def test_pipe_through_tells_which_side_is_wrong() -> None:
+    class Pair:
+        readable = ReadableStream[int]()
+        writable = "no stream"
+
+    stream: ReadableStream[int] = ReadableStream()
+    sink: Any = WritableStream()
+    pair: Any = Pair()
+    with pytest.raises(TypeError, match="the `writable` of this Pair is 'no stream', not a WritableStream"):
+        stream.pipe_through(pair)
+    with pytest.raises(TypeError, match=r"use pipe_to\(\)"):
+        stream.pipe_through(sink)
+    assert not stream.locked and not sink.locked
+
+
+# Abort signals.
+
+
+@pytest.mark.parametrize("name", ["aborted", "Abort", "onabort", "ABORT"])
+def test_a_name_that_is_nearly_abort_is_an_error(name: str) -> None:
+    signal = AbortController().signal
+    with pytest.raises(ValueError, match=f"the event of an AbortSignal is named 'abort', not '{name}'"):
+        signal.add_event_listener(name, function)
+
+
+async def test_the_unit_of_a_timeout_shows() -> None:
+    assert repr(AbortSignal.timeout(100)) == "<AbortSignal not aborted, timeout of 100 s>"
+    signal = AbortSignal.timeout(0)
+    while not signal.aborted:
+        await asyncio.sleep(0)
+    assert str(signal.reason) == "AbortSignal.timeout(0) expired, after as many seconds"
+
+
+def test_milliseconds_are_a_warning_in_debug_mode() -> None:
+    (caught,) = warnings_of(lambda: AbortSignal.timeout(5000))
+    assert (caught.category, caught.filename) == (RuntimeWarning, __file__)
+    assert "AbortSignal.timeout(5000) is 5000 seconds: write 5.0 for milliseconds" in str(caught.message)
+    assert warnings_of(lambda: AbortSignal.timeout(5000), debug=False) == []
+    assert warnings_of(lambda: (AbortSignal.timeout(5000.0), AbortSignal.timeout(999))) == []
+
+
+# Queues that block.
+
+
+@pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, queue.SimpleQueue, multiprocessing.JoinableQueue])
+@pytest.mark.parametrize("make", [from_queue, to_queue])
+async def test_a_queue_that_blocks_is_refused(make: Any, kind: Any) -> None:
+    blocking = kind()
+    with pytest.raises(TypeError, match=r"needs an asyncio.Queue, not (the blocking )?\w*Queue"):
+        make(blocking)

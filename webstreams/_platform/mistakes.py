@@ -1,0 +1,170 @@
+"""What is easily mistaken for an underlying source or sink, a transformer or a strategy, and the error that tells the
+cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+)
+from typing import Any, Final
+
+# Python: JavaScript takes any object for a dictionary; these can only be a mistake.
+_PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, MethodWrapperType, partial)
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
+
+SOURCE: Final = "underlying source"
+SINK: Final = "underlying sink"
+TRANSFORMER: Final = "transformer"
+STRATEGY: Final = "queuing strategy"
+
+_MEMBERS: Final = {
+    SOURCE: ("auto_allocate_chunk_size", "cancel", "pull", "start", "type"),
+    SINK: ("abort", "close", "start", "type", "write"),
+    TRANSFORMER: ("cancel", "flush", "readable_type", "start", "transform", "writable_type"),
+    STRATEGY: ("high_water_mark", "size"),
+}
+_KNOWN: Final = frozenset(member for members in _MEMBERS.values() for member in members)
+
+# The names that JavaScript has for what has another name here: members, and options of methods.
+PYTHON_NAMES: Final[Mapping[str, str]] = {
+    "autoAllocateChunkSize": "auto_allocate_chunk_size",
+    "highWaterMark": "high_water_mark",
+    "preventAbort": "prevent_abort",
+    "preventCancel": "prevent_cancel",
+    "preventClose": "prevent_close",
+    "readableType": "readable_type",
+    "writableType": "writable_type",
+}
+
+_JAVASCRIPT_NAMES: Final = frozenset(PYTHON_NAMES)
+
+# What to write instead of a function, and of something to iterate over.
+_INSTEAD_OF_FUNCTION: Final = {
+    SOURCE: 'a mapping as {"pull": function}',
+    SINK: 'to_callable(function), or a mapping as {"write": function}',
+    TRANSFORMER: 'a mapping as {"transform": function}',
+    STRATEGY: 'a mapping as {"high_water_mark": 16, "size": function}',
+}
+_INSTEAD_OF_GENERATOR_FUNCTION: Final = {
+    SOURCE: "ReadableStream.from_(function())",
+    TRANSFORMER: "generator_transform(function)",
+}
+_STAGE_OF_FUNCTION: Final = 'TransformStream({"transform": function}), or generator_transform(function)'
+_INSTEAD_OF_ITERABLE: Final = {
+    SOURCE: "ReadableStream.from_(iterable)",
+    TRANSFORMER: "generator_transform(function) with the generator function itself",
+}
+
+
+def refuse_mistaken(dictionary: Any, name: str) -> None:
+    """Raise `TypeError` for an object that cannot be meant as the dictionary `name`, and say what to write instead."""
+    if isinstance(dictionary, type):
+        cure = f"pass an instance, as {dictionary.__name__}()"
+    elif isinstance(dictionary, _PLAIN_VALUES):
+        cure = _cure_for_value(dictionary, name)
+    elif isinstance(dictionary, CoroutineType):
+        dictionary.close()
+        cure = "pass the coroutine function as a member, without calling it"
+    elif isinstance(dictionary, _FUNCTIONS):
+        cure = _cure_for_function(dictionary, name)
+    elif isinstance(dictionary, _GENERATORS) or _is_bare_iterator(dictionary, name):
+        cure = f"use {_INSTEAD_OF_ITERABLE[name]}" if name in _INSTEAD_OF_ITERABLE else _members_wanted(name)
+    else:
+        return
+    raise TypeError(f"{with_article(name)} must be an object or a mapping, not {described(dictionary)}: {cure}")
+
+
+def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
+    """Raise `TypeError` if there is a JavaScript name among the keys, and say the Python name."""
+    if _JAVASCRIPT_NAMES.isdisjoint(names):
+        return
+    name = next(name for name in names if name in PYTHON_NAMES)
+    raise TypeError(f"{where} got {name!r}: in Python the name is {PYTHON_NAMES[name]!r}")
+
+
+def refuse_keywords(names: Mapping[str, Any], where: str) -> None:
+    """Raise `TypeError` for keyword arguments that do not exist."""
+    if names:
+        refuse_javascript_names(names, where)
+        raise TypeError(f"{where} got an unexpected keyword argument {next(iter(names))!r}")
+
+
+def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the keys of arguments that are mappings: no source, sink, transformer or strategy knows
+    them. An argument is given with its name."""
+    for name, mapping in arguments:
+        for key in mapping if isinstance(mapping, Mapping) else ():
+            if key not in _KNOWN:
+                yield f"{with_article(name)} has no member {key!r}: it is never used"
+
+
+def cure_for_stage(value: Any) -> str:
+    """Return what to write instead of an object that is not a stage of a pipeline."""
+    if isinstance(value, type):
+        return f"pass an instance, as {value.__name__}()"
+    if not isinstance(value, _FUNCTIONS):
+        return 'a function that is called with each chunk becomes a stage as TransformStream({"transform": function})'
+    if str(getattr(value, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]:
+        return f"call it, as {_name_of(value)}()"
+    return f"use {_INSTEAD_OF_GENERATOR_FUNCTION[TRANSFORMER] if _is_generator(value) else _STAGE_OF_FUNCTION}"
+
+
+def _cure_for_value(value: Any, name: str) -> str:
+    if name == STRATEGY and isinstance(value, (int, float)):
+        return f"use CountQueuingStrategy(high_water_mark={value!r})"
+    if name == SOURCE and not isinstance(value, (int, float, complex)):
+        text_or_bytes = isinstance(value, (str, bytes, bytearray, memoryview))
+        return "use ReadableStream.from_([chunk])" if text_or_bytes else f"use {_INSTEAD_OF_ITERABLE[name]}"
+    return _members_wanted(name)
+
+
+def _cure_for_function(function: Any, name: str) -> str:
+    if _is_generator(function) and name in _INSTEAD_OF_GENERATOR_FUNCTION:
+        return f"use {_INSTEAD_OF_GENERATOR_FUNCTION[name]}"
+    return f"use {_INSTEAD_OF_FUNCTION[name]}"
+
+
+def _is_generator(function: Any) -> bool:
+    return isgeneratorfunction(function) or isasyncgenfunction(function)
+
+
+def _members_wanted(name: str) -> str:
+    return f"its members are {', '.join(_MEMBERS[name])}"
+
+
+def _is_bare_iterator(dictionary: Any, name: str) -> bool:
+    """Whether this is an iterator that has none of the members: with one, it may well be meant."""
+    kind = type(dictionary)
+    if not hasattr(kind, "__next__") and not hasattr(kind, "__anext__"):
+        return False
+    own = getattr(dictionary, "__dict__", {})
+    return not any(hasattr(kind, member) or member in own for member in _MEMBERS[name])
+
+
+def with_article(name: str) -> str:
+    return f"an {name}" if name[0] == "u" else f"a {name}"
+
+
+def described(value: Any) -> str:
+    """Return how an error message names an object that was given by mistake."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, _FUNCTIONS):
+        kind = "the coroutine function" if iscoroutinefunction(value) else "the function"
+        return f"{kind} {_name_of(value)}"
+    return f"{type(value).__name__} {value!r:.60}" if isinstance(value, (int, float, str)) else type(value).__name__
+
+
+def _name_of(function: Any) -> str:
+    return getattr(function, "__name__", None) or repr(function)
