@@ -48,7 +48,7 @@ class Pipeline:
         """Let a file through; `output` appears when all of it is there."""
         data = watched(file, self.source)
         if self.is_compressed:
-            data = watched(data.pipe_through(DecompressionStream("gzip")), self.decompress)
+            data = watched(data.pipe_through(DecompressionStream("gzip", concatenated=True)), self.decompress)
         text = watched(data.pipe_through(TextDecoderStream()), self.decode)
         each = watched(text.pipe_through(lines(keep_ends=True)), self.lines)
         kept = watched(each.pipe_through(TransformStream({"transform": keep_wanted})), self.filter)

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults.support import quiet, rejection, settled, turns, value
-from webstreams import ReadableStream
+from webstreams import DataError, ReadableStream
 from webstreams.compression import CompressionFormat, CompressionStream, DecompressionStream
 
 if sys.version_info >= (3, 14):
@@ -78,7 +78,7 @@ async def through(chunks: Iterable[Any], stream: CompressionStream | Decompressi
 async def failure(chunks: Iterable[Any], stream: DecompressionStream) -> tuple[bytes, BaseException]:
     """Send what is wrong through a stream; give what comes out before its error, and that."""
     came = bytearray()
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises(DataError) as caught:
         async for piece in ReadableStream.from_(list(chunks)).pipe_through(stream):
             came += piece
     return bytes(came), caught.value
@@ -388,6 +388,7 @@ async def test_a_chunk_that_is_no_bytes_errors_both_sides(constructor: Any, chun
     write = writer.write(chunk)
     error = await rejection(reader.read())
     assert type(error) is TypeError
+    assert str(error).startswith(f"the chunk must be a bytes-like object, not {type(chunk).__name__}")
     assert await rejection(write) is await rejection(writer.closed) is await rejection(reader.closed) is error
 
 
@@ -424,7 +425,7 @@ async def test_empty_chunks_change_nothing(format: CompressionFormat) -> None:
 async def test_corrupt_data_is_an_error(format: CompressionFormat) -> None:
     came, error = await failure([b"\xff" * 100], DecompressionStream(format))
     assert came == b""
-    assert type(error) is TypeError
+    assert type(error) is DataError
     assert "corrupt" in str(error)
     assert isinstance(error.__cause__, (zlib.error, brotli.error, zstd.ZstdError))
 
@@ -445,7 +446,7 @@ async def test_truncated_data_is_an_error(format: CompressionFormat, size: int, 
     data = random.Random(1).randbytes(size)
     came, error = await failure([COMPRESS[format](data)[:-missing]], DecompressionStream(format))
     assert data.startswith(came)
-    assert (type(error), "truncated" in str(error)) == (TypeError, True)
+    assert (type(error), "truncated" in str(error)) == (DataError, True)
 
 
 @ALL_FORMATS
@@ -460,7 +461,7 @@ async def test_the_output_comes_before_the_error_of_trailing_data(format: Compre
     data = b"expected output" * 50
     came, error = await failure([COMPRESS[format](data) + junk], DecompressionStream(format))
     assert came == data
-    assert (type(error), "more data behind the end" in str(error)) == (TypeError, True)
+    assert (type(error), "more data behind the end" in str(error)) == (DataError, True)
 
 
 @ALL_FORMATS
@@ -483,7 +484,7 @@ async def test_trailing_data_behind_much_brotli() -> None:
     data = mixed_data(500_000)
     came, error = await failure([COMPRESS["brotli"](data) + b"\0"], DecompressionStream("brotli"))
     assert data.startswith(came)
-    assert type(error) is TypeError
+    assert type(error) is DataError
 
 
 async def test_a_second_gzip_member_is_trailing_data() -> None:

@@ -52,6 +52,14 @@ async def test_keeps_every_line_that_is_wanted(tmp_path: Path, is_compressed: bo
     assert not any(stage.queued for stage in pipeline.stages)
 
 
+async def test_reads_logs_that_were_appended_to(tmp_path: Path) -> None:
+    """A gzip member for each day, and zero bytes that fill up the last block of a tape."""
+    days = [f"day {number} INFO grüße\n" * 1000 for number in range(5)]
+    (tmp_path / "in").write_bytes(b"".join(gzip.compress(day.encode()) for day in days) + bytes(10_240))
+    await asyncio.wait_for(Pipeline("read file", True).run(read_file(tmp_path / "in"), tmp_path / "out.gz"), 60)
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == "".join(days).encode()
+
+
 async def test_the_same_over_http(tmp_path: Path) -> None:
     text = write_text(tmp_path / "in", True)
     pipeline = Pipeline("receive", True)

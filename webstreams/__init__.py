@@ -3,7 +3,7 @@
 from ._engine.build import compiled
 from ._engine.jobs import queue_microtask
 from ._engine.promise import Promise
-from ._platform.errors import AbortError, StreamError
+from ._platform.errors import AbortError, DataError, StreamError
 from ._streams.abort import AbortController, AbortSignal, Event
 from ._streams.readable.byob_reader import ReadableStreamBYOBReader
 from ._streams.readable.byob_request import ReadableStreamBYOBRequest
@@ -75,6 +75,7 @@ __all__ = [
     "Connection",
     "ConnectionServer",
     "CountQueuingStrategy",
+    "DataError",
     "DecompressionStream",
     "Event",
     "GeneratorTransform",

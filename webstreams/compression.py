@@ -10,7 +10,8 @@ from typing_extensions import Buffer
 from ._debug.repr import show
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
-from ._transforms.codecs import make_compressor, make_decompressor
+from ._transforms.compressors import make_compressor
+from ._transforms.decompressors import DEFAULT_MAX_WINDOW, make_decompressor
 from ._transforms.demand_driven import Codec, PulledPair
 
 __all__ = ["CompressionFormat", "CompressionStream", "DecompressionStream"]
@@ -54,6 +55,10 @@ class CompressionStream(_GenericTransformStream):
     `level` is how hard it tries, in the numbers of the format (zlib 0 to 9, Brotli 0 to 11, zstd up to 22); by default
     the format's own default, which for Brotli is the slowest.
 
+    A compressor keeps what it is given until it has a block; so what was written may come out much later. With
+    `flush_chunks`, all of a chunk comes out when the chunk is used up, and a decompressor at the other end can give all
+    of it: for events and messages that somebody waits for. That costs a few bytes for every chunk.
+
     The high-water marks are those of a transform stream: 1 chunk in `writable`, 0 in `readable`. Nothing is compressed
     unless somebody reads. More than 16 KiB at once are compressed in a thread, and a chunk that is not `bytes` must not
     be changed until its write is done. A write of anything but bytes errors both sides with `TypeError`.
@@ -73,8 +78,8 @@ class CompressionStream(_GenericTransformStream):
 
     __slots__ = ()
 
-    def __init__(self, format: CompressionFormat, *, level: int | None = None) -> None:
-        super().__init__(format, make_compressor(format, level))
+    def __init__(self, format: CompressionFormat, *, level: int | None = None, flush_chunks: bool = False) -> None:
+        super().__init__(format, make_compressor(format, level, bool(flush_chunks)))
 
 
 class DecompressionStream(_GenericTransformStream):
@@ -84,12 +89,19 @@ class DecompressionStream(_GenericTransformStream):
     however much is in a chunk, and while nobody reads nothing more is decompressed. A write is done when everything
     that its chunk holds has been read. More than 16 KiB at once are decompressed in a thread.
 
-    Both sides are errored with `TypeError` when the data is corrupt (with the codec's own error as its `__cause__`),
-    when it ends too early, and when there is more data behind its end; so "gzip" takes one member only, as the Standard
-    says. "zstd", which the Standard does not have, takes any number of frames (RFC 8878).
+    Both sides are errored with `DataError`, which is a `TypeError`, when the data is corrupt (with the codec's own
+    error as its `__cause__`), when it ends too early, and when there is more data behind its end; so "gzip" takes one
+    member only, as the Standard says. With `concatenated` it takes all members, one after the other, as ``gzip -d``
+    does; zero bytes between them and behind them are padding. "zstd", which the Standard does not have, takes any
+    number of frames (RFC 8878).
 
-    Raises `TypeError` for a format that does not exist or whose package is missing, `RuntimeError` without a running
-    event loop.
+    `max_window` bounds the memory that the sender of "zstd" data can make each stream hold (bytes): data that wants a
+    larger window is a `DataError`. The default, 8 MiB, is what RFC 9659 lets HTTP use; ``zstd --long`` makes data that
+    wants more. The other formats have windows of a fixed size: 32 KiB, Brotli 16 MiB at most.
+
+    Raises `TypeError` for a format that does not exist or whose package is missing and for a `max_window` that is no
+    integer, `ValueError` for one below 1 and for `concatenated` with a format that knows no members, `RuntimeError`
+    without a running event loop.
 
     >>> import asyncio, gzip
     >>> from webstreams import ReadableStream
@@ -103,5 +115,7 @@ class DecompressionStream(_GenericTransformStream):
 
     __slots__ = ()
 
-    def __init__(self, format: CompressionFormat) -> None:
-        super().__init__(format, make_decompressor(format))
+    def __init__(
+        self, format: CompressionFormat, *, concatenated: bool = False, max_window: int = DEFAULT_MAX_WINDOW
+    ) -> None:
+        super().__init__(format, make_decompressor(format, bool(concatenated), max_window))

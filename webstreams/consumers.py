@@ -12,7 +12,7 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._platform.buffer import is_bytes_like
+from ._platform.buffer import is_bytes_like, wrong_chunk
 from ._platform.errors import AbortError, is_control_flow
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
 
@@ -193,7 +193,7 @@ class _Text(_Collector):
             self._count(len(data))
             self._parts.append(self._decoder.decode(data))
         else:
-            raise TypeError(f"a chunk must be a str or an object with the buffer protocol, not {type(chunk).__name__}")
+            raise wrong_chunk(chunk, wanted="a str or a bytes-like object")
 
     def result(self) -> str:
         self._parts.append(self._decoder.decode(b"", final=True))

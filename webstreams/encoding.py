@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import Buffer
 
 from ._debug.repr import show, summary
-from ._platform.buffer import is_bytes_like
+from ._platform.buffer import is_bytes_like, wrong_chunk
 from ._streams.readable.stream import ReadableStream
 from ._streams.transform.controller import TransformStreamDefaultController
 from ._streams.transform.stream import TransformStream
@@ -73,7 +73,7 @@ class TextDecoderStream:
     `label` is any label of the Encoding Standard; None is UTF-8. UTF-8 and UTF-16 need nothing else, all others the
     extra "encodings" of this package. A character that is split between chunks comes out when it is complete, and a
     chunk that completes none gives none. Invalid bytes become U+FFFD, as many as the Standard says; with `fatal` they
-    are a `TypeError`, which errors both sides and tells the encoding and the position. The byte order mark of UTF-8 and
+    are a `DataError`, which errors both sides and tells the encoding and the position. The byte order mark of UTF-8 and
     UTF-16 is left out, unless `ignore_bom` is set: then it is a character like others. A chunk that is not bytes-like
     is a `TypeError`.
 
@@ -188,7 +188,7 @@ def _as_text(chunk: Any) -> str:
     if isinstance(chunk, str):
         return chunk
     if is_bytes_like(chunk):
-        raise TypeError(f"a chunk of text must be a str, not {type(chunk).__name__}")
+        raise wrong_chunk(chunk, wanted="a str")
     return str(chunk)
 
 

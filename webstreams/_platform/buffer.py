@@ -65,12 +65,25 @@ def open_view(buffer: Any, what: str) -> memoryview:
     try:
         view = memoryview(buffer)
     except TypeError:
-        raise TypeError(f"{what} must be an object with the buffer protocol, not {type(buffer).__name__}") from None
+        raise wrong_chunk(buffer, what) from None
     except ValueError:
         raise TypeError(f"{what} must not be a released memoryview") from None
     if not view.c_contiguous:
         raise TypeError(f"{what} must be C-contiguous")
     return view
+
+
+def wrong_chunk(value: object, what: str = "the chunk", wanted: str = "a bytes-like object") -> TypeError:
+    """Return the error for a value that has the wrong type: what it must be, what it is, and what converts it."""
+    return TypeError(f"{what} must be {wanted}, not {type(value).__name__}{_cure(value, wanted)}")
+
+
+def _cure(value: object, wanted: str) -> str:
+    if isinstance(value, str) and wanted == "a bytes-like object":
+        return ": encode text first, for example with pipe_through(TextEncoderStream())"
+    if is_bytes_like(value) and wanted == "a str":
+        return ": decode bytes first, for example with pipe_through(TextDecoderStream())"
+    return ""
 
 
 def as_bytes_view(view: memoryview, what: str) -> memoryview:

@@ -34,6 +34,24 @@ class StreamError(Exception):
         return f"the stream was ended with the reason {self.reason!r}"
 
 
+class DataError(TypeError, ValueError):
+    """The data that a stream was to decode is invalid: it is corrupt, incomplete, or more than was allowed.
+
+    The Standard's error for it is a `TypeError`, Python's a `ValueError`: it is both. Where another error told of it,
+    that one is its ``__cause__``. Not in the Standard.
+
+    >>> import asyncio
+    >>> from webstreams import DataError, DecompressionStream, ReadableStream
+    >>> async def main() -> None:
+    ...     try:
+    ...         await ReadableStream.from_([b"no gzip data"]).pipe_through(DecompressionStream("gzip")).bytes()
+    ...     except DataError as error:
+    ...         print(error)
+    >>> asyncio.run(main())
+    the gzip data is corrupt: Error -3 while decompressing data: incorrect header check
+    """
+
+
 def is_control_flow(error: BaseException) -> bool:
     """Whether an exception steers generators, coroutines or tasks, so that raising it elsewhere would break them."""
     return isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit, CancelledError))

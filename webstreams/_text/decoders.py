@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from typing_extensions import Buffer
 
 from .._platform.buffer import is_released, open_view
+from .._platform.errors import DataError
 from .legacy import EXTRA, HAS_LEGACY_ENCODINGS, legacy_decoder, legacy_name
 
 UTF_8: Final = "utf-8"
@@ -55,7 +56,7 @@ def as_bytes(chunk: Buffer) -> bytes:
     """Give the bytes of a chunk, copied if it can be changed; a released memoryview has none. TypeError for others."""
     if isinstance(chunk, bytes):
         return chunk
-    return b"" if is_released(chunk) else open_view(chunk, "a chunk of bytes").tobytes()
+    return b"" if is_released(chunk) else open_view(chunk, "the chunk").tobytes()
 
 
 class TextDecoder:
@@ -70,22 +71,22 @@ class TextDecoder:
         self._bytes_before = 0
 
     def decode(self, data: bytes, final: bool = False) -> str:
-        """Decode the next bytes; with `final`, these are the last ones. TypeError for invalid bytes when fatal."""
+        """Decode the next bytes; with `final`, these are the last ones. DataError for invalid bytes when fatal."""
         self._bytes_before += len(data)
         try:
             text = self._decoder.decode(data, final)
         except UnicodeDecodeError as error:
             # The error keeps the whole chunk: what follows has to know the place only.
-            raise self._type_error(error) from None
+            raise self._data_error(error) from None
         if text and self._may_have_bom:
             self._may_have_bom = False
             return text.removeprefix(_BOM)
         return text
 
-    def _type_error(self, error: UnicodeDecodeError) -> TypeError:
+    def _data_error(self, error: UnicodeDecodeError) -> DataError:
         position = self._bytes_before - len(error.object) + error.start
         what = f"byte 0x{error.object[error.start]:02x}" if error.end - error.start == 1 else "bytes"
-        return TypeError(f"the text is not valid {self._encoding}: {what} at position {position}: {error.reason}")
+        return DataError(f"the text is not valid {self._encoding}: {what} at position {position}: {error.reason}")
 
 
 def _make_decoder(encoding: str, fatal: bool) -> Decoder:

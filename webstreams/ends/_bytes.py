@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from .._platform.buffer import wrong_chunk
 from ..types import QueuingStrategyDict
 
 # What a default reader gets at most, and what a queue before a sink takes (bytes).
@@ -16,7 +17,7 @@ def view_of(chunk: Any) -> memoryview:
     try:
         view = memoryview(chunk)
     except TypeError:
-        raise TypeError(f"a chunk must be a bytes-like object, not {type(chunk).__name__}") from None
+        raise wrong_chunk(chunk) from None
     if view.nbytes == 0:
         return memoryview(b"")
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())

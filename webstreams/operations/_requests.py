@@ -115,7 +115,7 @@ class ReadLoop(ReadRequest):
 def _bytes_of(chunk: Any) -> bytes:
     if type(chunk) is bytes:
         return chunk
-    view = open_view(chunk, "a chunk of a stream of which all bytes are read")
+    view = open_view(chunk, "the chunk")
     if view.format != "B":
         raise TypeError(f"a chunk of a stream of which all bytes are read must be bytes, not items of {view.format!r}")
     return view.tobytes()

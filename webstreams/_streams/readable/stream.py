@@ -291,7 +291,7 @@ class ReadableStream(ReadableStreamState[T]):
         """Read everything as text: bytes-like chunks are decoded as ``Response.text()`` does, `str` chunks are joined.
 
         `encoding` is any label of the Encoding Standard (see `TextDecoderStream`). A byte order mark is left out.
-        Invalid bytes become U+FFFD, or with `fatal` are a `TypeError`. `limit` counts bytes, those of `str` chunks in
+        Invalid bytes become U+FFFD, or with `fatal` are a `DataError`. `limit` counts bytes, those of `str` chunks in
         UTF-8; it and all errors are as for `bytes`. Raises `ValueError` for an unknown label.
 
         >>> import asyncio
