@@ -15,21 +15,23 @@ import pytest
 from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath import policy as entry
+from webstreams._fastpath import policy
 
 from .conftest import LOOP_FACTORIES
 
 Log = list[Any]
 
 LAST = 90
+# Values of WEBSTREAMS_FAST_PATHS.
+OFF, ON, CHECK = "0", "1", "check"
 
 
 @contextmanager
-def fast_paths(on: bool) -> Iterator[None]:
+def fast_paths(mode: str) -> Iterator[None]:
     """Switch the fast paths; stop the clock, which decides when the loop has its turn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entry, "FAST_PATHS", on)
-        patch.setattr(entry, "FIRST_PATIENCE", 2)
+        patch.setattr(policy, "FAST_PATHS", mode)
+        patch.setattr(policy, "FIRST_INTERVAL", 2)
         patch.setattr(_jobs, "monotonic", lambda: 0.0)
         yield
 
@@ -361,12 +363,12 @@ Program = Callable[[int], Coroutine[Any, Any, Log]]
 
 
 def run(
-    seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], fast: bool, program: Program = piped
+    seed: int, make_loop: Callable[[], asyncio.AbstractEventLoop], mode: str, program: Program = piped
 ) -> tuple[Log, int]:
     """Run one random program in a loop of its own; give what happened, and how many periods of it ran steadily."""
     KEPT.clear()
     BEGUN.clear()
-    with fast_paths(fast), asyncio.Runner(loop_factory=make_loop) as runner:
+    with fast_paths(mode), asyncio.Runner(loop_factory=make_loop) as runner:
         log, count = runner.run(counted(program, seed))
     assert not [each for each in log if "trace" in each or "watched" in each]
     return log, count
@@ -387,8 +389,8 @@ def test_a_steady_run_cannot_be_observed(loop_name: str, program: Program) -> No
     make_loop = LOOP_FACTORIES[loop_name]
     steady = 0
     for seed in range(300):
-        plain, none = run(seed, make_loop, False, program)
-        fast, count = run(seed, make_loop, True, program)
+        plain, none = run(seed, make_loop, OFF, program)
+        fast, count = run(seed, make_loop, ON, program)
         assert fast == plain, f"seed {seed}"
         assert none == 0
         steady += count
@@ -397,8 +399,8 @@ def test_a_steady_run_cannot_be_observed(loop_name: str, program: Program) -> No
 
 def periods() -> int:
     """Tell how many periods have run steadily in the running loop."""
-    steadiness = current_jobs().steadiness
-    return 0 if steadiness is None else int(steadiness.periods)
+    found = current_jobs().policy
+    return found.periods if isinstance(found, policy.TracePolicy) else 0
 
 
 def numbers(last: int) -> ReadableStream[int]:
@@ -416,7 +418,7 @@ def numbers(last: int) -> ReadableStream[int]:
 @pytest.fixture
 def on_a_quiet_machine() -> Iterator[None]:
     """On a busy one the time of a turn may be over before a pipeline has been watched for long enough."""
-    with fast_paths(on=True):
+    with fast_paths(ON):
         yield
 
 

@@ -3,6 +3,7 @@
 from ._engine.build import compiled
 from ._engine.jobs import queue_microtask
 from ._engine.promise import Promise
+from ._fastpath.policy import install as _install_fast_path
 from ._platform.errors import AbortError, DataError, StreamError
 from ._streams.abort import AbortController, AbortSignal, Event
 from ._streams.readable.byob_reader import ReadableStreamBYOBReader
@@ -63,6 +64,8 @@ from .ends import (
     write_file,
 )
 from .shaping import ChunkedStream, chunked, lines
+
+_install_fast_path()
 
 __all__ = [
     "AbortController",

@@ -6,7 +6,7 @@ of another object. So a stream shows its reader, and a reader its stream, withou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from reprlib import Repr
 from threading import get_ident
 from typing import Any, Final, Protocol
@@ -25,6 +25,18 @@ class Summarized(Protocol):
 _shown: Final[set[tuple[int, int]]] = set()
 
 
+class ShowingHook:
+    """What is done before an object is shown; the engine sets it (`_engine.jobs`), for it may hold the state back."""
+
+    __slots__ = ("prepare",)
+
+    def __init__(self) -> None:
+        self.prepare: Callable[[object], None] | None = None
+
+
+BEFORE_SHOWING: Final = ShowingHook()
+
+
 def show(subject: object, details: Iterable[str]) -> str:
     """Put the parts of a ``repr()`` together. Never fails, not even for an object whose constructor has not ended."""
     name = type(subject).__name__
@@ -34,7 +46,8 @@ def show(subject: object, details: Iterable[str]) -> str:
     parts: list[str] = []
     _shown.add(key)
     try:
-        _stop_run(subject)
+        if BEFORE_SHOWING.prepare is not None:
+            BEFORE_SHOWING.prepare(subject)
         for detail in details:
             parts.append(detail)
     except AttributeError:
@@ -44,13 +57,6 @@ def show(subject: object, details: Iterable[str]) -> str:
     finally:
         _shown.discard(key)
     return f"<{name} {', '.join(parts)}>" if parts else f"<{name}>"
-
-
-def _stop_run(subject: object) -> None:
-    """Leave the steady run (`_steady`) in whose callback the state is looked at."""
-    jobs: Any = getattr(subject, "_jobs", None)
-    if jobs is not None and jobs.run is not None and jobs.is_running():
-        jobs.leave_run()
 
 
 def summary(subject: Summarized) -> str:
@@ -103,14 +109,12 @@ def show_holder(lock: Any) -> str:
 
 
 class LockHolder:
-    """Who uses a reader or a writer, if that is not the author."""
+    """Who uses a reader or a writer, in words, if that is not the author."""
 
-    __slots__ = ("_words", "owner")
+    __slots__ = ("_words",)
 
-    def __init__(self, *words: Any, owner: Any = None) -> None:
+    def __init__(self, *words: Any) -> None:
         self._words = words
-        # The pipe or the tee.
-        self.owner = owner
 
     def __repr__(self) -> str:
         """Say who it is."""

@@ -22,6 +22,7 @@ from weakref import getweakrefcount
 from .._platform.errors import goes_through, stored_error
 from .callback_task import CallbackTask
 from .jobs import JobQueue, swap_task
+from .run import Run
 from .stepper import RETURNED_NONE, Returned, new_stepper
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class CoroutineCall:
         self.given = context
         self.context = context.copy()
         self._coroutine: Coroutine[Any, Any, Any] | None = None
-        # The steady run whose callbacks the coroutine awaits (_steady.driving), if it is such a one.
-        self.run: Any = None
+        # The run whose callbacks the coroutine awaits (`_fastpath.driver`), if it is such a one.
+        self.run: Run | None = None
         self._stepper = new_stepper()
         self._send = self._stepper.send
         self._target: Promise[Any] | None = None
@@ -208,7 +209,7 @@ class CoroutineCall:
         """The name of the callback, for the task's repr."""
         named: Any = self._coroutine
         if self.run is not None:
-            named = named.cr_await or self.run.at.function
+            named = named.cr_await or self.run.current.function
         return str(getattr(named, "__qualname__", type(named).__name__))
 
     def send(self, value: None) -> Any:

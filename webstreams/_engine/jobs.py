@@ -23,6 +23,9 @@ from time import monotonic
 from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
+from .._debug.repr import BEFORE_SHOWING
+from .run import Policy, Run
+
 if sys.version_info >= (3, 12):
     from asyncio import current_task as _task_of
 
@@ -63,38 +66,6 @@ _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
 _SLOT = "_webstreams_jobs"
 
 
-class Call:
-    """A call of a callback in a run."""
-
-    __slots__ = ("output",)
-
-    def __init__(self, output: deque[Any]) -> None:
-        # Where the chunk goes that the callback enqueues.
-        self.output: deque[Any] = output
-
-
-class Run:
-    """What calls the callbacks of a pipeline without jobs between them (`_fastpath.run`)."""
-
-    __slots__ = ("at", "waiting")
-
-    # The call under way, and its controller until that has enqueued a chunk.
-    at: Call
-    waiting: object
-
-    def intercept(self, controller: Any, chunk: Any) -> Any:
-        """Something else is enqueued; give the chunk for the plain path."""
-        raise NotImplementedError
-
-    def desired_size(self, controller: Any) -> float | None:
-        """Give the desired_size of a controller."""
-        raise NotImplementedError
-
-    def leave(self) -> None:
-        """Stop, and bring everything into the state in which the jobs would have brought it."""
-        raise NotImplementedError
-
-
 class _Untold:
     """Stands for a loop that does not tell its thread."""
 
@@ -114,29 +85,6 @@ class Mark:
         raise AssertionError("a mark was left in the queue of jobs")
 
 
-class Delay:
-    """A job that has another one run by a later job.
-
-    If nothing can come between them, it runs that job itself: nobody can tell the difference.
-    """
-
-    __slots__ = ("_later", "_queue", "job")
-
-    def __init__(self, queue: JobQueue, later: Job, job: Job) -> None:
-        self._queue = queue
-        # The next one, which may be a delay, too; and the one that is delayed.
-        self._later = later
-        self.job = job
-
-    def __call__(self) -> None:
-        """Queue the next job, or run the last one."""
-        queue = self._queue
-        if queue.is_alone and not queue.jobs:
-            self.job()
-        else:
-            queue.jobs.append(self._later)
-
-
 class JobQueue:
     """The jobs of one event loop, in the order in which they were queued."""
 
@@ -154,10 +102,10 @@ class JobQueue:
         "jobs",
         "loop",
         "mark",
+        "policy",
         "run",
         "scheduled",
         "spare_call",
-        "steadiness",
         "tasks",
     )
 
@@ -180,10 +128,10 @@ class JobQueue:
         self.tasks: set[Task[Any]] = set()
         # A coroutine call that the next one can have (coroutine_call.call_coroutine).
         self.spare_call: Any = None
-        # The pipeline that is running steadily right now (_steady), which everything else has to stop.
+        # The run under way on the fast path, which everything else has to leave (`run`).
         self.run: Run | None = None
-        # What decides when pipelines run steadily; made by the first one.
-        self.steadiness: Any = None
+        # What decides when pipes take the fast path; made by the first one.
+        self.policy: Policy | None = None
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.
@@ -210,30 +158,30 @@ class JobQueue:
             self._turn_started = self._checked_at = monotonic()
         self.loop.call_soon(self._run_turn)
 
-    def after(self, ticks: int, job: Job) -> Job:
-        """Give a job that has `job` run so many jobs later: what a chain of promises takes."""
-        later = job
-        for _ in range(ticks):
-            later = Delay(self, later, job)
-        return later
-
     def is_running(self) -> bool:
         """Whether this queue's loop is the one that runs in this thread."""
         return get_running_loop() is self.loop
 
     def require_running(self) -> None:
-        """Raise RuntimeError unless this queue's loop is the one that runs in this thread; stop what runs steadily.
+        """Raise RuntimeError unless this queue's loop is the one that runs in this thread; leave the run under way.
 
-        Everything that the public API does to an object begins with this.
+        What the public API does to an object begins with this, or with its first half where no run can be under way:
+        a run has all streams of its pipelines locked, so that no reader or writer of a user's is among its parts.
         """
         if get_ident() != self.home._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
         self.leave_run()
 
     def leave_run(self) -> None:
-        """Stop what runs steadily, before something else looks at streams or changes them."""
+        """Leave the run under way, before something else looks at streams or changes them: a side exit."""
         if self.run is not None:
             self.run.leave()
+
+    def find_policy(self) -> Policy | None:
+        """Return what decides when the pipes of this queue take the fast path, if the package has one."""
+        if self.policy is None and FAST_PATH.make_policy is not None:
+            self.policy = FAST_PATH.make_policy(self)
+        return self.policy
 
     # Draining.
 
@@ -392,6 +340,28 @@ class JobQueue:
     def report(self, message: str, error: BaseException) -> None:
         """Tell the loop's exception handler about an error that nobody else can see."""
         self.loop.call_exception_handler({"message": f"webstreams: {message}", "exception": error})
+
+
+class FastPathHook:
+    """Where `_fastpath` puts what makes the policy of a job queue, when the package is imported."""
+
+    __slots__ = ("make_policy",)
+
+    def __init__(self) -> None:
+        self.make_policy: Callable[[JobQueue], Policy] | None = None
+
+
+FAST_PATH: Final = FastPathHook()
+
+
+def _leave_run_of(subject: object) -> None:
+    """Leave the run in one of whose callbacks an object is shown: people see the state of the plain path."""
+    jobs = getattr(subject, "_jobs", None)
+    if isinstance(jobs, JobQueue) and jobs.run is not None and jobs.is_running():
+        jobs.leave_run()
+
+
+BEFORE_SHOWING.prepare = _leave_run_of
 
 
 def current_jobs() -> JobQueue:

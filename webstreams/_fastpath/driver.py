@@ -1,4 +1,4 @@
-"""A steady run of coroutine callbacks: all of them are awaited by one coroutine.
+"""A run of coroutine callbacks: all of them are awaited by one coroutine.
 
 For the task and the context the whole run is one call of a coroutine callback (`promise.outcome_of`), which a
 callback that suspends makes suspend, and which goes on as that callback goes on.
@@ -6,32 +6,33 @@ callback that suspends makes suspend, and which goes on as that callback goes on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from inspect import CO_COROUTINE
 from sys import getrefcount
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import getweakrefcount
 
 from .._engine.jobs import task_of
+from .._engine.run import Call, Run
 
 if TYPE_CHECKING:
     from .._engine.coroutine_call import CoroutineCall
     from .._engine.jobs import JobQueue
 
-
-class Driven(Protocol):
-    """The steady run, as far as it is concerned here."""
-
-    at: Any
-    waiting: object
-
-    def is_over(self) -> bool:
-        """Count a period; whether the event loop's other tasks have to have their turn."""
+# What the loop over the calls needs of one: the call; the callback, or None for a transformer without transform(); its
+# controller, which is expected to enqueue a chunk if it is there a second time; where that goes; where the chunk is
+# that the callback gets; whether it is a coroutine function.
+PlanRow = tuple[Call, Callable[..., Any] | None, Any, object, deque[Any], deque[Any] | None, int, bool]
 
 
-async def drive(run: Driven, plan: Sequence[tuple[Any, ...]], jobs: JobQueue) -> Any:
-    """Await the callbacks until one of them does something else, and give what that one returned."""
+async def drive(run: Run, plan: Sequence[PlanRow], jobs: JobQueue) -> Any:
+    """Await the callbacks until a guard fails, and return what the last one returned.
+
+    The guards are those of `TraceRun`; and the task has to be as new, which the next callback could tell otherwise
+    (`CoroutineCall.completes`).
+    """
     pending = jobs.jobs
     task: Any = task_of(jobs.loop)
     call: CoroutineCall = task.get_coro()
@@ -41,17 +42,16 @@ async def drive(run: Driven, plan: Sequence[tuple[Any, ...]], jobs: JobQueue) ->
     while True:
         for step, function, controller, giver, output, chunks, index, _ in plan:
             if function is None:
-                output.append(chunks[index])
+                output.append(chunks[index])  # type: ignore[index]
                 continue
-            run.at = step
+            run.current = step
             if giver is not None:
-                run.waiting = giver
+                run.expecting = giver
             result = await (function(controller) if chunks is None else function(chunks[index], controller))
             if (
                 result is not None
-                or run.waiting is not None
+                or run.expecting is not None
                 or pending
-                # Could the next callback tell the task from a new one (`_task.CoroutineCall.completes`)?
                 or task.is_touched
                 or getrefcount(task) != references
                 or getweakrefcount(task) != weak_references

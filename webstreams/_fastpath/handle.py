@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from .._streams.readable.pipe import Pipe
 
 
 class PipeHandle:
@@ -10,5 +10,5 @@ class PipeHandle:
 
     __slots__ = ("__weakref__", "pipe")
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         self.pipe = pipe

@@ -8,57 +8,175 @@ from functools import partial
 from typing import Any
 
 from .._engine.jobs import JobQueue
+from .._streams.part import Part
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.iterable import IterableSource
+from .._streams.readable.source import UnderlyingSource
+from .._streams.transform.controller import Transformer, TransformStreamDefaultController
+from .._streams.transform.sides import TransformSink
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.sink import UnderlyingSink
 
 # A longer one takes too long to record: other tasks have to have their turn.
 MAX_STAGES = 256
 
+Callback = Callable[..., Any]
+Controller = (
+    ReadableStreamDefaultController[Any] | TransformStreamDefaultController[Any] | WritableStreamDefaultController
+)
+
 
 class Stage:
-    """A callback that gets or gives chunks: a source's pull(), a transformer's transform() or a sink's write()."""
+    """A callback that takes or gives chunks, in the place where the plain path finds it.
 
-    __slots__ = (
-        "context",
-        "controller",
-        "count",
-        "failed",
-        "function",
-        "gives_first",
-        "holder",
-        "index",
-        "is_identity",
-        "name",
-        "put",
-        "returned",
-    )
+    There is one subclass for each kind: a source's pull(), an iterator's next, a transformer's transform(), a sink's
+    write(). They say what the plain path does with what the callback enqueues, returns and raises.
+    """
 
-    def __init__(
-        self,
-        holder: Any,
-        name: str,
-        controller: Any,
-        put: Callable[[Any], object] | None,
-        returned: Callable[[Any], object],
-        failed: Callable[[BaseException], object],
-        is_identity: bool = False,
-        gives_first: bool = False,
-    ) -> None:
-        # Where the plain path finds the callback, and with what it is called.
-        self.holder = holder
-        self.name = name
-        self.function: Callable[..., Any] = getattr(holder, name)
-        self.context: Context | None = holder.context
-        self.controller = controller
-        # What the plain path does with a chunk that the callback enqueues (None: it does not enqueue), with what it
-        # returns (`promise.outcome_of`), and with what it raises.
-        self.put = put
-        self.returned = returned
-        self.failed = failed
-        # A transformer without transform(); the source.
-        self.is_identity = is_identity
+    __slots__ = ("context", "controller", "count", "function", "gives", "gives_first", "index", "is_identity")
+
+    # What the callback is called with.
+    controller: Controller
+
+    def __init__(self, function: Callback, context: Context | None, gives: bool, gives_first: bool) -> None:
+        self.function = function
+        self.context = context
+        # Whether the callback enqueues a chunk each time, and whether it does so without being given one: a source.
+        self.gives = gives
         self.gives_first = gives_first
+        # A transformer without transform().
+        self.is_identity = False
         # How many chunks it has given, while it is recorded; and its place among the stages.
         self.count = 0
         self.index = 0
+
+    def install(self, function: Callback) -> None:
+        """Have the plain path call a function in the place of the callback, or the callback itself again."""
+        raise NotImplementedError
+
+    def put(self, chunk: Any) -> None:
+        """Do what the plain path does with a chunk that the callback enqueues."""
+        raise NotImplementedError
+
+    def returned(self, outcome: Any) -> None:
+        """Do what the plain path does with what the callback returned (`promise.outcome_of`)."""
+        raise NotImplementedError
+
+    def failed(self, error: BaseException) -> None:
+        """Do what the plain path does with what the callback raised."""
+        raise NotImplementedError
+
+    def desired_size(self) -> float | None:
+        """Return the desired_size of the controller."""
+        return self.controller._get_desired_size()
+
+
+class PullStage(Stage):
+    """The pull() of an underlying source."""
+
+    __slots__ = ("_readable", "_source")
+
+    def __init__(self, source: UnderlyingSource, controller: ReadableStreamDefaultController[Any]) -> None:
+        assert source.pull is not None
+        super().__init__(source.pull, source.context, gives=True, gives_first=True)
+        self.controller = self._readable = controller
+        self._source = source
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._source.pull = function
+
+    def put(self, chunk: Any) -> None:
+        """See `Stage`."""
+        self._readable._put(chunk)
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._readable._pull_returned(outcome)
+
+    def failed(self, error: BaseException) -> None:
+        """See `Stage`."""
+        self._readable._pull_failed(error)
+
+
+class ItemStage(Stage):
+    """What takes the next item of an iterator."""
+
+    __slots__ = ("_readable", "_source")
+
+    def __init__(self, source: IterableSource, controller: ReadableStreamDefaultController[Any]) -> None:
+        super().__init__(source.give, source.context, gives=True, gives_first=True)
+        self.controller = self._readable = controller
+        self._source = source
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._source.give = function
+
+    def put(self, chunk: Any) -> None:
+        """See `Stage`."""
+        self._source._put(chunk)
+
+    def returned(self, outcome: Any) -> None:
+        """The item itself goes on a job later: nothing is done."""
+
+    def failed(self, error: BaseException) -> None:
+        """See `Stage`."""
+        self._readable._pull_failed(error)
+
+
+class TransformStage(Stage):
+    """The transform() of a transformer."""
+
+    __slots__ = ("_sink", "_transform_controller", "_transformer")
+
+    def __init__(
+        self, transformer: Transformer, controller: TransformStreamDefaultController[Any], sink: TransformSink
+    ) -> None:
+        super().__init__(transformer.transform, transformer.context, gives=True, gives_first=False)
+        self.controller = self._transform_controller = controller
+        self.is_identity = transformer.is_identity
+        self._transformer = transformer
+        self._sink = sink
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._transformer.transform = function
+
+    def put(self, chunk: Any) -> None:
+        """See `Stage`."""
+        self._transform_controller._enqueue(chunk)
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._sink._transform_returned(outcome)
+
+    def failed(self, error: BaseException) -> None:
+        """See `Stage`."""
+        self._sink._transform_failed(error)
+
+
+class WriteStage(Stage):
+    """The write() of an underlying sink."""
+
+    __slots__ = ("_sink", "_writable")
+
+    def __init__(self, sink: UnderlyingSink, controller: WritableStreamDefaultController) -> None:
+        super().__init__(sink.write, sink.context, gives=False, gives_first=False)
+        self.controller = self._writable = controller
+        self._sink = sink
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._sink.write = function
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._writable._write_returned(outcome)
+
+    def failed(self, error: BaseException) -> None:
+        """See `Stage`."""
+        self._writable._write_failed(error)
 
 
 class Pipeline:
@@ -72,11 +190,11 @@ class Pipeline:
     def __init__(self, jobs: JobQueue) -> None:
         self.jobs = jobs
         self.stages: list[Stage] = []
-        self.parts: list[Any] = []
+        self.parts: list[Part] = []
         self.is_eligible = True
         self.known: set[int] = set()
 
-    def add_parts(self, *parts: Any) -> None:
+    def add_parts(self, *parts: Part) -> None:
         """Add moving parts."""
         for part in parts:
             if id(part) not in self.known:
@@ -97,15 +215,15 @@ class Pipeline:
             self.add_stage(stage)
         self.is_eligible = self.is_eligible and other.is_eligible
 
-    def replace_callbacks(self, call: Callable[..., Any]) -> None:
+    def replace_callbacks(self, call: Callback) -> None:
         """Have ``call(stage, *arguments)`` called in the place of each callback."""
         for stage in self.stages:
-            setattr(stage.holder, stage.name, partial(call, stage))
+            stage.install(partial(call, stage))
 
     def restore_callbacks(self) -> None:
         """Have the callbacks themselves called again."""
         for stage in self.stages:
-            setattr(stage.holder, stage.name, stage.function)
+            stage.install(stage.function)
 
     def refuse(self) -> None:
         """Say that a part is not understood."""

@@ -1,124 +1,154 @@
-"""When the pipes of an event loop try to run steadily.
+"""When the pipes of an event loop try the fast path.
 
-All pipelines of a loop that have jobs in its queue run steadily together or not at all: their callbacks alternate.
+All pipelines of a loop that have jobs in its queue run on one trace together or not at all: their callbacks alternate.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 from weakref import WeakSet
 
-from .._engine.jobs import TURN_BUDGET, JobQueue
+from .._engine.jobs import FAST_PATH, TURN_BUDGET, JobQueue
+from .._engine.run import Policy, Trigger
+from .._streams.readable.pipe import Pipe
+from .check import CheckedRun
+from .discovery import begins_pipeline, find_pipeline
 from .handle import PipeHandle
 from .pipeline import MAX_STAGES, Pipeline
-from .run import SteadyRun
-from .trace import Recording, owner_of
+from .recorder import Recorder, owner_of
+from .run import TraceRun
 
-# For comparisons: whether the fast paths are on.
-FAST_PATHS = os.environ.get("WEBSTREAMS_FAST_PATHS", "1") != "0"
+# The switch: everything on the plain path; every period of a run repeated on the plain path and compared; else on.
+OFF = "0"
+CHECK = "check"
+FAST_PATHS = os.environ.get("WEBSTREAMS_FAST_PATHS", "1")
 
-# After so many reads of each pipe by the plain path they try; after each failure they wait twice as long, to a limit.
-FIRST_PATIENCE = 8
-MAX_PATIENCE = 4096
+# After so many reads of each pipe by the plain path a trace is recorded; after each failure the interval is twice as
+# long, to a limit.
+FIRST_INTERVAL = 8
+MAX_INTERVAL = 4096
 # A turn in which several pipelines are recorded has lasted no longer than this before (seconds).
 YOUNG_TURN = TURN_BUDGET / 8
-# A run of so many periods was worth it; so often the state may be another than the recorded one.
-WORTHWHILE = 16
-MAX_MISSES = 8
+# After a run of at least so many periods, the next read tries again; after so many failures of the guard at the entry,
+# one after the other, the trace is thrown away.
+LONG_RUN = 16
+MAX_FAILURES = 8
 
 
-class Steadiness:
-    """Belongs to the job queue of a loop, and knows the pipes that read from a source of an author's."""
+class TracePolicy(Policy):
+    """The policy of one job queue. It knows the pipes that read from a source of a user's."""
 
-    __slots__ = ("_handles", "_jobs", "_misses", "_patience", "_run", "_trigger", "_wait", "periods")
+    __slots__ = ("_failures", "_handles", "_interval", "_is_given_up", "_jobs", "_reads_left", "_run", "periods")
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
         self._handles: WeakSet[PipeHandle] = WeakSet()
-        # How many reads of all pipes are to be waited for, and how many of each pipe there are to be next time.
-        self._patience = FIRST_PATIENCE
-        self._wait = FIRST_PATIENCE
-        self._misses = 0
-        # How many periods have run steadily, to tell whether it is worth it.
+        # How many reads of all pipes there will be before the next attempt, and how many of each pipe after that.
+        self._reads_left = FIRST_INTERVAL
+        self._interval = FIRST_INTERVAL
+        # How often the guard at the entry has failed.
+        self._failures = 0
+        # How many periods have run on the fast path, to tell whether it is taken at all.
         self.periods = 0
-        self._run: SteadyRun | None = None
-        # The pipe whose read begins the period of the run.
-        self._trigger: Any = None
+        self._run: TraceRun | None = None
+        # A check has found a difference.
+        self._is_given_up = False
 
-    def enter(self, pipe: Any) -> PipeHandle:
-        """A pipe begins: give what it has to keep until it ends."""
-        handle = PipeHandle(pipe)
+    def enter(self, pipe: Trigger) -> PipeHandle | None:
+        """See `Policy`."""
+        first = begins_pipeline(pipe) if FAST_PATHS != OFF and not self._is_given_up else None
+        if first is None:
+            return None
+        handle = PipeHandle(first)
         self._handles.add(handle)
         self._begin_anew()
         return handle
 
-    def exit(self, handle: PipeHandle) -> None:
-        """A pipe has ended."""
+    def exit(self, handle: object) -> None:
+        """See `Policy`."""
+        assert isinstance(handle, PipeHandle)
         self._handles.discard(handle)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._run = None
-        self._wait = FIRST_PATIENCE if len(self._handles) <= 1 else max(FIRST_PATIENCE, self._wait // 2)
-        self._be_patient()
+        self._interval = FIRST_INTERVAL if len(self._handles) <= 1 else max(FIRST_INTERVAL, self._interval // 2)
+        self._wait_for_reads()
 
-    def _be_patient(self) -> None:
+    def _wait_for_reads(self) -> None:
         """Wait for so many reads of each pipe that has jobs in the queue."""
-        self._patience = self._wait * max(1, min(len(self._handles), len(self._jobs.jobs)))
+        self._reads_left = self._interval * max(1, min(len(self._handles), len(self._jobs.jobs)))
 
-    def takes_over(self, pipe: Any) -> bool:
-        """Whether the read of a pipe that is due has been done, with much more."""
-        self._patience -= 1
-        if self._patience > 0:
+    def _wait_longer(self) -> None:
+        self._interval = min(2 * self._interval, MAX_INTERVAL)
+        self._wait_for_reads()
+
+    def takes_over(self, pipe: Trigger) -> bool:
+        """Try the fast path; true if it did this read, and perhaps many more."""
+        self._reads_left -= 1
+        if self._reads_left > 0:
             return False
         jobs = self._jobs
-        if not jobs.is_alone or jobs.run is not None:
+        if not jobs.is_alone or jobs.run is not None or self._is_given_up:
             return False
         run = self._run
         if run is None:
             if not self._has_time():
-                self._patience = 1
+                self._reads_left = 1
                 return False
             is_due = self._record(pipe)
             run = self._run
             if run is None:
-                self._lose_patience()
+                self._wait_longer()
                 return not is_due
-        elif pipe is not self._trigger:
+        elif pipe is not run.trigger:
             return False
         if not run.begins_here():
-            self._miss()
+            self._entry_failed()
             return False
-        self._misses = 0
+        self._failures = 0
+        self._start(run)
+        return True
+
+    def _start(self, run: TraceRun) -> None:
         count = run.run()
         self.periods += count
-        if count >= WORTHWHILE:
-            self._wait = self._patience = 1
+        if isinstance(run, CheckedRun) and run.has_differed:
+            self._is_given_up = True
+            self._run = None
+        if count >= LONG_RUN or isinstance(run, CheckedRun):
+            self._interval = self._reads_left = 1
         else:
-            self._lose_patience()
-        return True
+            self._wait_longer()
+
+    def _entry_failed(self) -> None:
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            self._failures = 0
+            self._run = None
+            self._wait_longer()
+
+    # Recording.
 
     def _has_time(self) -> bool:
         """Whether enough of the turn is left to record all pipelines."""
         return len(self._handles) <= 1 or self._jobs.time_spent() < YOUNG_TURN
 
-    def _record(self, pipe: Any) -> bool:
-        """Look for a steady run; whether the read is still due."""
-        pipeline = Pipeline(self._jobs)
-        pipe.find_pipeline(pipeline)
+    def _record(self, pipe: Trigger) -> bool:
+        """Record a trace and prepare its run; whether the read is still due."""
+        pipeline = find_pipeline(self._jobs, pipe)
         if pipeline.is_eligible:
             self._add_others(pipeline, pipe)
         if not pipeline.is_eligible:
             return True
-        period, is_due = Recording(pipeline, pipe).record()
-        if period is not None:
-            self._trigger = pipe
-            self._run = SteadyRun(pipeline, pipe, period)
+        assert isinstance(pipe, Pipe)
+        trace, is_due = Recorder(pipeline, pipe).record()
+        if trace is not None:
+            self._run = (CheckedRun if FAST_PATHS == CHECK else TraceRun)(pipeline, pipe, trace)
         return is_due
 
-    def _add_others(self, pipeline: Pipeline, trigger: Any) -> None:
+    def _add_others(self, pipeline: Pipeline, trigger: Trigger) -> None:
         """Add all other pipelines that have jobs in the queue."""
         strangers = {id(owner_of(job)) for job in self._jobs.jobs} - pipeline.known
         if not strangers:
@@ -130,28 +160,12 @@ class Steadiness:
         if not strangers <= pipeline.known:
             pipeline.refuse()
 
-    def _others(self, trigger: Any) -> Iterator[Pipeline]:
+    def _others(self, trigger: Trigger) -> Iterator[Pipeline]:
         for handle in list(self._handles):
             if handle.pipe is not trigger:
-                pipeline = Pipeline(self._jobs)
-                handle.pipe.find_pipeline(pipeline)
-                yield pipeline
-
-    def _miss(self) -> None:
-        self._misses += 1
-        if self._misses >= MAX_MISSES:
-            self._misses = 0
-            self._run = None
-            self._lose_patience()
-
-    def _lose_patience(self) -> None:
-        self._wait = min(2 * self._wait, MAX_PATIENCE)
-        self._be_patient()
+                yield find_pipeline(self._jobs, handle.pipe)
 
 
-def steadiness_of(jobs: JobQueue) -> Steadiness:
-    """Give what decides for the pipes of a job queue."""
-    if jobs.steadiness is None:
-        jobs.steadiness = Steadiness(jobs)
-    steadiness: Steadiness = jobs.steadiness
-    return steadiness
+def install() -> None:
+    """Have the job queues of all event loops ask this policy."""
+    FAST_PATH.make_policy = TracePolicy

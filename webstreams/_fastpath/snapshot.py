@@ -1,23 +1,21 @@
-"""What moves in a pipeline while chunks pass, copied and put back.
+"""The state of a pipeline, copied and put back: every slot of its parts but the constant ones (`_streams.part`).
 
-A chunk in a snapshot is not the chunk itself but tells which one it is: the last one of its stage, or the one before.
+A chunk in a snapshot is not the chunk itself but tells which one it is: the n-th youngest that a stage has given. So
+one snapshot fits every period.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from .._engine.jobs import Job, JobQueue
-
-# The slots that hold chunks; a single one is empty when it is None.
-CHUNK_SLOTS: Final = frozenset({"chunks", "_chunk", "_item", "_passing"})
-
-_CONTAINERS: Final = frozenset({deque, list})
+from .._streams.part import Part
+from .pipeline import Stage
 
 
 class Tagged:
@@ -25,7 +23,7 @@ class Tagged:
 
     __slots__ = ("number", "stage", "value")
 
-    def __init__(self, value: Any, stage: Any) -> None:
+    def __init__(self, value: Any, stage: Stage) -> None:
         self.value = value
         self.stage = stage
         self.number = stage.count
@@ -50,6 +48,68 @@ class Several(NamedTuple):
 
 
 _NOTHING: Final = Several(())
+_CONTAINERS: Final = frozenset({deque, list})
+# Values of other types are taken as they are.
+_SPECIAL: Final = frozenset({deque, list, Tagged})
+
+
+# Which slots a snapshot takes.
+
+
+class Plan(NamedTuple):
+    """What a snapshot takes of a class of parts."""
+
+    names: tuple[str, ...]
+    get: Callable[[Part], tuple[Any, ...]]
+    # For each name, whether the slot holds chunks.
+    holds_chunks: tuple[bool, ...]
+
+
+_PLANS: Final[dict[type[Part], Plan]] = {}
+
+
+def plan_for(kind: type[Part]) -> Plan:
+    """Return what a snapshot takes of a class."""
+    plan = _PLANS.get(kind)
+    if plan is None:
+        plan = _PLANS[kind] = _make_plan(kind)
+    return plan
+
+
+def _make_plan(kind: type[Part]) -> Plan:
+    names = moving_slots(kind)
+    chunk_slots = _declared(kind, "_chunk_slots")
+    # With a single name, attrgetter gives no tuple.
+    get = attrgetter(*names) if len(names) > 1 else partial(_only_slot, names[0])
+    return Plan(names, get, tuple(name in chunk_slots for name in names))
+
+
+def moving_slots(kind: type[Part]) -> tuple[str, ...]:
+    """Return the names of all slots of a class that are not declared to be constant."""
+    names = {name for each in _part_classes(kind) for name in slots_of(each)}
+    return tuple(sorted(names - _declared(kind, "_constant") - {"__weakref__"}))
+
+
+def slots_of(kind: type[Part]) -> tuple[str, ...]:
+    """Return the names of a class's own slots; mypyc keeps them under another name."""
+    names = vars(kind).get("__mypyc_attrs__", vars(kind).get("__slots__", ()))
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _part_classes(kind: type[Part]) -> Iterator[type[Part]]:
+    """Give the classes that declare something: those of this package, not the ones that users derive from them."""
+    return (each for each in kind.__mro__ if "_constant" in vars(each))
+
+
+def _declared(kind: type[Part], name: str) -> set[str]:
+    return set(chain.from_iterable(vars(each).get(name, ()) for each in _part_classes(kind)))
+
+
+def _only_slot(name: str, part: Part) -> tuple[Any]:
+    return (getattr(part, name),)
+
+
+# Snapshots.
 
 
 class Snapshot:
@@ -57,16 +117,16 @@ class Snapshot:
 
     __slots__ = ("jobs", "parts", "values")
 
-    def __init__(self, parts: Sequence[Any], queue: JobQueue) -> None:
+    def __init__(self, parts: Sequence[Part], queue: JobQueue) -> None:
         self.parts = parts
         # What the slots of each part held.
         self.values: list[tuple[Any, ...]] = [_taken_of(part) for part in parts]
         self.jobs: list[Job] = list(queue.jobs)
 
-    def _slots(self) -> Iterator[tuple[Any, str, Any]]:
+    def _slots(self) -> Iterator[tuple[Part, str, Any]]:
         """Give every slot, and what was taken of it."""
         for part, values in zip(self.parts, self.values, strict=True):
-            for name, taken in zip(part._moving, values, strict=True):
+            for name, taken in zip(plan_for(type(part)).names, values, strict=True):
                 yield part, name, taken
 
     def equals(self, other: Snapshot) -> bool:
@@ -81,11 +141,12 @@ class Snapshot:
                     yield each
 
     def find_chunks(self, queue: JobQueue) -> dict[Reference, Any] | None:
-        """Give the chunks if the state is this one now, else None."""
+        """Return the chunks if the state is this one now, else None: the guard at the entry of a run."""
         chunks: dict[Reference, Any] = {}
-        for part, name, taken in self._slots():
-            if not _is_like(getattr(part, name), taken, chunks):
-                return None
+        for part, values in zip(self.parts, self.values, strict=True):
+            for value, taken in zip(plan_for(type(part)).get(part), values, strict=True):
+                if value is not taken and not _is_like(value, taken, chunks):
+                    return None
         return chunks if list(queue.jobs) == self.jobs else None
 
     def restore(self, histories: Sequence[Sequence[Any]], queue: JobQueue) -> None:
@@ -101,26 +162,12 @@ class Snapshot:
         queue.jobs.extend(self.jobs)
 
 
-def _taken_of(part: Any) -> tuple[Any, ...]:
-    kind: Any = type(part)
-    get, is_chunk = _plan_for(kind)
-    values: tuple[Any, ...] = get(part)
-    if not any(is_chunk) and _CONTAINERS.isdisjoint(map(type, values)):
+def _taken_of(part: Part) -> tuple[Any, ...]:
+    plan = plan_for(type(part))
+    values = plan.get(part)
+    if not any(plan.holds_chunks) and _SPECIAL.isdisjoint(map(type, values)):
         return values
-    return tuple(map(_taken, values, is_chunk))
-
-
-def _only_slot(name: str, part: Any) -> tuple[Any]:
-    return (getattr(part, name),)
-
-
-@cache
-def _plan_for(kind: Any) -> tuple[Callable[[Any], Any], tuple[bool, ...]]:
-    """Give what gets all slots of a part, and which of them hold chunks."""
-    names: tuple[str, ...] = kind._moving
-    # With a single name it would give no tuple.
-    get = attrgetter(*names) if len(names) > 1 else partial(_only_slot, names[0])
-    return get, tuple(name in CHUNK_SLOTS for name in names)
+    return tuple(map(_taken, values, plan.holds_chunks))
 
 
 def _taken(value: Any, holds_chunks: bool) -> Any:
@@ -139,29 +186,32 @@ def _taken_one(value: Any, is_chunk: bool) -> Any:
 def _is_like(value: Any, taken: Any, chunks: dict[Reference, Any]) -> bool:
     if type(taken) is not Several:
         return _is_one_like(value, taken, chunks)
-    return len(value) == len(taken.elements) and all(
-        _is_one_like(each, other, chunks) for each, other in zip(value, taken.elements, strict=True)
+    return (
+        type(value) in _CONTAINERS
+        and len(value) == len(taken.elements)
+        and all(_is_one_like(each, other, chunks) for each, other in zip(value, taken.elements, strict=True))
     )
 
 
 def _is_one_like(value: Any, taken: Any, chunks: dict[Reference, Any]) -> bool:
     if type(taken) is Reference:
         return chunks.setdefault(taken, value) is value
-    return bool(value == taken)
+    # What users give may have an ``==`` of its own.
+    return value is taken or (type(value) is type(taken) and bool(value == taken))
 
 
 def _chunk(histories: Sequence[Sequence[Any]], reference: Reference) -> Any:
     return histories[reference.stage][-1 - reference.age]
 
 
-def untag(parts: Sequence[Any]) -> None:
+def untag(parts: Sequence[Part]) -> None:
     """Put the chunks themselves back into the parts of a pipeline."""
     for part in parts:
-        for name in CHUNK_SLOTS.intersection(part._moving):
-            value = getattr(part, name)
-            if type(value) is deque:
+        plan = plan_for(type(part))
+        for name, value in zip(plan.names, plan.get(part), strict=True):
+            if type(value) is Tagged:
+                setattr(part, name, value.value)
+            elif type(value) in _CONTAINERS:
                 for index, each in enumerate(value):
                     if type(each) is Tagged:
                         value[index] = each.value
-            elif type(value) is Tagged:
-                setattr(part, name, value.value)

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, ClassVar
 
 from .._platform.idl import is_non_negative_number, to_number
+from .part import Part
 
 
 class PutBackChunks:
@@ -36,10 +37,11 @@ class PutBackChunks:
         return len(entries) <= len(queue) and all(queue[i] is chunk for i, (_, chunk) in enumerate(entries))
 
 
-class QueueTotal:
+class QueueTotal(Part):
     """What both kinds of queues have: [[queueTotalSize]]."""
 
     __slots__ = ("total",)
+    _constant: ClassVar[tuple[str, ...]] = ()
 
     # Ints stay ints in the compiled build, too, where `float` would make floats of them.
     total: int | float
@@ -56,7 +58,8 @@ class QueueWithSizes(QueueTotal):
     """
 
     __slots__ = ("_put_back", "chunks", "sizes")
-    _moving: ClassVar[tuple[str, ...]] = ("chunks", "total")
+    _constant: ClassVar[tuple[str, ...]] = ("sizes",)
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
     def __init__(self, sized: bool) -> None:
         self.chunks: deque[Any] = deque()

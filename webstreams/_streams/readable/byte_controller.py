@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import Buffer
 
@@ -38,6 +38,7 @@ class ReadableByteStreamController(PullingController):
         "_pending_pull_intos",
         "_queue",
     )
+    _constant: ClassVar[tuple[str, ...]] = ("_auto_allocate_chunk_size", "_queue")
 
     _is_byte_controller = True
 

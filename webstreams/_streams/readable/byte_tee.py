@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from ..._debug.repr import TEE
 from ..._platform.idl import INTERNAL
@@ -21,6 +21,7 @@ class ByteTee(Tee):
     """
 
     __slots__ = ("read_again", "reader")
+    _constant: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

@@ -3,13 +3,14 @@ more."""
 
 from __future__ import annotations
 
-from typing import Any, Generic, overload
+from typing import Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show_queue
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise
+from ..._engine.run import TAKEN
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
@@ -26,6 +27,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     """What an underlying source uses to feed its stream. Streams Standard, 4.6."""
 
     __slots__ = ("__weakref__", "_queue", "_strategy_size_algorithm")
+    _constant: ClassVar[tuple[str, ...]] = ("_queue",)
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -71,11 +73,9 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             raise_wrong_loop()
         run = jobs.run
         if run is not None:
-            if run.waiting is self and not jobs.jobs:
-                run.waiting = None
-                run.at.output.append(chunk)
+            chunk = run.give(self, chunk)
+            if chunk is TAKEN:
                 return
-            chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":
             raise TypeError(f"cannot enqueue: {self._why_not()}")
         self._put(chunk)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ..._engine.awaiting import close_when_done, fetch, wait_for_close
 from ..._engine.coroutine_call import CoroutineCall, call_coroutine
+from ..._engine.delay import after
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
     DEFERRED,
@@ -22,14 +23,14 @@ from ..._engine.promise import (
     promise_rejected_with,
     promise_resolved_with,
 )
-from ..._fastpath.pipeline import Pipeline, Stage
+from ..._engine.run import TAKEN
 from ..._platform.buffer import is_bytes_like
 from ..._platform.errors import StreamError, callback_error
-from ..._platform.idl import do_nothing
+from ..part import Part
 from .source import Source
 
 
-class IterableSource(Source):
+class IterableSource(Source, Part):
     """The pull and cancel algorithms over an iterator of either kind.
 
     # Python: an item that is there at once takes as many jobs as it does with promises, but no promises.
@@ -39,7 +40,6 @@ class IterableSource(Source):
         "_call",
         "_context",
         "_controller",
-        "_is_async",
         "_is_pulling",
         "_item",
         "_iterator",
@@ -49,29 +49,43 @@ class IterableSource(Source):
         "_on_sync_item",
         "context",
         "give",
+        "is_async",
     )
-    _moving: ClassVar[tuple[str, ...]] = ("_item",)
+    # `give` and `_controller`: see below; the rest of it is made once.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_context",
+        "_controller",
+        "_iterator",
+        "_jobs",
+        "_on_async_item",
+        "_on_end",
+        "_on_sync_item",
+        "context",
+        "give",
+        "is_async",
+    )
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_item",)
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
-        self._is_async, self._iterator = _open(iterable)
+        self.is_async, self._iterator = _open(iterable)
         self._controller: Any = None
         # The last call of a coroutine of the iterator, unless it has ended at once.
         self._call: CoroutineCall | None = None
         # The item that is there at once, and what takes it as many jobs later as promises would.
         self._item: Any = None
         self._is_pulling = False
-        self._on_async_item: Job = jobs.after(1, self._take_item)
-        self._on_sync_item: Job = jobs.after(3, self._take_item)
-        self._on_end: Job = jobs.after(4, self._take_item)
+        self._on_async_item: Job = after(jobs, 1, self._take_item)
+        self._on_sync_item: Job = after(jobs, 3, self._take_item)
+        self._on_end: Job = after(jobs, 4, self._take_item)
         self.context = self._context = copy_context()
-        # Asks an iterator that is not async: may be replaced while a pipeline is recorded.
+        # Asks an iterator that is not async; the fast path puts itself in its place to watch.
         self.give: Callable[[Any], None] = self._give_next
 
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
-        if not self._is_async:
+        if not self.is_async:
             self.give(controller)
             return DEFERRED
         self._is_pulling = True
@@ -82,16 +96,6 @@ class IterableSource(Source):
         finally:
             self._is_pulling = False
         return DEFERRED if item is None else self._take_later(item)
-
-    def may_run_steadily(self) -> bool:
-        """Whether pipelines may begin here that run steadily."""
-        return not self._is_async
-
-    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add the source to such a pipeline."""
-        failed = controller._pull_failed
-        pipeline.add_parts(self)
-        pipeline.add_stage(Stage(self, "give", controller, self._put, do_nothing, failed, gives_first=True))
 
     def _take(self, value: Any) -> None:
         if value is END_OF_ITERATION:
@@ -145,12 +149,10 @@ class IterableSource(Source):
         if run is not None:
             if value is END_OF_ITERATION:
                 run.leave()
-            elif run.waiting is controller and not jobs.jobs:
-                run.waiting = None
-                run.at.output.append(value)
-                return
             else:
-                value = run.intercept(controller, value)
+                value = run.give(controller, value)
+                if value is TAKEN:
+                    return
         self._put(value)
 
     def _put(self, value: Any) -> None:
@@ -178,7 +180,7 @@ class IterableSource(Source):
 
     def cancel(self, reason: object) -> Promise[Any]:
         """Web IDL: "close" the iterator: call its ``aclose()`` or ``close()`` if it has one."""
-        closed = self._close_async() if self._is_async else self._close_sync()
+        closed = self._close_async() if self.is_async else self._close_sync()
         return self._react(closed, _ignore)
 
     def _close_async(self) -> Promise[Any]:
@@ -207,7 +209,7 @@ class IterableSource(Source):
         if method is not None:
             method()
         promise: Promise[Any] = Promise(self._jobs)
-        self._jobs.push(self._jobs.after(1, partial(promise._fulfill, None)))
+        self._jobs.push(after(self._jobs, 1, partial(promise._fulfill, None)))
         return promise
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:

@@ -13,21 +13,18 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..._debug.repr import LockHolder
+from ..._engine.jobs import Job
 from ..._engine.promise import Promise, promise_resolved_with, wait_for_all
+from ..._engine.run import Policy, Trigger
 from ..._engine.settling import Settled
 from ..._engine.waiter import PromiseWaiter
-from ..._fastpath import policy as entry
-from ..._fastpath.handle import PipeHandle
-from ..._fastpath.pipeline import Pipeline
 from ..._platform.errors import AbortError
 from ..abort import AbortSignal
-from ..writable.controller import WritableStreamDefaultController
+from ..part import Part
 from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
-from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
-from .tee import TeeBranch
 
 Action = Callable[[], Promise[Any]]
 
@@ -67,7 +64,7 @@ class PipePromise(Promise[None]):
         return False
 
 
-class Pipe(ReadRequest, Settled):
+class Pipe(ReadRequest, Settled, Trigger, Part):
     """One pipe; its own read request, and the write request of all its writes."""
 
     __slots__ = (
@@ -76,10 +73,11 @@ class Pipe(ReadRequest, Settled):
         "_has_read",
         "_is_adopted",
         "_pending_writes",
+        "_policy",
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
-        "_steady_handle",
+        "_trace_handle",
         "dest",
         "options",
         "promise",
@@ -88,15 +86,19 @@ class Pipe(ReadRequest, Settled):
         "source",
         "writer",
     )
-    _moving: ClassVar[tuple[str, ...]] = (
-        "_after_writes",
-        "_chunk",
-        "_has_read",
-        "_is_adopted",
-        "_pending_writes",
-        "_reading_from_queue",
-        "shutting_down",
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_policy",
+        "_ready",
+        "_source_has_ended",
+        "_trace_handle",
+        "dest",
+        "options",
+        "promise",
+        "reader",
+        "source",
+        "writer",
     )
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_chunk",)
 
     def __init__(
         self,
@@ -108,7 +110,8 @@ class Pipe(ReadRequest, Settled):
         self.dest = dest
         self.options = options
         self.reader = ReadableStreamDefaultReader(source)
-        self.reader._holder = LockHolder("a pipe into", dest, owner=self)
+        self.reader._holder = LockHolder("a pipe into", dest)
+        self.reader._consumer = self
         self.writer = WritableStreamDefaultWriter(dest)
         self.writer._holder = LockHolder("a pipe from", source)
         self.shutting_down = False
@@ -125,8 +128,9 @@ class Pipe(ReadRequest, Settled):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
-        # A pipe may run steadily if it reads from a source of an author's.
-        self._steady_handle: PipeHandle | None = None
+        # What decides whether a read takes the fast path, if this pipe may begin a period; and what that keeps of it.
+        self._policy: Policy | None = None
+        self._trace_handle: object = None
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -140,10 +144,17 @@ class Pipe(ReadRequest, Settled):
         write_watch = self.dest._controller._write_watch
         if write_watch is not None and not self.shutting_down:
             write_watch.pipe_was_started(self.source, self.dest)
-        if entry.FAST_PATHS and not self.shutting_down and self._is_first():
-            self._steady_handle = entry.steadiness_of(self.source._jobs).enter(self)
+        if not self.shutting_down:
+            self._enter_fast_path()
         self._step()
         return self.promise
+
+    def _enter_fast_path(self) -> None:
+        policy = self.source._jobs.find_policy()
+        if policy is not None:
+            self._trace_handle = policy.enter(self)
+            if self._trace_handle is not None:
+                self._policy = policy
 
     # The ends.
 
@@ -230,7 +241,8 @@ class Pipe(ReadRequest, Settled):
         """Read a chunk, now that the destination is ready."""
         if self.shutting_down or self.reader._stream is None:
             return
-        if self._steady_handle is None or not self.source._jobs.steadiness.takes_over(self):
+        policy = self._policy
+        if policy is None or not policy.takes_over(self):
             self.read_plainly()
 
     def read_plainly(self) -> None:
@@ -275,61 +287,9 @@ class Pipe(ReadRequest, Settled):
     def _hop(self) -> None:
         self.source._jobs.jobs.append(self._step)
 
-    # Running steadily.
-
-    def read_path(self) -> list[tuple[Any, Any]]:
-        """Give the controllers that a read of this pipe reaches, up to the source's, and who reads each of them."""
-        path: list[tuple[Any, Any]] = []
-        request: Any = self
-        controller: Any = self.source._controller
-        while controller is not None:
-            path.append((controller, request))
-            request = getattr(controller._source, "_tee", None)
-            controller = None if request is None else request.stream._controller
-        return path
-
-    def find_pipeline(self, pipeline: Pipeline) -> None:
-        """Find all parts of the pipeline whose source this pipe reads from; there is none if it is not the first."""
-        if not self._is_first():
-            pipeline.refuse()
-            return
-        root, request = self.read_path()[-1]
-        source = root._source
-        pipeline.add_parts(root, root._queue, root._stream)
-        if root._queue.sizes is not None or root._unread_watch is not None:
-            pipeline.refuse()
-        source.begin_pipeline(pipeline, root)
-        request.join_pipeline(pipeline)
-
-    def _is_first(self) -> bool:
-        """Whether the pipe reads from a source of an author's, directly or from the first branch of a tee."""
-        path = self.read_path()
-        source = path[-1][0]._source
-        return (
-            source is not None
-            and source.may_run_steadily()
-            and all(type(each) is ReadableStreamDefaultController for each, _ in path)
-            and all(type(each._source) is not TeeBranch or each._source.is_first for each, _ in path)
-        )
-
-    def join_pipeline(self, pipeline: Pipeline) -> None:
-        """Add the pipe to a pipeline that may run steadily, with what comes after it."""
-        source, dest = self.source, self.dest
-        controllers: tuple[Any, Any] = (source._controller, dest._controller)
-        for controller in controllers:
-            if controller._queue.sizes is not None:
-                pipeline.refuse()
-        if dest._controller._write_watch is not None or type(dest._controller) is not WritableStreamDefaultController:
-            pipeline.refuse()
-            return
-        pipeline.add_parts(self, self.reader, self.writer, source, dest)
-        for controller in controllers:
-            pipeline.add_parts(controller, controller._queue)
-        sink = dest._controller._sink
-        if sink is None:
-            pipeline.refuse()
-        else:
-            sink.join_pipeline(pipeline, dest._controller)
+    def ends_with_callback(self, job: Job) -> bool:
+        """Tell the fast path that the sink is called last."""
+        return job == self._write_chunk
 
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too, unless the source had ended before."""
@@ -392,9 +352,9 @@ class Pipe(ReadRequest, Settled):
         """Finalize: both locks are free before the promise is settled."""
         self.writer._release()
         self.reader._release()
-        if self._steady_handle is not None:
-            self.source._jobs.steadiness.exit(self._steady_handle)
-            self._steady_handle = None
+        if self._policy is not None:
+            self._policy.exit(self._trace_handle)
+            self._policy = self._trace_handle = None
         if self.options.signal is not None:
             self.options.signal._remove_algorithm(self._abort_algorithm)
         if error:

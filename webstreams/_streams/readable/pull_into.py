@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..._platform.buffer import as_bytes_view, items_of
 from ..queue import PutBackChunks, QueueTotal
@@ -71,6 +71,7 @@ class ByteQueue(QueueTotal):
     """
 
     __slots__ = ("_head_offset", "_put_back", "entries")
+    _constant: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.entries: deque[bytes | memoryview] = deque()

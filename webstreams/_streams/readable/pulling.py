@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ..._debug.repr import show, show_desired_size, summary
 from ..._debug.watches import watch_unread
+from ..._engine.delay import after
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
     COMPLETED,
@@ -44,13 +45,15 @@ class PullingController(ReadableController):
         "_stream",
         "_unread_watch",
     )
-    _moving: ClassVar[tuple[str, ...]] = (
-        "_can_pull",
-        "_close_requested",
-        "_pull_again",
-        "_pulling",
-        "_source",
-        "_started",
+    # The controller has no other link to its queue and its stream; what calls back later is made once.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_jobs",
+        "_measure",
+        "_on_pull_completed",
+        "_on_pull_fulfilled",
+        "_strategy_hwm",
+        "_stream",
+        "_unread_watch",
     )
 
     # Ours: the queue, as far as it is of one kind.
@@ -134,7 +137,7 @@ class PullingController(ReadableController):
         jobs = self._jobs
         if outcome is COMPLETED:
             if self._on_pull_completed is None:
-                self._on_pull_completed = jobs.after(COMPLETED_TICKS, self._on_pull_fulfilled)
+                self._on_pull_completed = after(jobs, COMPLETED_TICKS, self._on_pull_fulfilled)
             jobs.jobs.append(self._on_pull_completed)  # push(), without the call
             if not jobs.scheduled:
                 jobs.schedule()
@@ -152,6 +155,10 @@ class PullingController(ReadableController):
         if self._pull_again:
             self._pull_again = False
             self._call_pull_if_needed()
+
+    def ends_with_callback(self, job: Job) -> bool:
+        """Tell the fast path that the source is called last, if it is called again."""
+        return job == self._pull_fulfilled
 
     def _should_call_pull(self) -> bool:
         """ReadableStreamDefaultControllerShouldCallPull, ReadableByteStreamControllerShouldCallPull

@@ -180,6 +180,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._closed_promise = None
         self._read_requests = deque()
         self._holder = None
+        self._consumer = None
         stream._reader = self
 
     @property
@@ -232,6 +233,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         stream._reader = None
         self._stream = None
         self._holder = None
+        self._consumer = None
 
     def _release(self) -> None:
         """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._fastpath.pipeline import Pipeline, Stage
 from ..._platform.idl import callback_member, do_nothing, member_getter, to_enforced_integer
 from ..._platform.mistakes import SOURCE
 
@@ -34,14 +33,6 @@ class Source:
         """cancelAlgorithm"""
         raise NotImplementedError
 
-    def may_run_steadily(self) -> bool:
-        """Whether pipelines may begin here that run steadily (`_steady`)."""
-        return False
-
-    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add the source to such a pipeline."""
-        raise NotImplementedError
-
 
 class UnderlyingSource:
     """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
@@ -64,12 +55,3 @@ class UnderlyingSource:
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
         self.is_bytes = kind is not None
         self.context = copy_context()
-
-    def may_run_steadily(self) -> bool:
-        """Whether pipelines may begin here that run steadily."""
-        return self.pull is not None
-
-    def begin_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add the source to such a pipeline."""
-        returned, failed = controller._pull_returned, controller._pull_failed
-        pipeline.add_stage(Stage(self, "pull", controller, controller._put, returned, failed, gives_first=True))

@@ -17,6 +17,7 @@ from ..._debug.repr import LockHolder, show, show_count, show_holder, show_state
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._platform.mypyc import mypyc_attr, subscriptable, trait
+from ..part import Part
 from ..queue import PutBackChunks
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -42,11 +43,11 @@ class ReadRequest:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class GenericReaderState:
+class GenericReaderState(Part):
     """What a stream needs of its reader, of either kind."""
 
-    __slots__ = ("_closed_promise", "_holder", "_jobs", "_read_requests", "_stream")
-    _moving: ClassVar[tuple[str, ...]] = ("_closed_promise", "_read_requests", "_stream")
+    __slots__ = ("_closed_promise", "_consumer", "_holder", "_jobs", "_read_requests", "_stream")
+    _constant: ClassVar[tuple[str, ...]] = ("_consumer", "_holder", "_jobs")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -57,8 +58,9 @@ class GenericReaderState:
     _read_requests: deque[ReadRequest]
     # Python: [[closedPromise]] is made when somebody looks at it.
     _closed_promise: Promise[None] | None
-    # Ours: who reads, if it is not the author.
+    # Ours: who reads, if it is not the author: in words, and the pipe or the tee itself.
     _holder: LockHolder | None
+    _consumer: ReadRequest | None
 
     def _error_read_requests(self, error: object) -> None:
         """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""
@@ -81,7 +83,7 @@ class GenericReaderState:
         yield "released" if self._stream is None else f"with {show_count(len(self._read_requests), 'pending read')}"
 
 
-class ReadableController:
+class ReadableController(Part):
     """The internal methods that both controllers have (4.9.2, 4.6.3, 4.7.4)."""
 
     __slots__ = ()
@@ -119,7 +121,7 @@ class ReadableController:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class ReadableStreamState(Generic[T]):
+class ReadableStreamState(Part, Generic[T]):
     """The internal slots of a readable stream, and the operations that move them."""
 
     __slots__ = (
@@ -134,7 +136,8 @@ class ReadableStreamState(Generic[T]):
         "_stored_error",
     )
 
-    _moving: ClassVar[tuple[str, ...]] = ("_reader", "_returned", "_state")
+    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_jobs")
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_returned",)
 
     _controller: ReadableController
 

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, ClassVar
 from weakref import ReferenceType, ref
 
-from ..._debug.repr import LockHolder
+from ..._debug.repr import TEE
 from ..._engine.promise import AlgorithmPromise, Promise
-from ..._fastpath.pipeline import Pipeline
 from ..._platform.errors import AbortError
 from ..._platform.idl import INTERNAL
+from ..part import Part
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader
 from .source import Source
@@ -20,28 +20,24 @@ from .state import ReadableStreamState, ReadRequest
 class TeeBranch(Source):
     """The algorithms of one branch."""
 
-    __slots__ = ("_index", "_tee")
+    __slots__ = ("index", "tee")
 
     def __init__(self, tee: Tee, index: int) -> None:
-        self._tee = tee
-        self._index = index
-
-    @property
-    def is_first(self) -> bool:
-        """Whether it is the first branch."""
-        return self._index == 0
+        self.tee = tee
+        # 0 or 1.
+        self.index = index
 
     def pull(self, controller: Any) -> None:
         """pullAlgorithm, pull1Algorithm and pull2Algorithm"""
-        self._tee.keep_while_waited_for(self._index, controller)
-        self._tee.pull(self._index)
+        self.tee.keep_while_waited_for(self.index, controller)
+        self.tee.pull(self.index)
 
     def cancel(self, reason: object) -> Promise[None]:
         """cancel1Algorithm and cancel2Algorithm"""
-        return self._tee.cancel(self._index, reason)
+        return self.tee.cancel(self.index, reason)
 
 
-class Tee:
+class Tee(Part):
     """What the tee of a default stream and that of a byte stream share: the branches and how they are cancelled.
 
     Lists of two stand for the Standard's pairs of variables (canceled1 and canceled2, ...).
@@ -51,6 +47,7 @@ class Tee:
     """
 
     __slots__ = ("_kept", "_weak", "cancel_promise", "canceled", "reading", "reasons", "stream")
+    _constant: ClassVar[tuple[str, ...]] = ("_weak", "cancel_promise", "stream")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         self.stream = stream
@@ -70,8 +67,11 @@ class Tee:
     @property
     def controllers(self) -> list[Any]:
         """The controllers of the branches; one that does nothing for a branch that was dropped."""
-        streams = [weak() for weak in self._weak]
-        return [_DROPPED if stream is None else stream._controller for stream in streams]
+        return [_DROPPED if stream is None else stream._controller for stream in self.branches()]
+
+    def branches(self) -> list[ReadableStreamState[Any] | None]:
+        """Return the branches; None for one that was dropped."""
+        return [weak() for weak in self._weak]
 
     def keep_while_waited_for(self, index: int, controller: Any) -> None:
         """Keep a branch alive while a read waits for a chunk."""
@@ -146,7 +146,8 @@ class DefaultTee(Tee, ReadRequest):
     """The tee of a stream of any chunks; its own read request."""
 
     __slots__ = ("_passing", "read_again", "reader")
-    _moving: ClassVar[tuple[str, ...]] = ("_kept", "_passing", "canceled", "read_again", "reading")
+    _constant: ClassVar[tuple[str, ...]] = ("reader",)
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_passing",)
 
     def __init__(
         self,
@@ -156,7 +157,8 @@ class DefaultTee(Tee, ReadRequest):
     ) -> None:
         super().__init__(stream)
         self.reader = ReadableStreamDefaultReader(stream)
-        self.reader._holder = LockHolder("a tee", owner=self)
+        self.reader._holder = TEE
+        self.reader._consumer = self
         self.read_again = False
         self._passing: Any = None
         for index, branch in enumerate((branch1, branch2)):
@@ -189,21 +191,6 @@ class DefaultTee(Tee, ReadRequest):
         self.reading = False
         if self.read_again:
             self.pull(0)
-
-    def join_pipeline(self, pipeline: Pipeline) -> None:
-        """Add the tee to a pipeline that may run steadily, and who reads from its branches."""
-        source: Any = self.stream._controller
-        if type(source) is not ReadableStreamDefaultController or source._queue.sizes is not None:
-            pipeline.refuse()
-            return
-        pipeline.add_parts(self, self.reader, self.stream, source, source._queue)
-        for controller in self.controllers:
-            reader = None if controller is _DROPPED else controller._stream._reader
-            owner = None if reader is None or reader._holder is None else reader._holder.owner
-            if type(self) is not DefaultTee or owner is None:
-                pipeline.refuse()
-            else:
-                owner.join_pipeline(pipeline)
 
     def close_steps(self, chunk: Any = None) -> None:
         """Close the branches."""

@@ -11,9 +11,11 @@ from typing_extensions import TypeVar
 from ..._debug.repr import show, show_desired_size, summary
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import AlgorithmPromise
+from ..._engine.run import TAKEN
 from ..._platform.idl import INTERNAL, callback_member, do_nothing, member_getter, refuse_constructor
 from ..._platform.mistakes import TRANSFORMER
 from ..._platform.mypyc import subscriptable
+from ..part import Part
 from .state import TransformStreamState, set_backpressure
 
 if TYPE_CHECKING:
@@ -52,11 +54,11 @@ def _refuse_type(get: Callable[[str], Any], member: str) -> None:
         raise ValueError(f"a transformer must not have a {member}: it is reserved for the future")
 
 
-class TransformStreamDefaultController(Generic[T]):
+class TransformStreamDefaultController(Part, Generic[T]):
     """What a transformer uses to act on its stream. Streams Standard, 6.3."""
 
     __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
-    _moving: ClassVar[tuple[str, ...]] = ("_finish_promise", "_transformer")
+    _constant: ClassVar[tuple[str, ...]] = ("_stream",)
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -94,11 +96,9 @@ class TransformStreamDefaultController(Generic[T]):
             raise_wrong_loop()
         run = jobs.run
         if run is not None:
-            if run.waiting is self and not jobs.jobs:
-                run.waiting = None
-                run.at.output.append(chunk)
+            chunk = run.give(self, chunk)
+            if chunk is TAKEN:
                 return
-            chunk = run.intercept(self, chunk)
         self._enqueue(chunk)
 
     def error(self, reason: object = None) -> None:

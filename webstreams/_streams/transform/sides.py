@@ -7,6 +7,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, ClassVar
 
+from ..._engine.delay import after
 from ..._engine.jobs import Job
 from ..._engine.promise import (
     COMPLETED,
@@ -19,15 +20,15 @@ from ..._engine.promise import (
     promise_rejected_with,
     upon,
 )
-from ..._fastpath.pipeline import Pipeline, Stage
 from ..._platform.errors import callback_error, goes_through, stored_error
+from ..part import Part
 from ..readable.source import Source
 from ..writable.sink import Sink
-from .controller import Transformer, TransformStreamDefaultController
+from .controller import TransformStreamDefaultController
 from .state import TransformStreamState, set_backpressure
 
 
-class TransformSink(Sink):
+class TransformSink(Sink, Part):
     """The writable side: hands each chunk to the transformer, when the readable side has room for the result.
 
     # Python: the promises of one write have one reaction each, so a chain of jobs stands for them. A write that goes
@@ -45,7 +46,15 @@ class TransformSink(Sink):
         "_two_jobs_later",
         "_waited",
     )
-    _moving: ClassVar[tuple[str, ...]] = ("_chunk", "_waited")
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_completed",
+        "_jobs",
+        "_one_job_later",
+        "_start_promise",
+        "_stream",
+        "_two_jobs_later",
+    )
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_chunk",)
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
         self._stream = stream
@@ -81,6 +90,10 @@ class TransformSink(Sink):
         else:
             self._perform_transform()
 
+    def ends_with_callback(self, job: Job) -> bool:
+        """Tell the fast path that the transformer is called last."""
+        return job == self._go_on
+
     def _perform_transform(self) -> None:
         """TransformStreamDefaultControllerPerformTransform"""
         chunk, self._chunk = self._chunk, None
@@ -109,7 +122,7 @@ class TransformSink(Sink):
             self._transform_fulfilled_at_once()
         elif outcome is COMPLETED:
             if self._completed is None:
-                self._completed = self._jobs.after(COMPLETED_TICKS, self._transform_fulfilled)
+                self._completed = after(self._jobs, COMPLETED_TICKS, self._transform_fulfilled)
             self._jobs.push(self._completed)
         else:
             outcome._react(self._transform_fulfilled, self._transform_rejected)
@@ -147,7 +160,7 @@ class TransformSink(Sink):
 
     def _get_two_jobs_later(self) -> Job:
         if self._two_jobs_later is None:
-            self._two_jobs_later = self._jobs.after(1, self._get_one_job_later())
+            self._two_jobs_later = after(self._jobs, 1, self._get_one_job_later())
         return self._two_jobs_later
 
     def abort(self, reason: object) -> Promise[None]:
@@ -157,28 +170,6 @@ class TransformSink(Sink):
     def close(self) -> Promise[None]:
         """TransformStreamDefaultSinkCloseAlgorithm"""
         return finish_once(self._stream, _flush_transformer, _CloseEnd(self._stream, None))
-
-    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add the transformer to a pipeline that may run steadily, and who reads from the other side."""
-        stream = self._stream
-        transformer, reader = stream._controller._transformer, stream._readable._reader
-        owner = None if reader is None or reader._holder is None else reader._holder.owner
-        if type(transformer) is not Transformer or owner is None:
-            pipeline.refuse()
-            return
-        pipeline.add_parts(stream, stream._controller, self)
-        pipeline.add_stage(
-            Stage(
-                transformer,
-                "transform",
-                stream._controller,
-                stream._controller._enqueue,
-                self._transform_returned,
-                self._transform_failed,
-                transformer.is_identity,
-            )
-        )
-        owner.join_pipeline(pipeline)
 
 
 class TransformSource(Source):

@@ -13,6 +13,7 @@ from ..._debug.repr import show, summary
 from ..._engine.jobs import JobQueue
 from ..._platform.errors import throw
 from ..._platform.mypyc import mypyc_attr
+from ..part import Part
 
 if TYPE_CHECKING:
     from ..readable.controller import ReadableStreamDefaultController
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class TransformStreamState:
+class TransformStreamState(Part):
     """The internal slots of a transform stream, and the operations that move them."""
 
     __slots__ = (
@@ -36,7 +37,14 @@ class TransformStreamState:
         "_writable",
         "_writable_controller",
     )
-    _moving: ClassVar[tuple[str, ...]] = ("_backpressure", "_backpressure_change")
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_controller",
+        "_jobs",
+        "_readable",
+        "_readable_controller",
+        "_writable",
+        "_writable_controller",
+    )
 
     _controller: TransformStreamDefaultController[Any]
     _readable: ReadableStreamState[Any]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from ..._debug.repr import show, show_queue, summary
 from ..._debug.watches import watch_writes
+from ..._engine.delay import after
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
     COMPLETED,
@@ -46,7 +47,14 @@ class WritableStreamDefaultController(WritableController):
         "_strategy_hwm",
         "_stream",
     )
-    _moving: ClassVar[tuple[str, ...]] = ("_abort_controller", "_sink", "_started")
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_jobs",
+        "_on_write_completed",
+        "_on_write_fulfilled",
+        "_queue",
+        "_strategy_hwm",
+        "_stream",
+    )
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
@@ -232,7 +240,7 @@ class WritableStreamDefaultController(WritableController):
         jobs = self._jobs
         if outcome is COMPLETED:
             if self._on_write_completed is None:
-                self._on_write_completed = jobs.after(COMPLETED_TICKS, self._on_write_fulfilled)
+                self._on_write_completed = after(jobs, COMPLETED_TICKS, self._on_write_fulfilled)
             jobs.jobs.append(self._on_write_completed)  # push(), without the call
             if not jobs.scheduled:
                 jobs.schedule()
@@ -267,6 +275,10 @@ class WritableStreamDefaultController(WritableController):
                 stream._backpressure = False  # update_backpressure(), without the call
         if queue.chunks:
             self._process_next()
+
+    def ends_with_callback(self, job: Job) -> bool:
+        """Tell the fast path that the sink is called last, with the next chunk in the queue."""
+        return job == self._write_fulfilled
 
     def _write_rejected(self, reason: object) -> None:
         if self._stream._state == "writable":

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._fastpath.pipeline import Pipeline, Stage
 from ..._platform.idl import callback_member, do_nothing, member_getter
 from ..._platform.mistakes import SINK
 
@@ -38,10 +37,6 @@ class Sink:
         """abortAlgorithm"""
         raise NotImplementedError
 
-    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add what comes after this sink to a pipeline that may run steadily."""
-        pipeline.refuse()
-
 
 class UnderlyingSink:
     """The underlying sink of an author: an object or a mapping whose members are looked up once, in Web IDL's order."""
@@ -58,7 +53,3 @@ class UnderlyingSink:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
         self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
         self.context = copy_context()
-
-    def join_pipeline(self, pipeline: Pipeline, controller: Any) -> None:
-        """Add the sink to a pipeline that may run steadily: it ends here."""
-        pipeline.add_stage(Stage(self, "write", controller, None, controller._write_returned, controller._write_failed))

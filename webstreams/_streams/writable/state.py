@@ -19,15 +19,17 @@ from ..._engine.jobs import JobQueue
 from ..._engine.promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from ..._engine.settling import Settled
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..part import Part
 from ..strategy import SizeAlgorithm
 
 T = TypeVar("T", default=Any, contravariant=True)
 
 
-class WritableController:
+class WritableController(Part):
     """What a stream needs of its controller (5.4.4 and 5.5.4)."""
 
     __slots__ = ("_started", "_strategy_size_algorithm", "_write_watch")
+    _constant: ClassVar[tuple[str, ...]] = ("_write_watch",)
 
     _started: bool
     _strategy_size_algorithm: SizeAlgorithm | None
@@ -68,11 +70,11 @@ class WritableController:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WriterState:
+class WriterState(Part):
     """What a stream needs of its writer."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
-    _moving: ClassVar[tuple[str, ...]] = ("_closed_promise", "_ready_promise", "_stream")
+    _constant: ClassVar[tuple[str, ...]] = ("_holder", "_jobs")
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -129,7 +131,7 @@ class PendingAbortRequest:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WritableStreamState(Generic[T]):
+class WritableStreamState(Part, Generic[T]):
     """The internal slots of a writable stream, and the operations that move them."""
 
     __slots__ = (
@@ -147,16 +149,7 @@ class WritableStreamState(Generic[T]):
         "_writer",
     )
 
-    _moving: ClassVar[tuple[str, ...]] = (
-        "_backpressure",
-        "_close_request",
-        "_in_flight_close_request",
-        "_in_flight_write_request",
-        "_pending_abort_request",
-        "_state",
-        "_write_requests",
-        "_writer",
-    )
+    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_jobs")
 
     _controller: WritableController
 

@@ -1,0 +1,100 @@
+"""The hook of the fast path: all that the engine and the streams know of it (`_fastpath` says what it does).
+
+A `Run` stands between the callbacks of a pipeline and its streams while jobs do not lead from one to the next. The job
+queue knows the run under way (`JobQueue.run`), so that whoever looks at a stream or changes one can leave it first
+(`JobQueue.leave_run`: a side exit). A `Policy` decides for one event loop when its pipes are run like that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from .._platform.mypyc import trait
+
+# What `Run.give` returns for a chunk that it took.
+TAKEN: Final = object()
+
+
+class Call:
+    """A call of a callback in a run."""
+
+    __slots__ = ("function", "output")
+
+    def __init__(self, function: Callable[..., Any], output: deque[Any]) -> None:
+        # The callback, and where the chunk goes that it enqueues.
+        self.function = function
+        self.output = output
+
+
+class Run:
+    """What calls the callbacks of a pipeline, or watches how they are called."""
+
+    __slots__ = ("current", "expecting", "pending")
+
+    # The call under way, and its controller until that has enqueued a chunk.
+    current: Call
+    expecting: object
+    # The jobs that are queued: in a run of a trace, only by the callback under way.
+    pending: deque[Callable[[], object]]
+
+    def give(self, controller: Any, chunk: Any) -> Any:
+        """Take the chunk that a callback enqueues: `TAKEN`, or the chunk that the plain path has to enqueue.
+
+        A guard: only the one chunk that the trace expects is taken, and only while no job has been queued before it.
+        """
+        if self.expecting is controller and not self.pending:
+            self.expecting = None
+            self.current.output.append(chunk)
+            return TAKEN
+        return self.intercept(controller, chunk)
+
+    def intercept(self, controller: Any, chunk: Any) -> Any:
+        """Something other than the expected chunk is enqueued; return the chunk for the plain path."""
+        raise NotImplementedError
+
+    def desired_size(self, controller: Any) -> float | None:
+        """Return the desired_size of a controller."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Stop, with everything in the state in which the jobs would have brought it: a side exit."""
+        raise NotImplementedError
+
+    def is_over(self) -> bool:
+        """Count a period of awaited callbacks; whether the run has to stop after it."""
+        raise NotImplementedError
+
+
+@trait
+class Trigger:
+    """A pipe, as far as a policy knows it: a period begins with its read."""
+
+    __slots__ = ()
+
+    def read_next(self) -> None:
+        """The job of the read: ask the policy, or read plainly."""
+        raise NotImplementedError
+
+    def read_plainly(self) -> None:
+        """Read a chunk by the steps of the Standard."""
+        raise NotImplementedError
+
+
+class Policy:
+    """Decides when the pipes of one event loop take the fast path."""
+
+    __slots__ = ()
+
+    def enter(self, pipe: Trigger) -> object:
+        """A pipe begins: return what it has to keep until it ends, or None if it never begins a period."""
+        raise NotImplementedError
+
+    def exit(self, handle: object) -> None:
+        """The pipe of a handle has ended."""
+        raise NotImplementedError
+
+    def takes_over(self, pipe: Trigger) -> bool:
+        """Whether the read of a pipe that is due has been done, perhaps with many more."""
+        raise NotImplementedError

@@ -1,0 +1,162 @@
+"""Finding the pipeline that begins at a pipe: one function for each kind of part.
+
+Upwards, a read goes from a pipe to the controller of its stream, and on through tees, whose branches pull from the
+stream that was teed. Downwards, a chunk goes from a reader to its consumer (a pipe or a tee), and from a pipe to the
+sink that it writes to, which is the other side of a transform stream or the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .._engine.jobs import JobQueue
+from .._engine.run import Trigger
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.iterable import IterableSource
+from .._streams.readable.pipe import Pipe
+from .._streams.readable.source import Source, UnderlyingSource
+from .._streams.readable.state import GenericReaderState
+from .._streams.readable.tee import DefaultTee, TeeBranch
+from .._streams.transform.sides import TransformSink
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.sink import UnderlyingSink
+from .pipeline import ItemStage, Pipeline, PullStage, TransformStage, WriteStage
+
+ReadableSource = Source | UnderlyingSource
+
+
+class Read(NamedTuple):
+    """A controller that a read reaches, and who reads from it."""
+
+    controller: ReadableStreamDefaultController[Any]
+    request: Pipe | DefaultTee
+
+
+def read_path(pipe: Pipe) -> list[Read]:
+    """Return what a read of a pipe reaches, one after the other: up through tees, as long as all is understood."""
+    path: list[Read] = []
+    request: Pipe | DefaultTee = pipe
+    controller = pipe.source._controller
+    while isinstance(controller, ReadableStreamDefaultController):
+        path.append(Read(controller, request))
+        source = controller._source
+        if not isinstance(source, TeeBranch) or not isinstance(source.tee, DefaultTee):
+            break
+        request = source.tee
+        controller = request.stream._controller
+    return path
+
+
+def begins_pipeline(trigger: Trigger) -> Pipe | None:
+    """Return the pipe if it is the first one after a source of a user's: its reads begin what happens to a chunk.
+
+    Behind a tee, that is the pipe which reads from the first branch.
+    """
+    if not isinstance(trigger, Pipe):
+        return None
+    path = read_path(trigger)
+    if not path or not gives_chunks(path[-1].controller._source):
+        return None
+    sources = [read.controller._source for read in path[:-1]]
+    return trigger if all(isinstance(each, TeeBranch) and each.index == 0 for each in sources) else None
+
+
+def gives_chunks(source: ReadableSource | None) -> bool:
+    """Whether chunks come from a callback that may be called from a run."""
+    if isinstance(source, UnderlyingSource):
+        return source.pull is not None
+    return isinstance(source, IterableSource) and not source.is_async
+
+
+def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:
+    """Return the pipeline that begins at a pipe; it is not eligible if something in it is not understood."""
+    pipeline = Pipeline(jobs)
+    pipe = begins_pipeline(trigger)
+    if pipe is None:
+        pipeline.refuse()
+        return pipeline
+    controller, request = read_path(pipe)[-1]
+    _add_source(pipeline, controller)
+    _add_consumer(pipeline, request)
+    return pipeline
+
+
+def _add_source(pipeline: Pipeline, controller: ReadableStreamDefaultController[Any]) -> None:
+    pipeline.add_parts(controller, controller._queue, controller._stream)
+    source = controller._source
+    if controller._unread_watch is not None:
+        pipeline.refuse()
+    elif isinstance(source, UnderlyingSource):
+        pipeline.add_stage(PullStage(source, controller))
+    elif isinstance(source, IterableSource):
+        pipeline.add_parts(source)
+        pipeline.add_stage(ItemStage(source, controller))
+
+
+def _add_consumer_of(pipeline: Pipeline, reader: GenericReaderState | None) -> None:
+    """Add who reads from the other side of something."""
+    _add_consumer(pipeline, None if reader is None else reader._consumer)
+
+
+def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
+    if isinstance(consumer, Pipe):
+        _add_pipe(pipeline, consumer)
+    elif type(consumer) is DefaultTee:  # not the tee that clones chunks
+        _add_tee(pipeline, consumer)
+    else:
+        pipeline.refuse()
+
+
+def _add_pipe(pipeline: Pipeline, pipe: Pipe) -> None:
+    controller = pipe.dest._controller
+    if not _add_readable(pipeline, pipe.source._controller) or not isinstance(
+        controller, WritableStreamDefaultController
+    ):
+        pipeline.refuse()
+        return
+    pipeline.add_parts(pipe, pipe.reader, pipe.writer, pipe.source, pipe.dest, controller, controller._queue)
+    if controller._queue.sizes is not None or controller._write_watch is not None:
+        pipeline.refuse()
+    else:
+        _add_sink(pipeline, controller)
+
+
+def _add_tee(pipeline: Pipeline, tee: DefaultTee) -> None:
+    pipeline.add_parts(tee, tee.reader, tee.stream)
+    if not _add_readable(pipeline, tee.stream._controller):
+        pipeline.refuse()
+    for branch in tee.branches():
+        if branch is None:
+            pipeline.refuse()
+        else:
+            _add_consumer_of(pipeline, branch._reader)
+
+
+def _add_readable(pipeline: Pipeline, controller: object) -> bool:
+    """Add a controller that is read from; whether it is understood."""
+    if not isinstance(controller, ReadableStreamDefaultController) or controller._queue.sizes is not None:
+        return False
+    pipeline.add_parts(controller, controller._queue)
+    return True
+
+
+def _add_sink(pipeline: Pipeline, controller: WritableStreamDefaultController) -> None:
+    sink = controller._sink
+    if isinstance(sink, UnderlyingSink):
+        pipeline.add_stage(WriteStage(sink, controller))
+    elif isinstance(sink, TransformSink):
+        _add_transform(pipeline, sink)
+    else:
+        pipeline.refuse()
+
+
+def _add_transform(pipeline: Pipeline, sink: TransformSink) -> None:
+    stream = sink._stream
+    controller = stream._controller
+    transformer = controller._transformer
+    if transformer is None:
+        pipeline.refuse()
+        return
+    pipeline.add_parts(stream, controller, sink)
+    pipeline.add_stage(TransformStage(transformer, controller, sink))
+    _add_consumer_of(pipeline, stream._readable._reader)

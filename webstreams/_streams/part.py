@@ -1,0 +1,34 @@
+"""What the fast path has to know of each moving part of a pipeline; it is declared in the class of the part.
+
+`_fastpath` copies the state of all parts and puts it back. It takes *every* slot, except those that the class names in
+`_constant`: a slot that somebody adds and forgets is copied needlessly, not lost. docs/architecture/fast-path.md says
+what must be kept; tests/mutants tries what happens if it is not.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .._engine.jobs import Job
+from .._platform.mypyc import mypyc_attr, trait
+
+
+@trait
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Part:
+    """Something of a pipeline that changes while chunks pass: a stream, a controller, a queue, a reader, a pipe."""
+
+    __slots__ = ()
+
+    # The slots of this very class that hold the same object for as long as chunks pass, or a cache: links to other
+    # parts, jobs that are made once, what the strategy said. Each class with slots of its own has its own tuple.
+    _constant: ClassVar[tuple[str, ...]] = ()
+    # The slots of this very class that hold a chunk or None, or a deque of chunks.
+    _chunk_slots: ClassVar[tuple[str, ...]] = ()
+
+    def ends_with_callback(self, job: Job) -> bool:
+        """Whether a job of this part may call a callback, and does nothing after that has returned.
+
+        Only from such jobs, and from the reads of pipes, a callback is called that a trace understands.
+        """
+        return False
