@@ -41,7 +41,7 @@ def examples_of(page: Path) -> list[Example]:
     text = page.read_text(encoding="utf-8")
     blocks = list(FENCE.finditer(text))
     found = []
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip(blocks, [*blocks, None][1:], strict=True):
         if block[1] == "python":
             prints = following and following[1] == "text" and "\n#" not in text[block.end() : following.start()]
             line = text.count("\n", 0, block.start(2)) + 1
