@@ -22,13 +22,12 @@ ROOT = "webstreams"
 # module imports from its own room and from the rooms below; inside a room there is no circle. A chunk goes upwards:
 # source, controller, reader, stream.
 ROOMS = (
-    "types",  # what users write
     "_debug",  # what people see
     "_platform",  # what the web platform does, without a stream in it
     "_text",  # the decoders of the Encoding Standard
     "consumers",  # what the methods of readable streams collect
     "_engine",  # what a JavaScript engine does: jobs, promises, coroutines
-    "_streams",  # the Standard, chapter by chapter
+    "_streams",  # the Standard, chapter by chapter, with the types of what users write (`types`)
     "_fastpath",  # the trace of a pipeline that repeats itself
     "operations",
     "threads",
@@ -39,6 +38,9 @@ ROOMS = (
     "ends",
     "",
 )
+
+# Public modules that are part of a room.
+PUBLIC_PARTS = {"types": "_streams"}
 
 # Inside the room of the Standard: which chapter may use which others. A pipe writes, a transform stream is both.
 CHAPTERS = {
@@ -101,7 +103,8 @@ def short_name(name: str) -> str:
 
 def room_of(name: str) -> str:
     """Return the room of a module: what follows the name of the package, up to the next dot."""
-    return short_name(name).split(".")[0]
+    room = short_name(name).split(".")[0]
+    return PUBLIC_PARTS.get(room, room)
 
 
 def chapter_of(name: str) -> str:

@@ -12,7 +12,7 @@ from ._streams.readable.byte_controller import ReadableByteStreamController
 from ._streams.readable.controller import ReadableStreamDefaultController
 from ._streams.readable.iterator import ReadableStreamAsyncIterator
 from ._streams.readable.reader import ReadableStreamDefaultReader
-from ._streams.readable.stream import ReadableStream, ReadableWritablePair
+from ._streams.readable.stream import ReadableStream
 from ._streams.results import ReadDoneResult, ReadValueResult
 from ._streams.strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
 from ._streams.transform.controller import TransformStreamDefaultController
@@ -64,6 +64,7 @@ from .ends import (
     write_file,
 )
 from .shaping import ChunkedStream, chunked, lines
+from .types import ReadableWritablePair
 
 _install_fast_path()
 

@@ -1,9 +1,17 @@
-"""The types of what users hand in: underlying sources and sinks, transformers, strategies.
+"""The types of what users write: underlying sources and sinks, transformers, strategies, pairs, options and results.
 
-Each is a mapping with some of the members as keys (the TypedDicts), or an object that has them as attributes (the
-Protocols). No type can say that an attribute is right or absent, so an object is recognized by its main callback: a
-source by `pull` or `start`, a sink by `write`, a transformer by `transform`. An object without it says so with an
-attribute that is None (``write = None``); a mapping need not.
+Annotate with `UnderlyingSource`, `UnderlyingByteSource`, `UnderlyingSink`, `Transformer`, `QueuingStrategy`,
+`ByteQueuingStrategy`, `ReadableWritablePair`, `ReadResult` and `PipeOptions`:
+
+>>> from webstreams import ReadableStream
+>>> from webstreams.types import UnderlyingSource
+>>> def twice(source: UnderlyingSource[int]) -> tuple[ReadableStream[int], ReadableStream[int]]:
+...     return ReadableStream(source).tee()
+
+Each of the first six is a mapping with some of the members as keys (the TypedDicts), or an object that has them as
+attributes (the Protocols). No type can say that an attribute is right or absent, so an object is recognized by its main
+callback: a source by `pull` or `start`, a sink by `write`, a transformer by `transform`. An object without it says so
+with an attribute that is None (``write = None``); a mapping need not.
 """
 
 from __future__ import annotations
@@ -13,12 +21,29 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Required, Typ
 
 from typing_extensions import TypeVar
 
+from ._streams.results import ReadDoneResult, ReadValueResult
+from ._streams.strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
+
 if TYPE_CHECKING:
+    from ._streams.abort import AbortSignal
     from ._streams.readable.byte_controller import ReadableByteStreamController
     from ._streams.readable.controller import ReadableStreamDefaultController
-    from ._streams.strategy import ByteLengthQueuingStrategy, CountQueuingStrategy
+    from ._streams.readable.state import ReadableStreamState
     from ._streams.transform.controller import TransformStreamDefaultController
     from ._streams.writable.controller import WritableStreamDefaultController
+    from ._streams.writable.state import WritableStreamState
+
+__all__ = [
+    "ByteQueuingStrategy",
+    "PipeOptions",
+    "QueuingStrategy",
+    "ReadResult",
+    "ReadableWritablePair",
+    "Transformer",
+    "UnderlyingByteSource",
+    "UnderlyingSink",
+    "UnderlyingSource",
+]
 
 T = TypeVar("T", default=Any)
 I = TypeVar("I", default=Any)  # noqa: E741
@@ -63,9 +88,9 @@ class HasSize(Protocol[In]):
         ...
 
 
-ByteStrategyLike: TypeAlias = "ByteStrategyDict | HasHighWaterMark"
-QueuingStrategyLike: TypeAlias = (
-    "QueuingStrategyDict[T] | CountQueuingStrategy | ByteLengthQueuingStrategy | HasHighWaterMark | HasSize[T]"
+ByteQueuingStrategy: TypeAlias = ByteStrategyDict | HasHighWaterMark
+QueuingStrategy: TypeAlias = (
+    QueuingStrategyDict[T] | CountQueuingStrategy | ByteLengthQueuingStrategy | HasHighWaterMark | HasSize[T]
 )
 
 
@@ -103,7 +128,7 @@ class HasNoPull(Protocol):
         """There is nothing to call."""
 
 
-UnderlyingSourceLike: TypeAlias = "UnderlyingSourceDict[T] | HasPull[T] | HasStart[T] | HasNoPull"
+UnderlyingSource: TypeAlias = UnderlyingSourceDict[T] | HasPull[T] | HasStart[T] | HasNoPull
 
 
 class UnderlyingByteSourceDict(TypedDict, total=False):
@@ -143,7 +168,7 @@ class HasNoBytePull(HasBytesType, HasNoPull, Protocol):
     """An underlying byte source as an object without `pull`."""
 
 
-UnderlyingByteSourceLike: TypeAlias = "UnderlyingByteSourceDict | HasBytePull | HasByteStart | HasNoBytePull"
+UnderlyingByteSource: TypeAlias = UnderlyingByteSourceDict | HasBytePull | HasByteStart | HasNoBytePull
 
 
 # Underlying sinks.
@@ -173,33 +198,33 @@ class HasNoWrite(Protocol):
         """There is nothing to call."""
 
 
-UnderlyingSinkLike: TypeAlias = "UnderlyingSinkDict[T] | HasWrite[T] | HasNoWrite"
+UnderlyingSink: TypeAlias = UnderlyingSinkDict[T] | HasWrite[T] | HasNoWrite
 
 
 # Transformers.
 
 
-class TransformCallback(Protocol[In, Out]):
+class TransformCallback(Protocol[In, O]):
     """The `transform` of a mapping."""
 
-    def __call__(self, chunk: In, controller: TransformStreamDefaultController[Out], /) -> Result:
+    def __call__(self, chunk: In, controller: TransformStreamDefaultController[O], /) -> Result:
         """Take a chunk and give what becomes of it."""
 
 
-class TransformerDict(TypedDict, Generic[In, Out], total=False):
+class TransformerDict(TypedDict, Generic[In, O], total=False):
     """A transformer as a mapping."""
 
-    start: Callable[[TransformStreamDefaultController[Out]], Result] | None
-    transform: Callable[[In, TransformStreamDefaultController[Out]], Result] | TransformCallback[In, Out] | None
-    flush: Callable[[TransformStreamDefaultController[Out]], Result] | None
+    start: Callable[[TransformStreamDefaultController[O]], Result] | None
+    transform: Callable[[In, TransformStreamDefaultController[O]], Result] | TransformCallback[In, O] | None
+    flush: Callable[[TransformStreamDefaultController[O]], Result] | None
     cancel: Callable[[Any], Result] | None
 
 
-class HasTransform(Protocol[In, Out]):
+class HasTransform(Protocol[In, O]):
     """A transformer as an object with `transform`."""
 
-    def transform(self, chunk: In, controller: TransformStreamDefaultController[Out], /) -> Result:
-        """Take a chunk and give what becomes of it."""
+    def transform(self, chunk: In, controller: TransformStreamDefaultController[O], /) -> Result:
+        """Take a chunk and enqueue what becomes of it."""
 
 
 class HasNoTransform(Protocol):
@@ -210,4 +235,37 @@ class HasNoTransform(Protocol):
         """There is nothing to call."""
 
 
-TransformerLike: TypeAlias = "TransformerDict[I, O] | HasTransform[I, O] | HasNoTransform"
+Transformer: TypeAlias = TransformerDict[I, O] | HasTransform[I, O] | HasNoTransform
+
+
+# Pairs, options and results.
+
+
+R = TypeVar("R", bound="ReadableStreamState[Any]", covariant=True, default=Any)
+W = TypeVar("W", bound="WritableStreamState[Any]", covariant=True, default=Any)
+
+
+class ReadableWritablePair(Protocol[R, W]):
+    """What ``pipe_through()`` takes: an object with a `readable` and a `writable` stream."""
+
+    @property
+    def readable(self) -> R:
+        """Where the result comes out."""
+        ...
+
+    @property
+    def writable(self) -> W:
+        """Where the chunks go in."""
+        ...
+
+
+class PipeOptions(TypedDict, total=False):
+    """The options of ``pipe_to()`` and ``pipe_through()``: ``def copy(..., **options: Unpack[PipeOptions])``."""
+
+    prevent_close: bool
+    prevent_abort: bool
+    prevent_cancel: bool
+    signal: AbortSignal | None
+
+
+ReadResult: TypeAlias = ReadValueResult[T] | ReadDoneResult[None]

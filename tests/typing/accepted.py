@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 from array import array
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar, Unpack
 
 from webstreams import (
     AbortController,
@@ -26,7 +26,11 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
     WritableStreamDefaultWriter,
+    types,
 )
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 
 # Underlying sources.
 
@@ -519,3 +523,50 @@ def streams_are_covariant(
     stream: ReadableStream[int], transform: TransformStream[object, bool]
 ) -> tuple[ReadableStream[object], TransformStream[int, int]]:
     return stream, transform
+
+
+# Generic parts in generic functions.
+
+
+class Mapped(Generic[I, O]):
+    def __init__(self, function: Callable[[I], O]) -> None:
+        self.function = function
+
+    def transform(self, chunk: I, controller: TransformStreamDefaultController[O]) -> None:
+        controller.enqueue(self.function(chunk))
+
+
+def mapping(function: Callable[[I], O]) -> TransformStream[I, O]:
+    return TransformStream(Mapped(function))
+
+
+def mapping_by_steps(function: Callable[[I], O]) -> TransformStream[I, O]:
+    transformer = Mapped(function)
+    return TransformStream[I, O](transformer)
+
+
+def texts(function: Callable[[str], O]) -> TransformStream[str, O]:
+    return TransformStream(Mapped(function))
+
+
+# The names of webstreams.types.
+
+
+def with_public_types(
+    source: types.UnderlyingSource[int],
+    byte_source: types.UnderlyingByteSource,
+    sink: types.UnderlyingSink[str],
+    transformer: types.Transformer[int, str],
+    strategy: types.QueuingStrategy[int],
+    byte_strategy: types.ByteQueuingStrategy,
+    pair: types.ReadableWritablePair[ReadableStream[str], WritableStream[int]],
+    **options: Unpack[types.PipeOptions],
+) -> ReadableStream[bytes]:
+    ReadableStream(source, strategy).pipe_through(TransformStream(transformer)).pipe_to(WritableStream(sink), **options)
+    takes_a_pair(pair)
+    return ReadableStream(byte_source, byte_strategy)
+
+
+async def with_a_result(stream: ReadableStream[int]) -> int | None:
+    result: types.ReadResult[int] = await stream.get_reader().read()
+    return None if result.done else result.value

@@ -9,8 +9,9 @@ from typing_extensions import TypeVar
 from .._engine.promise import Promise
 from .._streams.abort import AbortSignal
 from .._streams.readable.state import ReadableStreamState
-from .._streams.readable.stream import ReadableStream, ReadableWritablePair
+from .._streams.readable.stream import ReadableStream
 from .._streams.writable.state import WritableStreamState
+from ..types import ReadableWritablePair
 from ._algorithms import require_set_up
 from .transform import create_identity_transform_stream
 

@@ -13,10 +13,10 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
 )
-from webstreams.types import QueuingStrategyLike
+from webstreams.types import QueuingStrategy
 
 Extras = Mapping[str, Any]
-Strategy: TypeAlias = "QueuingStrategyLike[Any] | None"
+Strategy: TypeAlias = "QueuingStrategy[Any] | None"
 
 
 class RecordingReadableStream(ReadableStream[Any]):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import Any, Final, Literal, Never, Protocol, overload
+from typing import Any, Final, Literal, Never, overload
 
 from typing_extensions import TypeVar
 
+from ... import types
 from ..._debug.repr import show_holder
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
@@ -15,7 +16,7 @@ from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import SOURCE, STRATEGY, cure_for_stage, described, refuse_keywords, unknown_members
 from ...consumers import collect_bytes, collect_json, collect_list, collect_text
-from ...types import ByteStrategyLike, QueuingStrategyLike, UnderlyingByteSourceLike, UnderlyingSourceLike
+from ...types import ReadableWritablePair
 from ..abort import AbortSignal
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from ..writable.state import WritableStreamState
@@ -33,26 +34,10 @@ from .tee import DefaultTee
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
-R = TypeVar("R", bound=ReadableStreamState[Any], covariant=True, default=Any)
-W = TypeVar("W", bound=WritableStreamState[Any], covariant=True, default=Any)
 P = TypeVar("P", bound=ReadableStreamState[Any], default=Any)
 
 # Given as the underlying source: make a stream without a controller.
 BLANK: Final[Any] = object()
-
-
-class ReadableWritablePair(Protocol[R, W]):
-    """What ``pipe_through()`` takes: an object with a `readable` and a `writable` stream."""
-
-    @property
-    def readable(self) -> R:
-        """Where the result comes out."""
-        ...
-
-    @property
-    def writable(self) -> W:
-        """Where the chunks go in."""
-        ...
 
 
 class ReadableStream(ReadableStreamState[T]):
@@ -85,14 +70,14 @@ class ReadableStream(ReadableStreamState[T]):
     @overload
     def __init__(
         self,
-        underlying_source: UnderlyingSourceLike[T] | None = None,
-        strategy: QueuingStrategyLike[T] | None = None,
+        underlying_source: types.UnderlyingSource[T] | None = None,
+        strategy: types.QueuingStrategy[T] | None = None,
     ) -> None: ...
     @overload
     def __init__(
         self: ReadableStream[builtins.bytes],
-        underlying_source: UnderlyingByteSourceLike,
-        strategy: ByteStrategyLike | None = None,
+        underlying_source: types.UnderlyingByteSource,
+        strategy: types.ByteQueuingStrategy | None = None,
     ) -> None: ...
     def __init__(self, underlying_source: Any = None, strategy: Any = None) -> None:
         super().__init__(current_jobs())

@@ -21,7 +21,7 @@ from .state import TransformStreamState, set_backpressure
 if TYPE_CHECKING:
     from ..readable.controller import ReadableStreamDefaultController
 
-T = TypeVar("T", default=Any, contravariant=True)
+T = TypeVar("T", default=Any)
 
 
 def _enqueue_chunk(chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:

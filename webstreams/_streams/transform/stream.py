@@ -6,13 +6,13 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from ... import types
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import STRATEGY, TRANSFORMER, unknown_members
-from ...types import QueuingStrategyLike, TransformerLike
 from ..readable.controller import ReadableStreamDefaultController
 from ..readable.stream import ReadableStream, create_readable_stream
 from ..strategy import SizeAlgorithm, convert_strategy, extract_high_water_mark, extract_size_algorithm
@@ -53,9 +53,9 @@ class TransformStream(TransformStreamState, Generic[I, O]):
 
     def __init__(
         self,
-        transformer: TransformerLike[I, O] | None = None,
-        writable_strategy: QueuingStrategyLike[I] | None = None,
-        readable_strategy: QueuingStrategyLike[O] | None = None,
+        transformer: types.Transformer[I, O] | None = None,
+        writable_strategy: types.QueuingStrategy[I] | None = None,
+        readable_strategy: types.QueuingStrategy[O] | None = None,
     ) -> None:
         super().__init__(current_jobs())
         if transformer is BLANK:

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from typing_extensions import TypeVar
 
+from ... import types
 from ..._debug.repr import show_holder
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import SINK, STRATEGY, unknown_members
-from ...types import QueuingStrategyLike, UnderlyingSinkLike
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from .controller import WritableStreamDefaultController
 from .sink import Sink, UnderlyingSink
@@ -49,8 +49,8 @@ class WritableStream(WritableStreamState[T]):
 
     def __init__(
         self,
-        underlying_sink: UnderlyingSinkLike[T] | None = None,
-        strategy: QueuingStrategyLike[T] | None = None,
+        underlying_sink: types.UnderlyingSink[T] | None = None,
+        strategy: types.QueuingStrategy[T] | None = None,
     ) -> None:
         super().__init__(current_jobs())
         if underlying_sink is BLANK:
