@@ -207,24 +207,6 @@ async def test_a_strategy_tells_the_name_of_its_keyword(strategy: Any) -> None:
         strategy(high_water_mark=3, mark=3)
 
 
-OPTIONS = {"preventClose": "prevent_close", "preventAbort": "prevent_abort", "preventCancel": "prevent_cancel"}
-
-
-@pytest.mark.parametrize("option", OPTIONS)
-async def test_an_option_with_its_name_of_javascript_is_an_error(option: str) -> None:
-    stream: Any = ReadableStream()
-    told = f"got '{option}': in Python the name is '{OPTIONS[option]}'"
-    with pytest.raises(TypeError, match=rf"pipe_to\(\) {told}"):
-        stream.pipe_to(WritableStream(), **{option: True})
-    with pytest.raises(TypeError, match=rf"pipe_through\(\) {told}"):
-        stream.pipe_through(TransformStream(), **{option: True})
-    with pytest.raises(TypeError, match=rf"values\(\) {told}"):
-        stream.values(**{option: True})
-    with pytest.raises(TypeError, match=r"values\(\) got an unexpected keyword argument 'other'"):
-        stream.values(other=True)
-    assert not stream.locked
-
-
 # Keys that nothing knows.
 
 

@@ -36,13 +36,10 @@ _MEMBERS: Final = {
 }
 _KNOWN: Final = frozenset(member for members in _MEMBERS.values() for member in members)
 
-# The names that JavaScript has for what has another name here: members, and options of methods.
+# The members that have another name in JavaScript.
 PYTHON_NAMES: Final[Mapping[str, str]] = {
     "autoAllocateChunkSize": "auto_allocate_chunk_size",
     "highWaterMark": "high_water_mark",
-    "preventAbort": "prevent_abort",
-    "preventCancel": "prevent_cancel",
-    "preventClose": "prevent_close",
     "readableType": "readable_type",
     "writableType": "writable_type",
 }
@@ -91,13 +88,6 @@ def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
         return
     name = next(name for name in names if name in PYTHON_NAMES)
     raise TypeError(f"{where} got {name!r}: in Python the name is {PYTHON_NAMES[name]!r}")
-
-
-def refuse_keywords(names: Mapping[str, Any], where: str) -> None:
-    """Raise `TypeError` for keyword arguments that do not exist."""
-    if names:
-        refuse_javascript_names(names, where)
-        raise TypeError(f"{where} got an unexpected keyword argument {next(iter(names))!r}")
 
 
 def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:

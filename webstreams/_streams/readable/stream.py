@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import Any, Final, Literal, Never, overload
+from typing import Any, Final, Literal, overload
 
 from typing_extensions import TypeVar
 
@@ -14,7 +14,7 @@ from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import SOURCE, STRATEGY, cure_for_stage, described, refuse_keywords, unknown_members
+from ..._platform.mistakes import SOURCE, STRATEGY, cure_for_stage, described, unknown_members
 from ...consumers import collect_bytes, collect_json, collect_list, collect_text
 from ...types import ReadableWritablePair
 from ..abort import AbortSignal
@@ -170,7 +170,6 @@ class ReadableStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
-        **mistaken: Never,
     ) -> P:
         """Pipe the stream into ``transform.writable`` and give ``transform.readable``; both ends are locked by the
         pipe.
@@ -179,7 +178,6 @@ class ReadableStream(ReadableStreamState[T]):
         shows in the stream that is returned. Raises `TypeError` when one of the two streams is locked, or for
         arguments that are no streams or no signal. Streams Standard, 4.2.4.
         """
-        refuse_keywords(mistaken, "pipe_through()")
         self._jobs.require_running()
         readable, writable = _convert_pair(transform)
         options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
@@ -195,7 +193,6 @@ class ReadableStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
-        **mistaken: Never,
     ) -> Promise[None]:
         """Write every chunk to `destination`, no faster than it takes them; fulfilled when all is written and closed.
 
@@ -208,7 +205,6 @@ class ReadableStream(ReadableStreamState[T]):
         Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
         Streams Standard, 4.2.4.
         """
-        refuse_keywords(mistaken, "pipe_to()")
         self._jobs.require_running()
         try:
             if not isinstance(destination, WritableStreamState):
@@ -240,13 +236,12 @@ class ReadableStream(ReadableStreamState[T]):
             DefaultTee(self, branch1, branch2)
         return branch1, branch2
 
-    def values(self, *, prevent_cancel: bool = False, **mistaken: Never) -> ReadableStreamAsyncIterator[T]:
+    def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks; with `prevent_cancel`, leaving early frees the lock without cancelling the stream.
 
         ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
         the stream is locked. Streams Standard, 4.2.5.
         """
-        refuse_keywords(mistaken, "values()")
         return ReadableStreamAsyncIterator(ReadableStreamDefaultReader(self), bool(prevent_cancel))
 
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
