@@ -350,6 +350,7 @@ class Promise(Settled, Generic[T]):
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
         """Forget a waiter whose task was cancelled; whether the task goes on now, not only when the promise is
         settled."""
+        self._mark_handled()  # somebody has looked, and has given up
         if self._state == PENDING:
             self._reactions = [each for each in self._list_reactions() if each is not waiter] or None
         return True

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from weakref import finalize, ref
 
 from typing_extensions import Buffer
 
@@ -25,6 +27,9 @@ from ._sockets.transports import PumpTransport, WriterTransport
 __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"]
 
 OnCancel = Callable[[Any], Awaitable[object] | object]
+
+# Where it is missing (Python 3.11.2), nothing closes the socket of a StreamWriter that was dropped, if the loop reads it.
+CLOSES_DROPPED_WRITERS: Final = hasattr(asyncio.StreamWriter, "__del__")
 
 
 def from_stream_reader(reader: asyncio.StreamReader, *, on_cancel: OnCancel | None = None) -> ReadableStream[bytes]:
@@ -114,7 +119,17 @@ def to_stream_writer(writer: asyncio.StreamWriter, *, half_close: bool = False) 
         raise TypeError(f"to_stream_writer() needs an asyncio.StreamWriter, not {type(writer).__name__}")
     if half_close and not writer.can_write_eof():
         raise TypeError("half_close: the transport of this writer cannot close one direction alone")
+    if not CLOSES_DROPPED_WRITERS:
+        finalize(writer, _close_dropped, ref(writer.transport)).atexit = False
     return WritableStream(_WriterSink(writer, half_close), bytes_strategy())
+
+
+def _close_dropped(transport: ref[asyncio.WriteTransport]) -> None:
+    """Do what later versions of asyncio do when a StreamWriter is dropped."""
+    found = transport()
+    if found is not None and not found.is_closing():
+        found.close()
+        warnings.warn(f"unclosed StreamWriter of {found!r}", ResourceWarning, stacklevel=1)
 
 
 class _WriterSink:

@@ -313,10 +313,9 @@ class ConnectionServer:
                     raise TypeError(f"the handler must be a coroutine function; it returned {type(result).__name__}")
                 await result
         except Exception as error:
-            if not link.failed_with(error):
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": "webstreams: the handler of a connection failed", "exception": error}
-                )
+            mistake = _mistake(error, link.ended_with if self._is_closed else link.failed_with)
+            if mistake is not None:
+                _report(mistake)
 
     async def wait_closed(self) -> None:
         """Wait until `close` is done: for ever, unless another task closes the server."""
@@ -362,6 +361,21 @@ class ConnectionServer:
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close the server."""
         await self.close()
+
+
+def _report(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": "webstreams: the handler of a connection failed", "exception": error}
+    )
+
+
+def _mistake(error: Exception, is_expected: Callable[[Exception], bool]) -> Exception | None:
+    """Return what is left of an exception, or of a group of them, without what is expected of a connection."""
+    if not isinstance(error, ExceptionGroup):
+        return None if is_expected(error) else error
+    mistakes = [_mistake(each, is_expected) for each in error.exceptions]
+    kept = [each for each in mistakes if each is not None]
+    return error.derive(kept).with_traceback(error.__traceback__) if kept else None
 
 
 def _unlinking(server: asyncio.Server) -> Callable[[], None] | None:

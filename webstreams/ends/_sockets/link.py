@@ -1,8 +1,8 @@
 """The two streams of one connection: an asyncio protocol that is read only while the readable stream wants bytes.
 
 `Link` is the protocol. The event loop asks it for memory (``get_buffer``) and tells how much it has put there; that is
-the view of a BYOB reader, if one waits, or else a buffer of the link's own from which a default reader gets a copy.
-Both calls come one right after the other, so that no view is held while anything else runs. Reading begins with the
+the view of a BYOB reader, if one waits, or else the buffer of the loop, from which a default reader gets a copy. Both
+calls come one right after the other, so that nothing else runs meanwhile: all links of a loop share one buffer. Reading begins with the
 first read and is paused when nobody waits for bytes and some have come. A write is done when the operating system has
 taken all of it (with TLS: when all of it is encrypted and the socket is not behind by more than its buffer).
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSL_ERROR_EOF, SSLEOFError, SSLError, SSLZeroReturnError
 from typing import Any, Final, Literal
+from weakref import WeakKeyDictionary
 
 from typing_extensions import Buffer
 
@@ -36,6 +37,17 @@ WRITE_PIECE: Final = 256 * 1024
 TLS_RECORD: Final = 32 * 1024
 # Closing a socket with this option resets the connection: the peer must not take what it has got for the whole.
 RESET: Final = struct.pack("ii", 1, 0)
+
+# What each event loop reads into for default readers.
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
+    """Give the buffer of a loop, with room for `size` bytes at least."""
+    buffer = _buffers.get(loop)
+    if buffer is None or len(buffer) < size:
+        buffer = _buffers[loop] = memoryview(bytearray(max(PIECE, size)))
+    return buffer
 
 
 class Link(asyncio.BufferedProtocol):
@@ -57,11 +69,13 @@ class Link(asyncio.BufferedProtocol):
         self.readable: ReadableStream[bytes] = ReadableStream(self._source)
         self.writable: WritableStream[Buffer] = WritableStream(self._sink, bytes_strategy())
         self._is_reading = False
-        self._buffer: memoryview | None = None
+        self._loop = asyncio.get_running_loop()
         self._request: Any = None
         self._drained: tuple[Callable[[Any], None], Callable[[object], None]] | None = None
         self._is_full = False
         self._error: object = None
+        # Whether `_error` is the connection's own, not a reason that was given on this side.
+        self._has_failed = False
 
     # The connection as a whole.
 
@@ -71,11 +85,10 @@ class Link(asyncio.BufferedProtocol):
         self._socket = transport.get_extra_info("socket")
         self._ssl_object = transport.get_extra_info("ssl_object")
         self.is_tls = self._ssl_object is not None
-        if self.is_tls:
-            self._is_reading = True  # pausing now would keep back the end of the handshake
-        else:
-            self.transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._pause_unless_wanted)  # uvloop begins to read after this method
+        self._is_reading = True
+        if not self.is_tls:  # where pausing would keep back the end of the handshake
+            # Not now: uvloop, and asyncio in Python 3.11.2, begin to read after this method, whatever it has done.
+            self._loop.call_soon(self._pause_unless_wanted)
         # asyncio's TLS compares with ">=", and would never resume with 0.
         self.transport.set_write_buffer_limits(high=1 if self.is_tls else 0)
         if self._on_made is not None:
@@ -86,6 +99,7 @@ class Link(asyncio.BufferedProtocol):
         if exc is None and not self.reason:
             self._drain_tls()
         was_open = not self._source.is_over
+        self._has_failed = self._has_failed or not self.reason
         error: object = exc
         if self.reason:
             error = self.reason[0]
@@ -99,7 +113,6 @@ class Link(asyncio.BufferedProtocol):
         if self._drained is not None:
             self._drained[1](error)
             self._drained = None
-        self._buffer = None
         self._resolve_lost(None)
 
     def _cut_error(self) -> OSError:
@@ -115,12 +128,17 @@ class Link(asyncio.BufferedProtocol):
             return default
 
     def failed_with(self, error: object) -> bool:
-        """Whether `error` is what the connection failed with."""
-        return not self.reason and error is not None and error is self._error
+        """Whether `error` is what the connection failed with: a fault of the network or of the peer."""
+        return self._has_failed and error is self._error
+
+    def ended_with(self, error: object) -> bool:
+        """Whether `error` is what the streams failed with, for whatever cause."""
+        return error is (self.reason[0] if self.reason else self._error)
 
     def close_when_over(self) -> None:
         """Close the descriptor as soon as both streams are over; what was written is still delivered."""
-        if self._source.is_over and self._sink.is_over:
+        # Not twice: asyncio's TLS could not be aborted any more.
+        if self._source.is_over and self._sink.is_over and not self.transport.is_closing():
             if self.is_tls:
                 self.resume()  # to say goodbye, TLS has to read what is there
             self.transport.close()
@@ -143,6 +161,12 @@ class Link(asyncio.BufferedProtocol):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
+    def fail(self, error: OSError) -> None:
+        """Close the descriptor now: the peer, or the way to it, has made the connection fail with `error`."""
+        if not (self.lost.done() or self.reason):
+            self._has_failed, self._error = True, error
+            self.reset(error)
+
     # Reading.
 
     def resume(self) -> None:
@@ -159,8 +183,8 @@ class Link(asyncio.BufferedProtocol):
                 self.transport.pause_reading()
 
     def _pause_unless_wanted(self) -> None:
-        if not self._is_reading and not self.transport.is_closing():
-            self.transport.pause_reading()
+        if not self._source.is_wanted:
+            self.pause()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop: give it memory to read into.
@@ -174,9 +198,7 @@ class Link(asyncio.BufferedProtocol):
             if len(view) >= size:
                 return view
             self._request = None
-        if self._buffer is None or len(self._buffer) < size:
-            self._buffer = memoryview(bytearray(max(PIECE, size)))
-        return self._buffer
+        return _buffer_of(self._loop, size)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by the event loop, right after `get_buffer`: so many bytes are there now."""
@@ -188,8 +210,7 @@ class Link(asyncio.BufferedProtocol):
         if request is not None:
             request.respond(nbytes)
         else:
-            assert self._buffer is not None
-            source.enqueue(self._buffer[:nbytes])
+            source.enqueue(_buffer_of(self._loop, nbytes)[:nbytes])
         if not source.is_wanted and (source.controller.desired_size or 0) <= -AHEAD:
             self.pause()
 
@@ -342,7 +363,7 @@ class _LinkSink:
             try:
                 link.transport.write_eof()
             except OSError as error:
-                link.reset(error)
+                link.fail(error)
                 raise
         return link.lost if link.transport.is_closing() else None
 
