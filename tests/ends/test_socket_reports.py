@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import failure, soon, turns
-from webstreams import WritableStream
+from webstreams import WritableStream, WritableStreamDefaultWriter
 from webstreams.ends.sockets import Connection, connect_tcp, serve_tcp
 
 from .sockets import Network, failure_or_none, write
@@ -153,6 +153,19 @@ async def test_a_handler_that_raises_what_closing_the_server_has_reset_it_with(
     assert reported == []
 
 
+async def give_up(writer: WritableStreamDefaultWriter[Any], wait: str) -> None:
+    if wait == "timeout":
+        async with asyncio.timeout(0):
+            await writer.write(b"a chunk")
+    elif wait == "wait_for":
+        await asyncio.wait_for(writer.write(b"a chunk"), 0.001)
+    else:
+        task = asyncio.ensure_future(writer.write(b"a chunk"))
+        await turns()
+        task.cancel()
+        await task
+
+
 @pytest.mark.parametrize("wait", ["timeout", "wait_for", "cancel"])
 async def test_a_write_that_fails_after_its_waiter_has_given_up(reported: list[Any], wait: str) -> None:
     fail = asyncio.Event()
@@ -163,22 +176,8 @@ async def test_a_write_that_fails_after_its_waiter_has_given_up(reported: list[A
         raise error
 
     writer = WritableStream({"write": write_late}).get_writer()
-
-    async def give_up() -> None:
-        if wait == "timeout":
-            async with asyncio.timeout(0):
-                await writer.write(b"a chunk")
-        elif wait == "wait_for":
-            await asyncio.wait_for(writer.write(b"a chunk"), 0.001)
-        else:
-            task = asyncio.ensure_future(writer.write(b"a chunk"))
-            await turns()
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    with suppress(TimeoutError):
-        await give_up()
+    with suppress(TimeoutError, asyncio.CancelledError):
+        await give_up(writer, wait)
     fail.set()
     assert await failure(writer.closed) is error
     del writer

@@ -28,7 +28,7 @@ __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_str
 
 OnCancel = Callable[[Any], Awaitable[object] | object]
 
-# Where it is missing (Python 3.11.2), nothing closes the socket of a StreamWriter that was dropped, if the loop reads it.
+# Without it (Python 3.11.2), nothing closes the socket of a StreamWriter that was dropped while the loop reads it.
 CLOSES_DROPPED_WRITERS: Final = hasattr(asyncio.StreamWriter, "__del__")
 
 

@@ -2,9 +2,10 @@
 
 `Link` is the protocol. The event loop asks it for memory (``get_buffer``) and tells how much it has put there; that is
 the view of a BYOB reader, if one waits, or else the buffer of the loop, from which a default reader gets a copy. Both
-calls come one right after the other, so that nothing else runs meanwhile: all links of a loop share one buffer. Reading begins with the
-first read and is paused when nobody waits for bytes and some have come. A write is done when the operating system has
-taken all of it (with TLS: when all of it is encrypted and the socket is not behind by more than its buffer).
+calls come one right after the other, so that nothing else runs meanwhile: all links of a loop share one buffer. Reading
+begins with the first read and is paused when nobody waits for bytes and some have come. A write is done when the
+operating system has taken all of it (with TLS: when all of it is encrypted and the socket is not behind by more than
+its buffer).
 """
 
 from __future__ import annotations
