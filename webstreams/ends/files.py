@@ -12,8 +12,9 @@ from typing_extensions import Buffer
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy
+from ._files.following import FollowedFileSource
 from ._files.sinks import FileSink, Mode
-from ._files.sources import READ_AHEAD, FileSource, FollowedFileSource, TruncatedFileError
+from ._files.sources import READ_AHEAD, FileSource, TruncatedFileError
 
 __all__ = ["TruncatedFileError", "read_file", "write_file"]
 
@@ -40,9 +41,13 @@ def read_file(
       ends before `end`, or that was made shorter than it was when it was opened, is a `TruncatedFileError` (which is
       an `OSError` and an `EOFError`), after the last byte.
     - With `follow` the end of the file is not the end of the stream, as with ``tail -F``: every `interval` seconds
-      there is a look whether there is more. When the file is made shorter, or another takes its name, reading goes on
-      at the beginning; while nothing has the name, it waits. The stream ends at `end`, if that is given, or at once by
-      ``cancel()``.
+      there is a look whether there is more. The stream ends at `end`, if that is given, or at once by ``cancel()``.
+      A file that was written anew (it is shorter than what was read, or its first or last KiB that was read is
+      different now) is read again from its beginning. When another file takes the name, the old one is read until the
+      new one has something and the old one has had nothing for three looks (at the latest for 50 looks), then the new
+      one from its beginning; while nothing has the name, it waits. So no byte is lost of a log that is rotated by
+      renaming, if each file has the name for longer than `interval`; of one that is copied and truncated, only what
+      was not read yet when it was truncated.
     - A FIFO or a terminal is read until its other end is closed (with `follow`, the next writer is waited for). It can
       be cancelled while it waits.
 

@@ -1,4 +1,4 @@
-"""Sources over files: read once, or followed as they grow."""
+"""The source over a file that is read once."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class FileSource(ThreadSource):
         self._size = 0
         self._file: io.FileIO | None = None
         # Whether the system can give what it has in memory, and nothing else; that leaves the place in the file.
+        self._is_regular = False
         self._may_read_at_once = False
         self._has_moved = False
         self._buffer: memoryview | None = None
@@ -80,7 +81,8 @@ class FileSource(ThreadSource):
     def take(self, view: memoryview | None) -> int | list[bytes]:
         """Read once into the memory of a BYOB reader, or some chunks for a default reader."""
         if self._file is None:
-            self._file = self._open()
+            self._file = self.open_path()
+            self.adopt(self._file)
         if self._has_moved:
             self._has_moved = False
             self._file.seek(self._position)
@@ -88,27 +90,33 @@ class FileSource(ThreadSource):
             return self._read_into(self._file, view)
         return self._read_chunks(self._file)
 
-    def _open(self) -> io.FileIO:
-        file = io.FileIO(os.fsdecode(self._path), "rb", opener=_open_at_once)
+    def open_path(self) -> io.FileIO:
+        """Open what has the path now."""
+        return io.FileIO(os.fsdecode(self._path), "rb", opener=_open_at_once)
+
+    def adopt(self, file: io.FileIO) -> None:
+        """See what the file is that will be read."""
         try:
             status = os.fstat(file.fileno())
             self._size = status.st_size
-            self._may_read_at_once = stat.S_ISREG(status.st_mode) and hasattr(os, "RWF_NOWAIT")
+            self._is_regular = stat.S_ISREG(status.st_mode)
+            self._may_read_at_once = self._is_regular and hasattr(os, "RWF_NOWAIT")
             self._may_wait = stat.S_ISFIFO(status.st_mode) or file.isatty()
             if self._position:  # not of what cannot be sought
                 file.seek(self._position)
         except BaseException:
             file.close()
             raise
-        return file
 
     def _read_into(self, file: io.FileIO, view: memoryview) -> int:
         size: int = 0
         wanted = self._limit(view.nbytes)
         if wanted:
             size = self._read(file.readinto, view[:wanted])
-            self._position += size
-        self._look_for_end(file, not size)
+        is_at_end = not size
+        if size and not self.advance(file, view[:size]):
+            size = 0
+        self._look_for_end(file, is_at_end)
         return size
 
     def _read_chunks(self, file: io.FileIO) -> list[bytes]:
@@ -130,9 +138,16 @@ class FileSource(ThreadSource):
     def _read_chunk(self, file: io.FileIO) -> bytes:
         wanted = self._limit(self._chunk_size)
         chunk: bytes = self._read(file.read, wanted) if wanted else b""
-        self._position += len(chunk)
-        self._look_for_end(file, not chunk)
+        is_at_end = not chunk
+        if chunk and not self.advance(file, chunk):
+            chunk = b""
+        self._look_for_end(file, is_at_end)
         return chunk
+
+    def advance(self, file: io.FileIO, data: bytes | memoryview) -> bool:
+        """Go on behind what was read; return whether it counts."""
+        self._position += len(data)
+        return True
 
     def _limit(self, size: int) -> int:
         return size if self._end is None else max(0, min(size, self._end - self._position))
@@ -149,9 +164,10 @@ class FileSource(ThreadSource):
         """Set `ended` if the range is complete or, with `is_at_end`, the file is."""
         self.ended = self._position == self._end
         if is_at_end and not self.ended:
-            self._file_has_ended(file)
+            self.file_has_ended(file)
 
-    def _file_has_ended(self, file: io.FileIO) -> None:
+    def file_has_ended(self, file: io.FileIO) -> None:
+        """Set `ended`, or raise TruncatedFileError."""
         size = os.fstat(file.fileno()).st_size
         if self._end is not None:
             raise self._truncated(f"the range that was to be read goes on to byte {self._end}")
@@ -174,38 +190,6 @@ class FileSource(ThreadSource):
         if self._file is not None:
             self._file.close()
         self._gate.close()
-
-
-class FollowedFileSource(FileSource):
-    """Reads a file that grows, gets shorter, or is replaced by another."""
-
-    def _file_has_ended(self, file: io.FileIO) -> None:
-        """Look whether reading has to go on elsewhere; if not, there may be more later."""
-        if self._may_wait:
-            return  # a FIFO: another writer may come
-        status = os.fstat(file.fileno())
-        if status.st_size < self._size or status.st_size < self._position != self._start:
-            self._restart(file)
-        self._size = status.st_size
-        if status.st_size <= self._position and not self._has_the_name(status):
-            try:
-                successor = self._open()
-            except FileNotFoundError:
-                return  # it has just gone
-            file.close()
-            self._file = successor
-            self._restart(successor)
-
-    def _has_the_name(self, status: os.stat_result) -> bool:
-        """Whether the name is still that of the file that is read, or of none."""
-        try:
-            return os.path.samestat(status, os.stat(self._path))
-        except FileNotFoundError:
-            return True
-
-    def _restart(self, file: io.FileIO) -> None:
-        self._start = self._position = 0
-        file.seek(0)
 
 
 def _open_at_once(path: str, flags: int) -> int:
