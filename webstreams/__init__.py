@@ -11,6 +11,7 @@ from ._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ._streams.readable.byte_controller import ReadableByteStreamController
 from ._streams.readable.controller import ReadableStreamDefaultController
 from ._streams.readable.iterator import ReadableStreamAsyncIterator
+from ._streams.readable.operators.marks import SKIP
 from ._streams.readable.reader import ReadableStreamDefaultReader
 from ._streams.readable.stream import ReadableStream
 from ._streams.results import ReadDoneResult, ReadValueResult
@@ -69,6 +70,7 @@ from .types import ReadableWritablePair
 _install_fast_path()
 
 __all__ = [
+    "SKIP",
     "AbortController",
     "AbortError",
     "AbortSignal",

@@ -17,6 +17,7 @@ with an attribute that is None (``write = None``); a mapping need not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Required, TypeAlias, TypedDict
 
 from typing_extensions import TypeVar
@@ -52,6 +53,16 @@ In = TypeVar("In", contravariant=True, default=Any)
 Out = TypeVar("Out", covariant=True, default=Any)
 
 Result: TypeAlias = "Awaitable[object] | object"
+
+
+class Skip(Enum):
+    """The type of `webstreams.SKIP`, for the functions that return it: ``def parse(line: str) -> Record | Skip``."""
+
+    SKIP = "SKIP"
+
+    def __repr__(self) -> str:
+        """Show the name under which it is imported."""
+        return "SKIP"
 
 
 # Strategies.

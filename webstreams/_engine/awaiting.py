@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Fetching(Protocol):
-    """The source over an async iterator, as far as it is concerned here."""
+    """What asks for a result and goes on at once if it is there: the source over an async iterator, an operator."""
 
     _is_pulling: bool
     _item: Any
@@ -32,6 +32,15 @@ async def fetch(source: Fetching, awaitable: Awaitable[Any], end: Any) -> Any:
     if not source._is_pulling:
         return item
     source._item = item
+    return None
+
+
+async def hand_over(caller: Fetching, awaitable: Awaitable[Any]) -> Any:
+    """Return the result of a function's coroutine; put it into the caller instead if that still looks for it."""
+    item = await awaitable
+    if not caller._is_pulling:
+        return item
+    caller._item = item
     return None
 
 

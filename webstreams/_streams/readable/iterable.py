@@ -68,7 +68,7 @@ class IterableSource(Source, Part):
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
-        self.is_async, self._iterator = _open(iterable)
+        self.is_async, self._iterator = open_iterable(iterable)
         self._controller: Any = None
         # The last call of a coroutine of the iterator, unless it has ended at once.
         self._call: CoroutineCall | None = None
@@ -218,7 +218,7 @@ class IterableSource(Source, Part):
         return derived
 
 
-def _open(iterable: Any) -> tuple[bool, Any]:
+def open_iterable(iterable: Any) -> tuple[bool, Any]:
     """Web IDL: "open an async sequence"."""
     if isinstance(iterable, str) or is_bytes_like(iterable):
         raise TypeError(

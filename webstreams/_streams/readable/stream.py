@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterable, Awaitable, Iterable
-from typing import Any, Final, Literal, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from contextvars import copy_context
+from typing import Any, Final, TypeGuard, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeIs, TypeVar
 
 from ... import types
-from ..._debug.repr import show_holder
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
-from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import SOURCE, STRATEGY, cure_for_stage, described, unknown_members
-from ...consumers import collect_bytes, collect_json, collect_list, collect_text
-from ...types import ReadableWritablePair
-from ..abort import AbortSignal
+from ..._platform.mistakes import SOURCE, STRATEGY, unknown_members
+from ...types import Skip
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
-from ..writable.state import WritableStreamState
-from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
 from .byte_tee import ByteTee
+from .consuming import ConsumedStream
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
-from .iterator import ReadableStreamAsyncIterator
-from .pipe import Pipe, PipeOptions
-from .reader import ReadableStreamDefaultReader
+from .operators.checks import checked_count, require_function
+from .operators.source import ChainSource, chain_over
+from .operators.steps import EXPAND, FILTER, MAP, TAP, BatchStep, DropStep, Step, TakeStep, new_batch
 from .source import Source, UnderlyingSource
-from .state import ReadableStreamState
 from .tee import DefaultTee
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
-P = TypeVar("P", bound=ReadableStreamState[Any], default=Any)
 
 # Given as the underlying source: make a stream without a controller.
 BLANK: Final[Any] = object()
 
 
-class ReadableStream(ReadableStreamState[T]):
+class ReadableStream(ConsumedStream[T]):
     """A source of chunks that are pulled by the consumer. Streams Standard, 4.2.
 
     `underlying_source` is an object with the members as attributes, or a mapping with them as keys: `start`, `pull`,
@@ -65,7 +59,7 @@ class ReadableStream(ReadableStreamState[T]):
     a chunk
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ()
 
     @overload
     def __init__(
@@ -127,100 +121,6 @@ class ReadableStream(ReadableStreamState[T]):
         jobs = current_jobs()
         return create_readable_stream(IterableSource(iterable, jobs), 0)
 
-    @property
-    def locked(self) -> bool:
-        """Whether a reader, a pipe, a tee or an iteration has the stream for itself."""
-        return self._is_locked()
-
-    def cancel(self, reason: object = None) -> Promise[None]:
-        """Say that nobody wants the rest: drop what is queued and call the source's ``cancel(reason)``.
-
-        The promise is settled as that call is. It is rejected with `TypeError` when the stream is locked, and with
-        the stored error when it is errored. `reason` can be any object. Streams Standard, 4.2.4.
-        """
-        self._jobs.require_running()
-        if self._is_locked():
-            return promise_rejected_with(self._jobs, self._locked_error("cancel"), "cancel() of", self)
-        return self._cancel(reason)
-
-    @overload
-    def get_reader(self, *, mode: None = None) -> ReadableStreamDefaultReader[T]: ...
-    @overload
-    def get_reader(self: ReadableStream[builtins.bytes], *, mode: Literal["byob"]) -> ReadableStreamBYOBReader: ...
-    def get_reader(
-        self, *, mode: Literal["byob"] | None = None
-    ) -> ReadableStreamDefaultReader[T] | ReadableStreamBYOBReader:
-        """Lock the stream to a new reader: a default one, or with mode "byob" one that reads into memory of the
-        caller's.
-
-        Raises `TypeError` when the stream is locked, for another mode, and for "byob" with a stream that is no byte
-        stream. Streams Standard, 4.2.4.
-        """
-        if mode is None:
-            return ReadableStreamDefaultReader(self)  # AcquireReadableStreamDefaultReader
-        if mode != "byob":
-            raise TypeError(f'the mode of a reader must be "byob" or None, not {mode!r}')
-        return ReadableStreamBYOBReader(self)  # AcquireReadableStreamBYOBReader
-
-    def pipe_through(
-        self,
-        transform: ReadableWritablePair[P, WritableStreamState[T]],
-        *,
-        prevent_close: bool = False,
-        prevent_abort: bool = False,
-        prevent_cancel: bool = False,
-        signal: AbortSignal | None = None,
-    ) -> P:
-        """Pipe the stream into ``transform.writable`` and give ``transform.readable``; both ends are locked by the
-        pipe.
-
-        `transform` is any object with these two attributes. The options are those of `pipe_to`; how the pipe ends
-        shows in the stream that is returned. Raises `TypeError` when one of the two streams is locked, or for
-        arguments that are no streams or no signal. Streams Standard, 4.2.4.
-        """
-        self._jobs.require_running()
-        readable, writable = _convert_pair(transform)
-        options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
-        self._require_pipeable(writable)
-        Pipe(self, writable, options).start()._mark_handled()
-        return readable  # type: ignore[no-any-return]
-
-    def pipe_to(
-        self,
-        destination: WritableStreamState[T],
-        *,
-        prevent_close: bool = False,
-        prevent_abort: bool = False,
-        prevent_cancel: bool = False,
-        signal: AbortSignal | None = None,
-    ) -> Promise[None]:
-        """Write every chunk to `destination`, no faster than it takes them; fulfilled when all is written and closed.
-
-        An error of the stream aborts the destination, an error or the closing of the destination cancels the stream,
-        the end of the stream closes the destination; `prevent_abort`, `prevent_cancel` and `prevent_close` turn each of
-        them off. Aborting `signal` stops the pipe: writes that were handed over are finished first, then it is rejected
-        with the signal's reason. Cancelling the only task that awaits the promise does the same, and the task is
-        cancelled when the pipe has ended. Both locks are free before the promise is settled.
-
-        Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
-        Streams Standard, 4.2.4.
-        """
-        self._jobs.require_running()
-        try:
-            if not isinstance(destination, WritableStreamState):
-                raise TypeError(f"pipe_to() needs a WritableStream, not {type(destination).__name__}")
-            options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
-            self._require_pipeable(destination)
-        except Exception as error:
-            return promise_rejected_with(self._jobs, error, "pipe_to() from", self)
-        return Pipe(self, destination, options).start()
-
-    def _require_pipeable(self, destination: WritableStreamState[Any]) -> None:
-        if self._is_locked():
-            raise self._locked_error("pipe")
-        if destination._writer is not None:
-            raise TypeError(f"cannot pipe into the writable stream: it is locked to {show_holder(destination._writer)}")
-
     def tee(self) -> tuple[ReadableStream[T], ReadableStream[T]]:
         """Split the stream, which is locked from now on, into two that get the same chunks.
 
@@ -236,85 +136,143 @@ class ReadableStream(ReadableStreamState[T]):
             DefaultTee(self, branch1, branch2)
         return branch1, branch2
 
-    def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
-        """Iterate over the chunks; with `prevent_cancel`, leaving early frees the lock without cancelling the stream.
+    # Operators: ours, with the names and the meaning of TC39's async iterator helpers. Each locks the stream and
+    # returns one that pulls.
 
-        ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
-        the stream is locked. Streams Standard, 4.2.5.
-        """
-        return ReadableStreamAsyncIterator(ReadableStreamDefaultReader(self), bool(prevent_cancel))
+    @overload
+    def map(self, function: Callable[[T], Awaitable[U | Skip]]) -> ReadableStream[U]: ...
+    @overload
+    def map(self, function: Callable[[T], U | Skip]) -> ReadableStream[U]: ...
+    def map(self, function: Callable[[T], Any]) -> ReadableStream[Any]:
+        """Return a stream of the results of ``function(chunk)``; a result of `SKIP` is left out. Not in the Standard.
 
-    def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
-        """Iterate over the chunks, as `values` does."""
-        return self.values()
-
-    # Consumers: ours, as other runtimes have them. Coroutines, which do nothing before they are awaited.
-
-    async def bytes(self, *, limit: int | None = None) -> builtins.bytes:
-        """Read everything and join the chunks, which have to be bytes-like.
-
-        With `limit` (bytes), `LimitExceeded` is raised as soon as there is more; no more than the limit and one chunk
-        is ever kept. Then, and when a chunk is of the wrong type (`TypeError`) or the task is cancelled, the stream is
-        cancelled, and the source's ``cancel()`` has ended when the error is raised. The lock is free at the end. The
-        error of a stream that is errored is raised as it is. Raises `TypeError` when the stream is locked.
+        The function is plain or a coroutine function. It is called when the result is read: nothing is read ahead. Its
+        exception errors the result and cancels the stream with it; cancelling the result cancels the stream with the
+        same reason, and a call that is under way. The stream is locked until then. Raises `TypeError` when it is locked
+        already, and for what is no function.
 
         >>> import asyncio
-        >>> from webstreams import ReadableStream
-        >>> async def main():
-        ...     return await ReadableStream.from_([b"spam ", b"eggs"]).bytes(limit=100)
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_([1, 2, 3]).map(lambda number: number * 10).list())
         >>> asyncio.run(main())
-        b'spam eggs'
+        [10, 20, 30]
         """
-        return await collect_bytes(self, limit)
+        return self._stepped("map", MAP, function)
 
-    async def text(self, encoding: str | None = "utf-8", *, fatal: bool = False, limit: int | None = None) -> str:
-        """Read everything as text: bytes-like chunks are decoded as ``Response.text()`` does, `str` chunks are joined.
+    @overload
+    def filter(self, predicate: Callable[[T], TypeIs[U]]) -> ReadableStream[U]: ...
+    @overload
+    def filter(self, predicate: Callable[[T], TypeGuard[U]]) -> ReadableStream[U]: ...
+    @overload
+    def filter(self, predicate: Callable[[T], object]) -> ReadableStream[T]: ...
+    def filter(self, predicate: Callable[[T], object]) -> ReadableStream[Any]:
+        """Return a stream of the chunks for which ``predicate(chunk)``, or what it awaits, is true.
 
-        `encoding` is any label of the Encoding Standard (see `TextDecoderStream`). A byte order mark is left out.
-        Invalid bytes become U+FFFD, or with `fatal` are a `DataError`. `limit` counts bytes, those of `str` chunks in
-        UTF-8; it and all errors are as for `bytes`. Raises `ValueError` for an unknown label.
+        A `TypeGuard` or `TypeIs` narrows the type. A read of the result reads until one chunk passes; while none does,
+        the event loop's other tasks have their turn. Errors, cancelling and locks are as for `map`. Not in the
+        Standard.
 
         >>> import asyncio
-        >>> from webstreams import ReadableStream
-        >>> async def main():
-        ...     return await ReadableStream.from_([b"caf\\xc3", b"\\xa9"]).text()
-        >>> print(ascii(asyncio.run(main())))
-        'caf\\xe9'
-        """
-        return await collect_text(self, encoding, fatal=fatal, limit=limit)
-
-    async def json(self, *, limit: int | None = None) -> Any:
-        """Read everything as text in UTF-8, and parse it as ``json.loads()`` does.
-
-        Raises `ValueError` (a `ValueError`) for what is no JSON. `limit` and all errors are as for `bytes`.
-
-        >>> import asyncio
-        >>> from webstreams import ReadableStream
-        >>> async def main():
-        ...     return await ReadableStream.from_([b'{"spam":', b" [1, 2]}"]).json()
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(["spam", "", "eggs"]).filter(bool).list())
         >>> asyncio.run(main())
-        {'spam': [1, 2]}
+        ['spam', 'eggs']
         """
-        return await collect_json(self, limit)
+        return self._stepped("filter", FILTER, predicate)
 
-    async def list(self, *, limit: int | None = None) -> builtins.list[T]:
-        """Read everything and give the list of the chunks. `limit` counts chunks; it and all errors are as for `bytes`.
+    @overload
+    def flat_map(self, function: Callable[[T], Awaitable[AsyncIterable[U] | Iterable[U]]]) -> ReadableStream[U]: ...
+    @overload
+    def flat_map(self, function: Callable[[T], AsyncIterable[U]]) -> ReadableStream[U]: ...
+    @overload
+    def flat_map(self, function: Callable[[T], Iterable[U]]) -> ReadableStream[U]: ...
+    def flat_map(self, function: Callable[[T], Any]) -> ReadableStream[Any]:
+        """Return a stream of the items of all that ``function(chunk)`` returns: iterables, async iterables or streams.
+
+        One after the other: the next chunk is read when the last iterable has ended. Cancelling the result cancels the
+        one that is under way, too. A `str` or bytes-like result is a `TypeError`; errors, cancelling and locks are as
+        for `map`. Not in the Standard.
 
         >>> import asyncio
-        >>> from webstreams import ReadableStream
-        >>> async def main():
-        ...     return await ReadableStream.from_(range(4)).list()
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(["a b", "c"]).flat_map(str.split).list())
         >>> asyncio.run(main())
-        [0, 1, 2, 3]
+        ['a', 'b', 'c']
         """
-        return await collect_list(self, limit)
+        return self._stepped("flat_map", EXPAND, function)
 
-    def _is_locked(self) -> bool:
-        """IsReadableStreamLocked"""
-        return self._reader is not None
+    def take(self, count: int) -> ReadableStream[T]:
+        """Return a stream of the first `count` chunks; the stream is cancelled when the last of them is given.
 
-    def _locked_error(self, action: str) -> TypeError:
-        return TypeError(f"cannot {action} the stream: it is locked to {show_holder(self._reader)}")
+        With 0 that is at once. The result is closed when the source's ``cancel()`` has ended, and errored if that
+        fails. Raises `TypeError` for a count that is no integer, `ValueError` for a negative one. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(10)).take(2).list())
+        >>> asyncio.run(main())
+        [0, 1]
+        """
+        number = checked_count(count, "count", 0)
+        return self._with_step("take", TakeStep(number))
+
+    def drop(self, count: int) -> ReadableStream[T]:
+        """Return a stream without the first `count` chunks. Arguments are as for `take`. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(5)).drop(3).list())
+        >>> asyncio.run(main())
+        [3, 4]
+        """
+        number = checked_count(count, "count", 0)
+        return self._with_step("drop", DropStep(number))
+
+    def tap(self, function: Callable[[T], object]) -> ReadableStream[T]:
+        """Return a stream of the same chunks, with ``function(chunk)`` called, and awaited, before each is given.
+
+        Errors, cancelling and locks are as for `map`. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     await ReadableStream.from_(["a chunk"]).tap(print).list()
+        >>> asyncio.run(main())
+        a chunk
+        """
+        return self._stepped("tap", TAP, function)
+
+    def batched(
+        self,
+        count: int | None = None,
+        *,
+        size: float | None = None,
+        size_of: Callable[[T], float] | None = None,
+    ) -> ReadableStream[builtins.list[T]]:
+        """Return a stream of lists of chunks.
+
+        A batch is given when it has `count` chunks, when ``size_of(chunk)`` (by default `len`) of its chunks adds up to
+        `size` or more, and at the end. One limit is needed. An error of the stream drops the batch that is begun, as a
+        transform drops its queue. Raises `TypeError` and `ValueError` for limits that cannot be ones. Not in the
+        Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(5)).batched(2).list())
+        >>> asyncio.run(main())
+        [[0, 1], [2, 3], [4]]
+        """
+        return self._with_step("batched", BatchStep(new_batch(count, size, size_of)))
+
+    def _stepped(self, method: str, kind: int, function: Callable[[T], Any]) -> ReadableStream[Any]:
+        require_function(function, method)
+        return self._with_step(method, Step(kind, function, copy_context()))
+
+    def _with_step(self, method: str, step: Step) -> ReadableStream[Any]:
+        chain = chain_over(self, method)
+        chain.add(step)
+        stream: ReadableStream[Any] = ReadableStream(BLANK)
+        ChainSource(chain, stream)
+        return stream
 
 
 def create_readable_stream(
@@ -338,26 +296,3 @@ def create_readable_byte_stream(
         stream = ReadableStream(BLANK)
     ReadableByteStreamController(INTERNAL, stream, source, high_water_mark, None)
     return stream
-
-
-def _convert_pair(transform: Any) -> tuple[Any, Any]:
-    """Convert to a ReadableWritablePair."""
-    readable = getattr(transform, "readable", None)
-    if not isinstance(readable, ReadableStreamState):
-        raise _not_a_pair(transform, "readable", "ReadableStream", readable)
-    writable = getattr(transform, "writable", None)
-    if not isinstance(writable, WritableStreamState):
-        raise _not_a_pair(transform, "writable", "WritableStream", writable)
-    return readable, writable
-
-
-def _not_a_pair(transform: Any, side: str, wanted: str, found: object) -> TypeError:
-    """Return the error for an argument of pipe_through() that is not a pair, with the cure."""
-    needed = "pipe_through() needs a TransformStream, or another object with a `readable` and a `writable` stream"
-    if hasattr(transform, side) and not isinstance(transform, type):
-        return TypeError(f"{needed}: the `{side}` of this {type(transform).__name__} is {found!r}, not a {wanted}")
-    if isinstance(transform, WritableStreamState):
-        cure = "use pipe_to() for a stream that is only written to"
-    else:
-        cure = cure_for_stage(transform)
-    return TypeError(f"{needed}, not {described(transform)}: {cure}")

@@ -1,0 +1,539 @@
+"""A chain of operators: takes chunks from an input, calls the functions one after the other, gives what comes out.
+
+An operator on a stream that is itself made by an operator, and that nobody has used yet, joins its chain: a chunk
+passes all functions in one loop, without a promise or a queue between them. The streams between are locked, and are
+closed or errored when they would have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import Context
+from types import CoroutineType
+from typing import Any, Final
+
+from ...._debug.repr import LockHolder
+from ...._engine.awaiting import hand_over
+from ...._engine.coroutine_call import CoroutineCall, call_coroutine
+from ...._engine.promise import (
+    NEVER_AWAITABLE,
+    AlgorithmPromise,
+    Promise,
+    converted,
+    is_awaitable,
+    promise_rejected_with,
+    wait_for_all,
+)
+from ...._platform.errors import callback_error, goes_through, stored_error
+from ...._platform.mypyc import trait
+from ..controller import ReadableStreamDefaultController
+from ..reader import ReadableStreamDefaultReader
+from ..state import ReadableStreamState
+from .inputs import Input, Owner, find_iterator, inner_input, take_awaitable
+from .marks import ENDED, SKIP, WAITING
+from .steps import EXPAND, FILTER, MAP, TAKE, TAP, Step
+
+OPEN: Final = 0
+DONE: Final = 1
+
+
+@trait
+class Receiver:
+    """What a chain gives its chunks to, one for each `Chain.ask`."""
+
+    __slots__ = ()
+
+    def take_chunk(self, chunk: Any) -> None:
+        """A chunk has passed all steps."""
+        raise NotImplementedError
+
+    def take_end(self) -> None:
+        """There will be no more."""
+        raise NotImplementedError
+
+    def take_error(self, error: object) -> None:
+        """The input is errored, or a step has failed."""
+        raise NotImplementedError
+
+
+class Chain(Owner):
+    """The steps over one stream; asks it for no more than it was asked for."""
+
+    __slots__ = (
+        "_between",
+        "_call",
+        "_closing",
+        "_ending",
+        "_held",
+        "_held_index",
+        "_inputs",
+        "_is_asked",
+        "_is_pulling",
+        "_is_running",
+        "_is_waiting",
+        "_item",
+        "_jobs",
+        "_may_share",
+        "_pending",
+        "_plan",
+        "_receiver",
+        "_root",
+        "_state",
+        "_steps",
+    )
+
+    def __init__(self, stream: ReadableStreamState[Any], reader: ReadableStreamDefaultReader[Any]) -> None:
+        self._jobs = stream._jobs
+        self._steps: list[Step] = []
+        self._plan: list[tuple[int, Callable[[Any], Any], Step]] = []
+        self._receiver: Receiver | None = None
+        self._root = stream
+        # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
+        self._inputs = [Input(self, stream._jobs, 0, reader, None)]
+        # Nobody has looked yet whether the stream's iterator can be asked without it.
+        self._may_share = True
+        # The locks of the streams between operators, each with the number of steps before it.
+        self._between: list[tuple[ReadableStreamDefaultReader[Any], int]] = []
+        self._state = OPEN
+        self._is_asked = False
+        # The loop is on the stack; it waits for an input, a function or the event loop.
+        self._is_running = False
+        self._is_waiting = False
+        # The index of the next step whose rest is due; None while the input goes on.
+        self._ending: int | None = None
+        # What take() has cancelled, and the end waits for.
+        self._closing: list[Promise[Any]] = []
+        # A function that is waited for: its chunk, its step, its call.
+        self._held: Any = None
+        self._held_index = 0
+        self._call: CoroutineCall | None = None
+        self._pending: Promise[Any] | None = None
+        # What a coroutine hands over that ends at once.
+        self._is_pulling = False
+        self._item: Any = None
+
+    # Making it.
+
+    def add(self, step: Step) -> None:
+        """Add a step behind the others."""
+        step.index = len(self._steps)
+        self._steps.append(step)
+        self._plan.append((step.kind, step.function, step))
+        if step.kind == TAKE and step.is_full():
+            self._stop_inputs(len(self._steps) - 1)
+
+    def give_to(self, receiver: Receiver) -> None:
+        """Say who gets the chunks; tell it at once if there will be none."""
+        self._receiver = receiver
+        if self._state == OPEN and self._ending is not None and self._is_used_up():
+            self._end()
+
+    def lock_between(self, stream: ReadableStreamState[Any], holder: LockHolder) -> None:
+        """Lock a stream that this chain fed so far, to go on behind it."""
+        reader: ReadableStreamDefaultReader[Any] = ReadableStreamDefaultReader(stream)
+        reader._holder = holder
+        self._between.append((reader, len(self._steps)))
+
+    # The loop.
+
+    def ask(self) -> None:
+        """Have one chunk, or the end, given to the receiver."""
+        self._is_asked = True
+        if not self._is_running and not self._is_waiting and self._state == OPEN:
+            self._run()
+
+    def _run(self) -> None:
+        jobs = self._jobs
+        self._is_running = True
+        while self._is_asked and self._state == OPEN and not self._is_waiting:
+            jobs.countdown -= 1
+            if jobs.countdown <= 0 and jobs.is_late():
+                self._wait()
+                jobs.push(self._go_on)
+                break
+            if not self._inputs:
+                self._give_rest()
+                continue
+            source = self._inputs[-1]
+            if source.iterator is not None:
+                self._run_over(source, source.iterator)
+                continue
+            chunk = self._read(source)
+            if chunk is WAITING:
+                continue  # or the chain has ended meanwhile
+            if chunk is ENDED:
+                self._input_has_ended(source)
+            else:
+                self._pass_on(chunk, source.position)
+        self._is_running = False
+
+    def _wait(self) -> None:
+        """Wait for something: a job will go on."""
+        self._is_waiting = True
+        self._jobs.leave_run()
+
+    def _go_on(self) -> None:
+        self._is_waiting = False
+        if self._state == OPEN and not self._is_running:
+            self._run()
+
+    def _run_over(self, source: Input, iterator: Iterator[Any]) -> None:
+        """Have items of an iterator pass the steps, until one comes out or something has to be waited for.
+
+        What `_pass_on` does is done here without calls, as far as it is usual.
+        """
+        jobs, first = self._jobs, source.position
+        plan = self._plan if first == 0 else self._plan[first:]
+        left = jobs.countdown
+        step: Step | None = None
+        try:
+            for item in iterator:
+                left -= 1
+                if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
+                    self._await_item(source, item)
+                    break
+                value = item
+                for kind, function, step in plan:
+                    if kind > TAP:
+                        self._pass_on(value, step.index)
+                        break
+                    result = function(value)
+                    if type(result) not in NEVER_AWAITABLE and step.may_wait and is_awaitable(result):
+                        self._resume(result, value, step.index)
+                        break
+                    if kind == MAP:
+                        if result is SKIP:
+                            break
+                        value = result
+                    elif kind == FILTER and not result:
+                        break
+                else:
+                    if self._state == OPEN:
+                        self._give(value)
+                step = None
+                if not self._is_asked or self._state != OPEN or self._is_waiting or left <= 0:
+                    break
+                if source.iterator is not iterator or self._inputs[-1] is not source:
+                    break
+            else:
+                self._input_has_ended(source)
+        except BaseException as error:
+            if step is None:
+                self._iterator_failed(source, error)
+            else:
+                self._fail(step.index, error)
+        finally:
+            jobs.countdown = min(left, jobs.countdown)
+
+    def _read(self, source: Input) -> Any:
+        if self._may_share and source.position == 0:
+            self._may_share = False
+            self._disturb()
+            source.iterator = find_iterator(self._root)
+            if source.iterator is not None:
+                return WAITING
+        self._wait()
+        chunk = source.read()
+        if chunk is not WAITING:
+            self._is_waiting = False
+        return chunk
+
+    def _disturb(self) -> None:
+        """Note that the first chunk is asked for."""
+        self._root._disturbed = True
+        for reader, _ in self._between:
+            if reader._stream is not None:
+                reader._stream._disturbed = True
+
+    def _pass_on(self, value: Any, index: int) -> None:
+        """Have a chunk pass the steps from `index` on."""
+        steps = self._steps
+        count = len(steps)
+        while index < count:
+            step = steps[index]
+            try:
+                result = step.function(value)
+            except BaseException as error:
+                self._fail(index, error)
+                return
+            if type(result) not in NEVER_AWAITABLE and step.may_wait and is_awaitable(result):
+                self._resume(result, value, index)
+                return
+            kind = step.kind
+            if kind == MAP:
+                if result is SKIP:
+                    return
+                value = result
+            elif kind == FILTER:
+                if not result:
+                    return
+            elif kind == EXPAND:
+                self._expand(result, index)
+                return
+            elif kind == TAKE and step.is_full():
+                self._stop_inputs(index)
+            index += 1
+        if self._state == OPEN:
+            self._give(value)
+
+    def _give(self, chunk: Any) -> None:
+        receiver = self._receiver
+        assert receiver is not None
+        self._is_asked = False
+        receiver.take_chunk(chunk)
+        if self._ending is not None and not self._is_asked and self._is_used_up():
+            self._end()
+
+    def _expand(self, iterable: Any, index: int) -> None:
+        """Go on with the items of what a function of ``flat_map()`` gave."""
+        if iterable is SKIP or self._state != OPEN:
+            return
+        try:
+            self._inputs.append(inner_input(self, self._jobs, index + 1, iterable))
+        except BaseException as error:
+            self._fail(index, error)
+
+    # Functions that are waited for.
+
+    def _await(self, awaitable: Any, value: Any, index: int, context: Context | None) -> Any:
+        """Return the result of a coroutine that ends at once; `WAITING` for any other awaitable."""
+        jobs = self._jobs
+        self._is_pulling = True
+        if type(awaitable) is CoroutineType and context is not None:
+            call = call_coroutine(jobs, hand_over(self, awaitable), context)
+            if call is None:
+                self._is_pulling = False
+                item, self._item = self._item, None
+                return item
+            promise: Promise[Any] = AlgorithmPromise(jobs)
+            call.settle(promise)
+            self._call = call
+        else:
+            followed = converted(jobs, awaitable, context)
+            assert followed is not None
+            promise = followed
+        self._is_pulling = False
+        self._held, self._held_index = value, index
+        self._wait()
+        self._pending = promise
+        promise._react(self._function_returned, self._function_failed)
+        return WAITING
+
+    def _await_item(self, source: Input, item: Any) -> None:
+        """Wait for an awaitable item of an iterator."""
+        self._wait()
+        if source.reader is not None:
+            take_awaitable(self._root, source, item)
+            return
+        promise = converted(self._jobs, item, self._steps[source.position - 1].context)
+        assert promise is not None
+        self._held_index = source.position - 1
+        self._pending = promise
+        promise._react(self.input_gave, self._function_failed)
+
+    def _function_returned(self, result: Any) -> None:
+        value, index = self._held, self._held_index
+        self._held = self._call = self._pending = None
+        if self._state != OPEN:
+            return
+        self._is_waiting = False
+        self._is_running = True
+        self._follow(result, value, index)
+        self._run()
+
+    def _resume(self, awaitable: Any, value: Any, index: int) -> None:
+        """Go on with what an awaitable gives: now or later."""
+        result = self._await(awaitable, value, index, self._steps[index].context)
+        if result is not WAITING:
+            self._follow(result, value, index)
+
+    def _follow(self, result: Any, value: Any, index: int) -> None:
+        """Go on with what the function of a step has given for a chunk."""
+        kind = self._steps[index].kind
+        if kind == EXPAND:
+            self._expand(result, index)
+        elif kind == MAP:
+            if result is not SKIP:
+                self._pass_on(result, index + 1)
+        elif kind == TAP or result:
+            self._pass_on(value, index + 1)
+
+    def _function_failed(self, error: Any) -> None:
+        index = self._held_index
+        self._held = self._call = self._pending = None
+        if self._state == OPEN:
+            self._fail_with(index, error)
+
+    # What inputs tell later.
+
+    def input_gave(self, chunk: Any) -> None:
+        """A chunk has come."""
+        self._pending = None
+        if self._state == OPEN:
+            self._is_waiting = False
+            self._is_running = True
+            self._pass_on(chunk, self._inputs[-1].position)
+            self._run()
+
+    def input_ended(self) -> None:
+        """There will be no more."""
+        if self._state == OPEN:
+            self._is_waiting = False
+            self._input_has_ended(self._inputs[-1])
+            self._run()
+
+    def input_failed(self, error: object) -> None:
+        """The input is errored."""
+        if self._state == OPEN:
+            self._is_waiting = False
+            failed = self._inputs.pop()
+            failed.end()
+            self._fail_with(failed.position - 1, error)
+
+    # Ending.
+
+    def _input_has_ended(self, source: Input) -> None:
+        self._inputs.pop()
+        if not self._inputs:
+            self._ending = self._ending or 0
+        if source.iterator is not None and source.reader is not None:
+            self._jobs.leave_run()
+            controller: Any = self._root._controller
+            controller._close()
+        source.end()
+
+    def _iterator_failed(self, source: Input, error: BaseException) -> None:
+        self._jobs.leave_run()
+        stored = stored_error(error)
+        if self._state == OPEN:
+            self._inputs.pop()
+            if source.reader is not None:
+                controller: Any = self._root._controller
+                controller._error(stored)
+            source.end()
+            self._fail_with(source.position - 1, stored)
+        if goes_through(error):
+            raise error
+
+    def _give_rest(self) -> None:
+        """The input has ended: have what the steps keep pass the steps behind them; then tell the end."""
+        assert self._ending is not None
+        while self._ending < len(self._steps):
+            index = self._ending
+            self._ending += 1
+            rest = self._steps[index].rest()
+            if rest is not SKIP:
+                self._pass_on(rest, index + 1)
+                return
+        self._end()
+
+    def _is_used_up(self) -> bool:
+        """Whether the end comes next: no step has anything left."""
+        assert self._ending is not None
+        return not self._inputs and not any(step.has_rest() for step in self._steps[self._ending :])
+
+    def _end(self) -> None:
+        """Tell the end, when what was cancelled has ended."""
+        self._wait()
+        self._state = DONE
+        if not self._closing:
+            self._tell_end()
+        else:
+            wait_for_all(self._jobs, self._closing)._react(self._tell_end, self._tell_error)
+
+    def _tell_end(self, _: Any = None) -> None:
+        self._end_between(None, 0)
+        assert self._receiver is not None
+        self._receiver.take_end()
+
+    def _tell_error(self, error: object) -> None:
+        self._end_between(error, -1)
+        assert self._receiver is not None
+        self._receiver.take_error(error)
+
+    def _stop_inputs(self, index: int) -> None:
+        """A step has had enough: cancel what feeds it; inputs behind it go on."""
+        self._jobs.leave_run()
+        self._ending = index + 1
+        stopped = [each for each in self._inputs if each.position <= index]
+        del self._inputs[: len(stopped)]
+        self._close_between(index)
+        self._closing += self._cancel_inputs(stopped, None)
+
+    def _fail(self, index: int, error: BaseException) -> None:
+        """The function of a step has raised an exception."""
+        if self._state == OPEN:
+            self._fail_with(index, stored_error(error))
+        if goes_through(error):
+            raise error
+
+    def _fail_with(self, index: int, error: object) -> None:
+        """Error what comes behind a step, and cancel what feeds it (-1: the stream itself is errored)."""
+        self._jobs.leave_run()
+        self._state = DONE
+        inputs, self._inputs = self._inputs, []
+        self._close_between(index)
+        for each in self._cancel_inputs(inputs, error):
+            each._mark_handled()
+        self._tell_error(error)
+
+    def cancel(self, reason: object) -> Promise[Any] | None:
+        """Nobody wants the rest: cancel the inputs with the reason, and the call of a function that is waited for."""
+        self._jobs.leave_run()
+        if self._state != OPEN:
+            return wait_for_all(self._jobs, self._closing) if self._closing else None
+        self._state = DONE
+        inputs, self._inputs = self._inputs, []
+        self._close_between(len(self._steps))
+        promises = self._cancel_inputs(inputs, reason) + self._closing
+        if self._call is not None and self._pending is not None:
+            promises.append(_settled(self._pending))
+            self._call.cancel()
+        if len(promises) == 1:
+            return promises[0]
+        return wait_for_all(self._jobs, promises) if promises else None
+
+    def _cancel_inputs(self, inputs: list[Input], reason: object) -> list[Promise[Any]]:
+        promises: list[Promise[Any]] = []
+        for each in inputs[::-1]:
+            try:
+                promise = each.cancel(reason)
+            except BaseException as error:
+                promise = promise_rejected_with(self._jobs, callback_error(error))
+            if promise is not None:
+                promises.append(promise)
+        return promises
+
+    # The streams between.
+
+    def _close_between(self, index: int) -> None:
+        """Close the streams that feed a step, as their cancellation would."""
+        closed = [each for each in self._between if each[1] <= index]
+        self._between = [each for each in self._between if each[1] > index]
+        for reader, _ in closed:
+            _end_stream(reader, None, False)
+
+    def _end_between(self, error: object, index: int) -> None:
+        """Close or error the other ones."""
+        ended, self._between = self._between, []
+        for reader, _ in ended:
+            _end_stream(reader, error, index < 0)
+
+
+def _end_stream(reader: ReadableStreamDefaultReader[Any], error: object, is_errored: bool) -> None:
+    stream = reader._stream
+    assert stream is not None
+    controller = stream._controller
+    assert isinstance(controller, ReadableStreamDefaultController)
+    if is_errored:
+        controller._error(error)
+    else:
+        controller._close()
+    reader._release()
+
+
+def _settled(promise: Promise[Any]) -> Promise[Any]:
+    """Return a promise that is fulfilled when another one is settled in any way."""
+    settled: Promise[Any] = Promise(promise._jobs)
+    promise._react(settled._fulfill, settled._fulfill)
+    return settled

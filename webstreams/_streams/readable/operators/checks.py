@@ -1,0 +1,54 @@
+"""What the operators refuse, at the call."""
+
+from __future__ import annotations
+
+import math
+import operator
+from inspect import iscoroutine, iscoroutinefunction
+from typing import Any
+
+from ...._platform.idl import to_number
+
+
+def require_function(function: Any, method: str) -> None:
+    """Raise TypeError for what cannot be called; a coroutine is the commonest mistake."""
+    if callable(function):
+        return
+    if iscoroutine(function):
+        function.close()
+        raise TypeError(
+            f"{method}() needs a function, not a coroutine: give the coroutine function itself, "
+            f"{function.__name__}, without calling it"
+        )
+    raise TypeError(f"{method}() needs a function, not {type(function).__name__}")
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether a function is declared with ``async def``; an object is asked for its ``__call__``."""
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
+def checked_count(value: Any, name: str, minimum: int) -> int:
+    """Return an integer; TypeError for what is none, ValueError for one below the minimum."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, is {number}")
+    return number
+
+
+def checked_seconds(value: Any, name: str) -> float:
+    """Return a positive number of seconds; TypeError for what is no number."""
+    return checked_number(value, name, "seconds")
+
+
+def checked_number(value: Any, name: str, unit: str) -> float:
+    """Return a positive finite number; TypeError for what is none, ValueError for one that is not above 0."""
+    number = to_number(value) if not isinstance(value, str) else math.nan
+    if math.isnan(number):
+        raise TypeError(f"{name} must be a number ({unit}), not {type(value).__name__}")
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be greater than 0 and finite ({unit}), is {value!r}")
+    return number

@@ -1,0 +1,181 @@
+"""What a chain of operators takes chunks from: a stream, or what a function of ``flat_map()`` returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from ...._engine.jobs import JobQueue
+from ...._engine.promise import Promise
+from ...._platform.buffer import is_bytes_like
+from ...._platform.idl import INTERNAL
+from ...._platform.mypyc import trait
+from ..controller import ReadableStreamDefaultController
+from ..iterable import IterableSource, open_iterable
+from ..reader import ReadableStreamDefaultReader
+from ..state import ReadableStreamState, ReadRequest
+from .marks import ENDED, WAITING
+
+
+@trait
+class Owner:
+    """What an input tells of what comes later than it was asked for."""
+
+    __slots__ = ()
+
+    def input_gave(self, chunk: Any) -> None:
+        """A chunk has come."""
+        raise NotImplementedError
+
+    def input_ended(self) -> None:
+        """There will be no more."""
+        raise NotImplementedError
+
+    def input_failed(self, error: object) -> None:
+        """The input is errored."""
+        raise NotImplementedError
+
+
+class Input(ReadRequest):
+    """One input, and the request of every read of it."""
+
+    __slots__ = ("_answer", "_is_asking", "_jobs", "_owner", "_reads_queue", "iterator", "position", "reader")
+
+    def __init__(
+        self,
+        owner: Owner,
+        jobs: JobQueue,
+        position: int,
+        reader: ReadableStreamDefaultReader[Any] | None,
+        iterator: Iterator[Any] | None,
+    ) -> None:
+        self._owner = owner
+        self._jobs = jobs
+        # The index of the step that its chunks go to.
+        self.position = position
+        # The lock of a stream; None when the input has ended, and for an iterator.
+        self.reader = reader
+        # What is iterated over without a stream between (`find_iterator`).
+        self.iterator = iterator
+        # What a read under way has been answered with, while its answer need not wait for a job.
+        self._answer: Any = WAITING
+        self._is_asking = False
+        self._reads_queue = False
+
+    def read(self) -> Any:
+        """Return the next chunk, `ENDED`, or `WAITING`: then the owner is told later."""
+        reader = self.reader
+        if reader is None or reader._stream is None:
+            return ENDED
+        stream = reader._stream
+        controller = stream._controller
+        self._answer = WAITING
+        self._is_asking = True
+        self._reads_queue = stream._state != "readable" or controller._has_queued()
+        if stream._state == "readable":
+            stream._disturbed = True
+            controller._pull_steps(self)
+        else:
+            reader._read(self)
+        self._is_asking = False
+        answer, self._answer = self._answer, WAITING
+        return answer
+
+    def chunk_steps(self, chunk: Any) -> None:
+        """A chunk is there; functions must not be called while a source is calling ``enqueue()``."""
+        if self._reads_queue and self._is_asking:
+            self._answer = chunk
+        else:
+            self._jobs.push(partial(self._owner.input_gave, chunk))
+
+    def close_steps(self, chunk: Any = None) -> None:
+        """The stream is closed."""
+        if self._is_asking:
+            self._answer = ENDED
+        elif self.reader is not None:
+            self._jobs.push(self._owner.input_ended)
+
+    def error_steps(self, error: object) -> None:
+        """The stream is errored."""
+        if self.reader is not None:
+            self._owner.input_failed(error)
+
+    def end(self) -> None:
+        """Give the lock free: the input has ended, or is errored."""
+        reader, self.reader = self.reader, None
+        if reader is not None and reader._stream is not None:
+            reader._release()
+        self.iterator = None
+
+    def cancel(self, reason: object) -> Promise[Any] | None:
+        """Cancel the stream or close the iterator; None if there is nothing to wait for."""
+        reader, self.reader = self.reader, None
+        iterator, self.iterator = self.iterator, None
+        if reader is not None and reader._stream is not None:
+            result = reader._generic_cancel(reason)
+            reader._release()
+            return result
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        return None
+
+
+def find_iterator(stream: ReadableStreamState[Any]) -> Iterator[Any] | None:
+    """Return the iterator that a stream takes its chunks from, if nobody could tell who calls it."""
+    controller: Any = stream._controller
+    if type(controller) is not ReadableStreamDefaultController or stream._state != "readable":
+        return None
+    source = controller._source
+    if type(source) is not IterableSource or source.is_async or not controller._can_pull:
+        return None
+    if controller._pulling or controller._queue.chunks or controller._strategy_hwm != 0:
+        return None
+    iterator: Iterator[Any] = source._iterator
+    return iterator if hasattr(type(iterator), "__iter__") else None
+
+
+def take_awaitable(stream: ReadableStreamState[Any], request: Input, value: Any) -> None:
+    """Have the stream itself wait for an awaitable item of its iterator, which was asked without it."""
+    controller: Any = stream._controller
+    source: Any = controller._source
+    assert stream._reader is not None
+    stream._reader._read_requests.append(request)
+    controller._pulling = True
+    source._controller = controller
+    source._give_awaitable(value)
+
+
+def stream_over(iterable: Any, jobs: JobQueue) -> ReadableStreamState[Any]:
+    """Return a stream of the items of an async iterable, for ourselves."""
+    stream: ReadableStreamState[Any] = ReadableStreamState(jobs)
+    ReadableStreamDefaultController(INTERNAL, stream, IterableSource(iterable, jobs), 0, None)
+    return stream
+
+
+def inner_input(owner: Owner, jobs: JobQueue, position: int, iterable: Any) -> Input:
+    """Return an input over what a function of ``flat_map()`` gave."""
+    if isinstance(iterable, ReadableStreamState):
+        return Input(owner, jobs, position, ReadableStreamDefaultReader(iterable), None)
+    if isinstance(iterable, str) or is_bytes_like(iterable):
+        raise TypeError(
+            f"the function of flat_map() must return an iterable of chunks, and a {type(iterable).__name__} is most "
+            "likely one chunk: return it in a list"
+        )
+    if not (hasattr(type(iterable), "__aiter__") or hasattr(type(iterable), "__iter__")):
+        raise TypeError(
+            "the function of flat_map() must return an iterable, an async iterable or a ReadableStream, "
+            f"not {type(iterable).__name__}"
+        )
+    is_async, iterator = open_iterable(iterable)
+    if not is_async:
+        is_iterable = hasattr(type(iterator), "__iter__")
+        return Input(owner, jobs, position, None, iterator if is_iterable else _items_of(iterator))
+    return Input(owner, jobs, position, ReadableStreamDefaultReader(stream_over(iterator, jobs)), None)
+
+
+def _items_of(iterator: Any) -> Iterator[Any]:
+    """Iterate over an iterator that is not iterable itself."""
+    while (item := next(iterator, ENDED)) is not ENDED:
+        yield item

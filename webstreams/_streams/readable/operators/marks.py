@@ -1,0 +1,16 @@
+"""What stands for "nothing" between the operators."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...._debug.repr import Marker
+from ....types import Skip
+
+# A function of map() returns it to give nothing for a chunk.
+SKIP: Final = Skip.SKIP
+
+# The input has nothing now: it will go on with a job.
+WAITING: Final = Marker("an input that waits")
+# The input has ended.
+ENDED: Final = Marker("the end of an input")
