@@ -36,6 +36,7 @@ ROOMS = (
     "shaping",
     "compression",
     "ends",
+    "_flow",  # several streams, sharing, producers
     "",
 )
 
@@ -50,7 +51,7 @@ CHAPTERS = {
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_engine", "threads", "_transforms.demand_driven"}
+ASYNCIO = {"_engine", "_flow", "threads", "_transforms.demand_driven"}
 CANCELLED_ERROR = "_platform.errors"
 
 MAX_FILE_LINES = 600

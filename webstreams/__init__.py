@@ -4,6 +4,15 @@ from ._engine.build import compiled
 from ._engine.jobs import queue_microtask
 from ._engine.promise import Promise
 from ._fastpath.policy import install as _install_fast_path
+from ._flow.byte_sources import from_bytes
+from ._flow.channels import channel
+from ._flow.finishing import finished
+from ._flow.merging import concat, merge
+from ._flow.pipelines import compose, pipeline
+from ._flow.policies import Lagged
+from ._flow.producing import from_producer
+from ._flow.sharing import Shared, Subscription, share
+from ._flow.zipping import zip_streams
 from ._platform.errors import AbortError, DataError, StreamError
 from ._streams.abort import AbortController, AbortSignal, Event
 from ._streams.readable.byob_reader import ReadableStreamBYOBReader
@@ -85,6 +94,7 @@ __all__ = [
     "DecompressionStream",
     "Event",
     "GeneratorTransform",
+    "Lagged",
     "LimitExceeded",
     "Process",
     "Promise",
@@ -99,7 +109,9 @@ __all__ = [
     "ReadableStreamDefaultReader",
     "ReadableWritablePair",
     "RequestBody",
+    "Shared",
     "StreamError",
+    "Subscription",
     "TextDecoderStream",
     "TextEncoderStream",
     "TransformStream",
@@ -115,24 +127,33 @@ __all__ = [
     "as_stream_writer",
     "asgi_request_body",
     "asgi_response",
+    "channel",
     "chunked",
     "compiled",
+    "compose",
+    "concat",
     "connect_tcp",
     "connect_unix",
+    "finished",
     "from_blocking_iterable",
     "from_byte_stream",
+    "from_bytes",
     "from_object_stream",
+    "from_producer",
     "from_queue",
     "from_response",
     "from_stream_reader",
     "generator_transform",
     "lines",
+    "merge",
     "open_process",
+    "pipeline",
     "queue_microtask",
     "read_file",
     "send_response",
     "serve_tcp",
     "serve_unix",
+    "share",
     "standard_error",
     "standard_input",
     "standard_output",
@@ -144,4 +165,5 @@ __all__ = [
     "to_request_body",
     "to_stream_writer",
     "write_file",
+    "zip_streams",
 ]

@@ -128,6 +128,7 @@ class ReadableStreamState(Part, Generic[T]):
         "_controller",
         "_deliveries",
         "_disturbed",
+        "_finished",
         "_jobs",
         "_reader",
         "_returned",
@@ -152,6 +153,8 @@ class ReadableStreamState(Part, Generic[T]):
         # Chunks taken back (ReadableController._unread) after the stream was closed or errored: read before the end.
         self._returned: deque[Any] | None = None
         self._returned_order: PutBackChunks | None = None
+        # What `finished()` gave, which needs no reader.
+        self._finished: Promise[None] | None = None
         # Counts the chunks that were handed to reads which somebody awaits.
         self._deliveries = 0
 
@@ -176,6 +179,8 @@ class ReadableStreamState(Part, Generic[T]):
     def _close(self) -> None:
         """ReadableStreamClose"""
         self._state = "closed"
+        if self._finished is not None:
+            self._finished._fulfill(None)
         reader = self._reader
         if reader is None:
             return
@@ -190,6 +195,8 @@ class ReadableStreamState(Part, Generic[T]):
         """ReadableStreamError"""
         self._state = "errored"
         self._stored_error = error
+        if self._finished is not None:
+            self._finished._reject(error)
         reader = self._reader
         if reader is None:
             return

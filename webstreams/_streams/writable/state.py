@@ -139,6 +139,7 @@ class WritableStreamState(Part, Generic[T]):
         "_close_request",
         "_closed_is_rejected",
         "_controller",
+        "_finished",
         "_in_flight_close_request",
         "_in_flight_write_request",
         "_jobs",
@@ -170,6 +171,8 @@ class WritableStreamState(Part, Generic[T]):
         # The writer's closed promise is rejected only after the sink's abort() is done, later than the state is
         # "errored".
         self._closed_is_rejected = False
+        # What `finished()` gave, which needs no writer.
+        self._finished: Promise[None] | None = None
 
     # Working with writable streams.
 
@@ -281,6 +284,8 @@ class WritableStreamState(Part, Generic[T]):
                 self._pending_abort_request.promise._fulfill(None)
                 self._pending_abort_request = None
         self._state = "closed"
+        if self._finished is not None:
+            self._finished._fulfill(None)
         if self._writer is not None and self._writer._closed_promise is not None:
             self._writer._closed_promise._fulfill(None)
 
@@ -322,6 +327,8 @@ class WritableStreamState(Part, Generic[T]):
             self._close_request._reject(self._stored_error)
             self._close_request = None
         self._closed_is_rejected = True
+        if self._finished is not None:
+            self._finished._reject(self._stored_error)
         if self._writer is not None and self._writer._closed_promise is not None:
             self._writer._closed_promise._mark_handled()
             self._writer._closed_promise._reject(self._stored_error)

@@ -1,0 +1,37 @@
+"""The promise of something that a task of the library does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypeVar
+
+from .jobs import JobQueue
+from .promise import Promise
+from .waiter import PromiseWaiter
+
+T = TypeVar("T", default=Any, covariant=True)
+
+
+class TaskPromise(Promise[T]):
+    """Settled when a task has ended: cancelling the only task that awaits it cancels that task, and waits for it."""
+
+    __slots__ = ("_task", "_words")
+
+    def __init__(self, jobs: JobQueue, task: Any, *words: object) -> None:
+        super().__init__(jobs)
+        self._task = task
+        self._words = words
+        # asyncio itself keeps only weak references.
+        jobs.tasks.add(task)
+        task.add_done_callback(jobs.tasks.discard)
+
+    def _origin(self) -> tuple[object, ...]:
+        return self._words
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        if self._reactions is not waiter:
+            return super()._drop_waiter(waiter)
+        self._mark_handled()
+        self._task.cancel()
+        return False

@@ -1,0 +1,1 @@
+"""Several streams at once: joined, shared, fed by a task, and put together as Node's functions do."""

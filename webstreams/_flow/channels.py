@@ -1,0 +1,178 @@
+"""`channel`: what is written at one end is read at the other, with a queue that has a limit in between."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from math import inf
+from typing import Any, TypeVar, overload
+
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.stream import ReadableStream
+from .._streams.transform.stream import TransformStream
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.stream import WritableStream
+from .policies import Lagged, Policy, checked_mark, checked_policy, checked_size, size_of
+
+T = TypeVar("T")
+
+
+@overload
+def channel(
+    high_water_mark: float = 16, *, size: None = None, policy: Policy = "wait", on_drop: None = None
+) -> tuple[WritableStream[Any], ReadableStream[Any]]: ...
+@overload
+def channel(
+    high_water_mark: float = 16,
+    *,
+    size: Callable[[T], float] | None = None,
+    policy: Policy = "wait",
+    on_drop: Callable[[T], object] | None = None,
+) -> tuple[WritableStream[T], ReadableStream[T]]: ...
+def channel(
+    high_water_mark: float = 16,
+    *,
+    size: Callable[[Any], float] | None = None,
+    policy: Policy = "wait",
+    on_drop: Callable[[Any], object] | None = None,
+) -> tuple[WritableStream[Any], ReadableStream[Any]]:
+    """Make two ends: what is written into the first is read from the second, in the same order.
+
+    The queue between them takes chunks while it is below `high_water_mark`, measured by `size` (by default 1 for each
+    chunk). A write is done when its chunk is in the queue or was read. When the queue is full, `policy` decides:
+
+    - "wait": the write waits, and so does ``ready``. Nothing is lost.
+    - "drop-oldest", "drop-newest": the write is done at once; the chunk that has waited longest, or the new one, is
+      dropped and given to ``on_drop(chunk)``, a plain function. ``ready`` never waits.
+    - "error": both ends are errored with `Lagged`, and what is queued is dropped.
+
+    Closing the writable end closes the readable one after what is queued; aborting it errors that at once. Cancelling
+    the readable end errors the writable one with the same reason.
+
+    Raises `TypeError` and `ValueError` for arguments that cannot be used. Not in the Standard.
+
+    >>> import asyncio
+    >>> from webstreams import channel
+    >>> async def main() -> None:
+    ...     writable, readable = channel(2, policy="drop-oldest", on_drop=lambda chunk: print("dropped", chunk))
+    ...     async with writable.get_writer() as writer:
+    ...         for number in range(4):
+    ...             await writer.write(number)
+    ...     print(await readable.list())
+    >>> asyncio.run(main())
+    dropped 0
+    dropped 1
+    [2, 3]
+    """
+    mark = checked_mark(high_water_mark, "channel()")
+    measure, chosen = checked_size(size, "channel()"), checked_policy(policy, "channel()")
+    if on_drop is not None and (not callable(on_drop) or iscoroutinefunction(on_drop)):
+        raise TypeError(f"channel(): on_drop must be a plain function of a chunk, or None, not {on_drop!r}")
+    if chosen == "wait":
+        # Without a transformer, a write is done when its chunk is in the queue of the readable side.
+        transform: TransformStream[Any, Any] = TransformStream(
+            None, {"high_water_mark": 1}, {"high_water_mark": mark, "size": measure}
+        )
+        return transform.writable, transform.readable
+    lossy = _LossyChannel(mark, measure, chosen, on_drop)
+    return lossy.writable, lossy.readable
+
+
+class _LossyChannel:
+    """The queue of a channel that never makes a writer wait."""
+
+    _source: ReadableStreamDefaultController[Any]
+    _sink: WritableStreamDefaultController
+
+    def __init__(
+        self,
+        mark: float,
+        size: Callable[[Any], float] | None,
+        policy: Policy,
+        on_drop: Callable[[Any], object] | None,
+    ) -> None:
+        self._mark = mark
+        self._size = size
+        self._policy = policy
+        self._on_drop = on_drop
+        self._queue: deque[tuple[Any, float]] = deque()
+        self._total: float = 0
+        self._is_wanted = False
+        self._is_closing = False
+        self.readable: ReadableStream[Any] = ReadableStream(
+            {"start": self._start_readable, "pull": self._pull, "cancel": self._cancel}, {"high_water_mark": 0}
+        )
+        self.writable: WritableStream[Any] = WritableStream(
+            {"start": self._start_writable, "write": self._write, "close": self._close, "abort": self._abort},
+            {"high_water_mark": inf},
+        )
+
+    def _start_readable(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        self._source = controller
+
+    def _start_writable(self, controller: WritableStreamDefaultController) -> None:
+        self._sink = controller
+
+    # The readable end.
+
+    def _pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        if not self._queue:
+            self._is_wanted = True
+            return
+        controller.enqueue(self._take())
+        if self._is_closing and not self._queue:
+            controller.close()
+
+    def _cancel(self, reason: object) -> None:
+        self._queue.clear()
+        if not self._is_closing:
+            self._sink.error(reason)
+
+    # The writable end.
+
+    def _write(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
+        try:
+            self._offer(chunk)
+        except Exception as error:
+            self._abort(error)
+            raise
+
+    def _close(self) -> None:
+        self._is_closing = True
+        if not self._queue:
+            self._source.close()
+
+    def _abort(self, reason: object) -> None:
+        self._queue.clear()
+        self._source.error(reason)
+
+    # The queue.
+
+    def _offer(self, chunk: Any) -> None:
+        size = size_of(chunk, self._size)
+        if self._is_wanted:
+            self._is_wanted = False
+            self._source.enqueue(chunk)
+            return
+        while self._is_full() and self._queue and self._policy == "drop-oldest":
+            self._drop(self._take())
+        if not self._is_full():
+            self._queue.append((chunk, size))
+            self._total += size
+        elif self._policy == "error":
+            raise Lagged(len(self._queue) + 1)
+        else:
+            self._drop(chunk)
+
+    def _is_full(self) -> bool:
+        return self._total >= self._mark
+
+    def _take(self) -> Any:
+        chunk, size = self._queue.popleft()
+        self._total = self._total - size if self._queue else 0  # they are added and subtracted in floating point
+        return chunk
+
+    def _drop(self, chunk: Any) -> None:
+        if self._on_drop is not None:
+            self._on_drop(chunk)

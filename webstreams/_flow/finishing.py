@@ -1,0 +1,52 @@
+"""`finished`: how a stream ends, without locking it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._engine.promise import Promise
+from .._streams.readable.state import ReadableStreamState
+from .._streams.writable.state import WritableStreamState
+
+
+def finished(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> Promise[None]:
+    """Give a promise for the end of a stream, readable or writable, whether it is locked or not.
+
+    It is fulfilled when the stream closes (everything was read, or it was cancelled; everything was written), and
+    rejected with the stored error when it is errored: what ``closed`` of its reader or writer says. It neither locks
+    nor reads. A rejection that nobody looks at is not reported.
+
+    Raises `TypeError` for what is no stream, and `RuntimeError` in another event loop or thread than that of the
+    stream. Not in the Standard.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream, finished
+    >>> async def main() -> None:
+    ...     stream = ReadableStream.from_([1])
+    ...     end = finished(stream)
+    ...     print(await stream.list(), await end)
+    >>> asyncio.run(main())
+    [1] None
+    """
+    if not isinstance(stream, (ReadableStreamState, WritableStreamState)):
+        raise TypeError(f"finished() needs a ReadableStream or a WritableStream, not {type(stream).__name__}")
+    stream._jobs.require_running()
+    if stream._finished is None:
+        stream._finished = _make_promise(stream)
+    return stream._finished
+
+
+def _make_promise(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> Promise[None]:
+    promise: Promise[None] = Promise(stream._jobs)
+    promise._mark_handled()
+    if stream._state == "closed":
+        promise._fulfill(None)
+    elif _has_failed(stream):
+        promise._reject(stream._stored_error)
+    return promise
+
+
+def _has_failed(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> bool:
+    if isinstance(stream, WritableStreamState):
+        return stream._closed_is_rejected
+    return stream._state == "errored"

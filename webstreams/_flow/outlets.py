@@ -1,0 +1,60 @@
+"""The readable ends of what has to learn when nobody has such an end any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+from .._engine.jobs import JobQueue
+from .._streams.readable.stream import ReadableStream
+
+
+class Outlet:
+    """The stream that somebody reads; kept alive only while a read waits, so that dropping it is noticed."""
+
+    __slots__ = ("_kept", "_stream")
+
+    def __init__(self, stream: ReadableStream[Any]) -> None:
+        self._stream = ref(stream)
+        self._kept: ReadableStream[Any] | None = None
+
+    def keep_while_waited_for(self) -> None:
+        """Keep the stream, if a read waits: a pipe out of it may be all that goes on."""
+        stream = self._stream()
+        is_read = stream is not None and stream._reader is not None and bool(stream._reader._read_requests)
+        self._kept = stream if is_read else None
+
+    def enqueue(self, chunk: Any) -> None:
+        """Give a chunk."""
+        stream, self._kept = self._stream(), None
+        if stream is not None:
+            controller: Any = stream._controller
+            controller.enqueue(chunk)
+
+    def is_empty(self) -> bool:
+        """Whether everything that was given has been read."""
+        stream = self._stream()
+        return stream is None or not stream._controller._has_queued()
+
+    def close(self) -> None:
+        """Close the stream after what it was given."""
+        stream, self._kept = self._stream(), None
+        if stream is not None:
+            controller: Any = stream._controller
+            controller._close()
+
+    def error(self, error: object) -> None:
+        """Error the stream."""
+        stream, self._kept = self._stream(), None
+        if stream is not None:
+            controller: Any = stream._controller
+            controller._error(error)
+
+
+def run_in_its_loop(jobs: JobQueue, job: Callable[[], object]) -> None:
+    """Run what an object that is collected has to do: it may be collected anywhere."""
+    if jobs.is_running():
+        jobs.push(job)
+    elif not jobs.loop.is_closed():
+        jobs.loop.call_soon_threadsafe(job)

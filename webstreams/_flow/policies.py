@@ -1,0 +1,77 @@
+"""What becomes of chunks for which a queue has no room, and the numbers and functions that say when."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, get_args
+
+Policy: TypeAlias = Literal["wait", "error", "drop-oldest", "drop-newest"]
+
+_POLICIES = get_args(Policy)
+
+
+class Lagged(Exception):
+    """A consumer was too slow: with the policy "error" its queue was full when the next chunk came.
+
+    `lost` counts the chunks that it has not got: those in its queue, and the one that had no room.
+
+    >>> from webstreams import Lagged
+    >>> print(Lagged(17))
+    the consumer was too slow: 17 chunks were dropped
+    """
+
+    lost: int
+
+    def __init__(self, lost: int) -> None:
+        super().__init__(lost)
+        self.lost = lost
+
+    def __str__(self) -> str:
+        """Say how much is missing."""
+        return f"the consumer was too slow: {self.lost} chunk{'' if self.lost == 1 else 's'} were dropped"
+
+
+def checked_policy(policy: Any, function: str) -> Policy:
+    """Give a policy; ValueError for another word."""
+    if policy not in _POLICIES:
+        raise ValueError(f"{function}: policy must be one of {', '.join(map(repr, _POLICIES))}, not {policy!r}")
+    return policy  # type: ignore[no-any-return]
+
+
+def checked_mark(mark: Any, function: str) -> float:
+    """Give a high-water mark; TypeError for what is no number, ValueError for one that is negative or NaN."""
+    if not isinstance(mark, (int, float)):
+        raise TypeError(f"{function}: high_water_mark must be a number, not {type(mark).__name__}")
+    if math.isnan(mark) or mark < 0:
+        raise ValueError(f"{function}: high_water_mark must be a non-negative number, not {mark!r}")
+    return mark
+
+
+def checked_count(count: Any, name: str, function: str) -> int:
+    """Give a number of things; TypeError for what is no integer, ValueError for a negative one."""
+    try:
+        number = operator.index(count)
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be an integer, not {type(count).__name__}") from None
+    if number < 0:
+        raise ValueError(f"{function}: {name} must not be negative, is {number}")
+    return number
+
+
+def checked_size(size: Any, function: str) -> Callable[[Any], float] | None:
+    """Give a function that measures chunks, or None; TypeError for what cannot be called."""
+    if size is not None and not callable(size):
+        raise TypeError(f"{function}: size must be a function of a chunk, or None, not {type(size).__name__}")
+    return size  # type: ignore[no-any-return]
+
+
+def size_of(chunk: Any, size: Callable[[Any], float] | None) -> float:
+    """Measure a chunk: 1 without a function; ValueError when that gives no finite, non-negative number."""
+    if size is None:
+        return 1
+    number = size(chunk)
+    if not isinstance(number, (int, float)) or not 0 <= number < math.inf:
+        raise ValueError(f"the size of a chunk must be a finite, non-negative number; size() returned {number!r}")
+    return number
