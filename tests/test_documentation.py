@@ -90,7 +90,7 @@ def table_rows(text: str, heading: str) -> list[list[str]]:
 
 
 # The tables of README that name everything public.
-TABLES = ("Names", "Ends, and what every program does with a stream")
+TABLES = ("Names", "Ends, and what every program does with a stream", "Several streams, sharing, producers")
 
 
 def test_the_table_of_names_has_every_public_class() -> None:

@@ -69,7 +69,22 @@ def share(
 
 
 class Shared(Generic[T]):
-    """A stream with any number of subscriptions: what `share` returns."""
+    """A stream with any number of subscriptions: what `share` returns.
+
+    When it is dropped, and with it the last subscription, the source is cancelled.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream, share
+    >>> async def main() -> None:
+    ...     shared = share(ReadableStream.from_("spam and eggs".split()))
+    ...     first, second = shared.subscribe(), shared.subscribe()
+    ...     print(shared)
+    ...     await asyncio.gather(first.list(), second.list())
+    ...     print(shared)
+    >>> asyncio.run(main())
+    <Shared 2 subscribers, queue 0/16>
+    <Shared no subscribers, queue 0/16>
+    """
 
     __slots__ = ("_hub", "_policy")
 
@@ -129,7 +144,18 @@ class Shared(Generic[T]):
 
 
 class Subscription(ReadableStream[T_co]):
-    """A stream of the chunks of a shared stream: what ``Shared.subscribe()`` returns."""
+    """A stream of the chunks of a shared stream: what ``Shared.subscribe()`` returns.
+
+    >>> import asyncio
+    >>> from webstreams import ReadableStream, share
+    >>> async def main() -> None:
+    ...     shared = share(ReadableStream.from_(range(9)), high_water_mark=2)
+    ...     slow = shared.subscribe(policy="drop-oldest")
+    ...     await shared.subscribe().list()
+    ...     print(slow.lost, await slow.list())
+    >>> asyncio.run(main())
+    7 [7, 8]
+    """
 
     __slots__ = ("_branch",)
 
