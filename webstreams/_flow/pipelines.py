@@ -16,11 +16,12 @@ from .._engine.task_promise import TaskPromise
 from .._platform.errors import stored_error
 from .._streams.abort import AbortSignal
 from .._streams.readable.state import ReadableStreamState
-from .._streams.readable.stream import ReadableStream, ReadableWritablePair
+from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.state import WritableStreamState
 from .._streams.writable.stream import WritableStream
 from ..ends.iterables import generator_transform, to_callable
+from ..types import ReadableWritablePair
 from .inputs import all_settled
 
 A = TypeVar("A")

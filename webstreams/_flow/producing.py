@@ -18,7 +18,7 @@ from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
-from ..types import QueuingStrategyLike
+from ..types import QueuingStrategy
 from .outlets import Outlet, run_in_its_loop
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ In = TypeVar("In", contravariant=True)
 
 def from_producer(
     function: Callable[[WritableStreamDefaultWriter[T]], Awaitable[object]],
-    strategy: QueuingStrategyLike[T] | None = None,
+    strategy: QueuingStrategy[T] | None = None,
 ) -> ReadableStream[T]:
     """Make a stream of what ``async def function(writer)`` writes, in a task that belongs to the stream.
 
