@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import re
 import tracemalloc
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from webstreams import ReadableStream
+from tests.faults.support import rejection, turns
+from webstreams import LineStream, ReadableStream
+from webstreams._transforms.line_cutter import LineCutter
 from webstreams.consumers import LimitExceeded
 from webstreams.shaping import chunked, lines
 
@@ -54,7 +58,7 @@ async def test_unicode_line_separators_are_no_ends() -> None:
 
 @pytest.mark.parametrize("chunks", [["a", b"b"], [b"a", "b"], [1], ["a", 1], [None]])
 async def test_lines_of_wrong_chunks(chunks: list[Any]) -> None:
-    with pytest.raises(TypeError, match="chunk"):
+    with pytest.raises(TypeError, match=r"the chunk must be a (str|bytes-like object|str or a bytes-like object), not"):
         await through(chunks, lines())
 
 
@@ -95,6 +99,185 @@ async def test_a_long_line_of_many_chunks_takes_linear_time() -> None:
     """A hundred thousand parts: what copied the beginning each time would move 50 GB."""
     line = await through(["0123456789"] * 100_000, lines())
     assert line == ["0123456789" * 100_000]
+
+
+@pytest.mark.parametrize("keep_ends", [False, True])
+async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
+    """Cut from the left, as ``str.split()`` does it, wherever the chunks end."""
+    numbers = random.Random(7)
+    for _ in range(600):
+        end = "".join(numbers.choice("ab") for _ in range(numbers.randrange(1, 4)))
+        text = "".join(numbers.choice("ab\r\n") for _ in range(numbers.randrange(12)))
+        *whole, rest = text.split(end)
+        expected = [line + end if keep_ends else line for line in whole] + ([rest] if rest else [])
+        chunks = split(text, numbers)
+        assert await through(chunks, lines(keep_ends=keep_ends, newline=end)) == expected
+        encoded = [chunk.encode() for chunk in chunks]
+        made = await through(encoded, lines(keep_ends=keep_ends, newline=end))
+        assert made == [line.encode() for line in expected]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\0", "aab", None])
+@pytest.mark.parametrize("keep_ends", [False, True])
+async def test_long_and_short_lines_in_chunks_of_any_size(newline: str | None, keep_ends: bool) -> None:
+    """Longer than what is cut at once, and than what is searched at once; ends of lines at every border."""
+    numbers = random.Random(8)
+    sizes = [0, 1, 7, 16_383, 16_384, 16_385, 40_000, 1_100_000, 3, 0, 2_200_000]
+    numbers.shuffle(sizes)
+    end = newline or "\r\n"
+    expected = ["x" * size + (end if keep_ends else "") for size in sizes]
+    text = "".join("x" * size + end for size in sizes)
+    for size in (16_384, 65_535, len(text)):
+        chunks = [text[start : start + size] for start in range(0, len(text), size)]
+        assert await through(chunks, lines(newline=newline, keep_ends=keep_ends)) == expected
+        encoded = [chunk.encode() for chunk in chunks]
+        made = await through(encoded, lines(newline=newline, keep_ends=keep_ends))
+        assert made == [line.encode() for line in expected]
+
+
+async def test_a_newline_is_encoded_for_bytes() -> None:
+    assert await through(["aéb".encode(), "\u20acb\u20ac".encode()], lines(newline="\u20ac")) == ["aéb".encode(), b"b"]
+
+
+async def test_a_line_feed_alone_leaves_carriage_returns() -> None:
+    assert await through(["a\r", "\nb\rc"], lines(newline="\n")) == ["a\r", "b\rc"]
+
+
+@pytest.mark.parametrize(("newline", "error"), [("", ValueError), (b"\n", TypeError), (1, TypeError)])
+async def test_a_wrong_newline(newline: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="newline must"):
+        lines(newline=newline)
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+async def test_a_line_that_ends_in_a_carriage_return_comes_at_once(kind: Any) -> None:
+    """It need not be known whether a line feed follows; with `keep_ends` it must be."""
+    transform: Any = lines()
+    writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
+    write = writer.write(kind("a\r"))
+    assert await asyncio.wait_for(reader.read(), 20) == (kind("a"), False)
+    await write
+    for chunk in ("\n", "\n", "b\r", "c"):
+        writer.write(kind(chunk))
+    writer.close()
+    assert [line async for line in reader_lines(reader)] == [kind(""), kind("b"), kind("c")]
+
+
+async def reader_lines(reader: Any) -> AsyncIterator[Any]:
+    while not (result := await reader.read()).done:
+        yield result.value
+
+
+async def test_with_its_end_such_a_line_waits_for_the_next_chunk() -> None:
+    assert await through(["a\r", "\nb\r", "c\r"], lines(keep_ends=True)) == ["a\r\n", "b\r", "c\r"]
+
+
+# lines(): when they are made.
+
+
+async def test_lines_are_made_when_they_are_asked_for() -> None:
+    """A million lines in one chunk, of which 16,384 are there at a time: the write waits for the reader."""
+    transform: LineStream[str] = lines()
+    writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
+    write = writer.write("\n" * 1_000_000)
+    await turns()
+    assert "queue 0/0" in repr(transform.readable)
+    for _ in range(100_000):
+        assert (await reader.read()).value == ""
+    await turns()
+    assert not write.done()
+    queued = re.search(r"queue (\d+)/0", repr(transform.readable))
+    assert queued is not None
+    assert int(queued[1]) < 16_384
+    write.then(None, lambda _: None)
+    await reader.cancel()
+
+
+async def test_the_memory_of_many_lines_is_flat() -> None:
+    transform: LineStream[bytes] = lines()
+    writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
+    write = writer.write(b"abc\n" * 1_000_000)
+    await reader.read()
+    tracemalloc.start()
+    for _ in range(50_000):
+        await reader.read()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    write.then(None, lambda _: None)
+    await reader.cancel()
+
+
+def test_one_step_cuts_a_bounded_part() -> None:
+    """So the loop's other tasks wait a moment only, whatever is in a chunk: 256 KiB of line feeds held it a second."""
+    for data, most in (("\n" * 1_000_000, 16_384), ("\r\n" * 1_000_000, 16_384), ("x" * 5_000_000, 1)):
+        for kind in (str, str.encode):
+            for newline in (None, "\n", "\r\n"):
+                cutter = LineCutter(False, None, newline)
+                cutter.take(kind(data))
+                counts = []
+                while not cutter.used_up:
+                    counts.append(len(cutter.step()))
+                assert max(counts) <= most
+                assert len(counts) >= len(data) / 1_100_000
+
+
+async def test_lines_before_one_that_is_too_long_are_given() -> None:
+    """The error comes behind them, though they are in one chunk."""
+    came = []
+    with pytest.raises(LimitExceeded):
+        async for line in ReadableStream.from_(["a\nb\n" + "c" * 9 + "\nd\n"]).pipe_through(lines(limit=5)):
+            came.append(line)
+    assert came == ["a", "b"]
+
+
+@pytest.mark.parametrize("keep_ends", [False, True])
+@pytest.mark.parametrize("newline", [None, "ab"])
+async def test_the_end_does_not_count_for_the_limit(keep_ends: bool, newline: str | None) -> None:
+    end = newline or "\r\n"
+    assert (
+        len(await through(["xyz", end[:1], end[1:], "xyz"], lines(limit=3, newline=newline, keep_ends=keep_ends))) == 2
+    )
+    for chunks in (["wxyz" + end], ["wx", "yz"], ["xyz" + end, "wxyz"]):
+        with pytest.raises(LimitExceeded, match="a line has more than 3 characters"):
+            await through(chunks, lines(limit=3, newline=newline, keep_ends=keep_ends))
+    if newline:
+        with pytest.raises(LimitExceeded):
+            await through(["xyza"], lines(limit=3, newline=newline, keep_ends=keep_ends))
+
+
+@pytest.mark.parametrize("reads", [1, 5])
+async def test_cancelling_errors_the_write_and_ends(reads: int) -> None:
+    transform: LineStream[str] = lines()
+    writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
+    write = writer.write("line\n" * 100_000)
+    for _ in range(reads):
+        await reader.read()
+    reason = Exception("enough")
+    write.then(None, lambda _: None)
+    await reader.cancel(reason)
+    assert await rejection(write) is reason
+    assert await rejection(writer.closed) is reason
+
+
+async def test_reads_that_wait_get_the_lines_in_order() -> None:
+    transform: LineStream[str] = lines()
+    writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
+    reads = [reader.read() for _ in range(5)]
+    writer.write("a\nb\nc\nd")
+    writer.write("\n")
+    assert [(await read).value for read in reads[:4]] == ["a", "b", "c", "d"]
+    await writer.close()
+    assert (await reads[4]).done
+
+
+def test_a_line_stream_is_made_by_lines_only() -> None:
+    with pytest.raises(TypeError, match=r"call lines\(\)"):
+        LineStream()
+
+
+async def test_repr_shows_both_sides_of_lines() -> None:
+    assert repr(lines()).startswith("<LineStream from <WritableStream")
 
 
 # chunked()

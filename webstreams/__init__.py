@@ -73,7 +73,7 @@ from .ends import (
     to_stream_writer,
     write_file,
 )
-from .shaping import ChunkedStream, chunked, lines
+from .shaping import ChunkedStream, LineStream, chunked, lines
 from .types import ReadableWritablePair
 
 _install_fast_path()
@@ -96,6 +96,7 @@ __all__ = [
     "GeneratorTransform",
     "Lagged",
     "LimitExceeded",
+    "LineStream",
     "Process",
     "Promise",
     "ReadDoneResult",

@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterator
 from typing import Any, Generic, SupportsIndex
 
 from typing_extensions import Buffer, TypeVar
 
 from ._debug.repr import show
+from ._platform.idl import INTERNAL
 from ._streams.readable.stream import ReadableStream
-from ._streams.transform.controller import TransformStreamDefaultController
-from ._streams.transform.stream import TransformStream
 from ._streams.writable.stream import WritableStream
 from ._text.decoders import as_bytes
 from ._transforms.demand_driven import PulledPair
-from .consumers import LimitExceeded, checked_limit
+from ._transforms.line_cutter import LineCutter
+from .consumers import checked_limit
 
-T = TypeVar("T", str, bytes)
-
-_TEXT_END = re.compile(r"\r\n?|\n")
-_BYTES_END = re.compile(rb"\r\n?|\n")
+S = TypeVar("S", bound=str | bytes, default=Any)
 
 
-def lines(*, keep_ends: bool = False, limit: int | None = None) -> TransformStream[Any, Any]:
+def lines(*, keep_ends: bool = False, limit: int | None = None, newline: str | None = None) -> LineStream[S]:
     r"""Cut a stream of `str` or of bytes-like chunks into lines, of the same type (`str` or `bytes`).
 
     A line ends with ``\n``, ``\r\n`` or ``\r``, as in Python's text files (and with nothing else: not with the form
-    feed and the others that ``str.splitlines()`` knows). The ends are left out unless `keep_ends` is set. A ``\r`` at
-    the end of a chunk waits for the next one, which may begin with its ``\n``. What is behind the last end is a line
-    if there is anything.
+    feed and the others that ``str.splitlines()`` knows). `newline` is another text that ends lines, and the only one
+    then: ``newline="\n"`` leaves a ``\r`` in the line, ``newline="\0"`` takes what ``find -print0`` writes. In a stream
+    of bytes it is encoded as UTF-8. What is behind the last end is a line if there is anything.
 
-    `limit` is the longest line, in characters or bytes, without its end: a longer one errors both sides with
-    `LimitExceeded`, before it is complete. All lines of a chunk are in the queue when its write is done; so chunks of
-    64 KiB keep memory flat. A chunk of another type, or text and bytes mixed, is a `TypeError`.
+    The ends are left out unless `keep_ends` is set. A line is given as soon as its end has come; only with `keep_ends`
+    does a ``\r`` at the end of a chunk wait for the next one, which may begin with its ``\n``.
 
-    Raises `TypeError` and `ValueError` for a limit that cannot be one; `RuntimeError` without a running event loop.
+    Lines are made when they are asked for, some thousand short ones at once: up to 16 KiB of a chunk, or one longer
+    line. A write is done when the last line of its chunk has been made. `limit` is the longest line, in characters or
+    bytes, without its end: a longer one errors both sides with `LimitExceeded`, before it is complete and behind the
+    lines that came before it. A chunk of another type, or text and bytes mixed, is a `TypeError`.
+
+    Raises `TypeError` and `ValueError` for a limit or a newline that cannot be one; `RuntimeError` without a running
+    event loop. Not in the Standard.
 
     >>> import asyncio
     >>> from webstreams import ReadableStream
@@ -47,97 +48,69 @@ def lines(*, keep_ends: bool = False, limit: int | None = None) -> TransformStre
     >>> asyncio.run(main())
     ['spam', 'eggs', '', 'ham']
     """
-    return TransformStream(_LineCutter(bool(keep_ends), checked_limit(limit)))
+    if newline is not None:
+        if not isinstance(newline, str):
+            raise TypeError(f"newline must be a str or None, not {type(newline).__name__}")
+        if not newline:
+            raise ValueError("newline must not be empty: leave it out to cut at every end of a line")
+    return LineStream(INTERNAL, LineCutter(bool(keep_ends), checked_limit(limit), newline))
 
 
-class _LineCutter:
-    """The transformer of `lines`, for the type of the first chunk."""
+class LineStream(Generic[S]):
+    """What `lines` gives: the two sides of a transform. The lines have the type of what is written: `str`, or `bytes`
+    for all bytes-like chunks. Not in the Standard.
 
-    __slots__ = ("_keep_ends", "_limit", "_lines")
+    >>> import asyncio
+    >>> from webstreams import LineStream, ReadableStream, lines
+    >>> async def cut(cutter: LineStream[str]) -> list[str]:
+    ...     return await ReadableStream.from_(["spam\\neg", "gs\\n"]).pipe_through(cutter).list()
+    >>> async def main() -> list[str]:
+    ...     return await cut(lines())
+    >>> asyncio.run(main())
+    ['spam', 'eggs']
+    """
 
-    def __init__(self, keep_ends: bool, limit: int | None) -> None:
-        self._keep_ends = keep_ends
-        self._limit = limit
-        self._lines: _Lines[str] | _Lines[bytes] | None = None
+    __slots__ = ("__weakref__", "_pair")
 
-    def transform(self, chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
-        """Give the lines that end in a chunk."""
-        data = chunk if isinstance(chunk, str) else as_bytes(chunk)
-        cutter: Any = self._lines
-        if cutter is None:
-            kind: Any = _Lines("") if isinstance(data, str) else _Lines(b"")
-            cutter = self._lines = kind
-        if type(data[:0]) is not type(cutter.nothing):
-            raise TypeError("the chunks of one stream of lines must all be str, or all be bytes-like")
-        for line, end in cutter.cut(data):
-            self._check(len(line), cutter)
-            controller.enqueue(line + end if self._keep_ends else line)
-        self._check(cutter.pending_size, cutter)
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise TypeError("LineStream cannot be constructed: call lines()")
+        self._pair = _LinePair(*setup)
 
-    def flush(self, controller: TransformStreamDefaultController[Any]) -> None:
-        """Give the last line."""
-        cutter: Any = self._lines
-        if cutter is not None:
-            for line, end in cutter.rest():
-                controller.enqueue(line + end if self._keep_ends else line)
+    @property
+    def readable(self) -> ReadableStream[S]:
+        """The side that the lines come out of."""
+        return self._pair.readable
 
-    def _check(self, size: int, cutter: _Lines[Any]) -> None:
-        if self._limit is not None and size > self._limit:
-            raise LimitExceeded("a line", self._limit, "characters" if isinstance(cutter.nothing, str) else "bytes")
+    @property
+    def writable(self) -> WritableStream[S]:
+        """The side that text or bytes are written to."""
+        return self._pair.writable
+
+    def __repr__(self) -> str:
+        """Show both sides."""
+        return show(self, self._details())
+
+    def _details(self) -> Iterator[str]:
+        yield f"from {self._pair.writable!r} to {self._pair.readable!r}"
 
 
-class _Lines(Generic[T]):
-    """Cuts text or bytes at the ends of lines, and keeps what has no end yet."""
+class _LinePair(PulledPair):
+    """A pair whose steps make lists of chunks."""
 
-    __slots__ = ("_line_feed", "_parts", "_pattern", "_return", "_waits", "nothing", "pending_size")
+    __slots__ = ()
 
-    def __init__(self, nothing: T) -> None:
-        text = isinstance(nothing, str)
-        self.nothing: T = nothing
-        self.pending_size = 0
-        self._pattern: Any = _TEXT_END if text else _BYTES_END
-        self._line_feed: Any = "\n" if text else b"\n"
-        self._return: Any = "\r" if text else b"\r"
-        self._parts: list[T] = []
-        # Whether a carriage return was the last thing that came.
-        self._waits = False
+    def _accept(self, made: Any) -> None:
+        if made:
+            self._wanted = False
+            self._readable_controller._enqueue_all(made)
+        self._end_write_if_used_up()
 
-    def cut(self, data: T) -> Iterator[tuple[T, T]]:
-        """Give the lines that end in `data`, each with its end."""
-        if not data:
-            return
-        start = 0
-        if self._waits:
-            self._waits = False
-            start = 1 if data[:1] == self._line_feed else 0
-            yield self._take_pending(), self._return + data[:start]
-        for match in self._pattern.finditer(data, start):
-            if match.end() == len(data) and match[0] == self._return:
-                self._waits = True
-                self._keep(data[start : match.start()])
-                return
-            line = data[start : match.start()]
-            if self._parts:
-                self._parts.append(line)
-                line = self._take_pending()
-            yield line, match[0]
-            start = match.end()
-        self._keep(data[start:])
-
-    def rest(self) -> list[tuple[T, T]]:
-        """Give the last line, if there is one."""
-        if not self._waits and not self._parts:
-            return []
-        return [(self._take_pending(), self._return if self._waits else self.nothing)]
-
-    def _keep(self, part: T) -> None:
-        if part:
-            self._parts.append(part)
-            self.pending_size += len(part)
-
-    def _take_pending(self) -> T:
-        parts, self._parts, self.pending_size = self._parts, [], 0
-        return self.nothing.join(parts)
+    def _end(self, rest: Any) -> None:
+        self._drop_codec()
+        for line in rest:
+            self._readable_controller.enqueue(line)
+        self._readable_controller.close()
 
 
 def chunked(size: SupportsIndex) -> ChunkedStream:

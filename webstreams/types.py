@@ -270,6 +270,20 @@ class ReadableWritablePair(Protocol[R, W]):
         ...
 
 
+class PairFor(Protocol[R, In]):
+    """The same, named by the chunks that it takes: so checkers find out the type of a generic one, as of `lines`."""
+
+    @property
+    def readable(self) -> R:
+        """Where the result comes out."""
+        ...
+
+    @property
+    def writable(self) -> WritableStreamState[In]:
+        """Where the chunks go in."""
+        ...
+
+
 class PipeOptions(TypedDict, total=False):
     """The options of ``pipe_to()`` and ``pipe_through()``: ``def copy(..., **options: Unpack[PipeOptions])``."""
 

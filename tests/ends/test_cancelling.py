@@ -281,8 +281,8 @@ async def through_a_child(folder: Path) -> None:
 
 async def from_text_to_text(folder: Path) -> None:
     """File, decode, lines, encode, compress, decompress, file."""
-    stream = read_file(folder / "in").pipe_through(TextDecoderStream(fatal=True)).pipe_through(lines(keep_ends=True))
-    stream = stream.pipe_through(TextEncoderStream()).pipe_through(CompressionStream("gzip", level=1))
+    text = read_file(folder / "in").pipe_through(TextDecoderStream(fatal=True)).pipe_through(lines(keep_ends=True))
+    stream = text.pipe_through(TextEncoderStream()).pipe_through(CompressionStream("gzip", level=1))
     await stream.pipe_through(gunzip()).pipe_to(write_file(folder / "out"))
 
 

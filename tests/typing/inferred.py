@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 from webstreams import (
     CountQueuingStrategy,
+    LineStream,
     Promise,
     ReadableByteStreamController,
     ReadableStream,
@@ -19,11 +20,13 @@ from webstreams import (
     ReadableStreamDefaultReader,
     ReadDoneResult,
     ReadValueResult,
+    TextDecoderStream,
     TransformStream,
     TransformStreamDefaultController,
     WritableStream,
     WritableStreamDefaultController,
     WritableStreamDefaultWriter,
+    lines,
 )
 
 # The types of streams, from what they are made of.
@@ -242,6 +245,18 @@ def pipe(stream: ReadableStream[int]) -> None:
     lengths = stream.pipe_through(transform).pipe_through(TransformStream({"transform": to_length}))
     assert_type(lengths, ReadableStream[int])
     assert_type(lengths.pipe_to(WritableStream(Sink())), Promise[None])
+
+
+async def cut_into_lines(text: ReadableStream[str], data: ReadableStream[bytes]) -> None:
+    assert_type(text.pipe_through(lines()), ReadableStream[str])
+    assert_type(data.pipe_through(lines(keep_ends=True, newline="\n")), ReadableStream[bytes])
+    decoded = data.pipe_through(TextDecoderStream()).pipe_through(lines(limit=100))
+    assert_type(decoded, ReadableStream[str])
+    async for line in decoded:
+        assert_type(line, str)
+    of_text: LineStream[str] = lines()
+    assert_type(of_text.readable, ReadableStream[str])
+    assert_type(of_text.writable, WritableStream[str])
 
 
 # Without type arguments.

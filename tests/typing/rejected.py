@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 from webstreams import (
     ByteLengthQueuingStrategy,
+    CompressionStream,
     CountQueuingStrategy,
     ReadableByteStreamController,
     ReadableStream,
@@ -18,6 +19,7 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
     WritableStreamDefaultWriter,
+    lines,
 )
 
 # Callbacks with the wrong parameters: objects.
@@ -358,6 +360,7 @@ async def wrong_pipes(
     text.pipe_through(to_text)  # error
     numbers.pipe_through(to_text).pipe_through(to_text)  # error
     numbers.pipe_through(PairOfText())  # error
+    text.pipe_through(lines()).pipe_through(CompressionStream("gzip"))  # error
     numbers.pipe_through(ReadableOnly())  # error
     numbers.pipe_through(Swapped())  # error
     numbers.pipe_through(NoStream())  # error

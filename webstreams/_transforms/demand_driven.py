@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from typing_extensions import TypeVar
+
 from .._debug.repr import Marker
 from .._engine.jobs import queue_microtask
 from .._engine.promise import Promise
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
 PIECE: Final = 65536
 STEP: Final = 4 * PIECE
 
+M_co = TypeVar("M_co", covariant=True, default=bytes)
+
 _NOTHING: Final = Marker("no chunk")
 
 
-class Codec(Protocol):
+class Codec(Protocol[M_co]):
     """What makes pieces of chunks. Its methods are never called while another call of them runs."""
 
     @property
@@ -56,11 +60,11 @@ class Codec(Protocol):
         """Whether the next call of ``step()`` or ``finish()`` is too short to be worth a thread."""
         ...
 
-    def step(self) -> bytes:
+    def step(self) -> M_co:
         """Work on the chunk and give what comes out, of about `STEP` bytes at most; it may be empty."""
         ...
 
-    def finish(self) -> bytes:
+    def finish(self) -> M_co:
         """Give the rest, when there are no more chunks."""
         ...
 
@@ -103,12 +107,12 @@ class PulledPair:
         "writable",
     )
 
-    _readable_controller: ReadableStreamDefaultController[bytes]
+    _readable_controller: ReadableStreamDefaultController[Any]
     _writable_controller: WritableStreamDefaultController
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec[Any]) -> None:
         # None when the pair has ended: closed, errored, cancelled or aborted.
-        self._codec: Codec | None = codec
+        self._codec: Codec[Any] | None = codec
         # The chunk of the write under way, whether the codec has it, and the functions that settle the write.
         self._chunk: Any = _NOTHING
         self._taken = False
@@ -122,7 +126,7 @@ class PulledPair:
         # Pending while a thread works.
         self._call_ended: Promise[None] | None = None
         self._resolve_call_ended: Callable[[None], None] | None = None
-        self.readable: ReadableStream[bytes] = ReadableStream(
+        self.readable: ReadableStream[Any] = ReadableStream(
             {"start": self._start_readable, "pull": self._pull, "cancel": self._cancel}, {"high_water_mark": 0}
         )
         self.writable: WritableStream[Any] = WritableStream(
@@ -265,7 +269,7 @@ class PulledPair:
             self._end(future.result())
             self._end_write()
 
-    def _accept(self, made: bytes) -> None:
+    def _accept(self, made: Any) -> None:
         """Take over what a step made."""
         if made:
             self._pieces.extend(_pieces_of(made))
@@ -293,7 +297,7 @@ class PulledPair:
 
     # The ends.
 
-    def _end(self, rest: bytes) -> None:
+    def _end(self, rest: Any) -> None:
         """Give the rest, without waiting to be asked as in a transform stream's flush(), and close."""
         self._drop_codec()
         for piece in _pieces_of(rest):
@@ -303,7 +307,7 @@ class PulledPair:
     def _fail(self, error: BaseException) -> None:
         """Error both sides."""
         self._drop_codec()
-        if isinstance(error, TypeError):
+        if isinstance(error, (TypeError, ValueError)):
             _forget_frames(error)
         self._readable_controller.error(error)
         self._writable_controller.error(error)

@@ -11,7 +11,7 @@ from ..._debug.repr import show_holder
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.mistakes import cure_for_stage, described
 from ...consumers import collect_bytes, collect_json, collect_list, collect_text
-from ...types import ReadableWritablePair
+from ...types import PairFor
 from ..abort import AbortSignal
 from ..writable.state import WritableStreamState
 from .byob_reader import ReadableStreamBYOBReader
@@ -66,7 +66,7 @@ class ConsumedStream(ReadableStreamState[T]):
 
     def pipe_through(
         self,
-        transform: ReadableWritablePair[P, WritableStreamState[T]],
+        transform: PairFor[P, T],
         *,
         prevent_close: bool = False,
         prevent_abort: bool = False,

@@ -94,6 +94,19 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         self._jobs.require_running()
         self._error(error)
 
+    def _enqueue_all(self, chunks: list[Any]) -> None:
+        """Do what `enqueue` does, for one chunk or more; for transforms of ours that make many at once."""
+        self.enqueue(chunks[0])
+        queue = self._queue
+        reader = self._stream._reader
+        is_waited_for = reader is not None and reader._read_requests
+        if is_waited_for or self._jobs.run is not None or queue.sizes is not None or queue.total < self._strategy_hwm:
+            for index in range(1, len(chunks)):
+                self.enqueue(chunks[index])
+        elif self._can_close_or_enqueue():
+            queue.chunks.extend(chunks[1:])
+            queue.total += len(chunks) - 1
+
     # What the stream and its reader call.
 
     def _cancel_steps(self, reason: object) -> Promise[Any] | None:
