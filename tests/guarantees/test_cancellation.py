@@ -1020,20 +1020,32 @@ def test_a_cancelled_pipe_cleans_up_whenever_it_is_cancelled(
             await turns(waits)
         await finished(program.task)
         assert program.task.cancelled()
-        assert program.locks_at_the_end == [False, False]
+        if len(cancellations) == 1:  # a second one ends the waiting
+            assert program.locks_at_the_end == [False, False]
         await turns()
+        assert [program.source.locked, program.dest.locked] == [False, False]
         assert other_tasks() == set()
         sink, given_chunks = program.sink, program.feed.given
-        # Every write that was handed over was finished, in order and once, before the task went on.
-        assert program.written_at_the_end == sink.begun == sink.written == given_chunks[: len(sink.written)]
-        assert sink.ends == ([] if options["prevent_abort"] else ["abort"])
-        if not options["prevent_abort"]:
+        # What was written was written in order and once.
+        assert sink.begun == given_chunks[: len(sink.begun)]
+        assert sink.written == sink.begun[: len(sink.written)]
+        if options["prevent_abort"]:
+            # What was handed over stays in the destination.
+            assert sink.written == sink.begun
+            assert sink.ends == []
+        else:
+            # The write under way was cancelled, and nothing was written any more.
+            assert len(sink.written) >= len(sink.begun) - 1
+            assert program.written_at_the_end == sink.written
+            assert sink.ends == ["abort"]
             with pytest.raises(Exception, match="cancelled"):
                 await program.dest.get_writer().closed
         if options["prevent_cancel"]:
             program.feed.close()
             rest = [chunk async for chunk in program.source]
-            assert sink.written + rest == given_chunks
+            assert rest == given_chunks[len(given_chunks) - len(rest) :]
+            if options["prevent_abort"]:
+                assert sink.written + rest == given_chunks
         else:
             assert (await program.source.get_reader().read()).done
 
@@ -1077,10 +1089,9 @@ async def test_a_cancelled_pipe_cleans_up_although_it_is_cancelled_again_meanwhi
     cancel: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     calls: list[str] = []
 
-    async def write_slowly(chunk: Any, controller: Any) -> None:
+    def write_slowly(chunk: Any, controller: Any) -> asyncio.Future[None]:
         calls.append(f"write {chunk}")
-        await write
-        calls.append("written")
+        return write  # no coroutine, and deaf to the signal
 
     async def cancel_slowly(reason: Any) -> None:
         calls.append("cancel")
@@ -1094,24 +1105,20 @@ async def test_a_cancelled_pipe_cleans_up_although_it_is_cancelled_again_meanwhi
 
     task = asyncio.create_task(pipe())
     await turns()
-    for _ in range(3):
-        task.cancel()
-        await turns()
-    assert calls == ["write chunk"]
-    assert not task.done()
-    assert [source.locked, dest.locked] == [True, True]
-    write.set_result(None)
-    await turns()
     task.cancel()
     await turns()
-    assert task.done() == prevent_cancel
-    cancel.set_result(None)
-    await asyncio.wait({task})
-    assert task.cancelled()
-    assert [source.locked, dest.locked] == [False, False]
-    expected = ["write chunk", "written"] + ["abort"] * (not prevent_abort) + ["cancel"] * (not prevent_cancel)
-    assert calls == expected
+    waits = not (prevent_abort and prevent_cancel)
+    assert task.done() != waits
+    assert [source.locked, dest.locked] == [not prevent_abort, not prevent_abort]
+    task.cancel()
     await turns()
+    assert task.cancelled()
+    assert calls == ["write chunk"] + ["cancel"] * (not prevent_cancel)
+    write.set_result(None)
+    cancel.set_result(None)
+    await turns()
+    assert [source.locked, dest.locked] == [False, False]
+    assert calls == ["write chunk"] + ["cancel"] * (not prevent_cancel) + ["abort"] * (not prevent_abort)
     assert other_tasks() == set()
 
 
@@ -1139,7 +1146,7 @@ async def test_a_cancelled_pipe_cleans_up_before_what_cancelled_it_goes_on(way: 
                 await source.pipe_to(dest)
         assert [type(each) for each in caught.value.exceptions] == [Stop]
     assert [source.locked, dest.locked] == [False, False]
-    assert sink.written == ["chunk"]
+    assert sink.begun == ["chunk"]
     assert sink.ends == ["abort"]
     await turns()
     assert other_tasks() == set()

@@ -21,7 +21,7 @@ from .._debug.repr import Marker, show, show_value, show_words
 from .._platform.errors import as_exception, callback_error, throw
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
-from .coroutine_call import call_coroutine, start_coroutine
+from .coroutine_call import CoroutineCall, call_coroutine, start_coroutine
 from .jobs import Job, JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .settling import AllCollector, Resolvers, Settled, UnhandledRejection
@@ -272,14 +272,16 @@ class Promise(Settled, Generic[T]):
 
     # Settling.
 
-    def _resolve_with(self, value: Any) -> None:
-        """Fulfill with a plain value, or follow an awaitable: the resolve function of JavaScript."""
+    def _resolve_with(self, value: Any) -> CoroutineCall | None:
+        """Fulfill with a plain value, or follow an awaitable: the resolve function of JavaScript. Give the call, if
+        that is a coroutine."""
         if value is None or not is_awaitable(value):
             self._fulfill(value)
         elif value is self:
             self._reject(TypeError("a promise cannot be resolved with itself"))
         else:
-            adopt(self, value, None)
+            return adopt(self, value, None)
+        return None
 
     def _fulfill(self, value: Any) -> None:
         """Web IDL: "resolve", with a value that is not a promise."""
@@ -349,11 +351,14 @@ class Promise(Settled, Generic[T]):
 
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
         """Forget a waiter whose task was cancelled; whether the task goes on now, not only when the promise is
-        settled."""
+        settled, or when it is cancelled again."""
         self._mark_handled()  # somebody has looked, and has given up
+        self._forget_waiter(waiter)
+        return True
+
+    def _forget_waiter(self, waiter: PromiseWaiter) -> None:
         if self._state == PENDING:
             self._reactions = [each for each in self._list_reactions() if each is not waiter] or None
-        return True
 
 
 subscriptable(Promise)
@@ -380,6 +385,16 @@ class AlgorithmPromise(Promise[T]):
     """
 
     __slots__ = ()
+
+
+class CallbackPromise(AlgorithmPromise[T]):
+    """The promise that follows what a callback returned, with the call that can be cancelled if it is a coroutine."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, jobs: JobQueue) -> None:
+        super().__init__(jobs)
+        self.call: CoroutineCall | None = None
 
 
 class Reaction:
@@ -468,29 +483,33 @@ def is_awaitable(value: object) -> bool:
     return isinstance(value, Promise) or isawaitable(value) or hasattr(value, "add_done_callback")
 
 
-def adopt(target: Promise[Any], value: Any, context: Context | None) -> None:
+def adopt(target: Promise[Any], value: Any, context: Context | None) -> CoroutineCall | None:
     """Settle `target` as an awaitable is settled: NewPromiseResolveThenableJob and what follows it.
 
-    `context` is the one in which a coroutine runs; by default a copy of the current one.
+    `context` is the one in which a coroutine runs; by default a copy of the current one. Give the call of a coroutine.
     """
     jobs = target._jobs
     if isinstance(value, CoroutineType):
-        _adopt_coroutine(target, value, context)
-    elif isinstance(value, Promise):
+        return _adopt_coroutine(target, value, context)
+    if isinstance(value, Promise):
         jobs.push(partial(_follow, target, value))
     elif isfuture(value):
         value.add_done_callback(partial(_settle_like, target))
     elif hasattr(value, "add_done_callback"):
         jobs.push(partial(_follow_foreign, target, value))
     else:
-        _adopt_coroutine(target, await_it(value), context)
+        return _adopt_coroutine(target, await_it(value), context)
+    return None
 
 
-def _adopt_coroutine(target: Promise[Any], coroutine: Coroutine[Any, Any, Any], context: Context | None) -> None:
+def _adopt_coroutine(
+    target: Promise[Any], coroutine: Coroutine[Any, Any, Any], context: Context | None
+) -> CoroutineCall:
     jobs = target._jobs
     source: Promise[Any] = Promise(jobs)
-    start_coroutine(jobs, coroutine, copy_context() if context is None else context, source)
+    call = start_coroutine(jobs, coroutine, copy_context() if context is None else context, source)
     jobs.push(partial(_follow, target, source))
+    return call
 
 
 def _follow(target: Promise[Any], source: Promise[Any]) -> None:
@@ -539,8 +558,8 @@ def converted(jobs: JobQueue, result: Any, context: Context | None) -> Promise[A
         return result
     if not is_awaitable(result):
         return None
-    promise: Promise[Any] = AlgorithmPromise(jobs)
-    adopt(promise, result, context)
+    promise: CallbackPromise[Any] = CallbackPromise(jobs)
+    promise.call = adopt(promise, result, context)
     return promise
 
 
@@ -557,9 +576,15 @@ def outcome_of(jobs: JobQueue, result: Any, context: Context | None) -> Any:
         return COMPLETED
     source: Promise[Any] = Promise(jobs)
     call.settle(source)
-    promise: Promise[Any] = AlgorithmPromise(jobs)
+    promise: CallbackPromise[Any] = CallbackPromise(jobs)
+    promise.call = call
     jobs.push(partial(_follow, promise, source))
     return promise
+
+
+def call_of(outcome: Any) -> CoroutineCall | None:
+    """Give the call of a coroutine that is under way, of what `converted` or `outcome_of` gave."""
+    return outcome.call if type(outcome) is CallbackPromise else None
 
 
 def upon(

@@ -58,15 +58,23 @@ class PromiseWaiter:
         return self._promise._drop_waiter(self)
 
     def cancel(self, msg: Any = None) -> bool:
-        """Called by a task that is cancelled while it waits: it goes on by a job of its own."""
+        """Called by a task that is cancelled while it waits: it goes on by a job of its own.
+
+        A second cancellation ends the waiting for what the first one has begun to end.
+        """
         if self._callback is None:
             return False
-        self._promise._jobs.leave_run()
+        promise = self._promise
+        promise._jobs.leave_run()
         if self._cancellation is None:
             self._cancellation = CancelledError() if msg is None else CancelledError(msg)
-            if self._promise._drop_waiter(self):
-                self._promise._jobs.push(partial(self._wake_cancelled, self._callback))
-                self._callback = None
+            goes_on = promise._drop_waiter(self)
+        else:
+            promise._forget_waiter(self)
+            goes_on = True
+        if goes_on:
+            promise._jobs.push(partial(self._wake_cancelled, self._callback))
+            self._callback = None
         return True
 
     def _wake_cancelled(self, callback: Callable[[Any], object]) -> None:

@@ -84,7 +84,9 @@ class ConsumedStream(ReadableStreamState[T]):
         readable, writable = _convert_pair(transform)
         options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
         self._require_pipeable(writable)
-        Pipe(self, writable, options).start()._mark_handled()
+        pipe = Pipe(self, writable, options)
+        pipe.start()._mark_handled()
+        pipe.feed(readable)
         return readable  # type: ignore[no-any-return]
 
     def pipe_to(
@@ -101,8 +103,15 @@ class ConsumedStream(ReadableStreamState[T]):
         An error of the stream aborts the destination, an error or the closing of the destination cancels the stream,
         the end of the stream closes the destination; `prevent_abort`, `prevent_cancel` and `prevent_close` turn each of
         them off. Aborting `signal` stops the pipe: writes that were handed over are finished first, then it is rejected
-        with the signal's reason. Cancelling the only task that awaits the promise does the same, and the task is
-        cancelled when the pipe has ended. Both locks are free before the promise is settled.
+        with the signal's reason. Both locks are free before the promise is settled.
+
+        Cancelling the only task that awaits the promise ends the pipe at once. The source is cancelled, unless
+        `prevent_cancel`. The destination is aborted without waiting for what is under way, unless `prevent_abort`: its
+        controller's `signal` fires, and a coroutine of the sink is cancelled; what was handed over and not yet written
+        is dropped. With `prevent_abort` both locks are free at once, and what was handed over stays in the destination.
+        So do the pipes end, and what is under way in them, that lead here through `pipe_through`. Then the
+        cancellation is raised: after the source's ``cancel()`` and the sink's ``abort()``, which comes after a write
+        that neither listens to the signal nor is a coroutine. Cancelling the task again ends that waiting.
 
         Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
         Streams Standard, 4.2.4.

@@ -44,8 +44,8 @@ class PipeOptions:
 
 
 class PipePromise(Promise[None]):
-    """The promise of ``pipe_to()``: cancelling the only task that awaits it aborts the pipe, and waits until it has
-    ended."""
+    """The promise of ``pipe_to()``: cancelling the only task that awaits it ends the pipe, and waits until that is
+    done."""
 
     __slots__ = ("_pipe",)
 
@@ -57,10 +57,10 @@ class PipePromise(Promise[None]):
         return "pipe_to() from", self._pipe.source, "into", self._pipe.dest
 
     def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
-        if self._reactions is not waiter:
+        if [each for each in self._list_reactions() if type(each) is PromiseWaiter] != [waiter]:
             return super()._drop_waiter(waiter)
         self._mark_handled()
-        self._pipe.abort_with(AbortError("the task that awaited pipe_to() was cancelled"))
+        self._pipe.end_now(AbortError("the task that awaited pipe_to() was cancelled"))
         return False
 
 
@@ -68,8 +68,11 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     """One pipe; its own read request, and the write request of all its writes."""
 
     __slots__ = (
+        "_action",
         "_after_writes",
         "_chunk",
+        "_ending",
+        "_fed",
         "_has_read",
         "_is_adopted",
         "_pending_writes",
@@ -87,6 +90,9 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "writer",
     )
     _constant: ClassVar[tuple[str, ...]] = (
+        "_action",
+        "_ending",
+        "_fed",
         "_policy",
         "_ready",
         "_source_has_ended",
@@ -119,6 +125,11 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         # Ours: writes that the sink has not finished, and what waits for that.
         self._pending_writes = 0
         self._after_writes: Callable[[], object] | None = None
+        # Ours: the promise of the action under way, what ends the pipe at once, and the readable side of the pair whose
+        # writable side is the destination.
+        self._action: Promise[Any] | None = None
+        self._ending: Ending | None = None
+        self._fed: ReadableStreamState[Any] | None = None
         self._ready = _ReadyHook(self)
         # A chunk that was not in the queue when it was read is written a job later.
         self._reading_from_queue = False
@@ -211,6 +222,46 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def abort_with(self, error: object) -> None:
         """Stop the pipe as an abort of its signal does."""
         self._shutdown_with_action(partial(self._abort_both, error), error)
+
+    def feed(self, readable: Any) -> None:
+        """The pipe was made by ``pipe_through()``: what reads `readable` ends it."""
+        if isinstance(readable, ReadableStreamState) and not self.promise.done():
+            self._fed = readable
+            readable._fed_by = self
+
+    def end_now(self, error: object) -> None:
+        """End the pipe and those that lead to it without waiting for writes that are under way."""
+        if self._ending is not None or self.promise.done():
+            return
+        jobs = self.source._jobs
+        jobs.leave_run()
+        self.shutting_down = True
+        self._after_writes = None
+        self._ending = Ending(self, error)
+        self._ending.add(self._action)
+        if not self.options.prevent_abort and not self.dest._is_closed_or_errored():
+            self._ending.add(self.dest._abort(error))
+            self.dest._controller._cancel_coroutine()
+        if not self.options.prevent_cancel:
+            if self.source._state == "readable":
+                self._ending.add(self.source._cancel(error))
+            if self.source._fed_by is not None:
+                self._ending.add(self.source._fed_by.end_with(error))
+        if self.options.prevent_abort:
+            # A chunk that waits for its job is handed over, too.
+            jobs.push(self._release) if self._has_unwritten_chunk() else self._release()
+        jobs.push(self._ending.done)
+
+    def end_with(self, error: object) -> Promise[None]:
+        """End the pipe because what it leads to has been ended at once."""
+        self.end_now(error)
+        return self.promise
+
+    def _has_unwritten_chunk(self) -> bool:
+        """Whether a chunk was read for which the job that writes it has not come."""
+        dest = self.dest
+        handed_over = [dest._in_flight_write_request, *(dest._write_requests or ())]
+        return self._pending_writes > sum(each is self for each in handed_over)
 
     def _abort_both(self, error: object) -> Promise[Any]:
         jobs = self.source._jobs
@@ -340,7 +391,9 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             then()
 
     def _perform(self, action: Action, error: tuple[object, ...]) -> None:
-        action()._react(partial(self._action_fulfilled, error), self._action_rejected)
+        if self._ending is None:
+            self._action = action()
+            self._action._react(partial(self._action_fulfilled, error), self._action_rejected)
 
     def _action_fulfilled(self, error: tuple[object, ...], _: Any) -> None:
         self._finalize(error)
@@ -349,9 +402,17 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._finalize((new_error,))
 
     def _finalize(self, error: tuple[object, ...]) -> None:
+        """Finalize, unless that is up to `end_now`."""
+        if self._ending is None and not self.promise.done():
+            self.finish(error)
+
+    def finish(self, error: tuple[object, ...]) -> None:
         """Finalize: both locks are free before the promise is settled."""
-        self.writer._release()
-        self.reader._release()
+        self._release()
+        fed, self._fed = self._fed, None
+        if fed is not None:
+            fed._fed_by = None
+        self._ending = self._action = None
         if self._policy is not None:
             self._policy.exit(self._trace_handle)
             self._policy = self._trace_handle = None
@@ -361,6 +422,34 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.promise._reject(error[0])
         else:
             self.promise._fulfill(None)
+
+    def _release(self) -> None:
+        if self.writer._stream is not None:
+            self.writer._release()
+            self.reader._release()
+
+
+class Ending:
+    """What has to be over before a pipe that is ended at once has ended, in whatever way it is."""
+
+    __slots__ = ("_error", "_missing", "_pipe")
+
+    def __init__(self, pipe: Pipe, error: object) -> None:
+        self._pipe = pipe
+        self._error = error
+        self._missing = 1
+
+    def add(self, promise: Promise[Any] | None) -> None:
+        """Wait for a promise, too."""
+        if promise is not None:
+            self._missing += 1
+            promise._react(self.done, self.done)
+
+    def done(self, _: object = None) -> None:
+        """One of them is over; the last one ends the pipe."""
+        self._missing -= 1
+        if self._missing == 0:
+            self._pipe.finish((self._error,))
 
 
 class _ReadyHook(Promise[None]):

@@ -128,6 +128,7 @@ class ReadableStreamState(Part, Generic[T]):
         "_controller",
         "_deliveries",
         "_disturbed",
+        "_fed_by",
         "_finished",
         "_jobs",
         "_reader",
@@ -137,7 +138,7 @@ class ReadableStreamState(Part, Generic[T]):
         "_stored_error",
     )
 
-    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_jobs")
+    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_fed_by", "_jobs")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_returned",)
 
     _controller: ReadableController
@@ -157,6 +158,8 @@ class ReadableStreamState(Part, Generic[T]):
         self._finished: Promise[None] | None = None
         # Counts the chunks that were handed to reads which somebody awaits.
         self._deliveries = 0
+        # The pipe into the other side of the pair that this stream belongs to: it ends with the one that reads here.
+        self._fed_by: Any = None
 
     def _cancel(self, reason: object) -> Promise[None]:
         """ReadableStreamCancel"""

@@ -15,6 +15,7 @@ from ..._engine.promise import (
     DEFERRED,
     AlgorithmPromise,
     Promise,
+    call_of,
     converted,
     outcome_of,
     promise_rejected_with,
@@ -125,6 +126,7 @@ class TransformSink(Sink, Part):
                 self._completed = after(self._jobs, COMPLETED_TICKS, self._transform_fulfilled)
             self._jobs.push(self._completed)
         else:
+            self._stream._writable_controller._under_way = call_of(outcome)
             outcome._react(self._transform_fulfilled, self._transform_rejected)
 
     def _transform_failed(self, error: BaseException) -> None:
@@ -135,8 +137,9 @@ class TransformSink(Sink, Part):
         self._jobs.push(self._get_two_jobs_later() if self._waited else self._get_one_job_later())
 
     def _transform_fulfilled(self, _: Any = None) -> None:
-        on_fulfilled = self._stream._writable_controller._on_write_fulfilled
-        self._jobs.push(self._get_one_job_later() if self._waited else on_fulfilled)
+        controller = self._stream._writable_controller
+        controller._under_way = None
+        self._jobs.push(self._get_one_job_later() if self._waited else controller._on_write_fulfilled)
 
     def _transform_rejected(self, error: object) -> None:
         self._stream._error(error)
@@ -211,6 +214,9 @@ class _End:
         self._stream = stream
         self._reason = reason
 
+    def begun(self, result: Any) -> None:
+        """The callback was called."""
+
     def fulfilled(self, _: Any = None) -> None:
         """The callback is done: end the other side, unless it is errored."""
         promise = self._stream._controller._finish_promise
@@ -249,6 +255,10 @@ class _AbortEnd(_End):
 class _CloseEnd(_End):
     __slots__ = ()
 
+    def begun(self, result: Any) -> None:
+        """A coroutine of flush() is the one that is under way."""
+        self._stream._writable_controller._under_way = call_of(result)
+
     def _end_other_side(self) -> None:
         self._stream._readable_controller._close()
 
@@ -285,6 +295,7 @@ def finish_once(
         result = promise_rejected_with(stream._jobs, callback_error(error))
     finally:
         controller._clear_algorithms()
+    end.begun(result)
     upon(stream._jobs, result, end.fulfilled, end.rejected)
     return promise
 

@@ -73,7 +73,7 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         self._initialize(
             start_promise, writable_high_water_mark, writable_size, readable_high_water_mark, readable_size
         )
-        start_promise._resolve_with(self._set_up_controller(algorithms))
+        self._writable_controller._under_way = start_promise._resolve_with(self._set_up_controller(algorithms))
 
     def _set_up_controller(self, transformer: Transformer) -> Any:
         """SetUpTransformStreamDefaultControllerFromTransformer; gives the result of the transformer's start()."""

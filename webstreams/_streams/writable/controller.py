@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from ..._debug.repr import show, show_queue, summary
 from ..._debug.watches import watch_writes
+from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.delay import after
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
@@ -16,6 +17,7 @@ from ..._engine.promise import (
     COMPLETED_TICKS,
     DEFERRED,
     Promise,
+    call_of,
     converted,
     outcome_of,
     promise_rejected_with,
@@ -46,6 +48,7 @@ class WritableStreamDefaultController(WritableController):
         "_sink",
         "_strategy_hwm",
         "_stream",
+        "_under_way",
     )
     _constant: ClassVar[tuple[str, ...]] = (
         "_jobs",
@@ -54,6 +57,7 @@ class WritableStreamDefaultController(WritableController):
         "_queue",
         "_strategy_hwm",
         "_stream",
+        "_under_way",
     )
 
     def __init__(self, token: object = None, *setup: Any) -> None:
@@ -83,18 +87,23 @@ class WritableStreamDefaultController(WritableController):
         self._jobs: JobQueue = stream._jobs
         self._on_write_fulfilled: Job = self._write_fulfilled
         self._on_write_completed: Job | None = None
+        # The coroutine of start(), write() or close() that is under way.
+        self._under_way: CoroutineCall | None = None
         self._write_watch = watch_writes(stream._jobs, high_water_mark)
         update_backpressure(stream, self._get_backpressure())
         start = sink.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)
+        self._under_way = call_of(promise)
         upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
 
     def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True
+        self._under_way = None
         self._advance_queue_if_needed()
 
     def _start_rejected(self, reason: object) -> None:
         self._started = True
+        self._under_way = None
         self._stream._deal_with_rejection(reason)
 
     # What the sink calls.
@@ -137,6 +146,11 @@ class WritableStreamDefaultController(WritableController):
         if self._abort_controller is None:
             self._abort_controller = AbortController()
         self._abort_controller.abort(reason)
+
+    def _cancel_coroutine(self) -> None:
+        """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
+        if self._under_way is not None:
+            self._under_way.cancel()
 
     # Abstract operations (5.5.4).
 
@@ -211,10 +225,18 @@ class WritableStreamDefaultController(WritableController):
             promise = promise_rejected_with(self._jobs, callback_error(error))
         finally:
             self._clear_algorithms()
-        upon(self._jobs, promise, self._close_fulfilled, stream._finish_in_flight_close_with_error)
+        call_under_way = call_of(promise)
+        if call_under_way is not None:  # else it may be that of a transformer's flush()
+            self._under_way = call_under_way
+        upon(self._jobs, promise, self._close_fulfilled, self._close_rejected)
 
     def _close_fulfilled(self, _: Any = None) -> None:
+        self._under_way = None
         self._stream._finish_in_flight_close()
+
+    def _close_rejected(self, reason: object) -> None:
+        self._under_way = None
+        self._stream._finish_in_flight_close_with_error(reason)
 
     def _process_write(self, chunk: Any) -> None:
         """WritableStreamDefaultControllerProcessWrite; the write request is marked in flight already."""
@@ -247,11 +269,16 @@ class WritableStreamDefaultController(WritableController):
         elif outcome is None:
             jobs.push(self._on_write_fulfilled)
         else:
-            outcome._react(self._write_fulfilled, self._write_rejected)
+            self._under_way = call_of(outcome)
+            outcome._react(self._write_under_way_fulfilled, self._write_rejected)
 
     def _write_failed(self, error: BaseException) -> None:
         """React to what the write algorithm raised."""
         self._jobs.push(partial(self._write_rejected, stored_error(error)))
+
+    def _write_under_way_fulfilled(self, _: Any = None) -> None:
+        self._under_way = None
+        self._write_fulfilled()
 
     def _write_fulfilled(self, _: Any = None) -> None:
         stream, queue = self._stream, self._queue
@@ -281,6 +308,7 @@ class WritableStreamDefaultController(WritableController):
         return job == self._write_fulfilled
 
     def _write_rejected(self, reason: object) -> None:
+        self._under_way = None
         if self._stream._state == "writable":
             self._clear_algorithms()
         self._stream._finish_in_flight_write_with_error(reason)

@@ -48,6 +48,10 @@ class WritableController(Part):
         """Signal abort on [[abortController]]."""
         raise NotImplementedError
 
+    def _cancel_coroutine(self) -> None:
+        """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
+        raise NotImplementedError
+
     def _close(self) -> None:
         """Begin to close the stream."""
         raise NotImplementedError
