@@ -24,7 +24,7 @@ from .awaiting import await_it
 from .coroutine_call import CoroutineCall, call_coroutine, start_coroutine
 from .jobs import Job, JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
-from .settling import AllCollector, Resolvers, Settled, UnhandledRejection
+from .settling import AllCollector, DoneCallback, Resolvers, Settled, UnhandledRejection
 from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -450,24 +450,6 @@ class ThenReaction(Reaction):
             self.derived._reject(callback_error(error))
         else:
             self.derived._resolve_with(value)
-
-
-class DoneCallback:
-    """A callback that was added in the manner of asyncio."""
-
-    __slots__ = ("callback", "context", "promise")
-
-    def __init__(self, promise: Promise[Any], callback: Callable[[Any], object], context: Context) -> None:
-        self.promise = promise
-        self.callback = callback
-        self.context = context
-
-    def __call__(self) -> None:
-        """Call it; what it raises concerns the loop, not the promise."""
-        try:
-            self.context.run(self.callback, self.promise)
-        except Exception as error:
-            self.promise._jobs.report(f"a done callback raised an exception: {self.callback!r}", error)
 
 
 # Adoption.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from .._debug.repr import show_words
@@ -71,6 +73,24 @@ class AllCollector:
         """Take the first rejection."""
         if not self._derived.done():
             self._derived._reject(reason)
+
+
+class DoneCallback:
+    """A callback that was added in the manner of asyncio."""
+
+    __slots__ = ("callback", "context", "promise")
+
+    def __init__(self, promise: Promise[Any], callback: Callable[[Any], object], context: Context) -> None:
+        self.promise = promise
+        self.callback = callback
+        self.context = context
+
+    def __call__(self) -> None:
+        """Call it; what it raises concerns the loop, not the promise."""
+        try:
+            self.context.run(self.callback, self.promise)
+        except Exception as error:
+            self.promise._jobs.report(f"a done callback raised an exception: {self.callback!r}", error)
 
 
 class UnhandledRejection:
