@@ -120,7 +120,9 @@ async def test_a_sink_that_does_not_get_on_does_not_hold_up_the_end(
     log: list[Any] = []
     source = ReadableStream.from_([1, 2]) if member == "close" else endless(log)
     sink = WritableStream[int](Stalled(log, member, is_coroutine))
-    await soon(way(source.pipe_to(sink)))
+    pipe = source.pipe_to(sink)
+    await turns()
+    await soon(way(pipe))
     await turns()
     ends: list[Any] = ["cancelled"] if is_coroutine else []
     ends += [] if member == "close" else [AbortError, "source"]  # the Standard: no abort() after close()
@@ -141,7 +143,9 @@ async def test_prevent_abort_frees_both_locks_at_once_and_keeps_what_was_handed_
 
     source = ReadableStream.from_(range(10))
     sink = WritableStream[int]({"write": write}, {"high_water_mark": 3})
-    await soon(way(source.pipe_to(sink, prevent_abort=True, prevent_cancel=True)))
+    pipe = source.pipe_to(sink, prevent_abort=True, prevent_cancel=True)
+    await turns()
+    await soon(way(pipe))
     assert [source.locked, sink.locked] == [False, False]
     assert log == [0]
     open_gate(None)
