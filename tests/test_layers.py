@@ -37,6 +37,7 @@ ROOMS = (
     "compression",
     "ends",
     "_flow",  # several streams, sharing, producers
+    "brokers",  # message brokers
     "",
 )
 
@@ -51,7 +52,7 @@ CHAPTERS = {
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_engine", "_flow", "threads", "_transforms.demand_driven"}
+ASYNCIO = {"_engine", "_flow", "brokers", "threads", "_transforms.demand_driven"}
 CANCELLED_ERROR = "_platform.errors"
 
 MAX_FILE_LINES = 600

@@ -1,0 +1,205 @@
+"""A sink whose writes overlap: several are under way at once, and each is settled by its own outcome.
+
+Not in the Standard, where the next write begins when the last one is done. A broker confirms a message a round trip
+later, so one write at a time would be one message a round trip. Here a write that has begun is *detached*: the stream
+goes on with the next one, and the promise of the write is settled when its own work has ended, in whatever order that
+is. Until then the chunk still counts in the queue, so that `desired_size` and `ready` tell the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final
+
+from ..._engine.jobs import JobQueue
+from ..._engine.promise import Promise, converted, promise_rejected_with, upon
+from ..._engine.settling import Settled
+from ..._platform.errors import callback_error
+from .controller import WritableStreamDefaultController
+from .sink import Sink
+from .state import update_backpressure
+
+
+class _Detached(Settled):
+    """Stands for the request of a write that is settled elsewhere."""
+
+    __slots__ = ()
+
+    def _fulfill(self, value: Any) -> None:
+        """The stream believes that the write is done."""
+
+    def _reject(self, reason: object) -> None:
+        """The stream believes that the write has failed."""
+
+
+_DETACHED: Final = _Detached()
+
+
+def detach_write(controller: WritableStreamDefaultController) -> Settled:
+    """Take the request of the write that is under way: from now on the caller settles it, not the stream."""
+    stream = controller._stream
+    request = stream._in_flight_write_request
+    assert request is not None
+    stream._in_flight_write_request = _DETACHED
+    return request
+
+
+class OverlappingSink(Sink):
+    """Keeps up to `limit` writes under way.
+
+    `begin(chunk)` starts one and returns an awaitable; `finish()` is called when the stream is closed and all of them
+    have ended; `stop(reason)` when it is aborted, and then all are waited for. The first one that fails ends the
+    stream, but only when the others have ended, too: every write is settled by what became of it. `is_fatal(error)`
+    tells of a failure whether it ends the stream; one that does not is told to its own write alone.
+    """
+
+    __slots__ = (
+        "_begin",
+        "_controller",
+        "_failure",
+        "_finish",
+        "_idle",
+        "_is_fatal",
+        "_jobs",
+        "_limit",
+        "_running",
+        "_stop",
+        "_waiting",
+        "_waiting_chunk",
+        "context",
+    )
+
+    def __init__(
+        self,
+        jobs: JobQueue,
+        limit: int,
+        begin: Callable[[Any], Any],
+        finish: Callable[[], Any],
+        stop: Callable[[object], Any],
+    ) -> None:
+        self.context = copy_context()
+        self._jobs = jobs
+        self._limit = limit
+        self._begin = begin
+        self._finish = finish
+        self._stop = stop
+        self._is_fatal: Callable[[object], bool] | None = None
+        self._controller: WritableStreamDefaultController | None = None
+        self._running = 0
+        # The failure that ends the stream, in a list: any object can be one.
+        self._failure: list[object] = []
+        # The write that waits until another has ended, and its chunk.
+        self._waiting: Promise[None] | None = None
+        self._waiting_chunk: Any = None
+        # Fulfilled when nothing is under way.
+        self._idle: Promise[None] | None = None
+
+    def survive(self, is_fatal: Callable[[object], bool]) -> None:
+        """Have the stream go on after a failure that is not fatal."""
+        self._is_fatal = is_fatal
+
+    def start(self, controller: Any) -> Any:
+        """startAlgorithm"""
+        self._controller = controller
+        controller.signal._add_algorithm(self._give_up_waiting)
+        return None
+
+    def write(self, chunk: Any, controller: Any) -> Any:
+        """Begin at once if there is room, else as soon as there is."""
+        if self._running < self._limit and not self._failure:
+            self._begin_write(chunk)
+            return None
+        self._waiting = Promise(self._jobs)
+        self._waiting_chunk = chunk
+        return self._waiting
+
+    def close(self) -> Any:
+        """Wait for everything that is under way, then finish."""
+        return self._when_idle().then(self._close_now)
+
+    def abort(self, reason: object) -> Any:
+        """Stop, and wait for everything that is under way."""
+        stopped = Promise.resolve(self._stop(reason))
+        return stopped.then(self._wait_until_idle)
+
+    def _give_up_waiting(self) -> None:
+        """The stream is aborted: what has not begun does not begin."""
+        waiting, self._waiting = self._waiting, None
+        self._waiting_chunk = None
+        if waiting is not None and self._controller is not None:
+            waiting._reject(self._controller.signal.reason)
+
+    def _close_now(self, _: Any) -> Any:
+        if self._failure:
+            return promise_rejected_with(self._jobs, self._failure[0])
+        return self._finish()
+
+    def _wait_until_idle(self, _: Any) -> Any:
+        return self._when_idle()
+
+    def _when_idle(self) -> Promise[None]:
+        if self._idle is None:
+            self._idle = Promise(self._jobs)
+            if self._running == 0:
+                self._idle._fulfill(None)
+        return self._idle
+
+    # A write.
+
+    def _begin_write(self, chunk: Any) -> None:
+        controller = self._controller
+        assert controller is not None
+        request = detach_write(controller)
+        controller._queue.total += 1
+        self._running += 1
+        try:
+            outcome = converted(self._jobs, self._begin(chunk), self.context)
+        except BaseException as error:
+            outcome = promise_rejected_with(self._jobs, callback_error(error))
+        upon(self._jobs, outcome, partial(self._fulfilled, request), partial(self._rejected, request))
+
+    def _fulfilled(self, request: Settled, _: Any = None) -> None:
+        request._fulfill(None)
+        self._ended()
+
+    def _rejected(self, request: Settled, reason: object) -> None:
+        if not self._failure and (self._is_fatal is None or self._is_fatal(reason)):
+            self._failure.append(reason)
+        request._reject(reason)
+        self._ended()
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._take_from_the_queue()
+        waiting = self._waiting
+        if self._failure:
+            if self._running == 0:
+                self._fail()
+        elif waiting is not None:
+            self._waiting = None
+            chunk, self._waiting_chunk = self._waiting_chunk, None
+            self._begin_write(chunk)
+            waiting._fulfill(None)
+        if self._running == 0 and self._idle is not None and not self._idle.done():
+            self._idle._fulfill(None)
+
+    def _take_from_the_queue(self) -> None:
+        controller = self._controller
+        assert controller is not None
+        stream = controller._stream
+        if stream._state != "writable":
+            return  # the queue was emptied
+        controller._queue.total -= 1
+        if stream._close_request is None and controller._queue.total < controller._strategy_hwm:
+            update_backpressure(stream, False)
+
+    def _fail(self) -> None:
+        """Everything has ended: tell the stream of the first failure."""
+        waiting, self._waiting = self._waiting, None
+        self._waiting_chunk = None
+        if waiting is not None:
+            waiting._reject(self._failure[0])
+        elif self._controller is not None:
+            self._controller._error_if_needed(self._failure[0])

@@ -1,0 +1,73 @@
+"""A source that fetches: in a task of its own, as much as may be open and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from typing import Any
+
+from typing_extensions import TypeVar
+
+from ._source import BrokerSource
+
+K = TypeVar("K", bound=Hashable, default=Any)
+
+
+class FetchingSource(BrokerSource[K]):
+    """Fetches when a good part of the limit is free, or when somebody waits and anything is.
+
+    A second task looks after what is open, at regular times: it keeps leases alive and commits.
+    """
+
+    def __init__(self, limit: int, where: str) -> None:
+        super().__init__(limit, where)
+        self._enough = max(1, limit // 4)
+        self._fetching: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
+
+    async def fetch(self, count: int) -> None:
+        """Fetch up to `count` messages and deliver them; return at the latest after a moment without one."""
+        raise NotImplementedError
+
+    async def tend(self) -> None:
+        """Look after what is open."""
+        raise NotImplementedError
+
+    def begin(self, tend_every: float) -> None:
+        """Begin to fetch, and to look after what is open every `tend_every` seconds."""
+        loop = asyncio.get_running_loop()
+        self._fetching = loop.create_task(self._fetch_for_ever())
+        self._tending = loop.create_task(self._tend_for_ever(tend_every))
+
+    async def finish_fetching(self, *, cancel: bool) -> None:
+        """End both tasks; without `cancel`, the fetch under way ends by itself."""
+        self.ledger.wake()
+        if self._tending is not None:
+            self._tending.cancel()
+        if cancel and self._fetching is not None:
+            self._fetching.cancel()
+        tasks = [each for each in (self._fetching, self._tending) if each is not None]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _fetch_for_ever(self) -> None:
+        try:
+            while not self.is_over:
+                if self._has_room():
+                    await self.fetch(self.ledger.free)
+                else:
+                    await self.ledger.change()
+        except Exception as error:
+            self.fail(error)
+
+    def _has_room(self) -> bool:
+        free = self.ledger.free
+        return free >= self._enough or (self.hungry and free > 0)
+
+    async def _tend_for_ever(self, every: float) -> None:
+        try:
+            while True:
+                await asyncio.sleep(every)
+                await self.tend()
+        except Exception as error:
+            self.fail(error)

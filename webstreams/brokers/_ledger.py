@@ -1,0 +1,133 @@
+"""The account of the deliveries of one stream: which are open, and how many more may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
+
+from .delivery import Delivery, DeliveryLost, Outcome
+
+K = TypeVar("K", bound=Hashable, default=Any)
+
+# Tells the broker what has become of a delivery, which the client knows by a key.
+Settle = Callable[[K, Outcome], Awaitable[None]]
+
+
+class Ledger(Generic[K]):
+    """Knows every delivery that nobody has settled, in the order of their arrival, by the client's key for it."""
+
+    def __init__(self, limit: int, settle: Settle[K], failed: Callable[[Exception], None], where: str) -> None:
+        self.limit = limit
+        # Why the stream has ended; None while it goes on.
+        self.end: BaseException | str | None = None
+        self._where = where
+        self._settle = settle
+        self._failed = failed
+        self._entries: dict[K, _Entry[K]] = {}
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def __len__(self) -> int:
+        """How many deliveries nobody has settled."""
+        return len(self._entries)
+
+    def __contains__(self, key: K) -> bool:
+        """Whether a delivery is open."""
+        return key in self._entries
+
+    @property
+    def free(self) -> int:
+        """How many more may be open."""
+        return self.limit - len(self._entries)
+
+    @property
+    def keys(self) -> list[K]:
+        """The open deliveries, the oldest first."""
+        return list(self._entries)
+
+    def open(self, key: K, value: Any, metadata: Any, attempt: int | None) -> Delivery[Any]:
+        """Enter a delivery."""
+        entry = _Entry(self, key)
+        self._entries[key] = entry
+        return Delivery(value, entry, metadata=metadata, attempt=attempt)
+
+    def drop(self, key: K) -> None:
+        """Forget a delivery that the broker gives to somebody else: settling it does nothing then."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            entry.is_dropped = True
+            self.wake()
+
+    def close(self, end: BaseException | str) -> list[K]:
+        """End the account; give what is open, which the source gives back."""
+        self.end = end
+        keys = list(self._entries)
+        self._entries.clear()
+        self.wake()
+        return keys
+
+    async def change(self) -> None:
+        """Wait until a delivery is settled, somebody reads, or the account is closed."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def lost(self) -> DeliveryLost:
+        """Make the error for a delivery that is settled too late."""
+        error = DeliveryLost(
+            f"the delivery came too late to be settled: its stream from {self._where} has ended, and the broker has "
+            f"the message back and delivers it again"
+        )
+        if isinstance(self.end, BaseException):
+            error.__cause__ = self.end
+        return error
+
+    async def settle(self, entry: _Entry[K], outcome: Outcome) -> None:
+        """Settle a delivery."""
+        key = entry.key
+        if self._entries.get(key) is not entry:
+            if entry.is_dropped:
+                return
+            raise self.lost()
+        try:
+            await self._settle(key, outcome)
+        except Exception as error:
+            self._failed(error)
+            raise self.lost() from error
+        finally:
+            if self._entries.get(key) is entry:
+                del self._entries[key]
+                self.wake()
+
+    def wake(self) -> None:
+        """Let those go on who wait for a change."""
+        waiters, self._waiters = self._waiters, []
+        for each in waiters:
+            if not each.done():
+                each.set_result(None)
+
+
+class _Entry(Generic[K]):
+    """A delivery in the account: what settles it."""
+
+    __slots__ = ("_ledger", "is_dropped", "key")
+
+    def __init__(self, ledger: Ledger[K], key: K) -> None:
+        self._ledger = ledger
+        self.key = key
+        self.is_dropped = False
+
+    def require_open(self) -> None:
+        """Raise `DeliveryLost` if it is too late."""
+        if self._ledger.end is not None:
+            raise self._ledger.lost()
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Tell the broker."""
+        await self._ledger.settle(self, outcome)

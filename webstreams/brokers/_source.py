@@ -1,0 +1,163 @@
+"""What the consuming streams share: the underlying source over a broker, and the stream itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import Any, Final, Generic
+
+from typing_extensions import TypeVar
+
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.stream import ReadableStream
+from ._ledger import Ledger
+from .delivery import Delivery, Outcome
+
+__all__ = ["Deliveries"]
+
+T = TypeVar("T", default=Any, covariant=True)
+K = TypeVar("K", bound=Hashable, default=Any)
+
+# How long giving back what is open may take when a stream ends (seconds): the connection may be dead.
+PARTING_TIME: Final = 5.0
+
+
+def checked_limit(limit: Any, name: str) -> int:
+    """Return a limit of deliveries. Raises `TypeError` for what is no integer, `ValueError` for one below 1."""
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise TypeError(f"{name} must be an integer, not {type(limit).__name__}")
+    if limit < 1:
+        raise ValueError(f"{name} must be at least 1, not {limit}: it bounds what is under way")
+    return limit
+
+
+class BrokerSource(Generic[K]):
+    """The underlying source over a broker. A subclass says how to begin, how to settle and how to end."""
+
+    def __init__(self, limit: int, where: str) -> None:
+        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.fail, where)
+        # Set while a read waits.
+        self.hungry = False
+        self._controller: ReadableStreamDefaultController[Delivery[Any]]
+        self._parting: asyncio.Task[None] | None = None
+        self._drained = False
+
+    # What a subclass does.
+
+    async def open(self) -> None:
+        """Begin to receive."""
+        raise NotImplementedError
+
+    async def settle(self, key: K, outcome: Outcome) -> None:
+        """Tell the broker what has become of a delivery."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Receive no more. Called once, also after an error."""
+        raise NotImplementedError
+
+    async def give_back(self, keys: list[K]) -> None:
+        """Give back what nobody has settled; nothing is received any more."""
+        raise NotImplementedError
+
+    # What the stream calls.
+
+    async def start(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
+        """Begin."""
+        self._controller = controller
+        try:
+            await self.open()
+        except BaseException as error:
+            await self.part(error)
+            raise
+
+    def pull(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
+        """Somebody reads and there is nothing."""
+        self.hungry = True
+        self.ledger.wake()
+
+    async def cancel(self, reason: object) -> None:
+        """End: what is open goes back to the broker."""
+        await self.part("it was cancelled")
+
+    # What a subclass calls.
+
+    def deliver(self, key: K, value: Any, metadata: Any, attempt: int | None) -> None:
+        """Put a delivery into the stream."""
+        self.hungry = False
+        self._controller.enqueue(self.ledger.open(key, value, metadata, attempt))
+
+    def fail(self, error: BaseException) -> None:
+        """Error the stream, and give back what is open."""
+        if self._parting is None:
+            self._controller.error(error)
+            self._part(error)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be delivered."""
+        return self._drained or self._parting is not None
+
+    # The end.
+
+    async def drain(self, seconds: float) -> None:
+        """Receive no more, close the stream, and wait until everything is settled."""
+        if not self.is_over:
+            self._drained = True
+            await self.stop()
+            self._controller.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while len(self.ledger):
+                        await self.ledger.change()
+        await self.part("it was drained")
+
+    async def part(self, end: BaseException | str) -> None:
+        """End the account and give back what is open; wait for that."""
+        await asyncio.shield(self._part(end))
+
+    def _part(self, end: BaseException | str) -> asyncio.Task[None]:
+        if self._parting is None:
+            keys = self.ledger.close(end)
+            self._parting = asyncio.get_running_loop().create_task(self._leave(keys, isinstance(end, BaseException)))
+        return self._parting
+
+    async def _leave(self, keys: list[K], has_failed: bool) -> None:
+        try:
+            async with asyncio.timeout(PARTING_TIME):
+                if not self._drained:
+                    await self.stop()
+                await self.give_back(keys)
+        except Exception:
+            # A broker that cannot be reached has taken everything back by itself, or will; the stream was told why.
+            if not has_failed:
+                raise
+
+
+class Deliveries(ReadableStream[Delivery[T]]):
+    """A readable stream of the messages of a broker, each of which waits to be settled.
+
+    The stream owns its deliveries: what nobody has settled when it is cancelled or errored goes back to the broker,
+    wherever it is then, and settling it is a `DeliveryLost`. Its queue holds no more than the limit that it was made
+    with. The functions of the modules for each broker make it. Not in the Standard.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: BrokerSource[Any]) -> None:
+        self._source = source
+        super().__init__(source, {"high_water_mark": 0})
+
+    @property
+    def unsettled(self) -> int:
+        """How many deliveries nobody has settled yet, here and in the rest of the pipeline."""
+        return len(self._source.ledger)
+
+    async def drain(self, seconds: float = 30.0) -> None:
+        """Stop in good order: receive no more, let what is here run through the pipeline, and wait until it is settled.
+
+        The stream closes after what is in its queue. What is not settled after `seconds` goes back to the broker. The
+        stream may be locked: this is for a program that is told to stop while a pipe runs.
+        """
+        await self._source.drain(seconds)

@@ -1,0 +1,157 @@
+"""A sink for deliveries: writes the values to another stream and acknowledges what has been written."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable
+from contextlib import suppress
+from inspect import isawaitable
+from typing import Any, Final, Literal, TypeAlias
+
+from typing_extensions import TypeVar
+
+from .._engine.promise import Promise
+from .._streams.writable.controller import WritableStreamDefaultController
+from .._streams.writable.overlapping import OverlappingSink, detach_write
+from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
+from ._publishing import Publisher
+from .delivery import Delivery, DeliveryLost
+
+__all__ = ["OnFailure", "acknowledging"]
+
+T = TypeVar("T", default=Any)
+
+OnFailure: TypeAlias = Literal["stop", "requeue", "reject"]
+
+_ANSWERS: Final = ("stop", "requeue", "reject")
+
+# How many deliveries are acknowledged while the sink works on the next ones, and the most that are written at a time.
+ACKNOWLEDGED_MEANWHILE: Final = 16
+MOST_AT_A_TIME: Final = 1000
+
+
+def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") -> WritableStream[Delivery[T]]:
+    """Make a writable stream of deliveries of a writable stream of values.
+
+    A delivery is acknowledged when the sink's write of its value has succeeded, never before; the promise of its own
+    ``write()`` is settled after that. Values reach the sink in their order and no faster than it wants them; the next
+    one is written while the last one is acknowledged, and a `sink` that has several writes under way (the publishing
+    streams) gets several. Closing closes the sink, aborting aborts it.
+
+    `on_failure` is for a write that fails. "stop" gives the delivery back and errors the stream with the sink's error.
+    "requeue" gives it back, "reject" refuses it for good (to the dead letters of the broker), and the stream goes on,
+    as long as the sink can: a sink that is errored, or a connection that is lost, is the end all the same.
+
+    A delivery that came too late to be acknowledged (`DeliveryLost`) is no failure: its value was written, the broker
+    delivers it again, and the source has told why.
+
+    Raises `TypeError` for something that is not a `WritableStream` or is locked, `ValueError` for another `on_failure`.
+    Not in the Standard.
+
+    >>> from webstreams import ReadableStream
+    >>> class Log:
+    ...     def require_open(self) -> None:
+    ...         pass
+    ...     async def settle(self, outcome: str) -> None:
+    ...         print("the broker is told:", outcome)
+    >>> async def main() -> None:
+    ...     sink = WritableStream({"write": lambda value, controller: print("written:", value)})
+    ...     await ReadableStream.from_([Delivery(b"an order", Log())]).pipe_to(acknowledging(sink))
+    >>> asyncio.run(main())
+    written: b'an order'
+    the broker is told: ack
+    """
+    if not isinstance(sink, WritableStream):
+        raise TypeError(f"acknowledging() needs a WritableStream for the values, not {type(sink).__name__}")
+    if on_failure not in _ANSWERS:
+        raise ValueError(f'on_failure must be "stop", "requeue" or "reject", not {on_failure!r}')
+    work = _Acknowledging(sink, on_failure)
+    stream: WritableStream[Delivery[T]] = WritableStream(BLANK)
+    limit = work.limit
+    overlapping = OverlappingSink(stream._jobs, limit, work.begin, work.finish, work.stop)
+    if on_failure != "stop":
+        _survive_single_failures(sink)
+    create_writable_stream(overlapping, limit, None, stream)
+    return stream
+
+
+class _Acknowledging:
+    """What is done for each delivery, and at the end."""
+
+    def __init__(self, sink: WritableStream[Any], on_failure: OnFailure) -> None:
+        self._sink = sink
+        self._writer = sink.get_writer()
+        self._on_failure = on_failure
+        # Values reach the sink in the order of the deliveries.
+        self._turn = asyncio.Lock()
+        wanted = self._writer.desired_size
+        at_a_time = MOST_AT_A_TIME if wanted is None or wanted == math.inf else int(wanted)
+        self.limit = max(1, min(at_a_time, MOST_AT_A_TIME)) + ACKNOWLEDGED_MEANWHILE
+
+    async def begin(self, delivery: Delivery[Any]) -> None:
+        """Write a value and acknowledge its delivery."""
+        if not isinstance(delivery, Delivery):
+            raise TypeError(
+                f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "
+                "before it, so that they give deliveries"
+            )
+        delivery._require_unsettled("written and acknowledged")
+        try:
+            await self._write(delivery.value)
+        except Exception:
+            with suppress(DeliveryLost):  # the failure is what counts
+                await delivery.nack(requeue=self._on_failure != "reject")
+            if self._on_failure == "stop" or self._sink._state != "writable":
+                raise
+            return
+        with suppress(DeliveryLost):
+            await delivery.ack()
+
+    async def _write(self, value: Any) -> None:
+        async with self._turn:
+            await self._writer.ready
+            written = self._writer.write(value)
+        await written
+
+    def finish(self) -> Promise[None]:
+        """Close the sink: everything is written and acknowledged."""
+        return self._writer.close()
+
+    def stop(self, reason: object) -> Promise[None]:
+        """Abort the sink; the deliveries go back when their stream is cancelled."""
+        return self._writer.abort(reason)
+
+
+# Going on after a failed write.
+
+
+def _survive_single_failures(stream: WritableStream[Any]) -> None:
+    """Have a failed write end that write alone, if the stream can go on after it."""
+    if isinstance(stream, Publisher):
+        stream.survive()
+        return
+    controller = stream._controller
+    assert isinstance(controller, WritableStreamDefaultController)
+    sink = controller._sink
+    if isinstance(sink, UnderlyingSink):
+        sink.write = _SurvivingWrite(sink.write)
+
+
+class _SurvivingWrite:
+    """The write callback of a sink, whose failure is told to the write alone."""
+
+    def __init__(self, write: Any) -> None:
+        self._write = write
+
+    async def __call__(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
+        """Write; a failure settles the promise of this write, and the stream believes that all is well."""
+        try:
+            result: Awaitable[object] | object = self._write(chunk, controller)
+            if isawaitable(result):
+                await result
+        except Exception as error:
+            if controller._stream._state != "writable":
+                raise
+            detach_write(controller)._reject(error)

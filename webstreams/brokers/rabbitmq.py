@@ -1,0 +1,198 @@
+"""RabbitMQ as streams, over aio-pika: ``pip install "webstreams[rabbitmq]"``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage, AbstractQueue
+from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
+
+from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
+from ._source import BrokerSource, Deliveries, checked_limit
+from .delivery import Outcome
+
+if TYPE_CHECKING:
+    from aiormq.abc import AbstractChannel as UnderlayChannel
+    from aiormq.abc import DeliveredMessage
+
+__all__ = ["consume", "publish"]
+
+Message: TypeAlias = bytes | bytearray | memoryview | AbstractMessage
+
+# What a quorum queue counts in a message: how often it came before.
+_COUNT_HEADER: Final = "x-delivery-count"
+
+
+def consume(channel: AbstractChannel, queue: AbstractQueue | str, *, prefetch: int = 32) -> Deliveries[bytes]:
+    """Make a stream of the messages of a queue, each to be acknowledged.
+
+    `channel` is an open channel of aio-pika, of a plain or a robust connection; give each stream a channel of its own,
+    for the limit is set for the channel's consumers (``basic.qos``). `queue` is a queue or its name. At most `prefetch`
+    messages are unsettled at a time; the others wait in the broker. It must be at least as many as the pipeline holds
+    at a time (the size of a batch, the calls of a map).
+
+    ``nack()`` puts a message back in its place; ``nack(requeue=False)`` sends it to the queue's dead-letter exchange,
+    and drops it if the queue has none. The metadata of a delivery is an `aio_pika.IncomingMessage`. `attempt` is 1 for
+    a message that comes for the first time; for others it is known of quorum queues only.
+
+    The stream is errored with the client's error as soon as the client sees that the channel or the connection is lost
+    (at once if the connection is closed, after two missed heartbeats if it is silent), and with `RuntimeError` when
+    the broker cancels the consumer, as it does when the queue is deleted. It does not come back with a robust
+    connection: `resilient` opens a new one.
+
+    Raises `TypeError` for something that is no channel or no queue, and for a `prefetch` that is no integer;
+    `ValueError` for one below 1. Not in the Standard.
+
+    >>> async def main() -> None:
+    ...     connection = await aio_pika.connect("amqp://localhost")
+    ...     async for delivery in consume(await connection.channel(), "orders"):
+    ...         print(delivery.value)
+    ...         await delivery.ack()
+    """
+    if not isinstance(channel, AbstractChannel):
+        raise TypeError(f"consume() needs a channel of aio-pika (await connection.channel()), not {_name(channel)}")
+    if not isinstance(queue, str | AbstractQueue):
+        raise TypeError(f"the queue must be a queue of aio-pika or its name, not {_name(queue)}")
+    return Deliveries(_Source(channel, str(queue), checked_limit(prefetch, "prefetch")))
+
+
+def publish(
+    exchange: AbstractExchange,
+    *,
+    routing_key: str,
+    in_flight: int = 64,
+    mandatory: bool = True,
+    timeout: float = CONFIRM_TIME,
+) -> Publisher[Message]:
+    """Make a writable stream that publishes to an exchange.
+
+    `exchange` is one of aio-pika's, of a channel with publisher confirms (the default there). `bytes` become persistent
+    messages (delivery mode 2); an `aio_pika.Message` goes as it is. The promise of a ``write()`` is fulfilled when the
+    broker has confirmed the message. It is rejected with `aio_pika.exceptions.DeliveryError` when the broker refuses it
+    and, if `mandatory`, when no queue takes it (``PublishError``); with `TimeoutError` when the confirmation does not
+    come within `timeout` seconds; with the client's error when the connection is lost. Each of them errors the stream.
+
+    Raises `TypeError` for something that is no exchange or an `in_flight` that is no integer, `ValueError` for a channel
+    without confirms or an `in_flight` below 1. Not in the Standard.
+
+    >>> async def main() -> None:
+    ...     connection = await aio_pika.connect("amqp://localhost")
+    ...     channel = await connection.channel()
+    ...     async with publish(channel.default_exchange, routing_key="orders").get_writer() as writer:
+    ...         await writer.write(b"an order")
+    """
+    if not isinstance(exchange, AbstractExchange):
+        raise TypeError(f"publish() needs an exchange of aio-pika (channel.default_exchange), not {_name(exchange)}")
+    if not getattr(exchange.channel, "publisher_confirms", True):
+        raise ValueError("publish() needs a channel with confirms: connection.channel(publisher_confirms=True)")
+    return Publisher(_Work(exchange, routing_key, mandatory, timeout), checked_limit(in_flight, "in_flight"))
+
+
+def _name(value: object) -> str:
+    return type(value).__name__
+
+
+class _Source(BrokerSource[int]):
+    """Consumes on the channel below aio-pika's, which no robust connection restores behind our back."""
+
+    def __init__(self, channel: AbstractChannel, queue: str, prefetch: int) -> None:
+        super().__init__(prefetch, f"the queue {queue!r} of RabbitMQ")
+        self._outer = channel
+        self._queue = queue
+        self._channel: UnderlayChannel | None = None
+        self._tag: str | None = None
+
+    async def open(self) -> None:
+        """Set the limit and begin to consume."""
+        channel = self._channel = await self._outer.get_underlay_channel()
+        channel.closing.add_done_callback(self._closed)
+        await channel.basic_qos(prefetch_count=self.ledger.limit)
+        callbacks = getattr(channel, "on_consumer_cancel_callbacks", None)
+        if callbacks is not None:
+            callbacks.add(self._cancelled)
+        answer = await channel.basic_consume(self._queue, self._received)
+        self._tag = answer.consumer_tag
+
+    async def _received(self, message: DeliveredMessage) -> None:
+        tag = message.delivery_tag
+        assert tag is not None
+        if self.is_over:
+            await message.channel.basic_nack(tag, requeue=True)
+            return
+        incoming = aio_pika.IncomingMessage(message)
+        self.deliver(tag, message.body, incoming, _attempt(incoming))
+
+    def _closed(self, closing: asyncio.Future[Any]) -> None:
+        error = None if closing.cancelled() else closing.exception()
+        if error is None:
+            error = ChannelClosed(None, "the channel was closed")
+        self.fail(error)
+
+    def _cancelled(self, frame: Any) -> None:
+        if frame.consumer_tag == self._tag:
+            self.fail(RuntimeError(f"RabbitMQ has cancelled the consumer of {self._queue!r}: was the queue deleted?"))
+
+    async def settle(self, key: int, outcome: Outcome) -> None:
+        """Send an acknowledgement or its opposite on the channel that the message came on."""
+        assert self._channel is not None
+        if outcome == "ack":
+            await self._channel.basic_ack(key)
+        else:
+            await self._channel.basic_nack(key, requeue=outcome == "requeue")
+
+    async def stop(self) -> None:
+        """Cancel the consumer."""
+        channel = self._channel
+        if channel is None:
+            return
+        channel.closing.remove_done_callback(self._closed)
+        callbacks = getattr(channel, "on_consumer_cancel_callbacks", None)
+        if callbacks is not None:
+            callbacks.discard(self._cancelled)
+        if self._tag is not None and not channel.is_closed:
+            await channel.basic_cancel(self._tag)
+
+    async def give_back(self, keys: list[int]) -> None:
+        """Requeue; a channel that is closed has done it."""
+        channel = self._channel
+        if channel is not None and not channel.is_closed:
+            for key in keys:
+                await channel.basic_nack(key, requeue=True)
+
+
+def _attempt(message: AbstractIncomingMessage) -> int | None:
+    if not message.redelivered:
+        return 1
+    count = message.headers.get(_COUNT_HEADER)
+    return count + 1 if isinstance(count, int) else None
+
+
+class _Work(PublishingWork):
+    """Publishes to one exchange."""
+
+    def __init__(self, exchange: AbstractExchange, routing_key: str, mandatory: bool, timeout: float) -> None:
+        super().__init__(f"the exchange {exchange.name!r} of RabbitMQ", timeout)
+        self._exchange = exchange
+        self._routing_key = routing_key
+        self._mandatory = mandatory
+
+    async def publish(self, message: Any) -> None:
+        """Publish and wait for the confirm."""
+        if not isinstance(message, AbstractMessage):
+            message = aio_pika.Message(bytes(message), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        try:
+            result: Any = await self._exchange.publish(message, self._routing_key, mandatory=self._mandatory)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The client cancels what waits for a confirm when the connection is lost.
+            raise ConnectionClosed(None, "the connection was lost before the message was confirmed") from None
+        if getattr(result, "delivery", None) is not None:  # a channel without on_return_raises gives the message back
+            raise DeliveryError(result, result.delivery)
+
+    def is_fatal(self, error: object) -> bool:
+        """A message that is refused or that no queue takes concerns nobody else."""
+        return not isinstance(error, DeliveryError)

@@ -1,0 +1,285 @@
+"""Redis Streams as streams, over redis-py: ``pip install "webstreams[redis]"``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from .._streams.writable.stream import WritableStream
+from .._streams.writable.writer import WritableStreamDefaultWriter
+from ._feeding import FetchingSource
+from ._grouping import Grouping, Results
+from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
+from ._source import Deliveries, checked_limit
+from .delivery import Outcome
+
+__all__ = ["consume", "publish"]
+
+Fields: TypeAlias = Mapping[bytes, bytes]
+Message: TypeAlias = "bytes | bytearray | memoryview | Mapping[bytes, bytes] | Mapping[str, bytes]"
+
+# How long one read waits for an entry, and how long a command may take beyond that (seconds).
+BLOCK_TIME: Final = 1.0
+COMMAND_TIME: Final = 10.0
+# How many entries are claimed, or looked at, by one command.
+PAGE: Final = 1000
+
+
+def consume(
+    client: Redis,
+    key: str | bytes,
+    group: str,
+    consumer: str,
+    *,
+    in_flight: int = 64,
+    claim_idle: float = 60.0,
+    dead_letter: WritableStream[Fields] | None = None,
+) -> Deliveries[Fields]:
+    """Make a stream of the entries of a Redis stream, read for a consumer of a group; each is to be acknowledged.
+
+    The value of a delivery is the mapping of the entry's fields, `bytes` to `bytes`, the metadata its id. The group is
+    made if there is none (from the first entry on). At most `in_flight` entries are unsettled at a time.
+
+    First come the entries that this consumer has left unacknowledged before (its program was killed); then new ones.
+    What another consumer has left for `claim_idle` seconds is claimed and comes, too. As long as a delivery is
+    unsettled here, it is kept from being claimed by others, however long the work takes.
+
+    ``nack()`` lets any consumer of the group claim the entry at once. ``nack(requeue=False)`` writes its fields to
+    `dead_letter`, if there is one, and acknowledges the entry when that is done: Redis has no dead letters of its own.
+
+    The stream is errored with the client's error: at once when the connection is refused or closed and the client's own
+    retries have failed, after 11 seconds when the server is silent.
+
+    Raises `TypeError` for something that is no `redis.asyncio.Redis`, or a limit that is no integer; `ValueError` for a
+    client that decodes its responses, an `in_flight` below 1 or a `claim_idle` not above 0. Not in the Standard.
+
+    >>> async def main() -> None:
+    ...     async for delivery in consume(Redis(), "orders", "billing", "billing-1"):
+    ...         print(delivery.value[b"data"])
+    ...         await delivery.ack()
+    """
+    _check(client, "consume()")
+    if not claim_idle > 0:
+        raise ValueError(f"claim_idle must be above 0 seconds, not {claim_idle}")
+    limit = checked_limit(in_flight, "in_flight")
+    return Deliveries(_Source(client, key, group, consumer, limit, claim_idle, dead_letter))
+
+
+def publish(
+    client: Redis,
+    key: str | bytes,
+    *,
+    max_length: int | None = None,
+    in_flight: int = 64,
+    timeout: float = CONFIRM_TIME,
+) -> Publisher[Message]:
+    """Make a writable stream that adds entries to a Redis stream.
+
+    A mapping has the fields of the entry; `bytes` go into the field ``data``. With `max_length`, old entries are cut
+    off when there are about so many. The promise of a ``write()`` is fulfilled when Redis has answered; up to
+    `in_flight` entries are under way, those that come together in one pipeline. It is rejected with the client's error
+    (and the stream errored), and with `TimeoutError` when there is no answer within `timeout` seconds.
+
+    A client that tries again by itself (`redis.asyncio.Redis` does by default) may add an entry twice.
+
+    Raises `TypeError` for something that is no `redis.asyncio.Redis`, `ValueError` for a client that decodes its
+    responses and for an `in_flight` below 1. Not in the Standard.
+
+    >>> async def main() -> None:
+    ...     async with publish(Redis(), "orders").get_writer() as writer:
+    ...         await writer.write({b"id": b"1", b"amount": b"20"})
+    """
+    _check(client, "publish()")
+    return Publisher(_Work(client, key, max_length, timeout), checked_limit(in_flight, "in_flight"))
+
+
+def _check(client: object, function: str) -> None:
+    if not isinstance(client, Redis):
+        raise TypeError(f"{function} needs a redis.asyncio.Redis, not {type(client).__name__}")
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError(f"{function} needs a client that gives bytes: Redis(decode_responses=False), the default")
+
+
+class _Source(FetchingSource[bytes]):
+    """Reads for one consumer; the key of a delivery is the id of its entry."""
+
+    def __init__(
+        self,
+        client: Redis,
+        key: str | bytes,
+        group: str,
+        consumer: str,
+        limit: int,
+        claim_idle: float,
+        dead_letter: WritableStream[Fields] | None,
+    ) -> None:
+        super().__init__(limit, f"the Redis stream {key!r}")
+        self._client: Any = client
+        self._key = key
+        self._group = group
+        self._consumer = consumer
+        self._idle = claim_idle
+        self._dead_letter: WritableStreamDefaultWriter[Fields] | None = (
+            None if dead_letter is None else dead_letter.get_writer()
+        )
+        self._acks: Grouping[bytes] = Grouping(self._acknowledge)
+        # The last entry of our own past that was read; None when all were.
+        self._past: bytes | None = b"0-0"
+        # When to look again for what others have left, and where the search goes on.
+        self._claim_at = 0.0
+        self._claim_from: bytes = b"0-0"
+
+    async def open(self) -> None:
+        """Make the group if need be, and begin."""
+        try:
+            await self._client.xgroup_create(self._key, self._group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+        self.begin(self._idle / 3)
+
+    # Reading.
+
+    async def fetch(self, count: int) -> None:
+        """Read our own past first, then what others have left, then what is new."""
+        async with asyncio.timeout(BLOCK_TIME + COMMAND_TIME):
+            if self._past is not None:
+                await self._fetch_past(count)
+            elif time.monotonic() >= self._claim_at:
+                await self._claim(count)
+            else:
+                await self._fetch_new(count)
+
+    async def _fetch_new(self, count: int) -> None:
+        wait = min(BLOCK_TIME, max(0.001, self._claim_at - time.monotonic()))
+        for entry, fields in await self._read(">", count, max(1, round(wait * 1000))):
+            self.deliver(entry, fields, entry, 1)
+
+    async def _fetch_past(self, count: int) -> None:
+        assert self._past is not None
+        entries = await self._read(self._past, count, None)
+        await self._deliver_again(entries)
+        self._past = entries[-1][0] if entries else None
+
+    async def _claim(self, count: int) -> None:
+        answer = await self._client.xautoclaim(
+            self._key, self._group, self._consumer, round(self._idle * 1000), self._claim_from, count=count
+        )
+        self._claim_from = answer[0]
+        await self._deliver_again(answer[1])
+        if self._claim_from == b"0-0":
+            self._claim_at = time.monotonic() + self._idle / 2
+
+    async def _read(self, start: str | bytes, count: int, block: int | None) -> list[tuple[bytes, Any]]:
+        streams = {self._key: start}
+        answer = await self._client.xreadgroup(self._group, self._consumer, streams, count=count, block=block)
+        if not answer:
+            return []
+        if isinstance(answer, dict):  # RESP3
+            return [entry for page in next(iter(answer.values())) for entry in page]
+        return list(answer[0][1])
+
+    async def _deliver_again(self, entries: Sequence[tuple[bytes, Any]]) -> None:
+        attempts = await self._attempts(entries)
+        for entry, fields in entries:
+            if entry in self.ledger:
+                continue
+            if not fields:
+                await self._acks.add(entry)  # it was cut off the stream: there is nothing to deliver
+            else:
+                self.deliver(entry, fields, entry, attempts.get(entry))
+
+    async def _attempts(self, entries: Sequence[tuple[bytes, Any]]) -> dict[bytes, int]:
+        if not entries:
+            return {}
+        pending = await self._pending(entries[0][0], entries[-1][0], PAGE)
+        return {each["message_id"]: each["times_delivered"] for each in pending}
+
+    async def _pending(self, first: bytes, last: bytes, count: int) -> list[dict[str, Any]]:
+        return await self._client.xpending_range(  # type: ignore[no-any-return]
+            self._key, self._group, first, last, count, self._consumer
+        )
+
+    # Settling.
+
+    async def settle(self, key: bytes, outcome: Outcome) -> None:
+        """Acknowledge, or let everybody claim the entry."""
+        if outcome == "requeue":
+            await self._release([key])
+            self._claim_at = 0.0
+            return
+        if outcome == "reject" and self._dead_letter is not None:
+            await self._dead_letter.write(await self._fields(key))
+        await self._acks.add(key)
+
+    async def _fields(self, key: bytes) -> Fields:
+        entries = await self._client.xrange(self._key, key, key)
+        fields: Fields = entries[0][1] if entries else {}
+        return fields
+
+    async def _acknowledge(self, keys: list[bytes]) -> Results:
+        async with asyncio.timeout(COMMAND_TIME):
+            await self._client.xack(self._key, self._group, *keys)
+        return [None] * len(keys)
+
+    async def _release(self, keys: Sequence[bytes]) -> None:
+        """Make entries look as if nobody had touched them for long."""
+        if keys:
+            idle = round(self._idle * 1000)
+            await self._client.xclaim(
+                self._key, self._group, self._consumer, 0, list(keys), idle=idle, justid=True
+            )
+
+    async def tend(self) -> None:
+        """Make what is open look as if it had just come; what somebody else has claimed meanwhile is his."""
+        ours = self.ledger.keys
+        if not ours:
+            return
+        async with asyncio.timeout(COMMAND_TIME):
+            pending = await self._pending(ours[0] if len(ours) == 1 else b"-", b"+", PAGE + len(ours))
+            held = [each["message_id"] for each in pending if each["message_id"] in self.ledger]
+            if held:
+                await self._client.xclaim(self._key, self._group, self._consumer, 0, held, justid=True)
+
+    # The end.
+
+    async def stop(self) -> None:
+        """Read no more. What a read that was cancelled has got is given back with the rest."""
+        await self.finish_fetching(cancel=True)
+
+    async def give_back(self, keys: list[bytes]) -> None:
+        """Let others claim everything that this consumer has, at once."""
+        pending = await self._pending(b"-", b"+", PAGE + len(keys))
+        await self._release([each["message_id"] for each in pending])
+
+
+class _Work(PublishingWork):
+    """Adds entries, in groups."""
+
+    def __init__(self, client: Redis, key: str | bytes, max_length: int | None, timeout: float) -> None:
+        super().__init__(f"the Redis stream {key!r}", timeout)
+        self._client: Any = client
+        self._key = key
+        self._max_length = max_length
+        self._entries: Grouping[Mapping[Any, Any]] = Grouping(self._add)
+
+    async def publish(self, message: Any) -> None:
+        """Add an entry with the next group."""
+        await self._entries.add(message if isinstance(message, Mapping) else {b"data": bytes(message)})
+
+    async def _add(self, entries: list[Mapping[Any, Any]]) -> Results:
+        pipeline = self._client.pipeline(transaction=False)
+        for fields in entries:
+            pipeline.xadd(self._key, dict(fields), maxlen=self._max_length, approximate=self._max_length is not None)
+        answers = await pipeline.execute(raise_on_error=False)
+        return [each if isinstance(each, BaseException) else None for each in answers]
+
+    def is_fatal(self, error: object) -> bool:
+        """An entry that Redis refuses concerns nobody else."""
+        return not isinstance(error, ResponseError)
