@@ -170,9 +170,14 @@ class RabbitMQ(Server):
 
     def unsettled(self, queue: str) -> tuple[int, int]:
         """Ask how many messages of a queue are not acknowledged, and how many wait."""
-        command = [RABBITMQ / "rabbitmqctl", "-q", "list_queues", "name", "messages_unacknowledged", "messages_ready"]
+        command = ["-q", "list_queues", "name", "messages_unacknowledged", "messages_ready"]
         answer = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=PATIENCE, check=True
+            [str(RABBITMQ / "rabbitmqctl"), *command],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
         )
         for line in answer.stdout.splitlines():
             name, *counts = line.split("\t")
@@ -215,7 +220,7 @@ class Nats(Server):
         return shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
 
     @classmethod
-    def is_installed(cls) -> bool:  # type: ignore[override]
+    def is_installed(cls) -> bool:
         return cls.program() is not None
 
     def launch(self) -> None:
@@ -242,7 +247,7 @@ class Kafka(Server):
         return program if program.exists() else None
 
     @classmethod
-    def is_installed(cls) -> bool:  # type: ignore[override]
+    def is_installed(cls) -> bool:
         return cls.program() is not None
 
     def launch(self) -> None:
@@ -259,7 +264,9 @@ SERVERS: Final[dict[str, type[Server]]] = {each.name: each for each in (RabbitMQ
 
 if __name__ == "__main__":
     # For continuous integration: tell which brokers can be tested here, and fail if one cannot.
-    missing = [name for name, server in SERVERS.items() if not os.environ.get(RUNNING[name]) and not server.is_installed()]
+    missing = [
+        name for name, server in SERVERS.items() if not os.environ.get(RUNNING[name]) and not server.is_installed()
+    ]
     for each in missing:
         print(f"NOT TESTED: {each}: no server runs ({RUNNING[each]} is not set) and none is installed", file=sys.stderr)
     sys.exit(bool(missing))

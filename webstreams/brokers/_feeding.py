@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import TypeVar
 
 from ._source import BrokerSource
 
 K = TypeVar("K", bound=Hashable, default=Any)
+
+# How long the end of a stream waits for the fetch that is under way (seconds).
+LONGEST_FETCH: Final = 3.0
 
 
 class FetchingSource(BrokerSource[K]):
@@ -48,7 +51,9 @@ class FetchingSource(BrokerSource[K]):
             self._fetching.cancel()
         tasks = [each for each in (self._fetching, self._tending) if each is not None]
         if tasks:
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=LONGEST_FETCH)
+            for each in late:
+                each.cancel()
 
     async def _fetch_for_ever(self) -> None:
         try:

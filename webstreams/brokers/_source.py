@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any, Final, Generic
@@ -39,6 +40,8 @@ class BrokerSource(Generic[K]):
         self.ledger: Ledger[K] = Ledger(limit, self.settle, self.fail, where)
         # Set while a read waits.
         self.hungry = False
+        # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
+        self.unread: deque[Delivery[Any]] = deque()
         self._controller: ReadableStreamDefaultController[Delivery[Any]]
         self._parting: asyncio.Task[None] | None = None
         self._drained = False
@@ -73,9 +76,14 @@ class BrokerSource(Generic[K]):
             raise
 
     def pull(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
-        """Somebody reads and there is nothing."""
-        self.hungry = True
-        self.ledger.wake()
+        """Somebody reads: give a delivery, or remember it."""
+        if self.unread:
+            controller.enqueue(self.unread.popleft())
+            if self._drained and not self.unread:
+                controller.close()
+        else:
+            self.hungry = True
+            self.ledger.wake()
 
     async def cancel(self, reason: object) -> None:
         """End: what is open goes back to the broker."""
@@ -84,9 +92,13 @@ class BrokerSource(Generic[K]):
     # What a subclass calls.
 
     def deliver(self, key: K, value: Any, metadata: Any, attempt: int | None) -> None:
-        """Put a delivery into the stream."""
-        self.hungry = False
-        self._controller.enqueue(self.ledger.open(key, value, metadata, attempt))
+        """Give a delivery to the read that waits, or keep it for the next one."""
+        delivery = self.ledger.open(key, value, metadata, attempt)
+        if self.hungry:
+            self.hungry = False
+            self._controller.enqueue(delivery)
+        else:
+            self.unread.append(delivery)
 
     def fail(self, error: BaseException) -> None:
         """Error the stream, and give back what is open."""
@@ -106,7 +118,8 @@ class BrokerSource(Generic[K]):
         if not self.is_over:
             self._drained = True
             await self.stop()
-            self._controller.close()
+            if not self.unread:
+                self._controller.close()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     while len(self.ledger):
@@ -120,6 +133,7 @@ class BrokerSource(Generic[K]):
     def _part(self, end: BaseException | str) -> asyncio.Task[None]:
         if self._parting is None:
             keys = self.ledger.close(end)
+            self.unread.clear()
             self._parting = asyncio.get_running_loop().create_task(self._leave(keys, isinstance(end, BaseException)))
         return self._parting
 

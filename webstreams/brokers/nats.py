@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import Any, Final, TypeAlias
@@ -162,7 +161,7 @@ class _Source(FetchingSource[str]):
         if status is not None:
             self._hear(message, status)
         elif self.is_over:
-            await message.nak()
+            self._messages[message.reply] = message  # it goes back with the others
         else:
             self._count_one()
             self._messages[message.reply] = message
@@ -227,12 +226,16 @@ class _Source(FetchingSource[str]):
             await self._subscription.drain()
 
     async def give_back(self, keys: list[str]) -> None:
-        """Have everything delivered again."""
+        """Have everything delivered again, in the order of the stream."""
         if self._client.is_connected:
-            for key in keys:
-                await self._messages[key].nak()
+            for message in sorted(self._messages.values(), key=_sequence):
+                await message.nak()
             await self._client.flush(timeout=FLUSH_TIME)
         self._messages.clear()
+
+
+def _sequence(message: Msg) -> int:
+    return message.metadata.sequence.stream
 
 
 class _Work(PublishingWork):

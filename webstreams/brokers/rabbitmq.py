@@ -74,8 +74,8 @@ def publish(
     and, if `mandatory`, when no queue takes it (``PublishError``); with `TimeoutError` when the confirmation does not
     come within `timeout` seconds; with the client's error when the connection is lost. Each of them errors the stream.
 
-    Raises `TypeError` for something that is no exchange or an `in_flight` that is no integer, `ValueError` for a channel
-    without confirms or an `in_flight` below 1. Not in the Standard.
+    Raises `TypeError` for something that is no exchange or an `in_flight` that is no integer, `ValueError` for a
+    channel without confirms or an `in_flight` below 1. Not in the Standard.
 
     >>> async def main() -> None:
     ...     connection = await aio_pika.connect("amqp://localhost")
@@ -85,7 +85,7 @@ def publish(
     """
     if not isinstance(exchange, AbstractExchange):
         raise TypeError(f"publish() needs an exchange of aio-pika (channel.default_exchange), not {_name(exchange)}")
-    if not getattr(exchange.channel, "publisher_confirms", True):
+    if not getattr(getattr(exchange, "channel", None), "publisher_confirms", True):
         raise ValueError("publish() needs a channel with confirms: connection.channel(publisher_confirms=True)")
     return Publisher(_Work(exchange, routing_key, mandatory, timeout), checked_limit(in_flight, "in_flight"))
 

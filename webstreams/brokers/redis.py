@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
@@ -232,9 +231,7 @@ class _Source(FetchingSource[bytes]):
         """Make entries look as if nobody had touched them for long."""
         if keys:
             idle = round(self._idle * 1000)
-            await self._client.xclaim(
-                self._key, self._group, self._consumer, 0, list(keys), idle=idle, justid=True
-            )
+            await self._client.xclaim(self._key, self._group, self._consumer, 0, list(keys), idle=idle, justid=True)
 
     async def tend(self) -> None:
         """Make what is open look as if it had just come; what somebody else has claimed meanwhile is his."""

@@ -1,0 +1,28 @@
+"""Which records of a partition are finished. Kafka stores one number: everything before it is done."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Offsets:
+    """The records of one partition that were delivered, in their order, and the longest finished prefix of them."""
+
+    def __init__(self, first: int) -> None:
+        # The record that comes next after all that are finished without a gap: what is committed.
+        self.next = first
+        self.committed = first
+        self._delivered: deque[int] = deque()
+        self._finished: set[int] = set()
+
+    def deliver(self, offset: int) -> None:
+        """A record was delivered; offsets grow, but may have gaps."""
+        self._delivered.append(offset)
+
+    def finish(self, offset: int) -> None:
+        """A record is done with."""
+        self._finished.add(offset)
+        while self._delivered and self._delivered[0] in self._finished:
+            first = self._delivered.popleft()
+            self._finished.remove(first)
+            self.next = first + 1
