@@ -10,13 +10,16 @@ from typing import Any, Generic, overload
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
+from .._flow.pipelines import _Pair as ComposedPair
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.marks import SKIP
 from .._streams.readable.state import ReadableStreamState
-from .._streams.readable.stream import ReadableStream, ReadableWritablePair
+from .._streams.readable.stream import ReadableStream
 from .._streams.results import ReadDoneResult, ReadValueResult
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.state import WritableStreamState
 from .._streams.writable.stream import WritableStream
+from ..types import ReadableWritablePair, Skip
 from .delivery import Delivery, Parts
 
 __all__ = ["ValuePair", "on_value"]
@@ -27,12 +30,14 @@ O = TypeVar("O", default=Any)  # noqa: E741
 
 @overload
 def on_value(
+    transform: Callable[[I], Awaitable[O | Skip]],
+) -> Callable[[Delivery[I]], Awaitable[Delivery[O] | Skip]]: ...
+@overload
+def on_value(transform: Callable[[I], O | Skip]) -> Callable[[Delivery[I]], Awaitable[Delivery[O] | Skip]]: ...
+@overload
+def on_value(
     transform: ReadableWritablePair[ReadableStreamState[O], WritableStreamState[I]],
 ) -> ValuePair[I, O]: ...
-@overload
-def on_value(transform: Callable[[I], Awaitable[O]]) -> Callable[[Delivery[I]], Awaitable[Delivery[O]]]: ...
-@overload
-def on_value(transform: Callable[[I], O]) -> Callable[[Delivery[I]], Awaitable[Delivery[O]]]: ...
 def on_value(transform: Any) -> Any:
     """Make a transform of values, or a function of a value, into one of deliveries.
 
@@ -46,10 +51,12 @@ def on_value(transform: Any) -> Any:
     `RuntimeError` if it gives a chunk at its end: batch the deliveries and ``Delivery.join`` them instead. Wrap each
     part of a chain of pairs on its own.
 
-    A plain or coroutine function of a value becomes a coroutine function of a delivery, for ``stream.map()``. If it
-    fails, the delivery is not settled by that.
+    A plain or coroutine function of a value becomes a coroutine function of a delivery, for ``stream.map()``, also for
+    several calls at a time; a message for which it returns `SKIP` is acknowledged and left out. If it fails, the
+    delivery is not settled by that.
 
-    Raises `TypeError` for anything else and for a pair that is locked. Not in the Standard.
+    Raises `TypeError` for anything else, for what ``compose()`` gives and for a pair that is locked. Not in the
+    Standard.
 
     >>> from webstreams import TransformStream
     >>> class Log:
@@ -72,6 +79,11 @@ def on_value(transform: Any) -> Any:
     the broker is told: ack
     the broker is told: ack
     """
+    if isinstance(transform, ComposedPair):
+        raise TypeError(
+            "on_value() cannot tell which chunk of a composed pair belongs to which delivery: apply it to each of the "
+            "pairs, and compose the results"
+        )
     if hasattr(transform, "readable") and hasattr(transform, "writable"):
         return ValuePair(transform)
     if callable(transform) and not isinstance(transform, type):
@@ -87,10 +99,13 @@ class _OnValue(Generic[I, O]):
     def __init__(self, function: Callable[[I], Any]) -> None:
         self._function = function
 
-    async def __call__(self, delivery: Delivery[I]) -> Delivery[O]:
+    async def __call__(self, delivery: Delivery[I]) -> Delivery[O] | Skip:
         result = self._function(delivery.value)
         if isawaitable(result):
             result = await result
+        if result is SKIP:
+            await delivery.ack()
+            return Skip.SKIP
         return delivery.derive(result)[0]
 
 
@@ -161,7 +176,7 @@ class ValuePair(Generic[I, O]):
             while await self._has_output(written):
                 chunk = self._take_output()
                 if chunk.done:
-                    self._close_readable()
+                    self._end_early()
                     break
                 await self._want()
                 self._give(parts.add(chunk.value))
@@ -193,6 +208,11 @@ class ValuePair(Generic[I, O]):
     def _close_readable(self) -> None:
         if self._source_controller.desired_size is not None and self._readable._state == "readable":
             self._source_controller.close()
+
+    def _end_early(self) -> None:
+        """The pair was terminated: it takes no more."""
+        self._close_readable()
+        self._sink_controller.error(TypeError("the transform was terminated: it takes no more deliveries"))
 
     async def _want(self) -> None:
         """Wait until somebody reads, so that nothing is made for nobody."""

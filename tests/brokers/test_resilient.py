@@ -1,0 +1,174 @@
+"""resilient(): a stream that is opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.brokers.memory import until
+from webstreams import ReadableStream
+from webstreams.brokers import exponential_backoff, resilient
+
+
+def lost_after(*values: int) -> ReadableStream[int]:
+    """Make a stream that is errored after some numbers."""
+    numbers = iter(values)
+
+    def pull(controller: Any) -> None:
+        for number in numbers:
+            controller.enqueue(number)
+            return
+        controller.error(ConnectionError("lost"))
+
+    return ReadableStream({"pull": pull}, {"high_water_mark": 0})
+
+
+def no_pause(attempt: int) -> float:
+    return 0
+
+
+async def test_it_goes_on_with_a_new_stream(caplog: pytest.LogCaptureFixture) -> None:
+    streams = iter([lost_after(1, 2), lost_after(3), ReadableStream.from_([4])])
+
+    async def open_stream() -> ReadableStream[int]:
+        return next(streams)
+
+    with caplog.at_level(logging.WARNING):
+        assert [number async for number in resilient(open_stream, backoff=no_pause)] == [1, 2, 3, 4]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+async def test_each_connection_is_closed_before_the_next_one_is_opened() -> None:
+    events: list[str] = []
+    streams = iter([lost_after(1), ReadableStream.from_([2])])
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[ReadableStream[int]]:
+        events.append("open")
+        try:
+            yield next(streams)
+        finally:
+            events.append("close")
+
+    async for number in resilient(connection, backoff=no_pause):
+        events.append(str(number))
+    assert events == ["open", "1", "close", "open", "2", "close"]
+
+
+async def test_the_pauses_grow_and_start_anew_after_a_chunk() -> None:
+    attempts: list[int] = []
+    tries = iter([None, None, lost_after(1), None, ReadableStream.from_([2])])
+
+    async def open_stream() -> ReadableStream[int]:
+        stream = next(tries)
+        if stream is None:
+            raise ConnectionRefusedError
+        return stream
+
+    def backoff(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0
+
+    assert [number async for number in resilient(open_stream, backoff=backoff)] == [1, 2]
+    assert attempts == [1, 2, 1, 2]
+
+
+async def test_it_gives_up_after_so_many_failures_in_a_row() -> None:
+    calls = []
+
+    async def open_stream() -> ReadableStream[int]:
+        calls.append(1)
+        raise ConnectionRefusedError
+
+    with pytest.raises(ConnectionRefusedError):
+        await resilient(open_stream, backoff=no_pause, attempts=3).get_reader().read()
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("error", [TypeError("a mistake"), ValueError("a mistake")])
+async def test_mistakes_of_the_program_are_not_tried_again(error: Exception) -> None:
+    async def open_stream() -> ReadableStream[int]:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        await resilient(open_stream, backoff=no_pause).get_reader().read()
+    assert caught.value is error
+
+
+async def test_the_caller_may_say_what_is_tried_again() -> None:
+    async def open_stream() -> ReadableStream[int]:
+        raise PermissionError
+
+    def retry(error: Exception) -> bool:
+        return not isinstance(error, PermissionError)
+
+    with pytest.raises(PermissionError):
+        await resilient(open_stream, backoff=no_pause, retry=retry).get_reader().read()
+
+
+async def test_nothing_is_opened_before_the_first_read() -> None:
+    calls = []
+
+    async def open_stream() -> ReadableStream[int]:
+        calls.append(1)
+        return ReadableStream.from_([1])
+
+    stream = resilient(open_stream)
+    await asyncio.sleep(0)
+    assert calls == []
+    await stream.cancel()
+    assert calls == []
+
+
+async def test_cancelling_ends_the_inner_stream_and_the_connection() -> None:
+    reasons: list[object] = []
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[ReadableStream[int]]:
+        yield ReadableStream(
+            {"start": lambda controller: controller.enqueue(1), "cancel": reasons.append}, {"high_water_mark": 0}
+        )
+        reasons.append("closed")
+
+    reader = resilient(connection).get_reader()
+    assert (await reader.read()).value == 1
+    waiting = reader.read()
+    await asyncio.sleep(0)
+    await reader.cancel("enough")
+    assert (await waiting).done
+    assert reasons == ["enough", "closed"]
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+async def test_cancelling_ends_a_pause() -> None:
+    paused = asyncio.Event()
+
+    async def open_stream() -> ReadableStream[int]:
+        raise ConnectionRefusedError
+
+    def backoff(attempt: int) -> float:
+        paused.set()
+        return 3600
+
+    reader = resilient(open_stream, backoff=backoff).get_reader()
+    waiting = reader.read()
+    await paused.wait()
+    await reader.cancel()
+    assert (await waiting).done
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+async def test_a_function_is_needed() -> None:
+    with pytest.raises(TypeError, match="a function that opens a stream"):
+        resilient(ReadableStream())  # type: ignore[arg-type]
+
+
+def test_the_backoff_grows_to_half_a_minute() -> None:
+    for attempt in range(1, 200):
+        most = min(30.0, 0.1 * 2 ** (attempt - 1))
+        assert most / 2 <= exponential_backoff(attempt) <= most
