@@ -95,7 +95,7 @@ def test_a_reason_is_not_stale(name: str) -> None:
 
 # What is about other standards, formats and libraries than the Streams Standard.
 OTHER_SUBJECTS = {
-    "ends", "encoding.py", "compression.py", "consumers.py", "shaping.py", "_text", "_transforms",
+    "brokers", "ends", "encoding.py", "compression.py", "consumers.py", "shaping.py", "_text", "_transforms",
 }  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def resilient(
     >>> logging.getLogger("webstreams.brokers").setLevel(logging.ERROR)
     >>> asyncio.run(main())
     a message
+    >>> logging.getLogger("webstreams.brokers").setLevel(logging.NOTSET)
     """
     if not callable(factory):
         raise TypeError(f"resilient() needs a function that opens a stream, not {type(factory).__name__}")
