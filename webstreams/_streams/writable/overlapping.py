@@ -17,6 +17,7 @@ from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, converted, promise_rejected_with, upon
 from ..._engine.settling import Settled
 from ..._platform.errors import callback_error
+from ..queue import QueueWithSizes
 from .controller import WritableStreamDefaultController
 from .sink import Sink
 from .state import update_backpressure
@@ -34,15 +35,28 @@ class _Detached(Settled):
         """The stream believes that the write has failed."""
 
 
+class _Counted(_Detached):
+    """Stands for the request of a write that is still under way, and whose chunk still counts in the queue."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: QueueWithSizes) -> None:
+        self._queue = queue
+
+    def _fulfill(self, value: Any) -> None:
+        """The stream takes the chunk out of the queue next."""
+        self._queue.total += 1
+
+
 _DETACHED: Final = _Detached()
 
 
-def detach_write(controller: WritableStreamDefaultController) -> Settled:
+def detach_write(controller: WritableStreamDefaultController, stand_in: Settled = _DETACHED) -> Settled:
     """Take the request of the write that is under way: from now on the caller settles it, not the stream."""
     stream = controller._stream
     request = stream._in_flight_write_request
     assert request is not None
-    stream._in_flight_write_request = _DETACHED
+    stream._in_flight_write_request = stand_in
     return request
 
 
@@ -65,6 +79,7 @@ class OverlappingSink(Sink):
         "_jobs",
         "_limit",
         "_running",
+        "_stand_in",
         "_stop",
         "_waiting",
         "_waiting_chunk",
@@ -87,6 +102,7 @@ class OverlappingSink(Sink):
         self._stop = stop
         self._is_fatal: Callable[[object], bool] | None = None
         self._controller: WritableStreamDefaultController | None = None
+        self._stand_in: Settled = _DETACHED
         self._running = 0
         # The failure that ends the stream, in a list: any object can be one.
         self._failure: list[object] = []
@@ -103,6 +119,7 @@ class OverlappingSink(Sink):
     def start(self, controller: Any) -> Any:
         """startAlgorithm"""
         self._controller = controller
+        self._stand_in = _Counted(controller._queue)
         controller.signal._add_algorithm(self._give_up_waiting)
         return None
 
@@ -151,8 +168,7 @@ class OverlappingSink(Sink):
     def _begin_write(self, chunk: Any) -> None:
         controller = self._controller
         assert controller is not None
-        request = detach_write(controller)
-        controller._queue.total += 1
+        request = detach_write(controller, self._stand_in)
         self._running += 1
         try:
             outcome = converted(self._jobs, self._begin(chunk), self.context)
