@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import stat
+import socket
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import suppress
 from functools import partial
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from typing_extensions import Buffer
 
@@ -25,11 +24,17 @@ from .._platform.errors import AbortError, as_exception
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._sockets.link import Link
+from ._sockets.listening import Listener, close_all, is_abstract, open_tcp, open_unix
+from ._sockets.options import Limits, require_integer
 
 __all__ = ["Connection", "ConnectionServer", "connect_tcp", "connect_unix", "serve_tcp", "serve_unix"]
 
 Path = str | PathLike[str]
 Handler = Callable[["Connection"], Awaitable[object]]
+
+# More connections than any process can have, and the longest queue that `listen()` takes.
+MANY: Final = 10**9
+MOST_BACKLOG: Final = 2**31 - 1
 
 
 class Connection:
@@ -166,12 +171,18 @@ async def connect_tcp(
     ssl: SSLContext | bool | None = None,
     server_hostname: str | None = None,
     local_address: tuple[str, int] | None = None,
+    handshake_timeout: float | None = None,
+    shutdown_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    write_timeout: float | None = None,
 ) -> Connection:
     """Connect to a TCP port; with `ssl`, speak TLS: an `ssl.SSLContext`, or True for the default one.
 
     `server_hostname` is the name to check the certificate against, by default `host`; `local_address` is where to
-    connect from. Raises the `OSError` of looking the name up or connecting, `ssl.SSLError` when the handshake fails,
-    and `ValueError` or `TypeError` for arguments that make no sense. Cancelling it leaves no socket open.
+    connect from. The limits of time are those of `serve_tcp`.
+
+    Raises the `OSError` of looking the name up or connecting, `ssl.SSLError` when the handshake fails, and `ValueError`
+    or `TypeError` for arguments that make no sense. Cancelling it leaves no socket open.
 
     >>> async def greet(connection: Connection) -> None:
     ...     await ReadableStream.from_([b"hello"]).pipe_to(connection.writable)
@@ -187,19 +198,31 @@ async def connect_tcp(
     _check_client_context(ssl)
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
-    loop = asyncio.get_running_loop()
-    _, link = await loop.create_connection(
-        Link, host, port, ssl=ssl or None, server_hostname=server_hostname, local_addr=local_address
+    limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
+    _, link = await asyncio.get_running_loop().create_connection(
+        partial(Link, limits),
+        host,
+        port,
+        server_hostname=server_hostname,
+        local_addr=local_address,
+        **limits.of_tls(ssl),
     )
     return Connection(link)
 
 
 async def connect_unix(
-    path: Path, *, ssl: SSLContext | bool | None = None, server_hostname: str | None = None
+    path: Path,
+    *,
+    ssl: SSLContext | bool | None = None,
+    server_hostname: str | None = None,
+    handshake_timeout: float | None = None,
+    shutdown_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    write_timeout: float | None = None,
 ) -> Connection:
     """Connect to a Unix socket; with `ssl`, speak TLS, and `server_hostname` is the name to check ("" for no check).
 
-    Raises what `connect_tcp` raises.
+    The limits of time are those of `serve_tcp`. Raises what `connect_tcp` raises.
 
     >>> import tempfile
     >>> async def greet(connection: Connection) -> None:
@@ -217,10 +240,12 @@ async def connect_unix(
         raise ValueError("server_hostname is for TLS: it needs ssl")
     if ssl and server_hostname is None:
         raise ValueError("TLS over a Unix socket needs a server_hostname: the path is no name to check")
-    loop = asyncio.get_running_loop()
-    name, hostname = os.fspath(path), server_hostname
+    limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
+    name = os.fspath(path)
     try:
-        _, link = await loop.create_unix_connection(Link, name, ssl=ssl or None, server_hostname=hostname)
+        _, link = await asyncio.get_running_loop().create_unix_connection(
+            partial(Link, limits), name, server_hostname=server_hostname, **limits.of_tls(ssl)
+        )
     except OSError as error:
         if error.filename is None:
             error.filename = name
@@ -253,56 +278,105 @@ class ConnectionServer:
     and the event loop's exception handler is told, unless it is the connection itself that failed.
     """
 
-    def __init__(self, handler: Handler, listen: Callable[[Callable[[], Link]], Awaitable[asyncio.Server]]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        listen: Callable[[], Awaitable[list[socket.socket]]],
+        limits: Limits,
+        tls: dict[str, Any],
+        max_connections: int | None,
+    ) -> None:
         if not callable(handler):
             raise TypeError(f"the handler must be a coroutine function, not {type(handler).__name__}")
+        if max_connections is not None:
+            require_integer("max_connections", max_connections, 1, MANY)
         self._handler = handler
         self._listen = listen
-        self._server: asyncio.Server | None = None
-        self._tasks: dict[asyncio.Task[None], Link] = {}
+        self._limits = limits
+        self._tls = tls
+        self._max_connections = MANY if max_connections is None else max_connections
+        self._listener: Listener | None = None
+        self._tasks: dict[asyncio.Task[None], _Accepted] = {}
+        self._is_starting = False
         self._is_closed = False
         self._closed: Promise[None] | None = None
         self._resolve_closed: Callable[[None], None]
-        self._unlink: Callable[[], None] | None = None
 
     @property
     def sockets(self) -> tuple[Any, ...]:
         """The sockets that listen: ``server.sockets[0].getsockname()`` tells the port. Empty when closed."""
-        return () if self._server is None else tuple(self._server.sockets)
+        return () if self._listener is None else self._listener.sockets
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are now, with those whose TLS handshake is under way."""
+        return len(self._tasks)
 
     def __repr__(self) -> str:
-        """Show where it listens."""
+        """Show where it listens, and how many connections there are."""
         return show(self, self._details())
 
     def _details(self) -> Iterator[str]:
-        yield "not listening" if self._server is None else f"{[each.getsockname() for each in self.sockets]}"
+        if self._listener is None:
+            yield "not listening"
+        else:
+            yield f"{[each.getsockname() for each in self.sockets]}"
+            yield f"connections={self.connections}"
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Begin to listen; raises the `OSError` of that."""
         return self._start().__await__()
 
     async def _start(self) -> Self:
-        if self._server is not None or self._is_closed:
+        if self._is_starting or self._is_closed or self._listener is not None:
             raise RuntimeError("the server has been started before")
-        self._server = await self._listen(partial(Link, self._accept))
-        self._closed, self._resolve_closed, _ = Promise.with_resolvers()
-        self._unlink = _unlinking(self._server)
+        self._is_starting = True
         try:
-            await self._server.start_serving()
-        except BaseException:  # cancelled, most likely
-            self._is_closed = True
-            self._stop_listening(self._server)
-            raise
+            self._begin(await self._listen())
+        finally:
+            self._is_starting = False
         return self
 
-    def _accept(self, link: Link) -> None:
-        if self._is_closed:  # the handshake of TLS was under way
-            link.reset(AbortError("the server was closed"))
+    def _begin(self, sockets: list[socket.socket]) -> None:
+        if self._is_closed:  # while the name of the host was looked up
+            close_all(sockets)
+            raise RuntimeError("the server was closed before it could listen")
+        self._closed, self._resolve_closed, _ = Promise.with_resolvers()
+        self._listener = Listener(sockets, self._accept)
+        self._listener.resume()
+
+    def _accept(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        accepted = _Accepted(sock)
+        task = asyncio.get_running_loop().create_task(self._serve(accepted))
+        if task.done():  # a task factory may have run it at once
             return
-        task = asyncio.get_running_loop().create_task(self._handle(link))
-        if not task.done():  # a task factory may have run it at once
-            self._tasks[task] = link
-            task.add_done_callback(self._tasks.pop)
+        self._tasks[task] = accepted
+        task.add_done_callback(self._ended)
+        if len(self._tasks) >= self._max_connections and self._listener is not None:
+            self._listener.pause()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        accepted = self._tasks.pop(task)
+        if not accepted.has_begun:  # the task was cancelled before it could begin
+            accepted.sock.close()
+        if self._listener is not None:
+            self._listener.resume()
+
+    async def _serve(self, accepted: _Accepted) -> None:
+        accepted.has_begun = True
+        try:
+            link = await self._connect(accepted.sock)
+        except OSError:
+            return  # the handshake of TLS: nobody's mistake on this side
+        accepted.link = link
+        await self._handle(link)
+
+    async def _connect(self, sock: socket.socket) -> Link:
+        link = Link(self._limits)
+        # Not what it returns: with TLS, that of uvloop is another protocol.
+        await asyncio.get_running_loop().connect_accepted_socket(partial(_itself, link), sock, **self._tls)
+        return link
 
     async def _handle(self, link: Link) -> None:
         connection = Connection(link)
@@ -325,38 +399,23 @@ class ConnectionServer:
     async def close(self) -> None:
         """Stop listening, cancel the handlers that run, reset their connections, and wait for all that."""
         self._is_closed = True
-        if self._server is not None:
-            try:
-                await self._stop_accepting(self._server)
-            finally:
-                self._stop_listening(self._server)
+        if self._listener is not None:
+            self._listener.close()
         await self._end_connections()
         if self._closed is not None:
             self._resolve_closed(None)
 
-    async def _stop_accepting(self, server: asyncio.Server) -> None:
-        """asyncio would lose the socket, open, of a connection that it has just accepted when the server is closed."""
-        loop = asyncio.get_running_loop()
-        for sock in server.sockets:
-            with suppress(NotImplementedError, RuntimeError):  # loops that do it in another way, and do not need this
-                loop.remove_reader(sock.fileno())
-        await asyncio.sleep(0)
-
-    def _stop_listening(self, server: asyncio.Server) -> None:
-        server.close()
-        if self._unlink is not None:
-            self._unlink()
-
     async def _end_connections(self) -> None:
         while self._tasks:
-            for task, link in self._tasks.items():
+            for task, accepted in self._tasks.items():
                 task.cancel()
-                link.reset(AbortError("the server was closed"))  # a pipe waits for the write that is under way
+                if accepted.link is not None:
+                    accepted.link.reset(AbortError("the server was closed"))
             await asyncio.wait(self._tasks)
 
     async def __aenter__(self) -> Self:
         """Begin to listen, unless it does already."""
-        return self if self._server is not None else await self._start()
+        return self if self._listener is not None else await self._start()
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Close the server."""
@@ -378,44 +437,59 @@ def _mistake(error: Exception, is_expected: Callable[[Exception], bool]) -> Exce
     return error.derive(kept).with_traceback(error.__traceback__) if kept else None
 
 
-def _unlinking(server: asyncio.Server) -> Callable[[], None] | None:
-    """Give what removes the path of a Unix socket, unless another server has taken it meanwhile."""
-    path = next((sock.getsockname() for sock in server.sockets), None)
-    if not isinstance(path, str) or not path or path.startswith("\0"):
-        return None
-    with suppress(OSError):
-        return partial(_unlink, path, _identity(path))
-    return None
+def _itself(link: Link) -> Link:
+    return link
 
 
-def _unlink(path: str, identity: tuple[int, int]) -> None:
-    with suppress(OSError):
-        if _identity(path) == identity:
-            os.unlink(path)
+class _Accepted:
+    """A connection of a server, from the moment when it is accepted."""
 
+    __slots__ = ("has_begun", "link", "sock")
 
-def _identity(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    if not stat.S_ISSOCK(status.st_mode):
-        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
-    return status.st_dev, status.st_ino
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.has_begun = False
+        # None while the handshake of TLS is under way.
+        self.link: Link | None = None
 
 
 def serve_tcp(
-    handler: Handler, host: str | None, port: int, *, ssl: SSLContext | None = None, backlog: int = 100
+    handler: Handler,
+    host: str | None,
+    port: int,
+    *,
+    ssl: SSLContext | None = None,
+    backlog: int = 100,
+    max_connections: int | None = None,
+    handshake_timeout: float | None = None,
+    shutdown_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    write_timeout: float | None = None,
 ) -> ConnectionServer:
     """Listen on a TCP port and run ``await handler(connection)`` for every connection; with `ssl`, speak TLS.
 
-    `host` is the address to listen on (None: all of them); with the port 0, the system chooses one. `backlog` is how
-    many connections may wait to be accepted. Use the result as ``async with serve_tcp(...) as server:``, or
-    ``await`` it and `ConnectionServer.close` it; either raises the `OSError` of listening.
+    `host` is the address to listen on (None: all of them); with the port 0, the system chooses one. Use the result as
+    ``async with serve_tcp(...) as server:``, or ``await`` it and `ConnectionServer.close` it; either raises the
+    `OSError` of listening. Its limits:
+
+    - `max_connections`: while there are so many, no more are accepted; they wait in the system's queue, which has room
+      for `backlog` of them. None: as many as come.
+    - `handshake_timeout` and `shutdown_timeout`: how long the handshake of TLS, and its goodbye, may take (seconds).
+      None: 60 and 30 seconds.
+    - `idle_timeout`: how long a read may wait for a peer that sends nothing, while nothing is written either (seconds).
+      A handler that is busy with something else is not idle.
+    - `write_timeout`: how long a write may wait for a peer that takes nothing (seconds; up to twice as long is waited).
+      A peer that is just slow is waited for.
+
+    A connection that is idle or takes nothing for longer is reset: reads and writes raise `TimeoutError`, which is not
+    reported as a failure of the handler.
 
     Raises `ValueError` or `TypeError` for arguments that make no sense.
 
     >>> async def echo(connection: Connection) -> None:
     ...     await connection.readable.pipe_to(connection.writable)
     >>> async def main() -> None:
-    ...     async with serve_tcp(echo, "127.0.0.1", 0) as server:
+    ...     async with serve_tcp(echo, "127.0.0.1", 0, max_connections=1000, idle_timeout=30) as server:
     ...         port = server.sockets[0].getsockname()[1]
     ...         connection = await connect_tcp("127.0.0.1", port)
     ...         echoed = ReadableStream.from_([b"one"]).pipe_through(connection)
@@ -424,44 +498,61 @@ def serve_tcp(
     [b'one']
     """
     _check_port(port)
-    return ConnectionServer(
-        handler, partial(_listen_tcp, host=host, port=port, ssl=_check_context(ssl), backlog=backlog)
-    )
+    require_integer("backlog", backlog, 0, MOST_BACKLOG)
+    limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
+    tls = limits.of_tls(_check_context(ssl))
+    return ConnectionServer(handler, partial(open_tcp, host, port, backlog), limits, tls, max_connections)
 
 
-def serve_unix(handler: Handler, path: Path, *, ssl: SSLContext | None = None, backlog: int = 100) -> ConnectionServer:
+def serve_unix(
+    handler: Handler,
+    path: Path,
+    *,
+    ssl: SSLContext | None = None,
+    backlog: int = 100,
+    mode: int | None = None,
+    max_connections: int | None = None,
+    handshake_timeout: float | None = None,
+    shutdown_timeout: float | None = None,
+    idle_timeout: float | None = None,
+    write_timeout: float | None = None,
+) -> ConnectionServer:
     """Listen on a Unix socket and run ``await handler(connection)`` for every connection; with `ssl`, speak TLS.
 
-    As `serve_tcp`. A socket that a dead server left at `path` is replaced; closing the server removes it.
+    As `serve_tcp`, and: a socket that a dead server left at `path` is replaced; where a living one listens, starting
+    raises `OSError` (``errno.EADDRINUSE``). Closing the server removes its socket, and no other. `mode` is what the
+    file's permissions are before anybody can connect (``0o600``: only our own user may); None leaves them to the umask.
 
     >>> import tempfile
     >>> async def echo(connection: Connection) -> None:
     ...     await connection.readable.pipe_to(connection.writable)
     >>> async def main() -> None:
     ...     with tempfile.TemporaryDirectory() as folder:
-    ...         async with serve_unix(echo, f"{folder}/socket"):
+    ...         async with serve_unix(echo, f"{folder}/socket", mode=0o600):
     ...             connection = await connect_unix(f"{folder}/socket")
     ...             echoed = ReadableStream.from_([b"one"]).pipe_through(connection)
     ...             print([chunk async for chunk in echoed])
     >>> asyncio.run(main())
     [b'one']
     """
-    listen = partial(_listen_unix, path=os.fspath(path), ssl=_check_context(ssl), backlog=backlog)
-    return ConnectionServer(handler, listen)
+    name = os.fspath(path)
+    if not name:
+        raise ValueError("the path of a Unix socket must not be empty")
+    if mode is not None:
+        require_integer("mode", mode, 0, 0o777)
+        if is_abstract(name):
+            raise ValueError("mode is for a socket in the file system: an abstract one has no permissions")
+    require_integer("backlog", backlog, 0, MOST_BACKLOG)
+    limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
+    tls = limits.of_tls(_check_context(ssl))
+    return ConnectionServer(handler, partial(_listen_unix, name, mode, backlog), limits, tls, max_connections)
+
+
+async def _listen_unix(path: str, mode: int | None, backlog: int) -> list[socket.socket]:
+    return [open_unix(path, mode, backlog)]
 
 
 def _check_context(context: object) -> SSLContext | None:
     if context is not None and not isinstance(context, SSLContext):
         raise TypeError(f"ssl must be an ssl.SSLContext with a certificate, or None, not {type(context).__name__}")
     return context
-
-
-# A server that is cancelled while it begins to serve would be lost, and go on listening: that comes later.
-
-
-async def _listen_tcp(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_server(make, start_serving=False, **options)
-
-
-async def _listen_unix(make: Callable[[], Link], **options: Any) -> asyncio.Server:
-    return await asyncio.get_running_loop().create_unix_server(make, start_serving=False, **options)

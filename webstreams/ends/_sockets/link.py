@@ -28,6 +28,8 @@ from ..._streams.readable.stream import ReadableStream
 from ..._streams.writable.controller import WritableStreamDefaultController
 from ..._streams.writable.stream import WritableStream
 from .._bytes import PIECE, bytes_strategy, view_of
+from .deadline import Deadline
+from .options import Limits
 
 # Reading is paused when nobody waits for bytes and so many have come since (bytes). Not before: most readers ask for
 # more soon, and pausing costs two calls of the system.
@@ -38,6 +40,8 @@ WRITE_PIECE: Final = 256 * 1024
 TLS_RECORD: Final = 32 * 1024
 # Closing a socket with this option resets the connection: the peer must not take what it has got for the whole.
 RESET: Final = struct.pack("ii", 1, 0)
+
+NO_LIMITS: Final = Limits()
 
 # What each event loop reads into for default readers.
 _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
@@ -54,7 +58,7 @@ def _buffer_of(loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
 class Link(asyncio.BufferedProtocol):
     """The protocol of a connection, and what its two streams share."""
 
-    def __init__(self, on_made: Callable[[Link], object] | None = None) -> None:
+    def __init__(self, limits: Limits = NO_LIMITS) -> None:
         self.transport: Any = None
         self.is_tls: bool = False
         self._ssl_object: Any = None
@@ -64,7 +68,6 @@ class Link(asyncio.BufferedProtocol):
         # Fulfilled when the descriptor is closed.
         self.lost: Promise[None]
         self.lost, self._resolve_lost, _ = Promise.with_resolvers()
-        self._on_made = on_made
         self._source = _LinkSource(self)
         self._sink = _LinkSink(self)
         self.readable: ReadableStream[bytes] = ReadableStream(self._source)
@@ -77,6 +80,8 @@ class Link(asyncio.BufferedProtocol):
         self._error: object = None
         # Whether `_error` is the connection's own, not a reason that was given on this side.
         self._has_failed = False
+        self._idle = self._deadline(limits.idle_timeout, self._is_waited_for, self._has_been_idle, int)
+        self._stalled = self._deadline(limits.write_timeout, self._is_behind, self._has_stalled, self._backlog)
 
     # The connection as a whole.
 
@@ -92,8 +97,6 @@ class Link(asyncio.BufferedProtocol):
             self._loop.call_soon(self._pause_unless_wanted)
         # asyncio's TLS compares with ">=", and would never resume with 0.
         self.transport.set_write_buffer_limits(high=1 if self.is_tls else 0)
-        if self._on_made is not None:
-            self._on_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop when the descriptor is about to be closed."""
@@ -109,6 +112,9 @@ class Link(asyncio.BufferedProtocol):
         elif error is None:
             error = BrokenPipeError(errno.EPIPE, "the peer has closed the connection")
         self._error = error
+        for deadline in (self._idle, self._stalled):
+            if deadline is not None:
+                deadline.stop()
         self._source.fail(error)
         self._sink.fail(error)
         if self._drained is not None:
@@ -168,10 +174,39 @@ class Link(asyncio.BufferedProtocol):
             self._has_failed, self._error = True, error
             self.reset(error)
 
+    # Limits.
+
+    def _deadline(
+        self,
+        seconds: float | None,
+        is_waiting: Callable[[], bool],
+        expired: Callable[[float], None],
+        progress: Callable[[], object],
+    ) -> Deadline | None:
+        return None if seconds is None else Deadline(self._loop, seconds, is_waiting, expired, progress)
+
+    def _is_waited_for(self) -> bool:
+        return self._source.is_wanted and not self._source.is_over
+
+    def _has_been_idle(self, seconds: float) -> None:
+        self.fail(TimeoutError(errno.ETIMEDOUT, f"the peer has sent nothing for {seconds:g} seconds (idle_timeout)"))
+
+    def _is_behind(self) -> bool:
+        return self._drained is not None
+
+    def _backlog(self) -> int:
+        size: int = self.transport.get_write_buffer_size()
+        return size
+
+    def _has_stalled(self, seconds: float) -> None:
+        self.fail(TimeoutError(errno.ETIMEDOUT, f"the peer has taken nothing for {seconds:g} seconds (write_timeout)"))
+
     # Reading.
 
     def resume(self) -> None:
         """Somebody wants bytes."""
+        if self._idle is not None:
+            self._idle.begin()
         if not self._is_reading and not self.transport.is_closing():
             self._is_reading = True
             self.transport.resume_reading()
@@ -257,6 +292,8 @@ class Link(asyncio.BufferedProtocol):
     def write(self, data: bytes | memoryview) -> Promise[None] | None:
         """Hand bytes to the transport; give a promise if it does not get rid of them at once."""
         transport = self.transport
+        if self._idle is not None:
+            self._idle.begin()
         if not transport.is_closing():
             transport.write(data)
             if not self._is_full and not transport.is_closing():
@@ -266,6 +303,8 @@ class Link(asyncio.BufferedProtocol):
         # Else the connection is about to be lost, which rejects the promise.
         promise, resolve, reject = Promise.with_resolvers()
         self._drained = resolve, reject
+        if self._stalled is not None:
+            self._stalled.begin()
         return promise
 
 
