@@ -20,13 +20,25 @@ from webstreams import (
     ReadableStreamDefaultReader,
     ReadDoneResult,
     ReadValueResult,
+    Shared,
+    Subscription,
     TextDecoderStream,
     TransformStream,
     TransformStreamDefaultController,
     WritableStream,
     WritableStreamDefaultController,
     WritableStreamDefaultWriter,
+    channel,
+    compose,
+    concat,
+    finished,
+    from_bytes,
+    from_producer,
     lines,
+    merge,
+    pipeline,
+    share,
+    zip_streams,
 )
 
 # The types of streams, from what they are made of.
@@ -257,6 +269,58 @@ async def cut_into_lines(text: ReadableStream[str], data: ReadableStream[bytes])
     of_text: LineStream[str] = lines()
     assert_type(of_text.readable, ReadableStream[str])
     assert_type(of_text.writable, WritableStream[str])
+
+
+# Several streams.
+
+
+async def shout(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for text in texts:
+        yield text.encode()
+
+
+async def count(writer: WritableStreamDefaultWriter[int]) -> None:
+    await writer.write(1)
+
+
+def several(
+    numbers: ReadableStream[int],
+    text: ReadableStream[str],
+    data: ReadableStream[bytes],
+    many: list[ReadableStream[int]],
+    files: list[TransformStream[bytes, bytes]],
+) -> None:
+    assert_type(merge(numbers, text), ReadableStream[int | str])
+    assert_type(merge(numbers, text, data), ReadableStream[int | str | bytes])
+    assert_type(merge(*many), ReadableStream[int])
+    assert_type(concat(numbers, text, data, numbers), ReadableStream[int | str | bytes])
+    assert_type(concat(numbers), ReadableStream[int])
+    assert_type(zip_streams(numbers), ReadableStream[tuple[int]])
+    assert_type(zip_streams(numbers, text), ReadableStream[tuple[int, str]])
+    assert_type(zip_streams(numbers, text, data), ReadableStream[tuple[int, str, bytes]])
+    assert_type(zip_streams(numbers, text, data, numbers), ReadableStream[tuple[int, str, bytes, int]])
+    assert_type(
+        zip_streams(numbers, text, data, text, numbers, strict=True), ReadableStream[tuple[int, str, bytes, str, int]]
+    )
+    assert_type(zip_streams(*many), ReadableStream[tuple[int, ...]])
+    shared = share(numbers, policy="drop-oldest", size=lambda number: number)
+    assert_type(shared, Shared[int])
+    assert_type(shared.subscribe(policy="error"), Subscription[int])
+    assert_type(shared.subscribe().lost, int)
+    assert_type(shared.cancel(), Promise[None])
+    assert_type(channel(), tuple[WritableStream[Any], ReadableStream[Any]])
+    assert_type(from_producer(count, {"high_water_mark": 2}), ReadableStream[int])
+    assert_type(from_bytes(b"bytes"), ReadableStream[bytes])
+    assert_type(from_bytes([bytearray(b"bytes")]), ReadableStream[bytes])
+    assert_type(finished(numbers), Promise[None])
+    transform = TransformStream({"transform": to_text})
+    assert_type(pipeline(numbers, sink=print), Promise[None])
+    assert_type(pipeline([1], transform, shout, sink=WritableStream[bytes]()), Promise[None])
+    pair = compose(transform, shout)
+    assert_type(pair.readable, ReadableStream[bytes])
+    assert_type(pair.writable, WritableStream[int])
+    assert_type(numbers.pipe_through(pair), ReadableStream[bytes])
+    assert_type(compose(*files).writable, WritableStream[bytes])
 
 
 # Without type arguments.

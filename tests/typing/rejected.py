@@ -19,7 +19,17 @@ from webstreams import (
     WritableStream,
     WritableStreamDefaultController,
     WritableStreamDefaultWriter,
+    channel,
+    compose,
+    concat,
+    finished,
+    from_bytes,
+    from_producer,
     lines,
+    merge,
+    pipeline,
+    share,
+    zip_streams,
 )
 
 # Callbacks with the wrong parameters: objects.
@@ -379,3 +389,41 @@ def wrong_branches(numbers: ReadableStream[int]) -> None:
     one, two, three = numbers.tee()  # error
     left: ReadableStream[str] = numbers.tee()[0]  # error
     print(one, two, three, left)
+
+
+# Several streams.
+
+
+async def of_text(texts: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for text in texts:
+        yield text
+
+
+async def write_text(writer: WritableStreamDefaultWriter[str]) -> None:
+    await writer.write(1)  # error
+
+
+def wrong_uses_of_several(
+    numbers: ReadableStream[int], text: ReadableStream[str], to_text: TransformStream[int, str]
+) -> None:
+    merge(numbers, [1])  # error
+    concat([1])  # error
+    zip_streams(numbers, text, equal=True)  # error
+    pairs: ReadableStream[tuple[str, int]] = zip_streams(numbers, text)  # error
+    share(numbers, policy="block")  # error
+    share([1])  # error
+    share(numbers).subscribe().lost = 3  # error
+    channel(policy="drop")  # error
+    channel("16")  # error
+    from_producer(1)  # error
+    produced: ReadableStream[int] = from_producer(write_text)  # error
+    from_bytes(1)  # error
+    from_bytes(["text"])  # error
+    finished(to_text)  # error
+    pipeline(numbers, to_text)  # error
+    pipeline(numbers, sink=to_text)  # error
+    pipeline(numbers, sink=WritableStream[str]())  # error
+    pipeline(numbers, of_text, sink=print)  # error
+    compose(to_text, to_text)  # error
+    compose(to_text, 1)  # error
+    print(pairs, produced)

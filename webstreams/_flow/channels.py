@@ -6,37 +6,29 @@ from collections import deque
 from collections.abc import Callable
 from inspect import iscoroutinefunction
 from math import inf
-from typing import Any, TypeVar, overload
+from typing import Any
 
+from typing_extensions import TypeVar
+
+from .._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
+from .._streams.writable.writer import WritableStreamDefaultWriter
 from .policies import Lagged, Policy, checked_mark, checked_policy, checked_size, size_of
 
-T = TypeVar("T")
+T = TypeVar("T", default=Any)
 
 
-@overload
-def channel(
-    high_water_mark: float = 16, *, size: None = None, policy: Policy = "wait", on_drop: None = None
-) -> tuple[WritableStream[Any], ReadableStream[Any]]: ...
-@overload
 def channel(
     high_water_mark: float = 16,
     *,
     size: Callable[[T], float] | None = None,
     policy: Policy = "wait",
     on_drop: Callable[[T], object] | None = None,
-) -> tuple[WritableStream[T], ReadableStream[T]]: ...
-def channel(
-    high_water_mark: float = 16,
-    *,
-    size: Callable[[Any], float] | None = None,
-    policy: Policy = "wait",
-    on_drop: Callable[[Any], object] | None = None,
-) -> tuple[WritableStream[Any], ReadableStream[Any]]:
+) -> tuple[WritableStream[T], ReadableStream[T]]:
     """Make two ends: what is written into the first is read from the second, in the same order.
 
     The queue between them takes chunks while it is below `high_water_mark`, measured by `size` (by default 1 for each
@@ -103,7 +95,8 @@ class _LossyChannel:
         self.readable: ReadableStream[Any] = ReadableStream(
             {"start": self._start_readable, "pull": self._pull, "cancel": self._cancel}, {"high_water_mark": 0}
         )
-        self.writable: WritableStream[Any] = WritableStream(
+        self.writable: WritableStream[Any] = _LossyWritable(
+            self.write,
             {"start": self._start_writable, "write": self._write, "close": self._close, "abort": self._abort},
             {"high_water_mark": inf},
         )
@@ -131,12 +124,17 @@ class _LossyChannel:
 
     # The writable end.
 
-    def _write(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
+    def write(self, chunk: Any) -> None:
+        """Take a chunk of a writer at once; what this raises errors both ends."""
         try:
             self._offer(chunk)
         except Exception as error:
             self._abort(error)
+            self._sink.error(error)
             raise
+
+    def _write(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
+        self.write(chunk)
 
     def _close(self) -> None:
         self._is_closing = True
@@ -176,3 +174,35 @@ class _LossyChannel:
     def _drop(self, chunk: Any) -> None:
         if self._on_drop is not None:
             self._on_drop(chunk)
+
+
+class _LossyWritable(WritableStream[Any]):
+    """The writable end of a channel that drops: it has no queue of its own, however much is written in one turn."""
+
+    __slots__ = ("_take",)
+
+    def __init__(self, take: Callable[[Any], None], sink: Any, strategy: Any) -> None:
+        self._take = take
+        super().__init__(sink, strategy)
+
+    def get_writer(self) -> WritableStreamDefaultWriter[Any]:
+        """Lock the stream to a new writer."""
+        return _LossyWriter(self)
+
+
+class _LossyWriter(WritableStreamDefaultWriter[Any]):
+    """A writer whose chunks do not wait until earlier writes are done."""
+
+    __slots__ = ()
+
+    def write(self, chunk: Any = None) -> Promise[None]:
+        """Put a chunk into the channel, or drop one."""
+        self._jobs.require_running()
+        stream = self._stream
+        if not isinstance(stream, _LossyWritable) or stream._state != "writable" or stream._close_queued_or_in_flight():
+            return super().write(chunk)  # which says what is wrong
+        try:
+            stream._take(chunk)
+        except Exception as error:
+            return promise_rejected_with(self._jobs, error, "write() to", stream)
+        return promise_resolved_with(self._jobs)

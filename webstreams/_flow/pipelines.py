@@ -28,13 +28,14 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+E = TypeVar("E")
 R = TypeVar("R", bound=ReadableStreamState[Any])
 W = TypeVar("W", bound=WritableStreamState[Any])
-S = TypeVar("S")
 
 Source: TypeAlias = ReadableStream[A] | AsyncIterable[A] | Iterable[A]
+Pair: TypeAlias = ReadableWritablePair[ReadableStream[A], WritableStream[B]]  # from B to A
 Stage: TypeAlias = (
-    ReadableWritablePair[ReadableStream[B], WritableStream[A]] | Callable[[AsyncIterator[A]], AsyncIterable[B]]
+    Callable[[AsyncIterator[A]], AsyncIterable[B]] | ReadableWritablePair[ReadableStream[B], WritableStream[A]]
 )
 Sink: TypeAlias = WritableStream[A] | Callable[[A], object]
 
@@ -130,21 +131,18 @@ def _settle(promise: TaskPromise[None], last: Promise[None], task: asyncio.Task[
 
 
 @overload
-def compose(pair: ReadableWritablePair[R, W], /) -> ReadableWritablePair[R, W]: ...
+def compose() -> Pair[Any, Any]: ...
+@overload
+def compose(stage: Stage[A, B], /) -> Pair[B, A]: ...
+@overload
+def compose(first: Stage[A, B], second: Stage[B, C], /) -> Pair[C, A]: ...
+@overload
+def compose(first: Stage[A, B], second: Stage[B, C], third: Stage[C, D], /) -> Pair[D, A]: ...
 @overload
 def compose(
-    first: ReadableWritablePair[ReadableStream[A], W], second: ReadableWritablePair[R, WritableStream[A]], /
-) -> ReadableWritablePair[R, W]: ...
-@overload
-def compose(
-    first: ReadableWritablePair[ReadableStream[A], W],
-    second: ReadableWritablePair[ReadableStream[B], WritableStream[A]],
-    third: ReadableWritablePair[R, WritableStream[B]],
-    /,
-) -> ReadableWritablePair[R, W]: ...
-@overload
-def compose(*pairs: ReadableWritablePair[Any, Any]) -> ReadableWritablePair[Any, Any]: ...
-def compose(*pairs: Any) -> ReadableWritablePair[Any, Any]:
+    first: Stage[A, B], second: Stage[B, C], third: Stage[C, D], fourth: Stage[D, E], /, *pairs: Stage[Any, Any]
+) -> Pair[Any, A]: ...
+def compose(*pairs: Any) -> Pair[Any, Any]:
     """Make one pair of several: what is written into it goes through all of them, and comes out of the last.
 
     The result has the `writable` of the first and the `readable` of the last, for ``pipe_through()`` or another

@@ -27,7 +27,7 @@ In = TypeVar("In", contravariant=True)
 
 def from_producer(
     function: Callable[[WritableStreamDefaultWriter[T]], Awaitable[object]],
-    strategy: QueuingStrategy[T] | None = None,
+    strategy: QueuingStrategy[Any] | None = None,
 ) -> ReadableStream[T]:
     """Make a stream of what ``async def function(writer)`` writes, in a task that belongs to the stream.
 
@@ -115,7 +115,8 @@ class _Producer(Generic[T]):
             return None
         promise, resolve, reject = Promise.with_resolvers()
         self._task.add_done_callback(partial(_tell, resolve, reject))
-        self._task.cancel()
+        if not self._task.cancelling():  # at the end of the loop, all tasks are cancelled: its cleaning up goes on
+            self._task.cancel()
         # Not now: the task may be below on the stack, and has to see its cancellation before that of a write.
         self._jobs.loop.call_soon(self._refuse_writes, reason)
         return promise
