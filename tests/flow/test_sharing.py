@@ -124,7 +124,7 @@ async def test_what_the_dropping_policies_keep() -> None:
     assert (newest.lost, oldest.lost, failing.lost) == (7, 7, 4)
     error = await failure(failing.list())
     assert isinstance(error, Lagged) and error.lost == 4
-    assert "4 chunks were dropped" in str(error)
+    assert "it has lost 4 chunks" in str(error)
     with newest.get_reader() as reader, oldest.get_reader() as other:
         assert [(await reader.read()).value for _ in range(3)] == [0, 1, 2]
         assert [(await other.read()).value for _ in range(3)] == [7, 8, 9]

@@ -1,4 +1,4 @@
-"""The promise of something that a task of the library does."""
+"""The promise of something that a task of the library does. It is here to be compiled, as its base class is."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
+from .._debug.repr import show_count
+
 Policy: TypeAlias = Literal["wait", "error", "drop-oldest", "drop-newest"]
 
 _POLICIES = get_args(Policy)
@@ -19,7 +21,7 @@ class Lagged(Exception):
 
     >>> from webstreams import Lagged
     >>> print(Lagged(17))
-    the consumer was too slow: 17 chunks were dropped
+    the consumer was too slow: it has lost 17 chunks
     """
 
     lost: int
@@ -30,7 +32,7 @@ class Lagged(Exception):
 
     def __str__(self) -> str:
         """Say how much is missing."""
-        return f"the consumer was too slow: {self.lost} chunk{'' if self.lost == 1 else 's'} were dropped"
+        return f"the consumer was too slow: it has lost {show_count(self.lost, 'chunk')}"
 
 
 def checked_policy(policy: Any, function: str) -> Policy:
