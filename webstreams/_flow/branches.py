@@ -64,6 +64,10 @@ class Branch:
         """How many chunks it has not read."""
         return self.hub.last.number - self.at.number
 
+    def has_more(self) -> bool:
+        """Whether there is a chunk that it has not read."""
+        return self.at is not self.hub.last
+
     def is_full(self) -> bool:
         """Whether there is no room for another chunk."""
         return self.size() >= self.limit
@@ -75,7 +79,8 @@ class Branch:
         """Give the next chunk."""
         link = self.at
         self.at = link.next
-        self._lower_limit(self.at.total - link.total)
+        if self.limit != self.hub.mark:
+            self._lower_limit(self.at.total - link.total)
         return link.chunk
 
     def _lower_limit(self, size: float) -> None:
@@ -105,7 +110,7 @@ class _OldestBranch(Branch):
 
     def offer(self, chunk: Any, size: float) -> None:
         """Make room by leaving out what has waited longest."""
-        while self.count() and self.is_full():
+        while self.has_more() and self.is_full():
             self.take()
             self.lost += 1
 
@@ -130,6 +135,10 @@ class _NewestBranch(Branch):
     def count(self) -> int:
         """How many chunks it has not read."""
         return len(self._links)
+
+    def has_more(self) -> bool:
+        """Whether there is a chunk that it has not read."""
+        return bool(self._links)
 
     def offer(self, chunk: Any, size: float) -> None:
         """Take the chunk, or leave it out."""

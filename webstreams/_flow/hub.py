@@ -79,12 +79,15 @@ class Hub:
 
     def pull(self, branch: Branch) -> None:
         """A branch wants a chunk."""
-        if branch.count():
+        if branch.has_more():
             self._give(branch)
+            if self.waiting:
+                self.go_on()
         elif not self._end_if_read(branch):
             self.waiting[branch] = None
-            branch.outlet.keep_while_waited_for()
-        self.go_on()
+            branch.outlet.keep()
+            if not self._reading:
+                self.go_on()
 
     def leave(self, branch: Branch, reason: object) -> Promise[None] | None:
         """A branch was cancelled or dropped: with the last one the source is cancelled."""
@@ -177,7 +180,8 @@ class Hub:
     def _give(self, branch: Branch) -> None:
         self.waiting.pop(branch, None)
         branch.outlet.enqueue(branch.take())
-        self._end_if_read(branch)
+        if self._is_over:
+            self._end_if_read(branch)
 
     # The end.
 
@@ -204,7 +208,7 @@ class Hub:
 
     def _end_if_read(self, branch: Branch) -> bool:
         """Tell a branch of the end, if there is nothing left that it has to read before."""
-        if not self._is_over or branch not in self.branches or branch.count():
+        if not self._is_over or branch not in self.branches or branch.has_more():
             return False
         if not self._failure:
             branch.outlet.close()

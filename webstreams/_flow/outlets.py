@@ -19,8 +19,12 @@ class Outlet:
         self._stream = ref(stream)
         self._kept: ReadableStream[Any] | None = None
 
+    def keep(self) -> None:
+        """Keep the stream, because a read waits: a pipe out of it may be all that goes on."""
+        self._kept = self._stream()
+
     def keep_while_waited_for(self) -> None:
-        """Keep the stream, if a read waits: a pipe out of it may be all that goes on."""
+        """Keep the stream, if a read waits."""
         stream = self._stream()
         is_read = stream is not None and stream._reader is not None and bool(stream._reader._read_requests)
         self._kept = stream if is_read else None
