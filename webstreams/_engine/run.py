@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident as _get_ident
 from typing import Any, Final
 
 from .._platform.mypyc import trait
 
-# What `Run.give` returns for a chunk that it took.
-TAKEN: Final = object()
+# Called for every chunk; `Final`, so that compiled code need not look it up.
+get_ident: Final[Callable[[], int]] = _get_ident
 
 
 class Call:
@@ -31,27 +32,30 @@ class Call:
 class Run:
     """What calls the callbacks of a pipeline, or watches how they are called."""
 
-    __slots__ = ("current", "expecting", "pending")
+    __slots__ = ("current", "expecting", "pending", "thread")
 
     # The call under way, and its controller until that has enqueued a chunk.
     current: Call
     expecting: object
     # The jobs that are queued: in a run of a trace, only by the callback under way.
     pending: deque[Callable[[], object]]
+    # The thread of the event loop.
+    thread: int
 
-    def give(self, controller: Any, chunk: Any) -> Any:
-        """Take the chunk that a callback enqueues: `TAKEN`, or the chunk that the plain path has to enqueue.
+    def take(self, controller: object, chunk: Any) -> bool:
+        """Take the chunk that a callback enqueues, instead of the plain path; whether that was done.
 
-        A guard: only the one chunk that the trace expects is taken, and only while no job has been queued before it.
+        A guard: only the one chunk that the trace expects is taken, only while no job has been queued before it, and
+        not from another thread.
         """
-        if self.expecting is controller and not self.pending:
+        if self.expecting is controller and not self.pending and get_ident() == self.thread:
             self.expecting = None
             self.current.output.append(chunk)
-            return TAKEN
-        return self.intercept(controller, chunk)
+            return True
+        return False
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
-        """Something other than the expected chunk is enqueued; return the chunk for the plain path."""
+        """A chunk is enqueued that was not taken: return it for the plain path, which goes on with it."""
         raise NotImplementedError
 
     def desired_size(self, controller: Any) -> float | None:

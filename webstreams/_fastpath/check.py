@@ -15,7 +15,6 @@ from itertools import chain
 from typing import Any, Final
 
 from .._engine.build import compiled
-from .._engine.run import TAKEN
 from .._streams.part import Part
 from .._streams.readable.pipe import Pipe
 from .pipeline import Pipeline, Stage
@@ -41,22 +40,22 @@ class CheckedRun(TraceRun):
     def run(self) -> int:
         """See `TraceRun`; after one period the run pauses, and the next read begins another one."""
         self._frozen = [Slot(part, name) for part in self._pipeline.parts for name in all_slots(type(part))]
-        countdown = self._jobs.countdown
-        self._jobs.countdown = 0
         try:
             return super().run()
         finally:
             self._frozen = []
-            self._jobs.countdown += countdown
+
+    def _periods_without_clock(self) -> int:
+        return 1
 
     def _has_to_pause(self) -> bool:
         return True
 
-    def give(self, controller: Any, chunk: Any) -> Any:
+    def take(self, controller: object, chunk: Any) -> bool:
         """See `Run`."""
         is_behind = bool(self.pending)
-        taken = super().give(controller, chunk)
-        if taken is TAKEN and is_behind:
+        taken = super().take(controller, chunk)
+        if taken and is_behind:
             self._differs("a chunk was taken although the callback had queued a job before")
         return taken
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .._engine.delay import Delay
 from .._engine.jobs import TURN_BUDGET, Job
-from .._engine.run import Run
+from .._engine.run import Run, get_ident
 from .._streams.part import Part
 from .._streams.queue import QueueWithSizes
 from .._streams.readable.pipe import Pipe
@@ -52,6 +52,7 @@ class Recorder(Run):
         # Nothing is taken unseen while the plain path is watched: every chunk comes to `intercept`.
         self.expecting = None
         self.pending = pipeline.jobs.jobs
+        self.thread = get_ident()
 
     def record(self) -> tuple[Trace | None, bool]:
         """Run the plain path; return the trace, if there is one, and whether the next read of the trigger is due."""

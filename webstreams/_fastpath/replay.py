@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._engine.promise import COMPLETED
-from .._engine.run import Run
+from .._engine.run import Run, get_ident
 from .._streams.readable.pipe import Pipe
 from .pipeline import Pipeline, Stage
 from .snapshot import Snapshot, Tagged
@@ -32,6 +32,7 @@ class Replay(Run):
         self._found: Snapshot | None = None
         self.expecting = None
         self.pending = pipeline.jobs.jobs
+        self.thread = get_ident()
 
     def snapshot_in(self, step: Step) -> Snapshot:
         """Return the state in which the callback of `step` is called.

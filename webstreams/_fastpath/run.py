@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, Final
 
 from .._engine.promise import COMPLETED, outcome_of
-from .._engine.run import Call, Run
+from .._engine.run import Call, Run, get_ident
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
 from .driver import PlanRow, drive, only_makes_a_coroutine
@@ -81,6 +81,7 @@ class TraceRun(Run):
         self.current = calls[0]
         self.expecting = None
         self.pending = pipeline.jobs.jobs
+        self.thread = get_ident()
 
     def begins_here(self) -> bool:
         """Whether the state is that at the begin of the trace (the guard at the entry); takes the chunks in it."""
@@ -105,31 +106,41 @@ class TraceRun(Run):
         return periods
 
     def _call_callbacks(self) -> int:
-        jobs, plan, pending = self._jobs, self._plan, self.pending
+        plan, pending = self._plan, self.pending
         periods = 0
         while True:
-            for step, function, controller, giver, output, chunks, index, by_coroutine in plan:
-                if function is None:
-                    output.append(chunks[index])  # type: ignore[index]
-                    continue
-                self.current = step
-                if giver is not None:
-                    self.expecting = giver
-                try:
-                    result = function(controller) if chunks is None else function(chunks[index], controller)
-                except BaseException as error:
-                    self._end_with_error(error)
-                    return periods
-                if result is not None or by_coroutine:
-                    result = self._outcome(result)
-                if result is not None or self.expecting is not None or pending:
-                    self._end(result)
-                    return periods
-            periods += 1
-            jobs.countdown -= self._trace.job_count
-            if jobs.countdown <= 0 and self._has_to_pause():
+            for period in range(self._periods_without_clock()):
+                for step, function, controller, giver, output, chunks, index, by_coroutine in plan:
+                    if function is None:
+                        output.append(chunks[index])  # type: ignore[index]
+                        continue
+                    self.current = step
+                    if giver is not None:
+                        self.expecting = giver
+                    try:
+                        result = function(controller) if chunks is None else function(chunks[index], controller)
+                    except BaseException as error:
+                        self._count_down(period)
+                        self._end_with_error(error)
+                        return periods + period
+                    if result is not None or by_coroutine:
+                        result = self._outcome(result)
+                    if result is not None or self.expecting is not None or pending:
+                        self._count_down(period)
+                        self._end(result)
+                        return periods + period
+            self._count_down(period + 1)
+            periods += period + 1
+            if self._has_to_pause():
                 self._pause()
                 return periods
+
+    def _periods_without_clock(self) -> int:
+        """Return how many periods there may be until the clock is looked at, at least one."""
+        return max(1, -(-self._jobs.countdown // self._trace.job_count))
+
+    def _count_down(self, periods: int) -> None:
+        self._jobs.countdown -= periods * self._trace.job_count
 
     def _await_callbacks(self) -> int:
         self._periods = 0
@@ -144,15 +155,14 @@ class TraceRun(Run):
     def is_over(self) -> bool:
         """Count a period in which callbacks were awaited; whether the event loop's other tasks have to have their
         turn."""
-        jobs = self._jobs
         self._periods += 1
-        jobs.countdown -= self._trace.job_count
-        self._is_paused = jobs.countdown <= 0 and self._has_to_pause()
+        self._count_down(1)
+        self._is_paused = self._has_to_pause()
         return self._is_paused
 
     def _has_to_pause(self) -> bool:
-        """Whether the run has to stop after a whole period, when the countdown is over."""
-        return self._jobs.is_late()
+        """Whether the run has to stop after a whole period."""
+        return self._jobs.countdown <= 0 and self._jobs.is_late()
 
     def _call_under_way(self) -> TraceCall:
         call = self.current

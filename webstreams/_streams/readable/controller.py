@@ -10,7 +10,6 @@ from typing_extensions import TypeVar
 from ..._debug.repr import show_queue
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise
-from ..._engine.run import TAKEN
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
@@ -69,13 +68,13 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         raises; and `ValueError` when it returns no finite, non-negative number (these two error the stream).
         """
         jobs = self._jobs
+        run = jobs.run
+        if run is not None and run.take(self, chunk):
+            return
         if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
-        run = jobs.run
         if run is not None:
-            chunk = run.give(self, chunk)
-            if chunk is TAKEN:
-                return
+            chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":
             raise TypeError(f"cannot enqueue: {self._why_not()}")
         self._put(chunk)

@@ -23,7 +23,6 @@ from ..._engine.promise import (
     promise_rejected_with,
     promise_resolved_with,
 )
-from ..._engine.run import TAKEN
 from ..._platform.buffer import is_bytes_like
 from ..._platform.errors import StreamError, callback_error
 from ..part import Part
@@ -149,10 +148,10 @@ class IterableSource(Source, Part):
         if run is not None:
             if value is END_OF_ITERATION:
                 run.leave()
+            elif run.take(controller, value):
+                return
             else:
-                value = run.give(controller, value)
-                if value is TAKEN:
-                    return
+                value = run.intercept(controller, value)
         self._put(value)
 
     def _put(self, value: Any) -> None:

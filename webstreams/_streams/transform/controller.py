@@ -11,7 +11,6 @@ from typing_extensions import TypeVar
 from ..._debug.repr import show, show_desired_size, summary
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import AlgorithmPromise
-from ..._engine.run import TAKEN
 from ..._platform.idl import INTERNAL, callback_member, do_nothing, member_getter, refuse_constructor
 from ..._platform.mistakes import TRANSFORMER
 from ..._platform.mypyc import subscriptable
@@ -92,13 +91,13 @@ class TransformStreamDefaultController(Part, Generic[T]):
         stream).
         """
         jobs = self._stream._jobs
+        run = jobs.run
+        if run is not None and run.take(self, chunk):
+            return
         if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
-        run = jobs.run
         if run is not None:
-            chunk = run.give(self, chunk)
-            if chunk is TAKEN:
-                return
+            chunk = run.intercept(self, chunk)
         self._enqueue(chunk)
 
     def error(self, reason: object = None) -> None:

@@ -1,0 +1,39 @@
+"""Pipelines that the tests of the fast path run, and the mode that they run in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from webstreams import ReadableStream, TransformStream
+
+from .programs import fast_paths
+
+
+def numbers(last: int) -> ReadableStream[int]:
+    """A stream of the numbers from 0 on, which is closed after so many."""
+    count = iter(range(last))
+
+    def pull(controller: Any) -> None:
+        number = next(count)
+        controller.enqueue(number)
+        if number == last - 1:
+            controller.close()
+
+    return ReadableStream({"pull": pull})
+
+
+def mapping(transform: Callable[[Any, Any], Any], *marks: int) -> TransformStream[Any, Any]:
+    """A transform stream with the high-water marks of both sides."""
+    strategies: list[Any] = [{"high_water_mark": mark} for mark in marks]
+    return TransformStream({"transform": transform}, *strategies)
+
+
+def on_both_paths(program: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, Any]:
+    """Run a program on the plain path, and with the fast path."""
+    results = []
+    for mode in ("0", "1"):
+        with fast_paths(mode):
+            results.append(asyncio.run(program()))
+    return results[0], results[1]

@@ -1,0 +1,152 @@
+"""``WEBSTREAMS_FAST_PATHS=check``: every period is repeated on the plain path, and a difference is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from webstreams import AbortController, WritableStream
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath import policy
+from webstreams._fastpath.check import CheckedRun
+
+from .pipelines import mapping, numbers
+from .programs import CHECK, fast_paths, periods
+
+LAST = 400
+LATE = 200
+
+
+@pytest.fixture(autouse=True)
+def _checking() -> Iterator[None]:
+    with fast_paths(CHECK):
+        yield
+
+
+def watch_faults() -> list[dict[str, Any]]:
+    """What is reported to the event loop's exception handler from now on."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    return faults
+
+
+def run_under_way() -> CheckedRun:
+    found = current_jobs().policy
+    assert isinstance(found, policy.TracePolicy)
+    assert isinstance(found._run, CheckedRun)
+    return found._run
+
+
+async def test_a_pipeline_without_a_fault_is_not_reported() -> None:
+    faults = watch_faults()
+    written: list[int] = []
+
+    async def transform(chunk: int, controller: Any) -> None:
+        controller.enqueue(chunk)
+
+    def write(chunk: int, controller: Any) -> None:
+        written.append(chunk)
+        if chunk == LATE:
+            assert not controller.signal.aborted
+
+    await numbers(LAST).pipe_through(mapping(transform)).pipe_to(WritableStream({"write": write}))
+    assert written == list(range(LAST))
+    assert faults == []
+    assert periods() > LAST // 2
+
+
+def take_signal_without_a_guard(controller: Any) -> None:
+    """What `WritableStreamDefaultController.signal` does, if it does not leave the run first."""
+    controller._abort_controller = AbortController()
+
+
+async def test_a_guard_that_is_missing_is_reported() -> None:
+    faults = watch_faults()
+    written: list[int] = []
+
+    def write(chunk: int, controller: Any) -> None:
+        written.append(chunk)
+        if chunk == LATE:
+            take_signal_without_a_guard(controller)
+
+    await numbers(LAST).pipe_to(WritableStream({"write": write}))
+    assert written == list(range(LAST))
+    (fault,) = faults
+    assert fault["message"] == "webstreams: the fast path differs from the plain path"
+    assert isinstance(fault["exception"], RuntimeError)
+    text = str(fault["exception"])
+    assert "WritableStreamDefaultController._abort_controller" in text
+    assert "test_a_guard_that_is_missing_is_reported.<locals>.write" in text
+    assert "please report it with this text" in text
+    assert f"Python {sys.version.split()[0]}" in text
+    assert periods() < LATE, "the fast path was given up"
+
+
+async def test_a_trace_that_is_wrong_is_reported() -> None:
+    faults = watch_faults()
+
+    def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            run_under_way()._trace.steps.reverse()
+
+    await numbers(LAST).pipe_to(WritableStream({"write": write}))
+    assert len(faults) == 1
+    assert "is called instead of" in str(faults[0]["exception"])
+
+
+async def test_a_wrong_desired_size_is_reported() -> None:
+    faults = watch_faults()
+
+    def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            for step in run_under_way()._trace.steps:
+                step.before = 77
+
+    await numbers(LAST).pipe_to(WritableStream({"write": write}))
+    assert len(faults) == 1
+    assert "desired_size is" in str(faults[0]["exception"])
+    assert "not 77" in str(faults[0]["exception"])
+
+
+async def test_a_period_that_does_not_end_is_reported() -> None:
+    faults = watch_faults()
+
+    def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            run_under_way()._trace.job_count -= 1
+
+    await numbers(LAST).pipe_to(WritableStream({"write": write}))
+    assert len(faults) == 1
+    assert "the period does not end with the next read" in str(faults[0]["exception"])
+
+
+PROGRAM = """
+import asyncio
+from webstreams import ReadableStream, WritableStream
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath.check import CheckedRun
+
+async def main():
+    seen = set()
+    def write(chunk, controller):
+        seen.add(type(current_jobs().run))
+    await ReadableStream.from_(range(3000)).pipe_to(WritableStream({"write": write}))
+    print(CheckedRun in seen)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("value", "checks"), [("check", "True"), ("1", "False"), ("0", "False")])
+def test_the_switch_is_in_the_environment(value: str, checks: str) -> None:
+    environment = {**os.environ, "WEBSTREAMS_FAST_PATHS": value}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (checks, "")

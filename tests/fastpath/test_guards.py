@@ -1,0 +1,151 @@
+"""Guards of the fast path, each with a pipeline that needs it; and shapes of pipelines that have to take it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from webstreams import AbortController, AbortSignal, ReadableStream, StreamError, WritableStream, queue_microtask
+
+from .pipelines import mapping, numbers, on_both_paths
+from .programs import ON, fast_paths, periods
+
+LATE = 2000
+LAST = 3000
+
+
+@pytest.fixture(autouse=True)
+def _on_a_quiet_machine() -> Iterator[None]:
+    """On a busy one the time of a turn may be over before a pipeline has been watched for long enough."""
+    with fast_paths(ON):
+        yield
+
+
+async def test_a_signal_that_is_first_taken_inside_a_run_is_aborted() -> None:
+    taken: list[AbortSignal] = []
+
+    def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            taken.append(controller.signal)
+        if chunk == LATE + 500:
+            stream_controller.append(controller)
+            controller.error(RuntimeError("enough"))
+
+    stream_controller: list[Any] = []
+    written_before = WritableStream({"write": write})
+    with pytest.raises(RuntimeError, match="enough"):
+        await numbers(LAST).pipe_to(written_before)
+    assert periods() > LATE // 2
+    (signal,) = taken
+    assert signal is stream_controller[0].signal, "the signal belongs to the controller"
+
+
+async def test_a_signal_that_was_taken_inside_a_run_tells_of_the_abort() -> None:
+    taken: list[AbortSignal] = []
+    stop = AbortController()
+
+    def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            taken.append(controller.signal)
+        if chunk == LATE + 500:
+            stop.abort("enough")
+
+    with pytest.raises(StreamError, match="enough"):
+        await numbers(LAST).pipe_to(WritableStream({"write": write}), signal=stop.signal)
+    assert periods() > LATE // 2
+    assert taken[0].aborted
+    assert taken[0].reason == "enough"
+
+
+def test_a_microtask_that_a_callback_queues_before_it_enqueues_comes_first() -> None:
+    """Also if all that was queued for a long time was chunks."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def transform(chunk: int, controller: Any) -> None:
+            if chunk == LATE:
+                queue_microtask(log.append, "microtask")
+            controller.enqueue(chunk)
+            if chunk == LATE + 10:
+                queue_microtask(log.append, "another")
+
+        def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+
+        await numbers(LAST).pipe_through(mapping(transform)).pipe_to(WritableStream({"write": write}))
+        log.append(periods() > 1000)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+    assert fast.index("microtask") < fast.index(LATE)
+
+
+def test_a_microtask_of_the_source_comes_before_its_chunk() -> None:
+    async def program() -> list[Any]:
+        from_here = iter(range(LAST))
+        log: list[Any] = []
+
+        def pull(controller: Any) -> None:
+            number = next(from_here)
+            if number == LATE:
+                queue_microtask(log.append, "microtask")
+            controller.enqueue(number)
+            if number == LAST - 1:
+                controller.close()
+
+        def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+
+        await ReadableStream({"pull": pull}).pipe_to(WritableStream({"write": write}))
+        log.append(periods() > 1000)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+
+
+# Shapes of pipelines.
+
+
+@pytest.mark.parametrize("marks", [(1, 0), (2, 0), (4, 0), (1, 1), (2, 3), (4, 1)])
+@pytest.mark.parametrize("stages", [1, 2])
+async def test_the_fast_path_is_taken_whatever_the_marks(stages: int, marks: tuple[int, int]) -> None:
+    """Among them are marks with which a write waits for the end of backpressure."""
+    written: list[int] = []
+    stream = numbers(LAST)
+    for _ in range(stages):
+        stream = stream.pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), *marks))
+    await stream.pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    assert written == list(range(LAST))
+    assert periods() > 2500 // max(marks)
+
+
+async def test_the_fast_path_is_taken_by_coroutines_in_transforms() -> None:
+    written: list[int] = []
+
+    async def transform(chunk: int, controller: Any) -> None:
+        controller.enqueue(chunk + 1)
+
+    async def write(chunk: int, controller: Any) -> None:
+        written.append(chunk)
+
+    stream = numbers(LAST).pipe_through(mapping(transform)).pipe_through(mapping(transform))
+    await stream.pipe_to(WritableStream({"write": write}))
+    assert written == list(range(2, LAST + 2))
+    assert periods() > 1200  # of two chunks each
+
+
+async def test_the_fast_path_is_taken_by_a_tee_behind_a_transform() -> None:
+    written: list[list[int]] = [[], []]
+    branches = numbers(LAST).pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk))).tee()
+    sinks = [WritableStream({"write": lambda chunk, _, log=log: log.append(chunk)}) for log in written]
+    await asyncio.gather(*(branch.pipe_to(sink) for branch, sink in zip(branches, sinks, strict=True)))
+    assert written == [list(range(LAST))] * 2
+    assert periods() > 2500

@@ -1,0 +1,148 @@
+"""What the parts of pipelines declare, and the snapshots that are taken of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from webstreams import ReadableStream
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath.pipeline import Stage
+from webstreams._fastpath.snapshot import Reference, Snapshot, Tagged, moving_slots, slots_of, untag
+from webstreams._streams.part import Part
+
+
+def part_classes(kind: type[Any] = Part) -> Iterator[type[Any]]:
+    """All classes of the package that can be parts."""
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("webstreams."):
+            yield each
+            yield from part_classes(each)
+
+
+CLASSES = sorted(set(part_classes()), key=lambda kind: kind.__name__)
+# What mypyc makes a slot of, and Python a constant of the class.
+CLASS_CONSTANTS = {"_is_byob", "_is_byte_controller"}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_class_with_slots_declares_the_constant_ones(kind: type[Any]) -> None:
+    own = set(slots_of(kind)) - {"__weakref__"} - CLASS_CONSTANTS
+    inherited = {name for base in kind.__mro__[1:] if base is not object for name in slots_of(base)}
+    if own - inherited:
+        assert "_constant" in vars(kind), "a class with slots of its own has its own tuple, if only an empty one"
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_slot_is_taken_or_constant(kind: type[Any]) -> None:
+    """What is named is a slot, and no slot is both or neither."""
+    slots = {name for base in kind.__mro__ for name in slots_of(base)} - {"__weakref__"}
+    constant = {name for base in kind.__mro__ for name in vars(base).get("_constant", ())}
+    chunk_slots = {name for base in kind.__mro__ for name in vars(base).get("_chunk_slots", ())}
+    moving = set(moving_slots(kind))
+    assert moving | constant == slots
+    assert not moving & constant
+    assert chunk_slots <= moving
+
+
+def test_a_subclass_of_a_user_is_taken_as_its_base() -> None:
+    class Mine(ReadableStream[int]):
+        __slots__ = ("mine",)
+
+    assert moving_slots(Mine) == moving_slots(ReadableStream)
+
+
+class Shelf(Part):
+    """A part with one slot of each kind; `forgotten` should be a chunk slot."""
+
+    __slots__ = ("chunk", "chunks", "fixed", "forgotten", "number")
+    _constant: ClassVar[tuple[str, ...]] = ("fixed",)
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("chunk", "chunks")
+
+    def __init__(self) -> None:
+        self.chunk: Any = None
+        self.chunks: deque[Any] = deque()
+        self.fixed = object()
+        self.forgotten: Any = None
+        self.number = 0
+
+
+class Odd:
+    """A chunk that says that it is equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("a chunk is never compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def stage() -> Stage:
+    return Stage(print, None, gives=True, gives_first=True)
+
+
+async def test_a_snapshot_is_put_back_with_the_chunks_of_now() -> None:
+    jobs, giving, shelf = current_jobs(), stage(), Shelf()
+    old, middle, young = (Tagged(name, giving) for name in ("a", "b", "c"))
+    shelf.chunk, shelf.forgotten, shelf.number = old, middle, 1
+    shelf.chunks.append(young)
+    held, fixed = shelf.chunks, shelf.fixed
+    snapshot = Snapshot([shelf], jobs)
+    assert set(snapshot.references()) == {Reference(0, 0), Reference(0, 1), Reference(0, 2)}
+    shelf.chunk, shelf.forgotten, shelf.number, shelf.fixed = None, None, 5, "new"
+    shelf.chunks.extend("xy")
+    snapshot.restore([["1", "2", "3"]], jobs)
+    assert (shelf.chunk, shelf.forgotten, list(shelf.chunks), shelf.number) == ("1", "2", ["3"], 1)
+    assert shelf.chunks is held
+    assert shelf.fixed == "new" != fixed
+
+
+async def test_the_chunks_are_found_where_the_state_is_the_same() -> None:
+    jobs, giving, shelf = current_jobs(), stage(), Shelf()
+    shelf.chunk = Tagged("a", giving)
+    snapshot = Snapshot([shelf], jobs)
+    chunk = Odd()
+    shelf.chunk = chunk
+    found = snapshot.find_chunks(jobs)
+    assert found is not None
+    assert found[Reference(0, 0)] is chunk
+    shelf.number = 1
+    assert snapshot.find_chunks(jobs) is None
+    shelf.number = 0
+    shelf.chunks.append(chunk)
+    assert snapshot.find_chunks(jobs) is None
+
+
+async def test_a_queued_job_is_part_of_the_state() -> None:
+    jobs, shelf = current_jobs(), Shelf()
+    snapshot = Snapshot([shelf], jobs)
+    job = asyncio.get_running_loop().get_debug
+    jobs.push(job)
+    assert snapshot.find_chunks(jobs) is None
+    assert not snapshot.equals(Snapshot([shelf], jobs))
+
+
+async def test_chunks_from_before_a_recording_are_never_the_same() -> None:
+    """Their places in the order are not known; and they are not compared."""
+    jobs, shelf = current_jobs(), Shelf()
+    shelf.chunk = Odd()
+    shelf.chunks.append(Odd())
+    assert not Snapshot([shelf], jobs).equals(Snapshot([shelf], jobs))
+
+
+async def test_what_users_give_is_not_asked_whether_it_is_equal() -> None:
+    jobs, shelf = current_jobs(), Shelf()
+    snapshot = Snapshot([shelf], jobs)
+    shelf.forgotten = Odd()
+    assert snapshot.find_chunks(jobs) is None
+
+
+def test_marks_are_taken_off_everywhere() -> None:
+    giving, shelf = stage(), Shelf()
+    shelf.chunk, shelf.forgotten = Tagged("a", giving), Tagged("b", giving)
+    shelf.chunks.extend([Tagged("c", giving), "d"])
+    untag([shelf])
+    assert (shelf.chunk, shelf.forgotten, list(shelf.chunks)) == ("a", "b", ["c", "d"])
