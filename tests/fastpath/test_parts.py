@@ -17,9 +17,9 @@ from webstreams._streams.part import Part
 
 
 def part_classes(kind: type[Any] = Part) -> Iterator[type[Any]]:
-    """All classes of the package that can be parts."""
+    """All classes of the Standard's room that can be parts; what is derived from them elsewhere is taken as its base."""
     for each in kind.__subclasses__():
-        if each.__module__.startswith("webstreams."):
+        if each.__module__.startswith("webstreams._streams."):
             yield each
             yield from part_classes(each)
 
