@@ -17,7 +17,7 @@ from webstreams._streams.part import Part
 
 
 def part_classes(kind: type[Any] = Part) -> Iterator[type[Any]]:
-    """All classes of the Standard's room that can be parts; what is derived from them elsewhere is taken as its base."""
+    """All classes that can be parts. What is derived from them outside the Standard's room is taken as its base."""
     for each in kind.__subclasses__():
         if each.__module__.startswith("webstreams._streams."):
             yield each
