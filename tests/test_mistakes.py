@@ -199,11 +199,11 @@ async def test_a_key_with_its_name_of_javascript_is_an_error(
 
 @pytest.mark.parametrize("strategy", [CountQueuingStrategy, ByteLengthQueuingStrategy])
 async def test_a_strategy_tells_the_name_of_its_keyword(strategy: Any) -> None:
-    with pytest.raises(TypeError, match="got 'highWaterMark': in Python the name is 'high_water_mark'"):
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'high_water_mark'"):
         strategy(highWaterMark=3)
     with pytest.raises(TypeError, match="high_water_mark"):
         strategy()
-    with pytest.raises(TypeError, match="unexpected keyword argument 'mark'"):
+    with pytest.raises(TypeError, match="has the one keyword 'high_water_mark', not 'mark'"):
         strategy(high_water_mark=3, mark=3)
 
 

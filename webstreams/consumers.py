@@ -8,10 +8,10 @@ standard has them, so they are not promises of one; a coroutine can be cancelled
 from __future__ import annotations
 
 import json
-import operator
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ._platform.arguments import checked_size
 from ._platform.buffer import is_bytes_like, wrong_chunk
 from ._platform.errors import AbortError, is_control_flow
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
@@ -82,16 +82,8 @@ async def collect_list(stream: Readable[T], limit: int | None = None) -> list[T]
 
 
 def checked_limit(limit: Any) -> int | None:
-    """Give a limit; TypeError for what is no integer, ValueError for a negative one."""
-    if limit is None:
-        return None
-    try:
-        number = operator.index(limit)
-    except TypeError:
-        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}") from None
-    if number < 0:
-        raise ValueError(f"limit must not be negative, is {number}")
-    return number
+    """Return a limit; raises `TypeError` unless it is an integer or None, and `ValueError` for a negative one."""
+    return None if limit is None else checked_size(limit, "limit")
 
 
 async def _consume(stream: Readable[Any], collector: _Collector) -> None:

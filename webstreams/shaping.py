@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any, Generic, SupportsIndex
 
 from typing_extensions import Buffer, TypeVar
 
 from ._debug.repr import show
+from ._platform.arguments import checked_size
 from ._platform.idl import INTERNAL
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
@@ -132,13 +132,7 @@ def chunked(size: SupportsIndex) -> ChunkedStream:
     >>> asyncio.run(main())
     [b'spam', b'eggs', b'!']
     """
-    try:
-        number = operator.index(size)
-    except TypeError:
-        raise TypeError(f"size must be an integer, not {type(size).__name__}") from None
-    if number < 1:
-        raise ValueError(f"size must be at least 1, is {number}")
-    return ChunkedStream(number)
+    return ChunkedStream(checked_size(size, "size", 1))
 
 
 class ChunkedStream:

@@ -45,7 +45,9 @@ from weakref import finalize
 from typing_extensions import TypeVar
 
 from ._engine.promise import Promise
+from ._platform.arguments import checked_callable, checked_seconds
 from ._platform.errors import AbortError, StreamError
+from ._streams.checks import require_readable, require_writable
 from ._streams.readable.controller import ReadableStreamDefaultController
 from ._streams.readable.stream import ReadableStream
 from ._streams.results import ReadDoneResult, ReadValueResult
@@ -106,10 +108,11 @@ class _ThreadSide:
     def _call(self, timeout: float | None, operation: Callable[..., Awaitable[R]], *args: Any) -> R:
         """Have the loop run ``operation(call, *args)`` and wait for its outcome."""
         self._require_other_thread()
+        seconds = checked_seconds(timeout, "timeout", or_none=True)
         call: _Call[R] = _Call()
         try:
             self._post(self._start, call, operation, args)
-            late = self._wait(call, timeout)
+            late = self._wait(call, seconds)
         except BaseException:
             call.cancel()
             with suppress(RuntimeError):
@@ -120,9 +123,9 @@ class _ThreadSide:
         except asyncio.CancelledError:
             raise _late_error() if late else self._stopped_error() from None
 
-    def _wait(self, call: _Call[Any], timeout: float | None) -> bool:
+    def _wait(self, call: _Call[Any], timeout: float) -> bool:
         """Wait until the loop is done with a call; whether it was told to stop because time was up."""
-        end = math.inf if timeout is None else monotonic() + timeout
+        end = monotonic() + timeout
         late = False
         while not call.done():
             was_running = self._loop.is_running()
@@ -184,6 +187,7 @@ class ThreadSafeWriter(_ThreadSide, Generic[T]):
     """
 
     def __init__(self, stream: WritableStream[T]) -> None:
+        require_writable(stream, "ThreadSafeWriter")
         self._writer = stream.get_writer()
         self._closing = False
         super().__init__()
@@ -255,6 +259,7 @@ class ThreadSafeReader(_ThreadSide, Generic[T]):
     """
 
     def __init__(self, stream: ReadableStream[T]) -> None:
+        require_readable(stream, "ThreadSafeReader")
         self._reader = stream.get_reader()
         super().__init__()
 
@@ -330,7 +335,7 @@ def readable_from_thread(
     1
     2
     """
-    source = _ThreadSource(function)
+    source = _ThreadSource(checked_callable(function, "function"))
     stream: ReadableStream[T] = ReadableStream(source, {"high_water_mark": high_water_mark})
     finalize(stream, source.abandon).atexit = False
     return stream

@@ -146,10 +146,12 @@ class AbortSignal:
     @staticmethod
     def any(signals: Iterable[AbortSignal]) -> AbortSignal:
         """Give a signal that is aborted as soon as one of `signals` is, with the same reason."""
+        if not isinstance(signals, Iterable):
+            raise TypeError(f"AbortSignal.any() needs an iterable of signals, not {type(signals).__name__}")
         sources = list(signals)
         for source in sources:
             if not isinstance(source, AbortSignal):
-                raise TypeError(f"AbortSignal.any() needs AbortSignals, not {type(source).__name__}")
+                raise TypeError(f"AbortSignal.any() needs signals, not {type(source).__name__}")
         return _create_dependent_signal(sources)
 
     # Attributes and methods.
@@ -193,6 +195,8 @@ class AbortSignal:
         Raises `TypeError` for a listener that is not callable, or that is a coroutine function; `ValueError` for a
         name that is easily taken for "abort", such as "aborted".
         """
+        if not isinstance(type, str):
+            raise TypeError(f"the type of an event must be a str, not {type.__class__.__name__}")
         if listener is None:
             return
         if not callable(listener):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, Self
+from typing import Any, Final, Never
 
 from .._debug.repr import show_value
 from .._platform.idl import callback_member, member_getter, to_number
-from .._platform.mistakes import STRATEGY, refuse_javascript_names
+from .._platform.mistakes import STRATEGY
 
 SizeAlgorithm = Callable[[Any], Any]
 
@@ -45,12 +45,11 @@ class _Strategy:
 
     __slots__ = ("_high_water_mark",)
 
-    def __new__(cls, *_: Any, **keywords: Any) -> Self:
-        """Raise `TypeError` for the JavaScript name of the keyword; anything else is up to ``__init__``."""
-        refuse_javascript_names(keywords, cls.__name__)
-        return super().__new__(cls)
-
-    def __init__(self, *, high_water_mark: float) -> None:
+    # With only `mistaken`, Python's own error names the keyword that is missing.
+    def __init__(self, *, high_water_mark: float, **mistaken: Never) -> None:
+        if mistaken:
+            name = type(self).__name__
+            raise TypeError(f"{name} has the one keyword 'high_water_mark', not {next(iter(mistaken))!r}")
         self._high_water_mark: Any = to_number(high_water_mark)
 
     @property

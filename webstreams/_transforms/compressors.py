@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from .._platform.arguments import checked_integer
 from .demand_driven import STEP, Codec
-from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, checked_integer, zstd
+from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, zstd
 
 # For codecs that may take long over a few bytes: they gather a block, and compress it all at once.
 NEVER_INLINE: Final = -1

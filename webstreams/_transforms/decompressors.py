@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import Any, Final
 
+from .._platform.arguments import checked_integer
 from .._platform.errors import DataError
 from .decoders import BrotliDecoder, Decoder, ZlibDecoder, ZstdDecoder
 from .demand_driven import PIECE, STEP, Codec
-from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, checked_integer, zstd
+from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, zstd
 
 # The window that RFC 9659 lets a zstd content coding have (bytes).
 DEFAULT_MAX_WINDOW: Final = 8 * 1024 * 1024

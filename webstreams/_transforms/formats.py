@@ -6,7 +6,6 @@ when to stop; and `compression.zstd` of Python 3.14, or the package backports.zs
 
 from __future__ import annotations
 
-import operator
 import sys
 import zlib
 from importlib import import_module
@@ -59,16 +58,6 @@ def check_format(name: Any) -> None:
         raise TypeError(
             f'the compression format "{name}" needs the package {_PACKAGES[name]}: pip install "webstreams[{name}]"'
         ) from MISSING[name]
-
-
-def checked_integer(value: Any, name: str) -> int:
-    """Return an integer argument; raises `TypeError` for anything else, and for a bool."""
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not bool")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
 
 
 class Input:

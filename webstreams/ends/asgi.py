@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from errno import ECONNRESET
@@ -11,11 +12,12 @@ from weakref import WeakKeyDictionary, finalize, ref
 
 from typing_extensions import Buffer
 
+from .._platform.arguments import checked_integer
+from .._streams.checks import require_readable
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy, view_of
-from ._checks import require_readable
 from ._chunks import ChunkSource
 
 __all__ = ["asgi_request_body", "asgi_response", "send_response"]
@@ -23,6 +25,10 @@ __all__ = ["asgi_request_body", "asgi_response", "send_response"]
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Send: TypeAlias = Callable[[Any], Awaitable[object]]
 Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]"
+
+
+# The name of a header: RFC 9110, 5.6.2.
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class _Request:
@@ -154,7 +160,7 @@ def asgi_response(
     `ConnectionResetError` as soon as the server tells, so that a pipe into it cancels its source. A request body that
     has no `asgi_request_body` by then is thrown away. An exception of ``send()`` errors the stream as it is.
 
-    Raises `TypeError` and `ValueError` for a status and headers that there cannot be.
+    Raises `TypeError` and `ValueError` for a status or headers that cannot be sent.
 
     >>> import asyncio
     >>> async def send(message: dict[str, object]) -> None:  # stands for a server
@@ -189,7 +195,8 @@ async def send_response(
     with it, so that the server breaks the connection off. Cancelling the task cancels the stream. `status` and
     `headers` are sent as by `asgi_response`, which also tells what becomes of the body of the request.
 
-    Raises `TypeError` for a stream that is locked or none, and `ValueError` for a scope that is not of HTTP.
+    Raises `TypeError` for a stream that is locked, and for arguments of a wrong type; `ValueError` for a scope that is
+    not that of an HTTP request, and for a status or headers that cannot be sent.
 
     >>> import asyncio
     >>> async def application(scope, receive, send) -> None:
@@ -209,10 +216,9 @@ async def send_response(
     require_readable(stream, "send_response")
     if stream.locked:
         raise TypeError("cannot send the stream: it is locked")
-    if scope["type"] != "http":
-        raise ValueError(f"only an HTTP request has a response, not the scope {scope['type']!r}")
+    method = _method_of(scope)
     sink = _ResponseSink(send, receive, _start_message(status, headers))
-    if scope["method"] == "HEAD":
+    if method == "HEAD":
         await stream.cancel()
         stream = ReadableStream.from_([])
     try:
@@ -222,6 +228,16 @@ async def send_response(
             raise
         return False
     return True
+
+
+def _method_of(scope: Any) -> str:
+    """Return the method of a request; raises `TypeError` and `ValueError` unless `scope` is that of an HTTP request."""
+    if not isinstance(scope, Mapping):
+        raise TypeError(f"scope must be the mapping that the server gave, not {type(scope).__name__}")
+    kind, method = scope.get("type"), scope.get("method")
+    if kind != "http" or not isinstance(method, str):
+        raise ValueError(f"scope must be that of an HTTP request, not one with type {kind!r} and method {method!r}")
+    return method
 
 
 def _writable(sink: _ResponseSink) -> WritableStream[Buffer]:
@@ -316,19 +332,35 @@ def _start_message(status: int | None, headers: Headers) -> dict[str, Any] | Non
     """Check and give ``http.response.start``."""
     if status is None:
         return None
-    if not isinstance(status, int):
-        raise TypeError(f"status must be a number, not {status!r}")
-    if not 200 <= status <= 599:
-        raise ValueError(f"status must be from 200 to 599, not {status}")
+    number = checked_integer(status, "status", 200, 599)
+    fields = [(_header_name(name), _header_bytes(value)) for name, value in _pairs_of(headers)]
+    return {"type": "http.response.start", "status": number, "headers": fields}
+
+
+def _pairs_of(headers: Any) -> list[tuple[Any, Any]]:
+    """Return the names and values of headers; raises `TypeError` unless they are a mapping or pairs."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    fields = [(_header_bytes(name).lower(), _header_bytes(value)) for name, value in pairs]
-    return {"type": "http.response.start", "status": status, "headers": fields}
+    try:
+        return [(name, value) for name, value in pairs]
+    except (TypeError, ValueError):
+        given = type(headers).__name__
+        raise TypeError(f"headers must be a mapping, or pairs of names and values, not {given}") from None
 
 
-def _header_bytes(text: str | bytes) -> bytes:
+def _header_name(text: object) -> bytes:
+    name = _header_bytes(text).lower()
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"headers: {text!r} is not the name of a header")
+    return name
+
+
+def _header_bytes(text: object) -> bytes:
     if not isinstance(text, (str, bytes)):
-        raise TypeError(f"names and values of headers must be text or bytes, not {text!r}")
-    data = text.encode("latin-1") if isinstance(text, str) else text
+        raise TypeError(f"headers: names and values must be str or bytes, not {type(text).__name__}")
+    try:
+        data = text.encode("latin-1") if isinstance(text, str) else text
+    except UnicodeEncodeError:
+        raise ValueError(f"headers: {text!r} has characters that are not in Latin-1") from None
     if any(each in data for each in (b"\r", b"\n", b"\0")):
-        raise ValueError(f"a header must not have line ends in it: {text!r}")
+        raise ValueError(f"headers: {text!r} has a line end or a null character")
     return data

@@ -15,13 +15,14 @@ from weakref import finalize, ref
 
 from typing_extensions import Buffer
 
+from .._platform.arguments import checked_callable, checked_size
 from .._streams.abort import AbortSignal
+from .._streams.checks import require_readable, require_writable
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._bytes import PIECE, bytes_strategy, view_of
-from ._checks import require_readable, require_writable
 from ._sockets.transports import PumpTransport, WriterTransport
 
 __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"]
@@ -51,8 +52,8 @@ def from_stream_reader(reader: asyncio.StreamReader, *, on_cancel: OnCancel | No
     """
     if not callable(getattr(reader, "read", None)):
         raise TypeError(f"from_stream_reader() needs an asyncio.StreamReader, not {type(reader).__name__}")
-    if on_cancel is not None and not callable(on_cancel):
-        raise TypeError(f"on_cancel must be a function or None, not {type(on_cancel).__name__}")
+    if on_cancel is not None:
+        checked_callable(on_cancel, "on_cancel")
     return ReadableStream(_ReaderSource(reader, on_cancel))
 
 
@@ -187,6 +188,9 @@ def as_stream_reader(
     b'one\\n' b'two\\n'
     """
     require_readable(readable, "as_stream_reader")
+    if signal is not None and not isinstance(signal, AbortSignal):
+        raise TypeError(f"signal must be an AbortSignal or None, not {type(signal).__name__}")
+    checked_size(limit, "limit", 1)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit, loop)
     transport = PumpTransport(readable.get_reader(), reader)

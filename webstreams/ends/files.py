@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-from operator import index
 from typing import SupportsIndex, get_args
 
 from typing_extensions import Buffer
 
+from .._platform.arguments import checked_path, checked_seconds, checked_size
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy
@@ -65,16 +64,14 @@ def read_file(
     >>> asyncio.run(main())
     b'and'
     """
-    first, last, size = index(start), None if end is None else index(end), index(chunk_size)
-    if first < 0:
-        raise ValueError(f"start must not be negative, is {first}")
+    first = checked_size(start, "start")
+    last = None if end is None else checked_size(end, "end")
     if last is not None and last < first:
         raise ValueError(f"end must not be before start, byte {first}, is {last}")
-    if size < 1:
-        raise ValueError(f"chunk_size must be at least 1, is {size}")
-    if not 0 < interval < math.inf:
-        raise ValueError(f"interval must be a number of seconds above 0, is {interval!r}")
-    source = (FollowedFileSource if follow else FileSource)(os.fspath(path), first, last, size)
+    size = checked_size(chunk_size, "chunk_size", 1)
+    if not checked_seconds(interval, "interval", finite=True):
+        raise ValueError("interval must be above 0 seconds")
+    source = (FollowedFileSource if follow else FileSource)(checked_path(path, "path"), first, last, size)
     source.interval = interval
     return ReadableStream(source)
 
@@ -111,4 +108,4 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
     """
     if mode not in get_args(Mode):
         raise ValueError(f'mode must be "replace", "create" or "append", not {mode!r}')
-    return WritableStream(FileSink(os.fsdecode(path), mode, fsync), bytes_strategy())
+    return WritableStream(FileSink(os.fsdecode(checked_path(path, "path")), mode, fsync), bytes_strategy())

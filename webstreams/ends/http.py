@@ -15,8 +15,8 @@ from typing_extensions import Buffer
 
 from .._debug.repr import show
 from .._engine.promise import Promise
+from .._streams.checks import require_readable
 from .._streams.readable.stream import ReadableStream
-from ._checks import require_readable
 from ._chunks import PIECE, ChunkSource
 
 __all__ = ["RequestBody", "from_response", "to_request_body"]

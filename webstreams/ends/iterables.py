@@ -28,6 +28,7 @@ from typing_extensions import TypeVar
 from .._debug.repr import show
 from .._engine.promise import Promise
 from .._platform.errors import as_exception
+from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .._streams.results import ReadDoneResult
@@ -35,7 +36,6 @@ from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
-from ._checks import require_readable
 
 __all__ = [
     "GeneratorTransform",

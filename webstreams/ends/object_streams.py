@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Literal, Protocol
 
 from typing_extensions import Buffer, TypeVar
 
+from .._streams.checks import require_readable, require_writable
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -19,7 +20,6 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._anyio.adapters import BrokenResourceError, ByteStream, ClosedResourceError, EndOfStream, ObjectStream, is_end
 from ._bytes import PIECE, bytes_strategy, view_of
-from ._checks import require_readable, require_writable
 
 __all__ = [
     "BrokenResourceError",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._streams.readable.stream import ReadableStream
-from .._streams.writable.stream import WritableStream
+from .readable.stream import ReadableStream
+from .writable.stream import WritableStream
 
 
 def require_readable(stream: Any, function: str) -> None:
-    """Raise a TypeError that names the function, for what is no readable stream."""
+    """Raise a `TypeError` that names the function, unless `stream` is a readable stream."""
     if not isinstance(stream, ReadableStream):
         raise TypeError(f"{function}() needs a ReadableStream, not {type(stream).__name__}")
 
 
 def require_writable(stream: Any, function: str) -> None:
-    """Raise a TypeError that names the function, for what is no writable stream."""
+    """Raise a `TypeError` that names the function, unless `stream` is a writable stream."""
     if not isinstance(stream, WritableStream):
         raise TypeError(f"{function}() needs a WritableStream, not {type(stream).__name__}")

@@ -1,0 +1,253 @@
+"""Every parameter of every public function takes a bad value with one clear error at the call; nothing stays locked.
+
+Each function is called with good arguments, of which one is replaced by each of the `VALUES`. Either the value is a
+good one, too, or the call raises a `TypeError` or `ValueError` that names the parameter (or what the function needs).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import webstreams
+from webstreams import (
+    AbortSignal,
+    CompressionStream,
+    DecompressionStream,
+    ReadableStream,
+    ReadableStreamBYOBReader,
+    ReadableStreamDefaultReader,
+    TextDecoderStream,
+    TransformStream,
+    WritableStream,
+    WritableStreamDefaultWriter,
+    threads,
+)
+
+VALUES: dict[str, Any] = {
+    "None": None, "True": True, "5": 5, "-1": -1, "0": 0, "1.5": 1.5, "nan": math.nan, "inf": math.inf, "-0.1": -0.1,
+    "10**30": 10**30, "'x'": "x", "''": "", "b'x'": b"x", "[]": [], "[1]": [1], "{}": {}, "object()": object(),
+    "int": int, "print": print, "(1, 2, 3)": (1, 2, 3), "{1}": {1}, "1j": 1j, "{'x': 1}": {"x": 1}, "'\\0'": "\0",
+}  # fmt: skip
+
+Good = Callable[[Path], dict[str, Any]]
+
+
+async def receive() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+async def send(message: object) -> None:
+    """Take a message as a server does."""
+
+
+async def generate(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+def write_nothing(writer: object) -> None:
+    """End at once."""
+
+
+async def produce(writer: object) -> None:
+    """End at once."""
+
+
+def closed() -> WritableStream[Any]:
+    stream: WritableStream[Any] = WritableStream()
+    stream.close()
+    return stream
+
+
+def echo() -> Iterator[Any]:
+    yield 1
+
+
+def readable() -> ReadableStream[Any]:
+    return ReadableStream.from_([])
+
+
+def source_path(folder: Path) -> Path:
+    (folder / "in").write_bytes(b"data")
+    return folder / "in"
+
+
+def scope() -> dict[str, Any]:
+    return {"type": "http", "method": "GET"}
+
+
+def stream_writer() -> asyncio.StreamWriter:
+    return webstreams.as_stream_writer(WritableStream())
+
+
+# What is called, with good arguments for all that has no default.
+CALLS: dict[str, tuple[Callable[..., Any], Good]] = {
+    "ReadableStream": (ReadableStream, lambda _: {}),
+    "WritableStream": (WritableStream, lambda _: {}),
+    "TransformStream": (TransformStream, lambda _: {}),
+    "TextDecoderStream": (TextDecoderStream, lambda _: {}),
+    "CompressionStream": (CompressionStream, lambda _: {"format": "gzip"}),
+    "DecompressionStream": (DecompressionStream, lambda _: {"format": "gzip"}),
+    "ReadableStreamDefaultReader": (ReadableStreamDefaultReader, lambda _: {"stream": readable()}),
+    "ReadableStreamBYOBReader": (
+        ReadableStreamBYOBReader, lambda _: {"stream": ReadableStream({"type": "bytes"})}),
+    "WritableStreamDefaultWriter": (WritableStreamDefaultWriter, lambda _: {"stream": WritableStream()}),
+    "AbortSignal.timeout": (AbortSignal.timeout, lambda _: {"seconds": 1}),
+    "AbortSignal.any": (AbortSignal.any, lambda _: {"signals": []}),
+    "AbortSignal.add_event_listener": (
+        AbortSignal.abort().add_event_listener, lambda _: {"type": "abort", "listener": print}),
+    "ReadableStream.from_": (ReadableStream.from_, lambda _: {"iterable": []}),
+    "as_blocking_iterable": (webstreams.as_blocking_iterable, lambda _: {"readable": readable()}),
+    "as_byte_stream": (webstreams.as_byte_stream, lambda _: {"readable": readable()}),
+    "as_object_stream": (webstreams.as_object_stream, lambda _: {"readable": readable()}),
+    "as_stream_reader": (webstreams.as_stream_reader, lambda _: {"readable": readable()}),
+    "as_stream_writer": (webstreams.as_stream_writer, lambda _: {"writable": WritableStream()}),
+    "asgi_request_body": (webstreams.asgi_request_body, lambda _: {"receive": receive}),
+    "asgi_response": (webstreams.asgi_response, lambda _: {"send": send}),
+    "channel": (webstreams.channel, lambda _: {}),
+    "compose": (lambda **given: webstreams.compose(*given.values()), lambda _: {"pair": TransformStream()}),
+    "concat": (lambda **given: webstreams.concat(*given.values()), lambda _: {"stream": readable()}),
+    "finished": (webstreams.finished, lambda _: {"stream": closed()}),
+    "from_bytes": (webstreams.from_bytes, lambda _: {"source": b""}),
+    "from_producer": (webstreams.from_producer, lambda _: {"function": produce}),
+    "merge": (lambda **given: webstreams.merge(*given.values()), lambda _: {"stream": readable()}),
+    "pipeline": (
+        webstreams.pipeline, lambda _: {"source": readable(), "sink": WritableStream(), "signal": None}),
+    "share": (webstreams.share, lambda _: {"stream": readable()}),
+    "zip_streams": (lambda **given: webstreams.zip_streams(*given.values()), lambda _: {"stream": readable()}),
+    "chunked": (webstreams.chunked, lambda _: {"size": 1}),
+    "from_blocking_iterable": (webstreams.from_blocking_iterable, lambda _: {"iterable": []}),
+    "from_byte_stream": (webstreams.from_byte_stream, lambda _: {"stream": webstreams.as_byte_stream(readable())}),
+    "from_object_stream": (
+        webstreams.from_object_stream, lambda _: {"stream": webstreams.as_object_stream(readable())}),
+    "from_queue": (webstreams.from_queue, lambda _: {"queue": asyncio.Queue()}),
+    "from_stream_reader": (webstreams.from_stream_reader, lambda _: {"reader": asyncio.StreamReader()}),
+    "generator_transform": (webstreams.generator_transform, lambda _: {"function": generate}),
+    "lines": (webstreams.lines, lambda _: {}),
+    "queue_microtask": (webstreams.queue_microtask, lambda _: {"callback": write_nothing}),
+    "read_file": (webstreams.read_file, lambda folder: {"path": source_path(folder)}),
+    "send_response": (
+        webstreams.send_response,
+        lambda _: {"scope": scope(), "receive": receive, "send": send, "stream": readable()}),
+    "to_byte_stream": (
+        webstreams.to_byte_stream, lambda _: {"stream": webstreams.as_byte_stream(None, WritableStream())}),
+    "to_callable": (webstreams.to_callable, lambda _: {"function": print}),
+    "to_generator": (webstreams.to_generator, lambda _: {"generator": echo()}),
+    "to_object_stream": (
+        webstreams.to_object_stream, lambda _: {"stream": webstreams.as_object_stream(None, WritableStream())}),
+    "to_queue": (webstreams.to_queue, lambda _: {"queue": asyncio.Queue()}),
+    "to_request_body": (webstreams.to_request_body, lambda _: {"stream": readable()}),
+    "to_stream_writer": (webstreams.to_stream_writer, lambda _: {"writer": stream_writer()}),
+    "write_file": (webstreams.write_file, lambda folder: {"path": folder / "out"}),
+    "readable_from_thread": (threads.readable_from_thread, lambda _: {"function": write_nothing}),
+    "ThreadSafeReader": (threads.ThreadSafeReader, lambda _: {"stream": readable()}),
+    "ThreadSafeWriter": (threads.ThreadSafeWriter, lambda _: {"stream": WritableStream()}),
+    "ReadableStream.get_reader": (lambda **given: readable().get_reader(**given), lambda _: {"mode": None}),
+    "ReadableStream.bytes": (lambda **given: readable().bytes(**given), lambda _: {"limit": None}),
+    "ReadableStream.text": (
+        lambda **given: readable().text(**given), lambda _: {"encoding": "utf-8", "fatal": False, "limit": None}),
+    "ReadableStream.list": (lambda **given: readable().list(**given), lambda _: {"limit": None}),
+    "ReadableStream.pipe_to": (
+        lambda **given: readable().pipe_to(**given), lambda _: {"destination": WritableStream(), "signal": None}),
+    "ReadableStream.pipe_through": (
+        lambda **given: readable().pipe_through(**given), lambda _: {"transform": TransformStream(), "signal": None}),
+}  # fmt: skip
+
+# What an error may name instead of the parameter: the function that needs something else.
+ALSO_NAMED = {
+    "underlying_source": "underlying source", "underlying_sink": "underlying sink", "transformer": "transformer",
+    "strategy": "strategy", "writable_strategy": "strategy", "readable_strategy": "strategy",
+    "pair": "compose(): stage 1",
+}  # fmt: skip
+
+
+# Paths of the operating system, which has its own errors for them.
+PATHS = {"path"}
+# What is called back: here any function is a good value, and what it does when it is called is its own affair.
+CALLBACKS = {"function", "send", "receive", "callback", "listener", "on_cancel"}
+
+
+def parameters_of(call: Callable[..., Any], make_good: Good) -> list[str]:
+    """Return the names of the parameters: those of the signature; for a lambda here, those of the good arguments."""
+    parameters = inspect.signature(call).parameters.values()
+    named = [each.name for each in parameters if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}]
+    return list(make_good(Path())) if call.__name__ == "<lambda>" else named
+
+
+async def outcome_of(call: Callable[..., Any], arguments: dict[str, Any]) -> BaseException | None:
+    """Return what a call raises, at once or when it is awaited; end what it made."""
+    made = None
+    try:
+        made = call(**arguments)
+        if inspect.isawaitable(made):
+            await asyncio.wait_for(made, 5)
+    except Exception as error:
+        return error
+    finally:
+        await dispose(made)
+    return None
+
+
+async def dispose(made: Any) -> None:
+    for side in (made, getattr(made, "readable", None), getattr(made, "writable", None)):
+        with suppress(TypeError):
+            if isinstance(side, ReadableStream):
+                await side.cancel()
+            elif isinstance(side, WritableStream):
+                await side.abort()
+    if isinstance(made, asyncio.StreamReader):
+        made.feed_eof()
+
+
+def is_clear(error: BaseException | None, parameter: str) -> bool:
+    """Whether a bad value was refused as it should be, or was no bad value."""
+    if error is None or (parameter in PATHS and isinstance(error, OSError)):
+        return True
+    names = (parameter, ALSO_NAMED.get(parameter, parameter), " needs ")
+    return isinstance(error, (TypeError, ValueError)) and any(name in str(error) for name in names)
+
+
+def locked_streams(arguments: dict[str, Any]) -> list[str]:
+    return [name for name, value in arguments.items() if getattr(value, "locked", False)]
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_every_bad_value_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    call, make_good = CALLS[name]
+    unclear = []
+    for parameter in parameters_of(call, make_good):
+        for shown, value in VALUES.items():
+            if parameter in CALLBACKS and callable(value):
+                continue
+            good = make_good(tmp_path)
+            arguments = {**good, parameter: value}
+            error = await outcome_of(call, arguments)
+            if isinstance(writer := good.get("writer"), asyncio.StreamWriter):
+                writer.close()
+            if not is_clear(error, parameter):
+                unclear.append(f"{parameter}={shown}: {error!r}")
+            elif error is not None and (locked := locked_streams(arguments)):
+                unclear.append(f"{parameter}={shown}: {locked} locked after {error!r}")
+    assert unclear == []
+
+
+def test_every_public_function_is_called() -> None:
+    public = {name for name in webstreams.__all__ if inspect.isfunction(getattr(webstreams, name))}
+    assert public - CALLS.keys() == LEFT_OUT.keys()
+
+
+# What is tried where the real ends are, with their own errors.
+LEFT_OUT = {
+    "connect_tcp": "tests/ends/test_sockets.py", "connect_unix": "tests/ends/test_sockets.py",
+    "serve_tcp": "tests/ends/test_socket_servers.py", "serve_unix": "tests/ends/test_socket_servers.py",
+    "open_process": "tests/ends/test_processes.py", "from_response": "tests/ends/test_http.py",
+    "standard_input": "no parameter", "standard_output": "no parameter", "standard_error": "no parameter",
+}  # fmt: skip
