@@ -26,7 +26,7 @@ class _GenericTransformStream:
 
     def __init__(self, format: CompressionFormat, codec: Codec) -> None:
         self._format = format
-        self._pair = PulledPair(codec)
+        self._pair = PulledPair(codec, type(self).__name__)
 
     @property
     def readable(self) -> ReadableStream[bytes]:

@@ -143,6 +143,8 @@ class _Encoding:
 
     __slots__ = ("_leading",)
 
+    stage_name = "TextEncoderStream"
+
     def __init__(self) -> None:
         # The leading surrogate that ended the last chunk.
         self._leading = ""
@@ -167,6 +169,8 @@ class _Decoding:
     """The transformer of a `TextDecoderStream`."""
 
     __slots__ = ("__weakref__", "_decoder")
+
+    stage_name = "TextDecoderStream"
 
     def __init__(self, decoder: TextDecoder) -> None:
         self._decoder = decoder

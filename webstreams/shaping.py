@@ -75,7 +75,7 @@ class LineStream(Generic[S]):
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
             raise TypeError("LineStream cannot be constructed: call lines()")
-        self._pair = _LinePair(*setup)
+        self._pair = _LinePair(setup[0], "lines()")
 
     @property
     def readable(self) -> ReadableStream[S]:
@@ -142,7 +142,7 @@ class ChunkedStream:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._pair = _UncutPair(_SizeCutter(size))
+        self._pair = _UncutPair(_SizeCutter(size), "chunked()")
 
     @property
     def readable(self) -> ReadableStream[bytes]:

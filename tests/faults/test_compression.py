@@ -172,7 +172,7 @@ async def test_t7_a_write_that_waits_for_the_first_read_does_not_hold_up_abort(c
 
 async def test_t7_cancel_waits_for_a_thread_that_works(codec: GatedCodec) -> None:
     """The codec is not touched while a thread has it; the write under way is done with it."""
-    pair = PulledPair(codec)
+    pair = PulledPair(codec, "codec")
     writer = pair.writable.get_writer()
     write = writer.write(b"one")
     queued = writer.write(b"two")
@@ -192,7 +192,7 @@ async def test_t7_cancel_waits_for_a_thread_that_works(codec: GatedCodec) -> Non
 
 async def test_t7_abort_waits_for_a_thread_that_works(codec: GatedCodec) -> None:
     """What the thread makes goes to the read that waits; then the stream is errored."""
-    pair = PulledPair(codec)
+    pair = PulledPair(codec, "codec")
     writer = pair.writable.get_writer()
     write = writer.write(b"one")
     reader = pair.readable.get_reader()
@@ -210,7 +210,7 @@ async def test_t7_abort_waits_for_a_thread_that_works(codec: GatedCodec) -> None
 
 async def test_t7_cancel_while_the_end_is_made(codec: GatedCodec) -> None:
     """Closing is under way in a thread: both are done when it is, and the close is no failure."""
-    pair = PulledPair(codec)
+    pair = PulledPair(codec, "codec")
     writer = pair.writable.get_writer()
     closing = writer.close()
     await codec.wait_until_begun()
@@ -224,7 +224,7 @@ async def test_t7_cancel_while_the_end_is_made(codec: GatedCodec) -> None:
 
 async def test_t9_a_reading_task_is_cancelled_while_a_thread_works(codec: GatedCodec) -> None:
     """Nothing is lost: the next read gets what the cancelled one would have got, and no two calls overlap."""
-    pair = PulledPair(codec)
+    pair = PulledPair(codec, "codec")
     writer = pair.writable.get_writer()
     writes = [writer.write(b"one"), writer.write(b"two")]
     reader = pair.readable.get_reader()
@@ -247,7 +247,7 @@ async def value_of(reader: Any) -> Any:
 
 async def test_t9_a_writing_task_is_cancelled_while_a_thread_works(codec: GatedCodec) -> None:
     """What was written stays written, in order."""
-    pair = PulledPair(codec)
+    pair = PulledPair(codec, "codec")
     writer = pair.writable.get_writer()
     task = asyncio.ensure_future(write_in_task(writer, b"one"))
     reader = pair.readable.get_reader()

@@ -22,6 +22,7 @@ from typing_extensions import TypeVar
 from .._debug.repr import Marker
 from .._engine.jobs import queue_microtask
 from .._engine.promise import Promise
+from .._platform.stages import note_stage
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 
@@ -104,13 +105,16 @@ class PulledPair:
         "_wanted",
         "_writable_controller",
         "readable",
+        "stage_name",
         "writable",
     )
 
     _readable_controller: ReadableStreamDefaultController[Any]
     _writable_controller: WritableStreamDefaultController
 
-    def __init__(self, codec: Codec[Any]) -> None:
+    def __init__(self, codec: Codec[Any], stage: str) -> None:
+        # Which stage of a pipeline it is, in the notes of errors.
+        self.stage_name = stage
         # None when the pair has ended: closed, errored, cancelled or aborted.
         self._codec: Codec[Any] | None = codec
         # The chunk of the write under way, whether the codec has it, and the functions that settle the write.
@@ -307,6 +311,7 @@ class PulledPair:
     def _fail(self, error: BaseException) -> None:
         """Error both sides."""
         self._drop_codec()
+        note_stage(error, self, "transform()")
         if isinstance(error, (TypeError, ValueError)):
             _forget_frames(error)
         self._readable_controller.error(error)

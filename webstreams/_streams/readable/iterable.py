@@ -81,6 +81,10 @@ class IterableSource(Source, Part):
         # Asks an iterator that is not async; the fast path puts itself in its place to watch.
         self.give: Callable[[Any], None] = self._give_next
 
+    def stage(self) -> Any:
+        """Return the iterator: a generator has the name of its function."""
+        return self._iterator
+
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller

@@ -22,6 +22,7 @@ from ..._engine.promise import (
 )
 from ..._platform.errors import call, callback_error, goes_through, stored_error
 from ..._platform.idl import do_nothing
+from ..._platform.stages import note_stage
 from ..queue import QueueTotal
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
@@ -82,7 +83,7 @@ class PullingController(ReadableController):
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
         start = source.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
-        upon(self._jobs, promise, self._start_fulfilled, self._error)
+        upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
         self._unread_watch = watch_unread(self._stream, self._measure)
 
     def _start_fulfilled(self, _: Any = None) -> None:
@@ -90,6 +91,11 @@ class PullingController(ReadableController):
         source = self._source
         self._can_pull = source is not None and source.pull is not None and self._can_close_or_enqueue()
         self._call_pull_if_needed()
+
+    def _start_rejected(self, error: object) -> None:
+        if self._source is not None:
+            note_stage(error, self._source.start, "start()")
+        self._error(error)
 
     def _error(self, error: object) -> None:
         """ReadableStreamDefaultControllerError, ReadableByteStreamControllerError"""
@@ -144,11 +150,16 @@ class PullingController(ReadableController):
         elif outcome is None:
             jobs.push(self._on_pull_fulfilled)
         else:
-            outcome._react(self._pull_fulfilled, self._error)
+            outcome._react(self._pull_fulfilled, self._pull_rejected)
 
     def _pull_failed(self, error: BaseException) -> None:
         """React to what the pull algorithm raised."""
-        self._jobs.push(partial(self._error, stored_error(error)))
+        self._jobs.push(partial(self._pull_rejected, stored_error(error)))
+
+    def _pull_rejected(self, error: object) -> None:
+        if self._source is not None:
+            note_stage(error, self._source.stage(), "pull()")
+        self._error(error)
 
     def _pull_fulfilled(self, _: Any = None) -> None:
         self._pulling = False

@@ -33,6 +33,10 @@ class Source:
         """cancelAlgorithm"""
         raise NotImplementedError
 
+    def stage(self) -> Any:
+        """Return what an error of `pull` is said to have arisen in (`note_stage`); None if it comes from elsewhere."""
+        return None
+
 
 class UnderlyingSource:
     """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
@@ -55,3 +59,7 @@ class UnderlyingSource:
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
         self.is_bytes = kind is not None
         self.context = copy_context()
+
+    def stage(self) -> Any:
+        """Return what an error of `pull` is said to have arisen in (`note_stage`)."""
+        return self.pull

@@ -22,6 +22,7 @@ from ..._engine.promise import (
     upon,
 )
 from ..._platform.errors import callback_error, goes_through, stored_error
+from ..._platform.stages import note_stage
 from ..part import Part
 from ..readable.source import Source
 from ..writable.sink import Sink
@@ -142,6 +143,9 @@ class TransformSink(Sink, Part):
         self._jobs.push(self._get_one_job_later() if self._waited else controller._on_write_fulfilled)
 
     def _transform_rejected(self, error: object) -> None:
+        transformer = self._stream._controller._transformer
+        if transformer is not None and self._stream._readable._state == "readable":
+            note_stage(error, transformer.transform, "transform()")
         self._stream._error(error)
         rejected = partial(self._rejected, error)
         if self._waited:
@@ -208,11 +212,20 @@ class TransformSource(Source):
 class _End:
     """What follows the transformer's flush() or cancel()."""
 
-    __slots__ = ("_reason", "_stream")
+    __slots__ = ("_callback", "_reason", "_stream")
 
     def __init__(self, stream: TransformStreamState, reason: object) -> None:
         self._stream = stream
         self._reason = reason
+        # What is called, for the note in its error.
+        transformer = stream._controller._transformer
+        self._callback: Any = None if transformer is None else self._callback_of(transformer)
+
+    def _callback_of(self, transformer: Any) -> Any:
+        return transformer.cancel
+
+    def _member(self) -> str:
+        return "cancel()"
 
     def begun(self, result: Any) -> None:
         """The callback was called."""
@@ -232,6 +245,8 @@ class _End:
         """The callback failed: error the other side."""
         promise = self._stream._controller._finish_promise
         assert promise is not None
+        if self._callback is not None:
+            note_stage(reason, self._callback, self._member())
         self._error_other_side(reason)
         promise._reject(reason)
 
@@ -258,6 +273,12 @@ class _CloseEnd(_End):
     def begun(self, result: Any) -> None:
         """A coroutine of flush() is the one that is under way."""
         self._stream._writable_controller._under_way = call_of(result)
+
+    def _callback_of(self, transformer: Any) -> Any:
+        return transformer.flush
+
+    def _member(self) -> str:
+        return "flush()"
 
     def _end_other_side(self) -> None:
         self._stream._readable_controller._close()

@@ -26,6 +26,7 @@ from ..._engine.promise import (
 from ..._engine.settling import Settled
 from ..._platform.errors import call, callback_error, goes_through, stored_error
 from ..._platform.idl import INTERNAL, do_nothing, refuse_constructor
+from ..._platform.stages import note_stage
 from ..abort import AbortController, AbortSignal
 from ..queue import QueueWithSizes
 from ..strategy import SizeAlgorithm
@@ -104,6 +105,8 @@ class WritableStreamDefaultController(WritableController):
     def _start_rejected(self, reason: object) -> None:
         self._started = True
         self._under_way = None
+        if isinstance(self._sink, UnderlyingSink):
+            note_stage(reason, self._sink.start, "start()")
         self._stream._deal_with_rejection(reason)
 
     # What the sink calls.
@@ -228,14 +231,16 @@ class WritableStreamDefaultController(WritableController):
         call_under_way = call_of(promise)
         if call_under_way is not None:  # else it may be that of a transformer's flush()
             self._under_way = call_under_way
-        upon(self._jobs, promise, self._close_fulfilled, self._close_rejected)
+        upon(self._jobs, promise, self._close_fulfilled, partial(self._close_rejected, sink))
 
     def _close_fulfilled(self, _: Any = None) -> None:
         self._under_way = None
         self._stream._finish_in_flight_close()
 
-    def _close_rejected(self, reason: object) -> None:
+    def _close_rejected(self, sink: Sink | UnderlyingSink, reason: object) -> None:
         self._under_way = None
+        if isinstance(sink, UnderlyingSink):
+            note_stage(reason, sink.close, "close()")
         self._stream._finish_in_flight_close_with_error(reason)
 
     def _process_write(self, chunk: Any) -> None:
@@ -309,6 +314,8 @@ class WritableStreamDefaultController(WritableController):
 
     def _write_rejected(self, reason: object) -> None:
         self._under_way = None
+        if isinstance(self._sink, UnderlyingSink):
+            note_stage(reason, self._sink.write, "write()")
         if self._stream._state == "writable":
             self._clear_algorithms()
         self._stream._finish_in_flight_write_with_error(reason)

@@ -26,6 +26,7 @@ from ...._engine.promise import (
 )
 from ...._platform.errors import callback_error, goes_through, stored_error
 from ...._platform.mypyc import trait
+from ...._platform.stages import note_stage
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
@@ -362,6 +363,7 @@ class Chain(Owner):
         index = self._held_index
         self._held = self._call = self._pending = None
         if self._state == OPEN:
+            note_stage(error, self._steps[index].function, "function")
             self._fail_with(index, error)
 
     # What inputs tell later.
@@ -463,7 +465,9 @@ class Chain(Owner):
     def _fail(self, index: int, error: BaseException) -> None:
         """The function of a step has raised an exception."""
         if self._state == OPEN:
-            self._fail_with(index, stored_error(error))
+            stored = stored_error(error)
+            note_stage(stored, self._steps[index].function, "function")
+            self._fail_with(index, stored)
         if goes_through(error):
             raise error
 

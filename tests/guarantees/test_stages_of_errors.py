@@ -1,0 +1,286 @@
+"""An error says in which stage of a pipeline it arose: once, and only what is an exception."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from webstreams import (
+    CompressionStream,
+    DataError,
+    DecompressionStream,
+    ReadableStream,
+    StreamError,
+    TextDecoderStream,
+    TextEncoderStream,
+    TransformStream,
+    WritableStream,
+    chunked,
+    lines,
+)
+
+BOOM = "boom"
+
+
+def fail(*_: Any) -> None:
+    raise ValueError(BOOM)
+
+
+async def fail_later(*_: Any) -> None:
+    raise ValueError(BOOM)
+
+
+class Parser:
+    def transform(self, chunk: Any, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class LateParser:
+    async def transform(self, chunk: Any, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class Flusher:
+    transform = None
+
+    def flush(self, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class Source:
+    def pull(self, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class LateSource:
+    async def pull(self, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class LateStart:
+    async def start(self, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class Sink:
+    def write(self, chunk: Any, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class LateSink:
+    async def write(self, chunk: Any, controller: Any) -> None:
+        raise ValueError(BOOM)
+
+
+class Closer:
+    write = None
+
+    async def close(self) -> None:
+        raise ValueError(BOOM)
+
+
+def numbers() -> Iterator[int]:
+    yield 1
+    raise ValueError(BOOM)
+
+
+async def late_numbers() -> AsyncIterator[int]:
+    yield 1
+    raise ValueError(BOOM)
+
+
+def source(count: int = 3) -> ReadableStream[Any]:
+    return ReadableStream.from_(range(count))
+
+
+def anything(*chunks: Any) -> ReadableStream[Any]:
+    return ReadableStream.from_(chunks)
+
+
+def through(transformer: Any) -> ReadableStream[Any]:
+    return source().pipe_through(TransformStream(transformer))
+
+
+async def into(sink: Any) -> None:
+    await source().pipe_to(WritableStream(sink))
+
+
+# What fails, and the note of its error. Some pipelines are long enough to run steadily before.
+CASES: dict[str, tuple[Callable[[], Any], str]] = {
+    "transform": (lambda: through(Parser()).list(), "Parser, in its transform()"),
+    "late transform": (lambda: through(LateParser()).list(), "LateParser, in its transform()"),
+    "a function": (lambda: through({"transform": fail}).list(), "fail, in its transform()"),
+    "a coroutine function": (lambda: through({"transform": fail_later}).list(), "fail_later, in its transform()"),
+    "a partial": (lambda: through({"transform": partial(fail, 1)}).list(), "fail, in its transform()"),
+    "flush": (lambda: through(Flusher()).list(), "Flusher, in its flush()"),
+    "pull": (lambda: ReadableStream[Any](Source()).list(), "Source, in its pull()"),
+    "late pull": (lambda: ReadableStream[Any](LateSource()).list(), "LateSource, in its pull()"),
+    "late start": (lambda: ReadableStream[Any](LateStart()).list(), "LateStart, in its start()"),
+    "write": (lambda: into(Sink()), "Sink, in its write()"),
+    "late write": (lambda: into(LateSink()), "LateSink, in its write()"),
+    "close": (lambda: into(Closer()), "Closer, in its close()"),
+    "a generator": (lambda: ReadableStream.from_(numbers()).list(), "numbers, in its pull()"),
+    "an async generator": (lambda: ReadableStream.from_(late_numbers()).list(), "late_numbers, in its pull()"),
+    "map": (lambda: source().map(fail).list(), "fail, in its function"),
+    "late map": (lambda: source().map(fail_later).list(), "fail_later, in its function"),
+    "decompression": (
+        lambda: ReadableStream.from_([b"x"]).pipe_through(DecompressionStream("gzip")).bytes(),
+        "DecompressionStream, in its transform()",
+    ),
+    "truncated": (
+        lambda: ReadableStream.from_([gzip.compress(b"x")[:-1]]).pipe_through(DecompressionStream("gzip")).bytes(),
+        "DecompressionStream, in its transform()",
+    ),
+    "compression": (
+        lambda: anything("x").pipe_through(CompressionStream("gzip")).bytes(),
+        "CompressionStream, in its transform()",
+    ),
+    "lines": (lambda: source().pipe_through(lines()).list(), "lines(), in its transform()"),
+    "chunked": (lambda: source().pipe_through(chunked(3)).list(), "chunked(), in its transform()"),
+    "decoding": (
+        lambda: ReadableStream.from_([b"\xff"]).pipe_through(TextDecoderStream(fatal=True)).list(),
+        "TextDecoderStream, in its transform()",
+    ),
+    "the end of decoding": (
+        lambda: ReadableStream.from_([b"\xc3"]).pipe_through(TextDecoderStream(fatal=True)).list(),
+        "TextDecoderStream, in its flush()",
+    ),
+    "encoding": (
+        lambda: anything(b"x").pipe_through(TextEncoderStream()).list(),
+        "TextEncoderStream, in its transform()",
+    ),
+}
+
+
+def notes_of(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", []))
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_the_note_names_the_stage(name: str) -> None:
+    run, note = CASES[name]
+    with pytest.raises((ValueError, TypeError)) as caught:
+        await run()
+    assert notes_of(caught.value) == [f"in the stage {note}"]
+
+
+@pytest.mark.parametrize("coroutine", [False, True])
+async def test_the_stage_after_many_chunks(coroutine: bool) -> None:
+    """A pipeline that runs steadily fails as any other does."""
+
+    def check(chunk: int, controller: Any) -> None:
+        if chunk == 900:
+            raise ValueError(BOOM)
+        controller.enqueue(chunk)
+
+    async def check_later(chunk: int, controller: Any) -> None:
+        check(chunk, controller)
+
+    stream = source(1000).pipe_through(TransformStream({"transform": check_later if coroutine else check}))
+    written: list[int] = []
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    assert len(written) > 800
+    (note,) = notes_of(caught.value)
+    assert note.endswith(f"{'check_later' if coroutine else 'check'}, in its transform()")
+
+
+async def test_an_error_that_passes_many_stages_keeps_one_note() -> None:
+    stream = source().pipe_through(TransformStream(Parser()))
+    for _ in range(3):
+        stream = stream.pipe_through(TransformStream({"transform": lambda chunk, controller: None}))
+    aborted: list[Any] = []
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await stream.pipe_to(WritableStream({"abort": aborted.append}))
+    assert aborted == [caught.value]
+    assert notes_of(caught.value) == ["in the stage Parser, in its transform()"]
+
+
+async def test_one_error_raised_again_and_again_keeps_one_note() -> None:
+    error = ValueError(BOOM)
+    error.add_note("a note of the user's")
+
+    def fail_again(chunk: Any, controller: Any) -> None:
+        raise error
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match=BOOM) as caught:
+            await through({"transform": fail_again}).list()
+        assert caught.value is error
+        assert len(notes_of(error)) == 2
+        assert notes_of(error)[0] == "a note of the user's"
+
+
+async def test_a_sink_that_passes_on_an_error_of_another_stage_adds_nothing() -> None:
+    inner = source().pipe_through(TransformStream(Parser()))
+
+    async def write(chunk: Any, controller: Any) -> None:
+        await inner.list()
+
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await source().pipe_to(WritableStream({"write": write}))
+    assert notes_of(caught.value) == ["in the stage Parser, in its transform()"]
+
+
+async def test_what_a_controller_is_told_is_left_alone() -> None:
+    """Nothing has failed there: it may be any object, and an exception of somebody else's."""
+    for reason in (ValueError(BOOM), "text", None, 5):
+        stream = ReadableStream[Any]({"pull": lambda controller, reason=reason: controller.error(reason)})
+        with pytest.raises((ValueError, StreamError)) as caught:
+            await stream.pipe_through(TransformStream()).list()
+        assert notes_of(caught.value) == []
+
+
+async def test_a_reason_that_passes_through_a_transform_is_left_alone() -> None:
+    """The sides of a transform stream are no stages of their own."""
+    reason = ValueError(BOOM)
+    transform = TransformStream[Any, Any]()
+    writer = transform.writable.get_writer()
+    write = writer.write("chunk")
+    closing = writer.close()
+    await transform.readable.cancel(reason)
+    for promise in (write, closing, writer.closed):
+        promise.then(None, lambda _: None)
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await writer.closed
+    assert caught.value is reason
+    assert notes_of(reason) == []
+
+
+async def test_an_error_that_takes_no_attributes_is_raised_as_it_is() -> None:
+    class Frozen(Exception):
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__notes__":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    error = Frozen()
+
+    def fail_frozen(*_: Any) -> None:
+        raise error
+
+    with pytest.raises(Frozen) as caught:
+        await through({"transform": fail_frozen}).list()
+    assert caught.value is error
+
+
+async def test_data_errors_are_data_errors_everywhere() -> None:
+    for run in (
+        CASES["decompression"][0],
+        CASES["truncated"][0],
+        CASES["decoding"][0],
+        CASES["the end of decoding"][0],
+    ):
+        with pytest.raises(DataError):
+            await run()
+    with pytest.raises(DataError):
+        await ReadableStream.from_([b"\xff"]).text(fatal=True)
+    with pytest.raises(DataError):
+        await ReadableStream.from_([b"\x81"]).text("shift_jis", fatal=True)

@@ -1,0 +1,34 @@
+"""Which stage of a pipeline an error arose in: a note of it travels with the error (``__notes__``)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+_PREFIX: Final = "in the stage "
+
+
+def note_stage(error: object, callback: object, member: str) -> None:
+    """Note in an exception that it arose in a callback, unless an earlier stage has noted that; leave others alone.
+
+    An error travels from stage to stage as the same object, and may be raised any number of times: it keeps one note.
+    """
+    if callback is None or not isinstance(error, BaseException):
+        return
+    notes = getattr(error, "__notes__", None) or ()
+    try:
+        if not any(str(note).startswith(_PREFIX) for note in notes):
+            error.add_note(f"{_PREFIX}{stage_name(callback)}, in its {member}")
+    except Exception:  # an exception class of the user's may allow no attributes: then its place is not known
+        return
+
+
+def stage_name(callback: Any) -> str:
+    """Return what a user knows a callback by: the class of its object, or the name of the function."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    owner = getattr(callback, "__self__", None)
+    if owner is not None and not isinstance(owner, type) and hasattr(callback, "__func__"):
+        return stage_name(owner)
+    name = getattr(callback, "stage_name", None) or getattr(callback, "__qualname__", None)
+    return name if isinstance(name, str) else type(callback).__qualname__
