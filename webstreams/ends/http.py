@@ -18,6 +18,7 @@ from .._engine.promise import Promise
 from .._streams.checks import require_readable
 from .._streams.readable.stream import ReadableStream
 from ._chunks import PIECE, ChunkSource
+from ._http.content_codings import decode, formats_of
 
 __all__ = ["RequestBody", "from_response", "to_request_body"]
 
@@ -25,6 +26,10 @@ __all__ = ["RequestBody", "from_response", "to_request_body"]
 class HttpxResponse(Protocol):
     """What is needed of a response of httpx or httpx2."""
 
+    @property
+    def headers(self) -> Any: ...
+    @property
+    def is_stream_consumed(self) -> bool: ...
     def aiter_bytes(self) -> AsyncIterator[bytes]: ...
     def aiter_raw(self) -> AsyncIterator[bytes]: ...
     async def aclose(self) -> None: ...
@@ -54,12 +59,18 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     - A read gets at most 64 KiB, and the socket is read when the stream is: a slow reader slows the server down.
     - The end of the body gives the connection back to the client, before the reader sees the end.
     - ``cancel()`` closes the connection at once.
-    - When the connection is lost or the body is not what its headers say, reading raises the exception of the client
-      as it is (``httpx.RemoteProtocolError``, ``aiohttp.ClientPayloadError``, ...), and the connection is closed.
+    - When the connection is lost or the body is not as long as its headers say, reading raises the exception of the
+      client as it is (``httpx.RemoteProtocolError``, ``aiohttp.ClientPayloadError``), and the connection is closed.
 
-    `decoded` tells whether the content coding (``Content-Encoding: gzip``) is undone by the client. httpx undoes a
-    whole chunk at a time, however large it gets: of servers that you do not trust take ``decoded=False`` and a
-    `DecompressionStream`. aiohttp decides it for a session: ``ClientSession(auto_decompress=False)``.
+    `decoded` tells whether the content coding (``Content-Encoding``) is undone. For httpx this is done here, in
+    pieces, for gzip (all members of it), deflate, and br and zstd if their packages are installed (see
+    `DecompressionStream`): a body that is corrupt, or ends inside its coding, is a `DataError` behind all that could
+    be decoded, and the connection is closed. What else httpx knows, it undoes itself, a whole chunk at a time.
+
+    aiohttp undoes the coding itself, for a whole session, and does not say whether it has come to its end: a body that
+    is cut inside its gzip, Brotli or zstd data, with headers that fit, ends like any other. Where that matters, make
+    the session with ``ClientSession(auto_decompress=False)``, whose bodies come as they were sent, and pipe the stream
+    through ``DecompressionStream("gzip", concatenated=True)``.
 
     Raises `TypeError` for what is no such response and for a response of a synchronous client, and `ValueError` for
     ``decoded=False`` with aiohttp and for an aiohttp response whose body was read already.
@@ -78,7 +89,7 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     if hasattr(candidate, "aiter_raw") and hasattr(candidate, "aclose"):
         if not isinstance(getattr(candidate, "stream", candidate.aiter_raw), AsyncIterable):
             raise TypeError("the response of a synchronous client cannot be read in an event loop: use AsyncClient")
-        return ReadableStream(_HttpxBody(candidate, decoded))
+        return ReadableStream(_HttpxBody(candidate, _httpx_chunks(candidate, decoded)))
     content: Any = getattr(candidate, "content", None)
     if not all(hasattr(*each) for each in ((content, "read"), (candidate, "close"), (candidate, "release"))):
         raise TypeError(f"from_response() needs a response of httpx, httpx2 or aiohttp, not {type(candidate).__name__}")
@@ -89,8 +100,19 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     return ReadableStream(_AiohttpBody(candidate))
 
 
+def _httpx_chunks(response: Any, decoded: bool) -> AsyncIterator[bytes]:
+    if not decoded:
+        return response.aiter_raw()  # type: ignore[no-any-return]
+    formats = formats_of(response.headers.get("content-encoding", ""))
+    if formats is None or response.is_stream_consumed:
+        return response.aiter_bytes()  # type: ignore[no-any-return]
+    return decode(response.aiter_raw(), formats)
+
+
 class _Body(ChunkSource):
     """The underlying source over a response."""
+
+    stage_name = "from_response()"
 
     def __init__(self, response: HttpxResponse | AiohttpResponse) -> None:
         super().__init__()
@@ -105,10 +127,10 @@ class _Body(ChunkSource):
 class _HttpxBody(_Body):
     """The underlying source over a response of httpx or httpx2."""
 
-    def __init__(self, response: HttpxResponse, decoded: bool) -> None:
+    def __init__(self, response: HttpxResponse, chunks: AsyncIterator[bytes]) -> None:
         super().__init__(response)
         self._response = response
-        self._chunks = response.aiter_bytes() if decoded else response.aiter_raw()
+        self._chunks: Any = chunks
 
     async def next_chunk(self) -> bytes | None:
         return await anext(self._chunks, None)

@@ -1,0 +1,1 @@
+"""What `http` is made of."""
