@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import gc
 import hashlib
 import json
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from webstreams import ReadableStream
+from webstreams import DataError, ReadableStream
 from webstreams._text.decoders import TextDecoder
 from webstreams.encoding import TextDecoderStream, TextEncoderStream
 
@@ -331,3 +332,49 @@ async def test_t7_the_decoder_is_freed(end: str) -> None:
         await writer.abort()
     gc.collect()
     assert decoder() is None
+
+
+# The loop's other tasks.
+
+SLOW = ["big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-jp", "shift_jis"]
+
+
+@pytest.mark.parametrize("encoding", SLOW)
+async def test_a_long_chunk_of_a_slow_encoding_lets_other_tasks_run(encoding: str) -> None:
+    """Each byte takes up to a microsecond: 256 KiB at once would hold the loop for a tenth of a second."""
+    text = "日本語 text " if encoding != "euc-kr" else "한국어 text "
+    data = text.encode({"gbk": "gbk", "gb18030": "gb18030", "big5": "big5"}.get(encoding, encoding)) * 15_000
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(beat())
+    came = await ReadableStream.from_([data]).pipe_through(TextDecoderStream(encoding)).list()
+    task.cancel()
+    assert came == [text * 15_000], "one chunk gives one chunk"
+    assert beats > len(data) / 4096
+
+
+async def test_an_error_in_a_long_chunk_of_a_slow_encoding_tells_its_place() -> None:
+    stream = ReadableStream.from_([b"a" * 9000 + b"\xff" + b"a" * 9000])
+    with pytest.raises(DataError, match="byte 0xff at position 9000"):
+        await stream.pipe_through(TextDecoderStream("shift_jis", fatal=True)).list()
+
+
+async def test_cancelling_in_the_middle_of_a_long_chunk() -> None:
+    stream = TextDecoderStream("shift_jis")
+    writer, reader = stream.writable.get_writer(), stream.readable.get_reader()
+    write, read = writer.write(b"\x83e" * 100_000), reader.read()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not read.done()
+    write.then(None, lambda _: None)
+    reason = Exception("enough")
+    await reader.cancel(reason)
+    assert (await read).done
+    with pytest.raises(Exception, match="enough"):
+        await writer.closed

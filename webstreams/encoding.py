@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final
 
 from typing_extensions import Buffer
 
 from ._debug.repr import show, summary
+from ._engine.awaiting import next_turn
 from ._platform.buffer import is_bytes_like, wrong_chunk
 from ._streams.readable.stream import ReadableStream
 from ._streams.transform.controller import TransformStreamDefaultController
 from ._streams.transform.stream import TransformStream
 from ._streams.writable.stream import WritableStream
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
+
+# So much is decoded at once in an encoding that takes up to a microsecond for a byte.
+_PART: Final = 4096
 
 
 class TextEncoderStream:
@@ -175,9 +179,25 @@ class _Decoding:
     def __init__(self, decoder: TextDecoder) -> None:
         self._decoder = decoder
 
-    def transform(self, chunk: Buffer, controller: TransformStreamDefaultController[str]) -> None:
+    def transform(
+        self, chunk: Buffer, controller: TransformStreamDefaultController[str]
+    ) -> Coroutine[Any, Any, None] | None:
         """Decode and enqueue a chunk."""
-        text = self._decoder.decode(as_bytes(chunk))
+        data = as_bytes(chunk)
+        if self._decoder.is_slow and len(data) > _PART:
+            return self._transform_in_parts(data, controller)
+        text = self._decoder.decode(data)
+        if text:
+            controller.enqueue(text)
+        return None
+
+    async def _transform_in_parts(self, data: bytes, controller: TransformStreamDefaultController[str]) -> None:
+        """Do the same, so that no task of the loop waits for a whole chunk."""
+        parts = []
+        for start in range(0, len(data), _PART):
+            parts.append(self._decoder.decode(data[start : start + _PART]))
+            await next_turn()
+        text = "".join(parts)
         if text:
             controller.enqueue(text)
 

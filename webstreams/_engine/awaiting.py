@@ -23,6 +23,11 @@ async def await_it(value: Any) -> Any:
     return await value
 
 
+async def next_turn() -> None:
+    """Let the event loop's other tasks have their turn."""
+    await asyncio.sleep(0)
+
+
 async def fetch(source: Fetching, awaitable: Awaitable[Any], end: Any) -> Any:
     """Give the next item of an async iterator, or `end`; put it into the source instead if that still pulls."""
     try:

@@ -12,7 +12,7 @@ from typing_extensions import Buffer
 
 from .._platform.buffer import is_released, open_view
 from .._platform.errors import DataError
-from .legacy import EXTRA, HAS_LEGACY_ENCODINGS, legacy_decoder, legacy_name
+from .legacy import EXTRA, HAS_LEGACY_ENCODINGS, Iso2022JpDecoder, MultiByteDecoder, legacy_decoder, legacy_name
 
 UTF_8: Final = "utf-8"
 _BOM: Final = "\ufeff"
@@ -62,13 +62,15 @@ def as_bytes(chunk: Buffer) -> bytes:
 class TextDecoder:
     """What the decoder streams and ``text()`` share: a decoder, the byte order mark, and the error for the user."""
 
-    __slots__ = ("_bytes_before", "_decoder", "_encoding", "_may_have_bom")
+    __slots__ = ("_bytes_before", "_decoder", "_encoding", "_may_have_bom", "is_slow")
 
     def __init__(self, encoding: str, fatal: bool, ignore_bom: bool) -> None:
         self._encoding = encoding
         self._decoder = _make_decoder(encoding, fatal)
         self._may_have_bom = not ignore_bom and encoding in _LABELS
         self._bytes_before = 0
+        # Whether each byte goes through Python code, which takes a hundred times as long.
+        self.is_slow = isinstance(self._decoder, (MultiByteDecoder, Iso2022JpDecoder))
 
     def decode(self, data: bytes, final: bool = False) -> str:
         """Decode the next bytes; with `final`, these are the last ones. DataError for invalid bytes when fatal."""
