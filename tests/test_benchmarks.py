@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as program
 from benchmarks import chart, files, growth, stall
+from benchmarks import lines as cutting
 from benchmarks.catalogue import GROWTH, ROWS
 from benchmarks.installing import JAVASCRIPT, Folder
 from benchmarks.measuring import load, measure, once
@@ -169,3 +170,9 @@ def test_a_consumer_that_stands_still(capsys: pytest.CaptureFixture[str]) -> Non
     rows = capsys.readouterr().out.splitlines()[2:]
     assert [row.split()[0] for row in rows] == ["sockets", "sockets", "http", "http"]
     assert all(row.endswith("all bytes came") for row in rows)
+
+
+async def test_ways_to_cut_lines() -> None:
+    rows = list(await cutting.rows(1, 1))
+    assert len(rows) == 2 + len(cutting.WAYS)
+    assert all(row.count("|") == 2 + len(cutting.LINES) for row in rows)

@@ -7,7 +7,7 @@ sink that it writes to, which is the other side of a transform stream or the end
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .._engine.jobs import JobQueue
 from .._engine.run import Trigger
@@ -21,6 +21,9 @@ from .._streams.transform.sides import TransformSink
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .pipeline import ItemStage, Pipeline, PullStage, TransformStage, WriteStage
+
+# So much more than its high-water mark may be in a queue while a trace is recorded.
+FEW_CHUNKS: Final = 16
 
 ReadableSource = Source | UnderlyingSource
 
@@ -84,13 +87,18 @@ def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:
 def _add_source(pipeline: Pipeline, controller: ReadableStreamDefaultController[Any]) -> None:
     pipeline.add_parts(controller, controller._queue, controller._stream)
     source = controller._source
-    if controller._unread_watch is not None:
+    if controller._unread_watch is not None or _is_overfull(controller):
         pipeline.refuse()
     elif isinstance(source, UnderlyingSource):
         pipeline.add_stage(PullStage(source, controller))
     elif isinstance(source, IterableSource):
         pipeline.add_parts(source)
         pipeline.add_stage(ItemStage(source, controller))
+
+
+def _is_overfull(controller: ReadableStreamDefaultController[Any]) -> bool:
+    """Whether many reads will take chunks out of the queue before the source is asked for more: nothing repeats."""
+    return controller._queue.total > controller._strategy_hwm + FEW_CHUNKS
 
 
 def _add_consumer_of(pipeline: Pipeline, reader: GenericReaderState | None) -> None:

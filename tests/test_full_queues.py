@@ -1,0 +1,43 @@
+"""Pipes that begin at a full queue are not recorded in vain: nothing repeats itself before it is empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from webstreams import ReadableStream, WritableStream
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath.discovery import FEW_CHUNKS, find_pipeline
+from webstreams._streams.readable.pipe import Pipe
+
+
+@pytest.mark.parametrize(
+    ("queued", "high_water_mark", "is_eligible"),
+    [
+        (FEW_CHUNKS, 0, True),
+        (FEW_CHUNKS + 2, 0, False),
+        (1000, 0, False),
+        (1000, 1000, True),
+    ],
+)
+async def test_a_pipe_from_a_full_queue_takes_the_plain_path(
+    queued: int, high_water_mark: int, is_eligible: bool
+) -> None:
+    def start(controller: Any) -> None:
+        for number in range(queued):
+            controller.enqueue(number)
+
+    def pull(controller: Any) -> None:
+        controller.close()
+
+    written: list[int] = []
+    source = ReadableStream[int]({"start": start, "pull": pull}, {"high_water_mark": high_water_mark})
+    pipe = source.pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    reader = source._reader
+    assert reader is not None
+    trigger = reader._consumer
+    assert isinstance(trigger, Pipe)
+    assert find_pipeline(current_jobs(), trigger).is_eligible is is_eligible
+    await pipe
+    assert written == list(range(queued))
