@@ -77,10 +77,12 @@ class Input:
 
 def open_inputs(streams: Sequence[Any], taker: Taker, function: str) -> dict[Input, None]:
     """Lock all the streams, or none: TypeError for what is no stream, is locked or is given twice."""
+    seen: set[int] = set()
     for index, stream in enumerate(streams):
         require_free(stream, f"argument {index + 1}", function)
-        if any(stream is each for each in streams[:index]):
+        if id(stream) in seen:
             raise TypeError(f"{function}() was given one stream twice: argument {index + 1}; share() it, or tee() it")
+        seen.add(id(stream))
     inputs: dict[Input, None] = {}
     try:
         for index, stream in enumerate(streams):
