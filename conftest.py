@@ -1,11 +1,32 @@
-"""What all tests share: collecting garbage must be cheap, for many tests do it."""
+"""What all tests share: garbage is collected cheaply, a test that hangs ends, and none takes all memory."""
 
 from __future__ import annotations
 
+import faulthandler
 import gc
+import signal
+import sys
+from collections.abc import Generator
 from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
+
+if sys.platform != "win32":
+    import resource
 
 TESTS_PER_FREEZE = 100
+
+# A test that was told that its time is up is told again so often, wherever it hangs then: in the end of a fixture, too
+# (seconds).
+REMINDER = 10.0
+# A test that has not ended so long after its limit hangs where it cannot be told: the run ends, and shows where
+# (seconds).
+GRACE = 6 * REMINDER
+# What a test may take on top of what the process has (bytes).
+MEMORY = 3 << 30
 
 _finished = count(1)
 
@@ -25,3 +46,69 @@ def pytest_runtest_logfinish() -> None:
     """Leave out what pytest keeps of the tests that are over."""
     if next(_finished) % TESTS_PER_FREEZE == 0:
         freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Limit the memory of a test, and end the run if one hangs where it cannot be interrupted: not in Python."""
+    limit = float(item.config.getoption("timeout", None) or 0)
+    if sys.platform == "linux":
+        limit_memory()
+    if not limit:
+        return (yield)
+    error_output = item.config.stash[fault_handler_stderr_fd_key]  # not the one that pytest captures
+    faulthandler.dump_traceback_later(limit + GRACE, exit=True, file=error_output)
+    try:
+        return (yield)
+    finally:  # what comes between tests, and after the last, must not hang either
+        faulthandler.dump_traceback_later(GRACE, exit=True, file=error_output)
+
+
+class TookTooLong(SystemExit):
+    """Raised in a test whose time is up. Not a failure of pytest's: a SystemExit is all that uvloop lets pass."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: Any, settings: Any) -> bool | None:
+    """Have pytest-timeout interrupt the test by our own exception."""
+    if settings.method != "signal":
+        return None
+    item.cancel_timeout = cancel_timer
+    set_timer(settings.timeout, settings.timeout)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Interrupt the end of a test again and again: pytest-timeout has no timer any more after a failure."""
+    limit = float(item.config.getoption("timeout", None) or 0)
+    if not limit or sys.platform == "win32":
+        return (yield)
+    set_timer(signal.getitimer(signal.ITIMER_REAL)[0], limit)
+    try:
+        return (yield)
+    finally:
+        cancel_timer()
+
+
+def set_timer(left: float, limit: float) -> None:
+    """Interrupt the test after the time that is left to it, and then again and again."""
+    reminder = min(limit, REMINDER)
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, left or reminder, reminder)
+
+
+def cancel_timer() -> None:
+    """Let the test alone."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise TookTooLong("the test, or the end of its fixtures, took too long")
+
+
+def limit_memory() -> None:
+    """Have a test that takes too much memory fail with a MemoryError. Its child processes have the same limit."""
+    size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (size + MEMORY, hard))
