@@ -77,17 +77,24 @@ def read_file(
 
 
 def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> WritableStream[Buffer]:
-    """Write a file. No other program ever sees a part of it under its name, unless `mode` is "append".
+    """Write a file. No other program ever sees a part of it under its name, with the first two modes.
 
     - ``mode="replace"`` writes a new file in the same directory, which takes the name, and the place of the file that
-      had it, when the stream is closed. It gets the permissions of the old file (and its owner, if that is allowed),
-      or those that the umask leaves to a new one. A symbolic link stays, and what it links to is replaced.
+      had it, when the stream is closed. It gets the permissions of the old file, its owner, access control list and
+      other extended attributes (on Linux), as far as that is allowed, and never more permissions than that; or those
+      that the umask leaves to a new one. A symbolic link stays, and what it links to is replaced; other hard links
+      keep the old file.
     - ``mode="create"`` does the same for a name that must not exist: `FileExistsError`, at the beginning or from
       ``close()`` if somebody else was faster.
     - ``mode="append"`` writes behind what the file has; it is made if there is none. Each chunk is there when it is
       written, and stays when the stream is aborted: what others appended meanwhile could not be told from it.
+    - ``mode="in_place"`` writes into the file itself, which keeps all that it has: hard links, owner, attributes. It
+      is for what cannot be replaced, such as files of ``/proc``, files that are mounted by themselves (as into
+      containers), and those in a directory that is read-only; it is made if there is none. The old content goes when
+      the first chunk is written (or, without one, at ``close()``). After an abort, a failure or a crash the file has
+      the beginning of the new content, as far as it was written, and nothing of the old one; others see it meanwhile.
     - When a write fails (a full disk is an `OSError` with the errno ``ENOSPC``), or the stream is aborted or dropped,
-      the new file is removed and the old one stays as it was.
+      a new file is removed and the old one stays as it was.
     - With `fsync`, ``close()`` waits until the file and its name are safe on the disk.
     - What is no regular file (a FIFO, a terminal, ``/dev/null``) is written to directly, whatever replaces.
 
@@ -107,5 +114,5 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
     ['name'] b'slow and steady'
     """
     if mode not in get_args(Mode):
-        raise ValueError(f'mode must be "replace", "create" or "append", not {mode!r}')
+        raise ValueError(f'mode must be "replace", "create", "append" or "in_place", not {mode!r}')
     return WritableStream(FileSink(os.fsdecode(checked_path(path, "path")), mode, fsync), bytes_strategy())

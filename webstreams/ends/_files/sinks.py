@@ -15,8 +15,9 @@ from weakref import finalize
 from .._blocking.gate import Gate
 from .._blocking.thread_ends import ThreadSink
 from .._bytes import PIECE, view_of, write_fully
+from .metadata import take_over
 
-Mode = Literal["replace", "create", "append"]
+Mode = Literal["replace", "create", "append", "in_place"]
 
 # How much of a new file may wait for the thread (bytes).
 WRITE_BEHIND: Final = 4 * PIECE
@@ -24,6 +25,10 @@ WRITE_BEHIND: Final = 4 * PIECE
 FIFO_INTERVAL: Final = 0.02
 # How file systems tell that they have no hard links.
 NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+# What a file says that is mounted under its name, or must only be appended to.
+NOT_REPLACED: Final = {errno.EBUSY, errno.EXDEV, errno.EPERM}
+IN_PLACE: Final = 'mode="in_place" writes into the file itself'
 
 
 class FileSink(ThreadSink):
@@ -35,7 +40,7 @@ class FileSink(ThreadSink):
         self._mode = mode
         self._fsync = fsync
         # Nobody sees a new file before the end.
-        self.behind = 0 if mode == "append" else WRITE_BEHIND
+        self.behind = WRITE_BEHIND if mode in ("replace", "create") else 0
         # Where the file is in the end: the name, or what it links to.
         self._target = path
         self._file: io.FileIO | None = None
@@ -44,34 +49,46 @@ class FileSink(ThreadSink):
         self._finalizer: finalize[..., Any] | None = None
         # A FIFO or a terminal: writing can wait for long.
         self._may_wait = False
+        # Written in place: the old content goes when the new one comes.
+        self._must_truncate = False
         self._gate = Gate()
 
     def open(self) -> None:
         """Begin a new file, or open what is written in place."""
-        if not self._path:  # which would stand for the working directory
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
-        try:
-            old = os.stat(self._path)
-        except FileNotFoundError:
-            old = None
+        old = self._status()
         if self._mode == "create":
             if os.path.lexists(self._path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
             self._target = os.path.abspath(self._path)  # whatever the working directory is when it is complete
             self._open_new(None)
-        elif self._mode == "append" or (old is not None and not stat.S_ISREG(old.st_mode)):
+        elif self._mode in ("append", "in_place") or (old is not None and not stat.S_ISREG(old.st_mode)):
             self._open_in_place(old)
         else:
             self._target = os.path.realpath(self._path)
             self._open_new(old)
 
+    def _status(self) -> os.stat_result | None:
+        """Return what has the path, or None if nothing has, but a file could."""
+        try:
+            return os.stat(self._path)
+        except FileNotFoundError:
+            if not self._path or os.path.basename(self._path) in (".", ".."):
+                raise
+            if not os.path.basename(self._path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._path) from None
+            return None
+
     def put(self, chunk: Any) -> None:
         """Write all of a chunk."""
+        if self._must_truncate:
+            self._truncate()
         write_fully(self._write, view_of(chunk))
 
     def finish(self) -> None:
         """Close the file and give it its name."""
         assert self._file is not None
+        if self._must_truncate:
+            self._truncate()
         if self._fsync:
             os.fsync(self._file.fileno())
         self._file.close()
@@ -79,7 +96,7 @@ class FileSink(ThreadSink):
             if self._mode == "create":
                 _rename_to_new(self._temporary, self._target)
             else:
-                os.replace(self._temporary, self._target)
+                self._replace(self._temporary)
             self._temporary = None
             if self._fsync:
                 _sync_directory(self._target)
@@ -117,12 +134,25 @@ class FileSink(ThreadSink):
         directory, name = os.path.split(self._target)
         temporary = os.path.join(directory, f".{name[:32]}.{secrets.token_hex(6)}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777)
+        try:
+            descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o700)
+        except OSError as error:
+            if old is not None:
+                error.strerror = f"{error.strerror} (no new file can be made beside it: {IN_PLACE})"
+            raise
         self._temporary = temporary
         self._finalizer = finalize(self, _remove, temporary, os.getpid())
         self._file = io.FileIO(descriptor, "wb")
         if old is not None:
-            _take_over(descriptor, old)
+            take_over(descriptor, self._target, old)
+
+    def _replace(self, temporary: str) -> None:
+        try:
+            os.replace(temporary, self._target)
+        except OSError as error:
+            if error.errno in NOT_REPLACED:
+                error.strerror = f"{error.strerror} (another file cannot take its place: {IN_PLACE})"
+            raise
 
     # In place.
 
@@ -131,10 +161,19 @@ class FileSink(ThreadSink):
         flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
         if self._mode == "append":
             flags |= os.O_APPEND | os.O_CREAT
+        if self._mode == "in_place":
+            flags |= os.O_CREAT
         is_fifo = old is not None and stat.S_ISFIFO(old.st_mode)
         descriptor = self._open_fifo(flags) if is_fifo else os.open(self._path, flags, 0o666)
         self._file = io.FileIO(descriptor, "wb")
         self._may_wait = is_fifo or self._file.isatty()
+        self._must_truncate = self._mode == "in_place" and old is not None and stat.S_ISREG(old.st_mode)
+
+    def _truncate(self) -> None:
+        assert self._file is not None
+        self._must_truncate = False
+        if os.fstat(self._file.fileno()).st_size:  # not of what /proc has
+            self._file.truncate(0)
 
     def _open_fifo(self, flags: int) -> int:
         while True:
@@ -150,20 +189,6 @@ class FileSink(ThreadSink):
         if self._may_wait:
             self._gate.wait_writable(self._file.fileno())
         return self._file.write(view)
-
-
-def _take_over(descriptor: int, old: os.stat_result) -> None:
-    """Give a new file the owner, as far as that is allowed, and the permissions of the one that it will replace."""
-    if not hasattr(os, "fchown"):
-        return
-    new = os.fstat(descriptor)
-    permissions = stat.S_IMODE(old.st_mode)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError:
-            permissions &= 0o777  # nothing may run as somebody else than before
-    os.fchmod(descriptor, permissions)
 
 
 def _rename_to_new(temporary: str, path: str) -> None:
