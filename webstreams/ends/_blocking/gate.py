@@ -10,6 +10,8 @@ import select
 from threading import Lock
 from typing import Final
 
+from .threads import about_to_wait
+
 # Whether there is poll(); where there is none, the calls themselves wait.
 CAN_POLL: Final = hasattr(select, "poll")
 # A pipe that is ready takes as many bytes at once.
@@ -66,6 +68,7 @@ class Gate:
         self.close()
 
     def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:
+        about_to_wait()
         poll = select.poll()
         if descriptor is not None:
             poll.register(descriptor, events)

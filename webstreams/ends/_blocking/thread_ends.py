@@ -5,15 +5,17 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Any, Literal
 
 from ..._engine.promise import Promise
+from ..._platform.idl import do_nothing
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
 from .._bytes import view_of
 from .gate import Interrupted
-from .threads import in_thread
+from .threads import call_in_thread, in_thread
 
 
 class ThreadSource:
@@ -91,7 +93,7 @@ class ThreadSource:
         self._timer = None
         request = self._controller.byob_request
         view = None if request is None else request.view
-        in_thread(self._take, view).then(partial(self._arrived, request), self._failed).then(None, self._reject)
+        call_in_thread(partial(self._arrived, request), self._failed, self._take, view)
 
     def _take(self, view: memoryview | None) -> int | list[bytes]:
         if self._cancelled is not None:
@@ -106,6 +108,12 @@ class ThreadSource:
         return taken
 
     def _arrived(self, request: ReadableStreamBYOBRequest | None, taken: int | list[bytes]) -> None:
+        try:
+            self._deliver(request, taken)
+        except TypeError as error:  # an end in the middle of an item
+            self._reject(error)
+
+    def _deliver(self, request: ReadableStreamBYOBRequest | None, taken: int | list[bytes]) -> None:
         self._is_busy = False
         if self._cancelled is not None:
             self.release()
@@ -140,8 +148,9 @@ class ThreadSource:
 class ThreadSink:
     """An underlying sink whose methods are called in threads, one after the other. What fails releases everything.
 
+    One run of a thread opens, writes all that comes until there is no more, and finishes if that is wanted by then.
     With `behind`, a chunk counts as written when it is handed over, as long as less than so many bytes wait for the
-    thread, which then writes several chunks at a time. A failure errors the stream when it happens.
+    thread. A failure errors the stream when it happens.
     """
 
     # How much may wait for the thread (bytes).
@@ -149,15 +158,15 @@ class ThreadSink:
 
     def __init__(self) -> None:
         self._controller: WritableStreamDefaultController
-        # The chunks that wait for the thread, and how many bytes they have.
-        self._waiting: list[bytes] = []
+        # What the loop and the thread have in common: the chunks that wait, how many bytes they have, and more.
+        self._lock = Lock()
+        self._waiting: list[Any] = []
         self._waiting_size = 0
-        # What the thread writes; fulfilled when it is done, with or without success.
-        self._batch: Promise[None] | None = None
-        # Settles the write that waits for the thread.
-        self._taken: Callable[[Any], None] | None = None
-        # Why the writing behind has failed; an object in a list.
-        self._failure: list[object] = []
+        self._is_open = False
+        self._is_closing = False
+        self._is_running = False
+        # The run of the thread that is under way, or was the last; it ends when nothing waits.
+        self._run: Promise[None]
 
     # For subclasses.
 
@@ -181,92 +190,92 @@ class ThreadSink:
 
     # What the stream calls.
 
-    def start(self, controller: WritableStreamDefaultController) -> Promise[None]:
+    def start(self, controller: WritableStreamDefaultController) -> None:
         """Open; the first chunk waits for it."""
         self._controller = controller
         # abort() comes only after the call that is under way.
         controller.signal.add_event_listener("abort", self._aborted)
-        return self._begin(self.open)
+        self._is_running = True
+        self._begin()
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
-        """Write a chunk, or leave it to the thread to write it soon."""
-        if not self.behind:
-            return self._begin(self.put, chunk)
+        """Have a thread write a chunk, or leave it to the thread to write it soon."""
         try:
-            own = chunk if type(chunk) is bytes else view_of(chunk).tobytes()
-        except TypeError:
-            return self._idle().then(partial(self._refuse, chunk))
-        self._waiting.append(own)
-        self._waiting_size += len(own)
-        if self._batch is None:
-            self._hand_over()
-        if self._waiting_size < self.behind:
-            return None
-        promise, self._taken, _ = Promise.with_resolvers()
-        return promise
+            own: Any = chunk if type(chunk) is bytes else view_of(chunk)
+        except TypeError as error:
+            return self._discard_after_run().then(partial(_reject, error))
+        if self.behind and own is not chunk:
+            own = own.tobytes()
+        with self._lock:
+            self._waiting.append(own)
+            self._waiting_size += len(own)
+            may_go_on = self._is_open and self._waiting_size < self.behind
+            must_begin, self._is_running = not self._is_running, True
+        if must_begin:
+            self._begin()
+        return None if may_go_on else self._run
 
     def close(self) -> Promise[None]:
         """Finish, after everything that waits."""
-        return self._idle().then(self._finish)
+        with self._lock:
+            self._is_closing = True
+            must_begin, self._is_running = not self._is_running, True
+        if must_begin:
+            self._begin()
+        return self._run
 
     def abort(self, reason: object) -> Promise[None]:
         """Discard, after the call that is under way."""
-        self._waiting.clear()
-        return self._idle().then(self._discard)
+        return self._discard_after_run()
 
     # In between.
 
-    def _hand_over(self) -> None:
-        chunks, self._waiting, self._waiting_size = self._waiting, [], 0
-        self._batch = self._begin(self._put_all, chunks).then(self._written, self._failed)
+    def _begin(self) -> None:
+        self._run, resolve, reject = Promise.with_resolvers()
+        call_in_thread(resolve, partial(self._failed, reject), self._call, self._work)
 
-    def _written(self, _: object) -> None:
-        self._batch = None
-        if self._waiting:
-            self._hand_over()
-        self._let_go_on()
+    def _failed(self, reject: Callable[[object], None], error: object) -> None:
+        reason = self._controller.signal.reason if isinstance(error, Interrupted) else error
+        self._run.then(None, do_nothing)  # the stream tells
+        reject(reason)
+        self._controller.error(reason)
 
-    def _failed(self, error: object) -> None:
-        self._batch = None
-        self._failure = [error]
-        self._controller.error(error)
-        self._let_go_on()
-
-    def _let_go_on(self) -> None:
-        if self._taken is not None:
-            self._taken(Promise.reject(self._failure[0]) if self._failure else None)
-            self._taken = None
-
-    def _idle(self, _: object = None) -> Promise[None]:
-        return Promise.resolve() if self._batch is None else self._batch.then(self._idle)
-
-    def _finish(self, _: object) -> Promise[None]:
-        return Promise.reject(self._failure[0]) if self._failure else self._begin(self.finish)
-
-    def _refuse(self, chunk: object, _: object) -> Promise[None]:
-        return self._begin(self.put, chunk)  # which cannot do it
+    def _discard_after_run(self) -> Promise[None]:
+        with self._lock:
+            self._waiting.clear()
+        return self._run.then(self._discard, self._discard)
 
     def _discard(self, _: object) -> Promise[None]:
         return in_thread(self.discard)
-
-    def _begin(self, method: Callable[..., None], *args: Any) -> Promise[None]:
-        return in_thread(self._call, method, *args).then(None, self._explain)
-
-    def _explain(self, error: object) -> Promise[None]:
-        return Promise.reject(self._controller.signal.reason if isinstance(error, Interrupted) else error)
 
     def _aborted(self, event: object) -> None:
         self.interrupt()
 
     # In a thread.
 
-    def _call(self, method: Callable[..., None], *args: Any) -> None:
+    def _call(self, method: Callable[[], None]) -> None:
         try:
-            method(*args)
+            method()
         except BaseException:
             self.discard()
             raise
 
-    def _put_all(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            self.put(chunk)
+    def _work(self) -> None:
+        if not self._is_open:
+            self.open()
+            self._is_open = True
+        while True:
+            with self._lock:
+                chunks, self._waiting, self._waiting_size = self._waiting, [], 0
+                if not chunks and not self._is_closing:
+                    self._is_running = False
+                    return
+            if not chunks:
+                self.finish()
+                return
+            for chunk in chunks:
+                self.put(chunk)
+
+
+def _reject(error: object, _: object) -> Promise[None]:
+    return Promise.reject(error)

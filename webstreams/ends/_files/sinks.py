@@ -64,7 +64,8 @@ class FileSink(ThreadSink):
         elif self._mode in ("append", "in_place") or (old is not None and not stat.S_ISREG(old.st_mode)):
             self._open_in_place(old)
         else:
-            self._target = os.path.realpath(self._path)
+            # Not `realpath` of what is no link: it asks for every directory on the way.
+            self._target = (os.path.realpath if os.path.islink(self._path) else os.path.abspath)(self._path)
             self._open_new(old)
 
     def _status(self) -> os.stat_result | None:
@@ -118,9 +119,9 @@ class FileSink(ThreadSink):
         """End the waiting for the other end of a FIFO, or for a terminal."""
         self._gate.interrupt()
 
-    def _call(self, method: Callable[..., None], *args: Any) -> None:
+    def _call(self, method: Callable[[], None]) -> None:
         try:
-            super()._call(method, *args)
+            super()._call(method)
         except OSError as error:
             error.filename = self._path  # not the temporary name
             del error.filename2

@@ -101,7 +101,7 @@ class FileSource(ThreadSource):
             self._size = status.st_size
             self._is_regular = stat.S_ISREG(status.st_mode)
             self._may_read_at_once = self._is_regular and hasattr(os, "RWF_NOWAIT")
-            self._may_wait = stat.S_ISFIFO(status.st_mode) or file.isatty()
+            self._may_wait = not self._is_regular and (stat.S_ISFIFO(status.st_mode) or file.isatty())
             if self._position:  # not of what cannot be sought
                 file.seek(self._position)
         except BaseException:
@@ -137,12 +137,20 @@ class FileSource(ThreadSource):
 
     def _read_chunk(self, file: io.FileIO) -> bytes:
         wanted = self._limit(self._chunk_size)
+        rest = self._size - self._position
+        if self._is_regular and 0 < rest < wanted:
+            wanted = rest + 1  # no more memory than needed; and one byte more, to see the end in the same call
         chunk: bytes = self._read(file.read, wanted) if wanted else b""
-        is_at_end = not chunk
+        is_at_end = not chunk or self._is_last(len(chunk), wanted)
         if chunk and not self.advance(file, chunk):
             chunk = b""
         self._look_for_end(file, is_at_end)
         return chunk
+
+    def _is_last(self, size: int, wanted: int) -> bool:
+        """Whether a read that gave less than it could has met the end: so it is with files, as far as they tell their
+        size."""
+        return size < wanted and self._is_regular and self._end is None and 0 < self._size <= self._position + size
 
     def advance(self, file: io.FileIO, data: bytes | memoryview) -> bool:
         """Go on behind what was read; return whether it counts."""

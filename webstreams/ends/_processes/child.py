@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Final
 
 from ..._engine.promise import Promise
-from .._blocking.threads import in_thread
+from .._blocking.threads import about_to_wait, in_thread
 
 # The exit status of who has written what nobody reads: a program, and a shell that tells of its last one.
 ENDED_BY_SIGPIPE: Final = (-13, 128 + 13)
@@ -79,6 +79,7 @@ class Child:
 
     def _wait(self) -> int:
         """Wait for the end, and end what is left of the group. In a thread."""
+        about_to_wait()
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         else:
