@@ -582,7 +582,7 @@ def has_ended(pid: int) -> bool:
 @pytest.mark.parametrize("end", ["kill", "terminate", "send_signal"])
 async def test_a_signal_reaches_the_whole_group(end: str) -> None:
     process, grandchild = await family()
-    getattr(process, end)(*([signal.SIGHUP] if end == "send_signal" else []))
+    getattr(process, end)(*([signal.SIGUSR1] if end == "send_signal" else []))
     await process.wait()
     await until(lambda: has_ended(grandchild))
     await process.readable.cancel()

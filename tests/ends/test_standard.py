@@ -30,8 +30,21 @@ asyncio.run(main())
 """
 
 
+# What the child does before anything else.
+FIRST = {"": ""}
+
+
+@pytest.fixture(autouse=True, params=["at once", "in threads"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads and writes as the system can, or always in threads."""
+    first = 'os.__dict__.pop("RWF_NOWAIT", None)\n' if request.param == "in threads" else ""
+    monkeypatch.setitem(FIRST, "", first)
+
+
 async def child(program: str, **options: Any) -> Process:
-    return await open_process(sys.executable, "-W", "error", "-c", HEAD + program, env=ENVIRONMENT, **options)
+    return await open_process(
+        sys.executable, "-W", "error", "-c", HEAD + FIRST[""] + program, env=ENVIRONMENT, **options
+    )
 
 
 async def test_pipes() -> None:

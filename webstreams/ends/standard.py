@@ -7,18 +7,25 @@ processes would see that share a terminal or a pipe with this one.
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from typing_extensions import Buffer
 
+from .._engine.promise import Promise
 from .._streams.readable.stream import ReadableStream
+from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._blocking.gate import READY_BYTES, Gate, Interrupted
 from ._blocking.thread_ends import ThreadSink, ThreadSource
 from ._bytes import PIECE, bytes_strategy, view_of, write_fully
+
+# The place that preadv() and pwritev() read as "where the descriptor is", which pipes have as well.
+HERE: Final = -1
 
 __all__ = ["standard_error", "standard_input", "standard_output"]
 
@@ -85,6 +92,25 @@ class _StandardSource(ThreadSource):
         self._descriptor = descriptor
         self._gate = Gate()
         self._loop = asyncio.get_running_loop()
+        # Where the system can read what is there, and nothing else, without waiting: Linux, as a rule.
+        self._may_read_at_once = hasattr(os, "RWF_NOWAIT")
+        self._buffer: memoryview | None = None
+
+    def take_at_once(self, view: memoryview | None) -> int | bytes:
+        """Read what is there."""
+        if not self._may_read_at_once:
+            return 0
+        buffer = view
+        if buffer is None:
+            if self._buffer is None:
+                self._buffer = memoryview(bytearray(PIECE))
+            buffer = self._buffer
+        try:
+            size = os.preadv(self._descriptor, [buffer], HERE, os.RWF_NOWAIT)
+        except OSError as error:  # nothing is there; or it cannot do that, or whatever the thread will find
+            self._may_read_at_once = error.errno == errno.EAGAIN
+            return 0
+        return size if view is not None else buffer[:size].tobytes()
 
     def take(self, view: memoryview | None) -> int | list[bytes]:
         """Wait for bytes and read once."""
@@ -121,6 +147,24 @@ class _StandardSink(ThreadSink):
         self._gate = Gate()
         # How much may be written at once without having to wait again (bytes).
         self._limit = READY_BYTES
+        self._may_write_at_once = hasattr(os, "RWF_NOWAIT")
+
+    def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
+        """Write what there is room for, and leave the rest to a thread."""
+        if self._may_write_at_once and self.is_idle:
+            with suppress(TypeError):  # no chunk: it is refused there
+                chunk = self._write_at_once(view_of(chunk))
+                if not chunk:
+                    return None
+        return super().write(chunk, controller)
+
+    def _write_at_once(self, view: memoryview) -> memoryview:
+        """Write what there is room for; return the rest."""
+        try:
+            return view[os.pwritev(self._descriptor, [view], HERE, os.RWF_NOWAIT) :]
+        except OSError as error:  # there is no room; or it cannot do that, or whatever the thread will find
+            self._may_write_at_once = error.errno == errno.EAGAIN
+            return view
 
     def open(self) -> None:
         """See what the descriptor is. In a thread."""

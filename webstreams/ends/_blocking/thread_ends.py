@@ -188,6 +188,11 @@ class ThreadSink:
     def interrupt(self) -> None:
         """Let a call that is under way raise `Interrupted` now, if it could wait for long. In the loop's thread."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread works for the sink, which is open. In the loop's thread."""
+        return self._is_open and not self._is_running
+
     # What the stream calls.
 
     def start(self, controller: WritableStreamDefaultController) -> None:

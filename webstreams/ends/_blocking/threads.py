@@ -119,13 +119,14 @@ class _Outcomes:
         if self._timer is not None and not _pool.waiting:
             self._timer.cancel()
             self._timer = None
-        for _ in range(OUTCOMES_AT_ONCE):
-            if not self._waiting:
-                return
-            settle, outcome = self._waiting.popleft()
-            settle(outcome)
-        self._is_woken = True
-        self._loop.call_soon(self._settle)
+        try:
+            for _ in range(min(len(self._waiting), OUTCOMES_AT_ONCE)):
+                settle, outcome = self._waiting.popleft()
+                settle(outcome)
+        finally:
+            if self._waiting and not self._is_woken:
+                self._is_woken = True
+                self._loop.call_soon(self._settle)
 
 
 class _CallThread(Thread):
