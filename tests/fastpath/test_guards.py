@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -109,6 +110,89 @@ def test_a_microtask_of_the_source_comes_before_its_chunk() -> None:
     plain, fast = on_both_paths(program)
     assert (plain.pop(), fast.pop()) == (False, True)
     assert fast == plain
+
+
+async def test_a_future_that_a_callback_returns_in_a_run_is_waited_for() -> None:
+    """It queues no job when it is returned."""
+    log: list[Any] = []
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def write(chunk: int, controller: Any) -> Any:
+        log.append(chunk)
+        return future if chunk == LATE else None
+
+    pipe = numbers(LAST).pipe_to(WritableStream({"write": write}))
+    await asyncio.sleep(0)
+    while len(log) <= LATE:
+        await asyncio.sleep(0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert periods() > LATE // 2
+    assert log == list(range(LATE + 1))
+    future.set_result(None)
+    await pipe
+    assert log == list(range(LAST))
+
+
+async def test_another_thread_cannot_give_the_chunk_that_a_run_expects() -> None:
+    written: list[int] = []
+    errors: list[BaseException] = []
+
+    def transform(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            thread = Thread(target=enqueue_from_a_thread, args=(controller, errors))
+            thread.start()
+            thread.join()
+        controller.enqueue(chunk)
+
+    await (
+        numbers(LAST)
+        .pipe_through(mapping(transform))
+        .pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    )
+    assert periods() > LATE // 2
+    assert [type(error) for error in errors] == [RuntimeError]
+    assert written == list(range(LAST))
+
+
+def enqueue_from_a_thread(controller: Any, errors: list[BaseException]) -> None:
+    try:
+        controller.enqueue(-1)
+    except RuntimeError as error:
+        errors.append(error)
+
+
+def test_a_callback_that_enqueues_into_another_stream_does_not_give_its_own_chunk() -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        first: list[Any] = []
+        seen = 0
+
+        def transform(chunk: int, controller: Any) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == LATE:
+                first[0].enqueue("into the source")
+                return
+            controller.enqueue(chunk)
+
+        count = iter(range(LAST))
+
+        def pull(controller: Any) -> None:
+            number = next(count, None)
+            controller.close() if number is None else controller.enqueue(number)
+
+        stream: ReadableStream[Any] = ReadableStream({"start": first.append, "pull": pull})
+        await stream.pipe_through(mapping(transform)).pipe_to(
+            WritableStream({"write": lambda chunk, _: log.append(chunk)})
+        )
+        log.append(periods() > 1000)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+    assert "into the source" in fast
 
 
 # Shapes of pipelines.

@@ -13,16 +13,15 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .repr import show_count, show_number, summary
 
 if TYPE_CHECKING:
     from .._engine.jobs import JobQueue
-    from .._streams.queue import QueueWithSizes
+    from .._streams.queue import QueueTotal
     from .._streams.readable.state import ReadableStreamState
-    from .._streams.writable.controller import WritableStreamDefaultController
-    from .._streams.writable.state import WritableStreamState
+    from .._streams.watched import WatchedStream
 
 # A queue is too full at so many times its high-water mark, if it has at least so many chunks.
 TOO_FULL = 10
@@ -68,19 +67,12 @@ def warn_of_mistakes(jobs: JobQueue, mistakes: Iterable[str]) -> None:
 # Chunks that nobody reads.
 
 
-class UnreadQueue(Protocol):
-    """The queue of a readable stream. It is emptied when the stream is errored or cancelled."""
-
-    def chunk_count(self) -> int:
-        """How many chunks are in it."""
-
-
 class UnreadWatch:
     """Warns when a readable stream is collected with chunks in its queue. Only the controller refers to it."""
 
     __slots__ = ("_jobs", "_name", "_place", "_queue")
 
-    def __init__(self, stream: ReadableStreamState[Any], queue: UnreadQueue) -> None:
+    def __init__(self, stream: ReadableStreamState[Any], queue: QueueTotal) -> None:
         self._name = type(stream).__name__
         self._jobs = stream._jobs
         self._queue = queue
@@ -95,7 +87,7 @@ class UnreadWatch:
             )
 
 
-def watch_unread(stream: ReadableStreamState[Any], queue: UnreadQueue) -> UnreadWatch | None:
+def watch_unread(stream: ReadableStreamState[Any], queue: QueueTotal) -> UnreadWatch | None:
     """Watch over a readable stream in debug mode."""
     return UnreadWatch(stream, queue) if stream._jobs.loop.get_debug() else None
 
@@ -117,35 +109,35 @@ class WriteWatch:
         self._is_deciding = False
         self._warned = False
 
-    def chunk_was_queued(self, controller: WritableStreamDefaultController) -> None:
+    def chunk_was_queued(self, stream: WatchedStream, queue: QueueTotal) -> None:
         """Warn, once, if the queue is too full and nobody waits for `ready`; called before backpressure is updated."""
-        self._ready_is_used = self._ready_is_used or _is_ready_watched(controller)
-        if self._warned or self._is_deciding or not self._is_too_full(controller._queue):
+        self._ready_is_used = self._ready_is_used or stream._is_ready_watched()
+        if self._warned or self._is_deciding or not self._is_too_full(queue):
             return
         if self._ready_is_used:
             # The author may have waited for `ready` before many writes: see whether that is done again after them.
             self._is_deciding = True
-            self._jobs.loop.call_soon(self._decide, controller)
+            self._jobs.loop.call_soon(self._decide, stream, queue)
         else:
-            self._warn_of_growth(controller)
+            self._warn_of_growth(stream)
 
-    def _is_too_full(self, queue: QueueWithSizes) -> bool:
+    def _is_too_full(self, queue: QueueTotal) -> bool:
         return queue.total > TOO_FULL * self._high_water_mark and queue.chunk_count() >= TOO_MANY
 
-    def _decide(self, controller: WritableStreamDefaultController) -> None:
+    def _decide(self, stream: WatchedStream, queue: QueueTotal) -> None:
         self._is_deciding = False
-        if self._is_too_full(controller._queue) and not _is_ready_watched(controller):
-            self._warn_of_growth(controller)
+        if self._is_too_full(queue) and not stream._is_ready_watched():
+            self._warn_of_growth(stream)
 
-    def _warn_of_growth(self, controller: WritableStreamDefaultController) -> None:
+    def _warn_of_growth(self, stream: WatchedStream) -> None:
         self._warned = True
         self._warn(
             self._place,
-            f"the queue of {summary(controller._stream)} is past {TOO_FULL} times its high-water mark, and nobody "
+            f"the queue of {summary(stream)} is past {TOO_FULL} times its high-water mark, and nobody "
             f"waits for the writer's `ready` before writing; the stream was made at {self._place}",
         )
 
-    def pipe_was_started(self, source: ReadableStreamState[Any], destination: WritableStreamState[Any]) -> None:
+    def pipe_was_started(self, source: ReadableStreamState[Any], destination: WatchedStream) -> None:
         """Warn if the destination never wants a chunk."""
         if self._high_water_mark > 0:
             return
@@ -163,12 +155,6 @@ class WriteWatch:
             place.warn(message)
         except Exception as warning:
             self._jobs.report("a warning was turned into an exception", warning)
-
-
-def _is_ready_watched(controller: WritableStreamDefaultController) -> bool:
-    """Whether somebody has looked at `ready` since the queue got full (the promise is made then)."""
-    writer = controller._stream._writer
-    return writer is not None and writer._ready_promise is not None
 
 
 def watch_writes(jobs: JobQueue, high_water_mark: float) -> WriteWatch | None:

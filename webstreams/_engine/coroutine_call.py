@@ -16,26 +16,16 @@ from collections.abc import Coroutine
 from contextvars import Context
 from functools import partial
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import Any, NoReturn
 from weakref import getweakrefcount
 
 from .._platform.errors import goes_through, stored_error
 from .callback_task import CallbackTask
 from .jobs import JobQueue, swap_task
+from .promise_state import PromiseState
 from .run import Run
 from .stepper import RETURNED_NONE, Returned, new_stepper
-
-if TYPE_CHECKING:
-    from .promise import Promise
-
-
-class ByHandWaiter(Protocol):
-    """What a coroutine yields when it awaits one of our promises (`_promise.PromiseWaiter`)."""
-
-    _asyncio_future_blocking: bool
-
-    def add_done_callback(self, callback: Any, *, context: Context | None = None) -> None: ...
-    def detach(self) -> None: ...
+from .waiter import PromiseWaiter
 
 
 class CoroutineCall:
@@ -71,7 +61,7 @@ class CoroutineCall:
         self.run: Run | None = None
         self._stepper = new_stepper()
         self._send = self._stepper.send
-        self._target: Promise[Any] | None = None
+        self._target: PromiseState | None = None
         self._finished = False
         # What the coroutine returned or raised, before there was a target.
         self._value: Any = None
@@ -93,7 +83,7 @@ class CoroutineCall:
 
     # The first steps, by hand.
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], target: Promise[Any]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, Any], target: PromiseState) -> None:
         """Run the coroutine up to its first suspension; settle `target` as it ends."""
         if self.completes(coroutine):
             self._finish()
@@ -139,7 +129,7 @@ class CoroutineCall:
         jobs.busy = was_busy
         return yielded is RETURNED_NONE
 
-    def settle(self, target: Promise[Any]) -> None:
+    def settle(self, target: PromiseState) -> None:
         """Settle `target` as the coroutine has ended or will end."""
         self._target = target
         if not self._finished:
@@ -159,10 +149,10 @@ class CoroutineCall:
 
     def _wait_by_hand(self, yielded: Any) -> None:
         self._yielded = yielded
-        if hasattr(yielded, "detach"):
+        if isinstance(yielded, PromiseWaiter):
             yielded.add_done_callback(self._step_by_hand)
 
-    def _step_by_hand(self, waiter: ByHandWaiter | None = None) -> None:
+    def _step_by_hand(self, waiter: PromiseWaiter | None = None) -> None:
         loop = self._jobs.loop
         task = self._task
         assert task is not None
@@ -228,7 +218,7 @@ class CoroutineCall:
         if self._by_hand:
             self._by_hand = False
             yielded, self._yielded = self._yielded, None
-            if hasattr(yielded, "detach"):
+            if isinstance(yielded, PromiseWaiter):
                 yielded.detach()
             if error is None or not self._give_up(yielded, error):
                 return self._hand_over(yielded)
@@ -239,8 +229,8 @@ class CoroutineCall:
 
     def _give_up(self, yielded: Any, error: BaseException) -> bool:
         """Cancel what the coroutine waits for, as the task would; whether the coroutine goes on now."""
-        if hasattr(yielded, "give_up"):
-            return bool(yielded.give_up(error))
+        if isinstance(yielded, PromiseWaiter):
+            return yielded.give_up(error)
         return not (asyncio.isfuture(yielded) and yielded.cancel())
 
     def _hand_over(self, yielded: Any) -> Any:
@@ -263,7 +253,7 @@ Coroutine.register(CoroutineCall)
 
 
 def start_coroutine(
-    jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: Promise[Any]
+    jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context, target: PromiseState
 ) -> CoroutineCall:
     """Call a coroutine callback in `context`; settle `target` as it ends."""
     call = CoroutineCall(jobs, context)

@@ -1,8 +1,8 @@
 """Promises: the eager awaitables of the public API, and Web IDL's operations on them.
 
 A promise is settled once; every reaction to it runs as one job of its event loop's queue, in the order in which the
-reactions were added (see `_jobs`). A reaction is that job itself. There are three kinds: `Reaction` (Web IDL's "react"
-and "upon"), `DoneCallback` (the asyncio side) and `_waiter.PromiseWaiter` (``await``).
+reactions were added (see `jobs`). A reaction is that job itself. There are three kinds: `Reaction` (Web IDL's "react"
+and "upon"), `DoneCallback` (the asyncio side) and `waiter.PromiseWaiter` (``await``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from .._platform.errors import as_exception, callback_error, throw
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
 from .coroutine_call import CoroutineCall, call_coroutine, start_coroutine
-from .jobs import Job, JobQueue, current_jobs, get_ident, raise_wrong_loop
+from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
-from .settling import AllCollector, DoneCallback, Resolvers, Settled, UnhandledRejection
+from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
+from .resolving import AllCollector, DoneCallback, Resolvers
 from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -41,12 +42,8 @@ COMPLETED_TICKS: Final = 2
 # What the promise of an iterator is fulfilled with at the end: waiting for it raises StopAsyncIteration.
 END_OF_ITERATION: Final = Marker("the end of the iteration")
 
-PENDING: Final = 0
-FULFILLED: Final = 1
-REJECTED: Final = 2
 
-
-class Promise(Settled, Generic[T]):
+class Promise(PromiseState, Generic[T]):
     """The result of an operation that is under way already: what the Standard calls a promise.
 
     The work started when the promise was made. A promise can be awaited any number of times, from any number of tasks
@@ -67,17 +64,7 @@ class Promise(Settled, Generic[T]):
     a value a value
     """
 
-    __slots__ = ("__weakref__", "_handled", "_jobs", "_reactions", "_state", "_value")
-
-    def __init__(self, jobs: JobQueue) -> None:
-        self._jobs = jobs
-        self._state: int = PENDING
-        # The value, or the reason of the rejection.
-        self._value: Any = None
-        # Pending: nothing, one reaction or a list of them. Rejected and unhandled: the UnhandledRejection.
-        self._reactions: Any = None
-        # [[PromiseIsHandled]]
-        self._handled = False
+    __slots__ = ("__weakref__",)
 
     # What the JavaScript class has.
 
@@ -151,10 +138,6 @@ class Promise(Settled, Generic[T]):
         return derived
 
     # What asyncio.Future has, the reading half.
-
-    def done(self) -> bool:
-        """Whether the promise is settled."""
-        return self._state != PENDING
 
     def cancelled(self) -> bool:
         """Say no: a promise cannot be cancelled; a task that awaits it can."""
@@ -266,10 +249,6 @@ class Promise(Settled, Generic[T]):
         if origin:
             yield f"made by {show_words(origin)}"
 
-    def _origin(self) -> tuple[object, ...]:
-        """Tell which call made the promise: words, and the objects between them (`show_words`)."""
-        return ()
-
     # Settling.
 
     def _resolve_with(self, value: Any) -> CoroutineCall | None:
@@ -282,83 +261,6 @@ class Promise(Settled, Generic[T]):
         else:
             return adopt(self, value, None)
         return None
-
-    def _fulfill(self, value: Any) -> None:
-        """Web IDL: "resolve", with a value that is not a promise."""
-        self._state = FULFILLED
-        self._value = value
-        reactions = self._reactions
-        if reactions is not None:
-            self._reactions = None
-            if type(reactions) is list:
-                self._queue_reactions(reactions)
-                return
-            jobs = self._jobs
-            jobs.jobs.append(reactions)  # push(), without the call
-            if not jobs.scheduled:
-                jobs.schedule()
-
-    def _reject(self, reason: object) -> None:
-        """Web IDL: "reject"."""
-        self._state = REJECTED
-        self._value = reason
-        reactions = self._reactions
-        self._reactions = None
-        if not self._handled:
-            self._reactions = UnhandledRejection(self._jobs, reason, self._origin())
-        if reactions is not None:
-            self._queue_reactions(reactions)
-
-    def _queue_reactions(self, reactions: Any) -> None:
-        if type(reactions) is list:
-            for reaction in reactions:
-                self._jobs.push(reaction)
-        else:
-            self._jobs.push(reactions)
-
-    def _mark_handled(self) -> None:
-        """Web IDL: "mark as handled": a rejection is no longer reported."""
-        self._handled = True
-        if self._state == REJECTED and self._reactions is not None:
-            self._reactions.disarm()
-            self._reactions = None
-
-    # Reacting.
-
-    def _react(self, on_fulfilled: Callable[[Any], object] | None, on_rejected: Callable[[Any], object] | None) -> None:
-        """Web IDL: "upon fulfillment", "upon rejection": run steps of the Standard after the promise is settled."""
-        self._handled_by(Reaction(self, on_fulfilled, on_rejected))
-
-    def _handled_by(self, reaction: Job) -> None:
-        self._add_reaction(reaction)
-        if not self._handled:
-            self._mark_handled()
-
-    def _add_reaction(self, reaction: Job) -> None:
-        """PerformPromiseThen."""
-        if self._state != PENDING:
-            self._jobs.push(reaction)
-        elif self._reactions is None:
-            self._reactions = reaction
-        else:
-            self._reactions = [*self._list_reactions(), reaction]
-
-    def _list_reactions(self) -> list[Any]:
-        reactions = self._reactions
-        if reactions is None:
-            return []
-        return reactions if type(reactions) is list else [reactions]
-
-    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
-        """Forget a waiter whose task was cancelled; whether the task goes on now, not only when the promise is
-        settled, or when it is cancelled again."""
-        self._mark_handled()  # somebody has looked, and has given up
-        self._forget_waiter(waiter)
-        return True
-
-    def _forget_waiter(self, waiter: PromiseWaiter) -> None:
-        if self._state == PENDING:
-            self._reactions = [each for each in self._list_reactions() if each is not waiter] or None
 
 
 subscriptable(Promise)
@@ -395,29 +297,6 @@ class CallbackPromise(AlgorithmPromise[T]):
     def __init__(self, jobs: JobQueue) -> None:
         super().__init__(jobs)
         self.call: CoroutineCall | None = None
-
-
-class Reaction:
-    """Steps of the Standard that run after a promise is settled."""
-
-    __slots__ = ("on_fulfilled", "on_rejected", "promise")
-
-    def __init__(
-        self,
-        promise: Promise[Any],
-        on_fulfilled: Callable[[Any], object] | None,
-        on_rejected: Callable[[Any], object] | None,
-    ) -> None:
-        self.promise = promise
-        self.on_fulfilled = on_fulfilled
-        self.on_rejected = on_rejected
-
-    def __call__(self) -> None:
-        """Run the steps for the way in which the promise was settled."""
-        promise = self.promise
-        steps = self.on_fulfilled if promise._state == FULFILLED else self.on_rejected
-        if steps is not None:
-            steps(promise._value)
 
 
 class ThenReaction(Reaction):

@@ -6,9 +6,8 @@ from typing import Any
 
 from typing_extensions import TypeVar
 
-from .jobs import JobQueue
+from .jobs import Job, JobQueue
 from .promise import Promise
-from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
 
@@ -29,7 +28,7 @@ class TaskPromise(Promise[T]):
     def _origin(self) -> tuple[object, ...]:
         return self._words
 
-    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+    def _drop_waiter(self, waiter: Job) -> bool:
         if self._reactions is not waiter:
             return super()._drop_waiter(waiter)
         self._mark_handled()

@@ -6,12 +6,10 @@ from asyncio import AbstractEventLoop, CancelledError
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._platform.mypyc import mypyc_attr
-
-if TYPE_CHECKING:
-    from .promise import Promise
+from .promise_state import PromiseState
 
 
 @mypyc_attr(free_list_len=1)
@@ -20,7 +18,7 @@ class PromiseWaiter:
 
     __slots__ = ("_asyncio_future_blocking", "_callback", "_cancellation", "_context", "_promise", "ready")
 
-    def __init__(self, promise: Promise[Any]) -> None:
+    def __init__(self, promise: PromiseState) -> None:
         self._asyncio_future_blocking = True
         self._promise = promise
         self._callback: Callable[[Any], object] | None = None

@@ -11,15 +11,12 @@ from collections.abc import Callable, Sequence
 from inspect import CO_COROUTINE
 from sys import getrefcount
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import getweakrefcount
 
-from .._engine.jobs import task_of
+from .._engine.coroutine_call import CoroutineCall
+from .._engine.jobs import JobQueue, task_of
 from .._engine.run import Call, Run
-
-if TYPE_CHECKING:
-    from .._engine.coroutine_call import CoroutineCall
-    from .._engine.jobs import JobQueue
 
 # What the loop over the calls needs of one: the call; the callback, or None for a transformer without transform(); its
 # controller, which is expected to enqueue a chunk if it is there a second time; where that goes; where the chunk is

@@ -12,8 +12,9 @@ from .._streams.part import Part
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.source import UnderlyingSource
-from .._streams.transform.controller import Transformer, TransformStreamDefaultController
 from .._streams.transform.sides import TransformSink
+from .._streams.transform.state import TransformController
+from .._streams.transform.transformer import Transformer
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 
@@ -21,9 +22,7 @@ from .._streams.writable.sink import UnderlyingSink
 MAX_STAGES = 256
 
 Callback = Callable[..., Any]
-Controller = (
-    ReadableStreamDefaultController[Any] | TransformStreamDefaultController[Any] | WritableStreamDefaultController
-)
+Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController
 
 
 class Stage:
@@ -130,9 +129,7 @@ class TransformStage(Stage):
 
     __slots__ = ("_sink", "_transform_controller", "_transformer")
 
-    def __init__(
-        self, transformer: Transformer, controller: TransformStreamDefaultController[Any], sink: TransformSink
-    ) -> None:
+    def __init__(self, transformer: Transformer, controller: TransformController, sink: TransformSink) -> None:
         super().__init__(transformer.transform, transformer.context, gives=True, gives_first=False)
         self.controller = self._transform_controller = controller
         self.is_identity = transformer.is_identity

@@ -173,8 +173,7 @@ class TraceRun(Run):
         """Return what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
         call = self._call_under_way()
         outcome = outcome_of(self._jobs, result, call.context)
-        is_usual = call.by_coroutine and outcome is COMPLETED and self.expecting is not LEFT
-        return None if is_usual else (outcome,)
+        return None if call.by_coroutine and outcome is COMPLETED else (outcome,)
 
     # Guards inside a callback.
 

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from .._debug.repr import show_holder
 from .._engine.jobs import current_jobs
-from .._engine.promise import REJECTED, Promise
+from .._engine.promise import Promise
+from .._engine.promise_state import REJECTED
 from .._engine.task_promise import TaskPromise
 from .._platform.errors import stored_error
 from .._streams.abort import AbortSignal

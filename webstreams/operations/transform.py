@@ -12,8 +12,9 @@ from .._engine.jobs import current_jobs
 from .._engine.promise import promise_resolved_with
 from .._platform.idl import INTERNAL
 from .._streams.readable.stream import ReadableStream
-from .._streams.transform.controller import Transformer, TransformStreamDefaultController
+from .._streams.transform.controller import TransformStreamDefaultController
 from .._streams.transform.stream import BLANK, TransformStream
+from .._streams.transform.transformer import Transformer
 from .._streams.writable.stream import WritableStream
 from ._algorithms import require_blank, require_set_up, wrap, wrap_required
 
@@ -116,7 +117,9 @@ def error_transform_stream(stream: TransformStream[Any, Any], error: object) -> 
 
 def _controller_of(stream: TransformStream[Any, O], operation: str) -> TransformStreamDefaultController[O]:
     require_set_up(stream, TransformStream, operation)
-    return stream._controller
+    controller = stream._controller
+    assert isinstance(controller, TransformStreamDefaultController)
+    return controller
 
 
 # Wrapping into a custom class (9.3.2).

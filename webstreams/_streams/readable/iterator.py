@@ -12,16 +12,8 @@ from typing_extensions import TypeVar
 
 from ..._debug.repr import ITERATION, show, summary
 from ..._engine.jobs import Job, get_ident
-from ..._engine.promise import (
-    END_OF_ITERATION,
-    FULFILLED,
-    PENDING,
-    REJECTED,
-    CallPromise,
-    Promise,
-    ThenReaction,
-    promise_resolved_with,
-)
+from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
+from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._platform.mypyc import subscriptable
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState

@@ -56,7 +56,7 @@ class PipePromise(Promise[None]):
     def _origin(self) -> tuple[object, ...]:
         return "pipe_to() from", self._pipe.source, "into", self._pipe.dest
 
-    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+    def _drop_waiter(self, waiter: Job) -> bool:
         if [each for each in self._list_reactions() if type(each) is PromiseWaiter] != [waiter]:
             return super()._drop_waiter(waiter)
         self._mark_handled()

@@ -13,8 +13,8 @@ from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
-from ..._engine.promise import FULFILLED, PENDING, REJECTED, Promise, promise_rejected_with
-from ..._engine.waiter import PromiseWaiter
+from ..._engine.promise import Promise, promise_rejected_with
+from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._platform.errors import AbortError, cancelled_error
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..results import READ_DONE, ReadDoneResult, ReadValueResult
@@ -107,7 +107,7 @@ class ReadPromise(Promise[R], ReadRequest):
         else:
             self._reactions = None  # somebody else looks at it, too
 
-    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+    def _drop_waiter(self, waiter: Job) -> bool:
         """Withdraw the read when its only task was cancelled: no chunk is lost."""
         super()._drop_waiter(waiter)
         if self._state == PENDING:

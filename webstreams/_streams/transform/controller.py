@@ -1,62 +1,27 @@
-"""Section 6.3: TransformStreamDefaultController, and the transformer that it calls."""
+"""Section 6.3: TransformStreamDefaultController."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, overload
+from collections.abc import Iterator
+from typing import Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show, show_desired_size, summary
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
-from ..._engine.promise import AlgorithmPromise
-from ..._platform.idl import INTERNAL, callback_member, do_nothing, member_getter, refuse_constructor
-from ..._platform.mistakes import TRANSFORMER
+from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
-from ..part import Part
-from .state import TransformStreamState, set_backpressure
-
-if TYPE_CHECKING:
-    from ..readable.controller import ReadableStreamDefaultController
+from ..readable.controller import ReadableStreamDefaultController
+from .state import TransformController, TransformStreamState, set_backpressure
+from .transformer import Transformer
 
 T = TypeVar("T", default=Any)
 
 
-def _enqueue_chunk(chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
-    controller.enqueue(chunk)
-
-
-class Transformer:
-    """The transform, flush and cancel algorithms, and the start callback.
-
-    An author's transformer is an object or a mapping whose members are looked up once, in Web IDL's order.
-    """
-
-    __slots__ = ("cancel", "context", "flush", "is_identity", "start", "transform")
-
-    def __init__(self, transformer: Any) -> None:
-        name = TRANSFORMER
-        get = member_getter(transformer, name)
-        self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
-        self.flush: Callable[[Any], Any] = callback_member(get, "flush", name) or do_nothing
-        _refuse_type(get, "readable_type")
-        self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
-        self.transform: Callable[[Any, Any], Any] = callback_member(get, "transform", name) or _enqueue_chunk
-        self.is_identity: bool = self.transform is _enqueue_chunk
-        _refuse_type(get, "writable_type")
-        self.context: Context = copy_context()
-
-
-def _refuse_type(get: Callable[[str], Any], member: str) -> None:
-    if get(member) is not None:
-        raise ValueError(f"a transformer must not have a {member}: it is reserved for the future")
-
-
-class TransformStreamDefaultController(Part, Generic[T]):
+class TransformStreamDefaultController(TransformController, Generic[T]):
     """What a transformer uses to act on its stream. Streams Standard, 6.3."""
 
-    __slots__ = ("__weakref__", "_finish_promise", "_stream", "_transformer")
+    __slots__ = ("__weakref__", "_stream")
     _constant: ClassVar[tuple[str, ...]] = ("_stream",)
 
     def __init__(self, token: object = None, *setup: Any) -> None:
@@ -67,9 +32,8 @@ class TransformStreamDefaultController(Part, Generic[T]):
     def _set_up(self, stream: TransformStreamState, transformer: Transformer) -> None:
         """SetUpTransformStreamDefaultController"""
         self._stream = stream
-        # The transform, flush and cancel algorithms; None once they are cleared.
-        self._transformer: Transformer | None = transformer
-        self._finish_promise: AlgorithmPromise[None] | None = None
+        self._transformer = transformer
+        self._finish_promise = None
         stream._controller = self
 
     # What the transformer calls.

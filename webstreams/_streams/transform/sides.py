@@ -26,8 +26,7 @@ from ..._platform.stages import note_stage
 from ..part import Part
 from ..readable.source import Source
 from ..writable.sink import Sink
-from .controller import TransformStreamDefaultController
-from .state import TransformStreamState, set_backpressure
+from .state import TransformController, TransformStreamState, set_backpressure
 
 
 class TransformSink(Sink, Part):
@@ -300,7 +299,7 @@ class _CancelEnd(_End):
 
 def finish_once(
     stream: TransformStreamState,
-    call: Callable[[TransformStreamDefaultController[Any]], Any],
+    call: Callable[[TransformController], Any],
     end: _End,
 ) -> Promise[None]:
     """Call flush() or cancel() and do what follows, unless one of them was called already."""
@@ -321,11 +320,11 @@ def finish_once(
     return promise
 
 
-def _flush_transformer(controller: TransformStreamDefaultController[Any]) -> Any:
+def _flush_transformer(controller: TransformController) -> Any:
     transformer = controller._transformer
     return None if transformer is None else transformer.flush(controller)
 
 
-def _cancel_transformer(reason: object, controller: TransformStreamDefaultController[Any]) -> Any:
+def _cancel_transformer(reason: object, controller: TransformController) -> Any:
     transformer = controller._transformer
     return None if transformer is None else transformer.cancel(reason)

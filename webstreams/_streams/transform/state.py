@@ -7,20 +7,42 @@ go on; the write's enqueue() fills the queue and starts it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from ..._debug.repr import show, summary
 from ..._engine.jobs import JobQueue
+from ..._engine.promise import AlgorithmPromise
 from ..._platform.errors import throw
 from ..._platform.mypyc import mypyc_attr
 from ..part import Part
+from ..readable.controller import ReadableStreamDefaultController
+from ..readable.state import ReadableStreamState
+from ..writable.controller import WritableStreamDefaultController
+from ..writable.state import WritableStreamState
+from .transformer import Transformer
 
-if TYPE_CHECKING:
-    from ..readable.controller import ReadableStreamDefaultController
-    from ..readable.state import ReadableStreamState
-    from ..writable.controller import WritableStreamDefaultController
-    from ..writable.state import WritableStreamState
-    from .controller import TransformStreamDefaultController
+
+class TransformController(Part):
+    """What a transform stream needs of its controller (6.3.2 and 6.4.2)."""
+
+    __slots__ = ("_finish_promise", "_transformer")
+    _constant: ClassVar[tuple[str, ...]] = ()
+
+    # The transform, flush and cancel algorithms; None once they are cleared.
+    _transformer: Transformer | None
+    _finish_promise: AlgorithmPromise[None] | None
+
+    def _clear_algorithms(self) -> None:
+        """TransformStreamDefaultControllerClearAlgorithms"""
+        raise NotImplementedError
+
+    def _enqueue(self, chunk: Any) -> None:
+        """TransformStreamDefaultControllerEnqueue"""
+        raise NotImplementedError
+
+    def _get_desired_size(self) -> float | None:
+        """Return how much more the readable side wants."""
+        raise NotImplementedError
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -46,7 +68,7 @@ class TransformStreamState(Part):
         "_writable_controller",
     )
 
-    _controller: TransformStreamDefaultController[Any]
+    _controller: TransformController
     _readable: ReadableStreamState[Any]
     _readable_controller: ReadableStreamDefaultController[Any]
     _writable: WritableStreamState[Any]

@@ -18,9 +18,10 @@ from ..readable.stream import ReadableStream, create_readable_stream
 from ..strategy import SizeAlgorithm, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from ..writable.controller import WritableStreamDefaultController
 from ..writable.stream import WritableStream, create_writable_stream
-from .controller import Transformer, TransformStreamDefaultController
+from .controller import TransformStreamDefaultController
 from .sides import TransformSink, TransformSource
 from .state import TransformStreamState
+from .transformer import Transformer
 
 I = TypeVar("I", default=Any, contravariant=True)  # noqa: E741
 O = TypeVar("O", default=Any, covariant=True)  # noqa: E741

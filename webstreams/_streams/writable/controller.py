@@ -334,7 +334,7 @@ class WritableStreamDefaultController(WritableController):
                 self._error_if_needed(error)
                 return
         if self._write_watch is not None:
-            self._write_watch.chunk_was_queued(self)
+            self._write_watch.chunk_was_queued(stream, queue)
         if not stream._backpressure and queue.total >= self._strategy_hwm:
             writer = stream._writer
             if writer is not None and writer._ready_promise is not None:

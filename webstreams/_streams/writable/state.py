@@ -21,6 +21,7 @@ from ..._engine.settling import Settled
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..part import Part
 from ..strategy import SizeAlgorithm
+from ..watched import WatchedStream
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -135,7 +136,7 @@ class PendingAbortRequest:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WritableStreamState(Part, Generic[T]):
+class WritableStreamState(Part, WatchedStream, Generic[T]):
     """The internal slots of a writable stream, and the operations that move them."""
 
     __slots__ = (
@@ -351,6 +352,10 @@ class WritableStreamState(Part, Generic[T]):
     def _summary(self) -> Iterator[str]:
         yield show_state(self._state, self._stored_error)
         yield from self._show_queue()
+
+    def _is_ready_watched(self) -> bool:
+        # The promise is made when somebody looks at it.
+        return self._writer is not None and self._writer._ready_promise is not None
 
     def _show_queue(self) -> Iterator[str]:
         yield self._controller._show_total()

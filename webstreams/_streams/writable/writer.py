@@ -9,7 +9,8 @@ from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
 from ..._engine.jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
-from ..._engine.promise import PENDING, Promise, promise_rejected_with, promise_resolved_with
+from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
+from ..._engine.promise_state import PENDING
 from ..._engine.settling import Settled
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from .state import WritableStreamState, WriterState

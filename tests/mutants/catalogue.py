@@ -1,0 +1,273 @@
+"""The mutants: every declaration of a part, found by reading the classes, and every guard, by its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import webstreams
+from webstreams._fastpath.snapshot import slots_of
+from webstreams._streams.part import Part
+
+PACKAGE = Path(webstreams.__file__).parent
+CONSTANT = "_constant: ClassVar[tuple[str, ...]] = ("
+# Never parts: the pipelines that have them are refused.
+NO_PARTS = {"ByteQueue", "ByteTee", "CloningTee", "QueueTotal", "ReadableByteStreamController"}
+CLASS_CONSTANTS = {"_is_byob", "_is_byte_controller"}
+
+
+class Mutant(NamedTuple):
+    """A text in a module that stands there once, or for the n-th time, and what is put in its place."""
+
+    name: str
+    module: str
+    text: str
+    replacement: str
+
+    def apply(self, package: Path) -> None:
+        """Break a copy of the package."""
+        path = package / f"{self.module}.py"
+        source = path.read_text(encoding="utf-8")
+        if source.count(self.text) != 1:
+            raise ValueError(f"{self.name}: the text stands {source.count(self.text)} times in {self.module}.py")
+        path.write_text(source.replace(self.text, self.replacement), encoding="utf-8")
+
+
+def all_mutants() -> dict[str, Mutant]:
+    """Every mutant by its name."""
+    mutants = [*slots_not_copied(), *chunk_slots_not_named(), *jobs_not_declared(), *guards_dropped()]
+    names = {each.name: each for each in mutants}
+    assert len(names) == len(mutants)
+    return names
+
+
+# Declarations.
+
+
+def part_classes(kind: type[Any] = Part) -> Iterator[type[Any]]:
+    """The classes that declare something, and may be parts."""
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("webstreams."):
+            if "_constant" in vars(each) and each.__name__ not in NO_PARTS:
+                yield each
+            yield from part_classes(each)
+
+
+def source_of(kind: type[Any]) -> tuple[str, str, str]:
+    """The module of a class, and its text from its own line to the tuple of its constants, that included."""
+    module = kind.__module__.removeprefix("webstreams.").replace(".", "/")
+    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    start = re.search(rf"^class {kind.__name__}\b", source, re.MULTILINE)
+    assert start is not None
+    end = source.index(CONSTANT, start.start()) + len(CONSTANT)
+    return module, source[start.start() : end], source[end:]
+
+
+def slots_not_copied() -> Iterator[Mutant]:
+    """Each slot that a snapshot takes, declared to be constant."""
+    for kind in part_classes():
+        module, head, rest = source_of(kind)
+        constant = vars(kind)["_constant"]
+        inherited = {name for base in kind.__mro__[1:] if base is not object for name in slots_of(base)}
+        for name in slots_of(kind):
+            if name not in {*constant, *inherited, *CLASS_CONSTANTS, "__weakref__"}:
+                text = head + rest[: rest.index(")") + 1]
+                inner = rest[: rest.index(")")].rstrip().rstrip(",")
+                changed = f'{head}{inner}, "{name}",)' if inner else f'{head}"{name}",)'
+                yield Mutant(f"{kind.__name__}.{name} is constant", module, text, changed)
+
+
+def chunk_slots_not_named() -> Iterator[Mutant]:
+    """Each class that names its chunk slots, without them."""
+    for kind in part_classes():
+        if vars(kind).get("_chunk_slots"):
+            module, head, rest = source_of(kind)
+            declaration = re.search(r"_chunk_slots: ClassVar\[tuple\[str, \.\.\.\]\] = (\(.*?\))\n", rest)
+            assert declaration is not None
+            text = head + rest[: declaration.end()]
+            changed = head + rest[: declaration.start(1)] + "()\n"
+            yield Mutant(f"{kind.__name__} names no chunk slots", module, text, changed)
+
+
+def jobs_not_declared() -> Iterator[Mutant]:
+    """Each job that ends with a callback, undeclared."""
+    for module, job in (
+        ("_streams/readable/pipe", "_write_chunk"),
+        ("_streams/readable/pulling", "_pull_fulfilled"),
+        ("_streams/writable/controller", "_write_fulfilled"),
+        ("_streams/transform/sides", "_go_on"),
+    ):
+        yield Mutant(f"{job} is not declared", module, f"return job == self.{job}", "return False")
+
+
+# Guards.
+
+GUARDS: dict[str, tuple[str, str, str]] = {
+    # What a run takes.
+    "take: whatever is pending": (
+        "_engine/run",
+        "self.expecting is controller and not self.pending and get",
+        "self.expecting is controller and get",
+    ),
+    "take: from any thread": ("_engine/run", " and get_ident() == self.thread:", ":"),
+    "take: for any controller": ("_engine/run", "if self.expecting is controller and", "if self.expecting and"),
+    "intercept does not leave": (
+        "_fastpath/run",
+        "        self.leave()\n        return chunk\n",
+        "        return chunk\n",
+    ),
+    # After a callback.
+    "a returned value": (
+        "_fastpath/run",
+        "if result is not None or self.expecting is not None or pending:",
+        "if self.expecting is not None or pending:",
+    ),
+    "a chunk that is missing": (
+        "_fastpath/run",
+        "if result is not None or self.expecting is not None or pending:",
+        "if result is not None or pending:",
+    ),
+    "a job that was queued": (
+        "_fastpath/run",
+        "if result is not None or self.expecting is not None or pending:",
+        "if result is not None or self.expecting is not None:",
+    ),
+    "the rest of the job: the pull": (
+        "_fastpath/run",
+        "            if position > 0:\n",
+        "            if position > 9:\n",
+    ),
+    "the rest of the job: the answer": (
+        "_fastpath/run",
+        "            if reference is not None:\n",
+        "            if False:\n",
+    ),
+    "the rest of the job: the read": ("_fastpath/run", "        if step.pipe is not None:\n", "        if False:\n"),
+    "a chunk that was given before a side exit": ("_fastpath/run", "        if has_given:\n", "        if False:\n"),
+    "jobs that were queued before a side exit": ("_fastpath/run", "        jobs.jobs.extend(own)\n", ""),
+    # After a coroutine.
+    "driver: a returned value": (
+        "_fastpath/driver",
+        "                result is not None\n                or run",
+        "                run",
+    ),
+    "driver: a chunk that is missing": ("_fastpath/driver", "                or run.expecting is not None\n", ""),
+    "driver: a job that was queued": ("_fastpath/driver", "                or pending\n", ""),
+    "driver: a touched task": ("_fastpath/driver", "                or task.is_touched\n", ""),
+    "driver: a task that is kept": ("_fastpath/driver", "                or getrefcount(task) != references\n", ""),
+    "driver: a weak reference": (
+        "_fastpath/driver",
+        "                or getweakrefcount(task) != weak_references\n",
+        "",
+    ),
+    "driver: a context": ("_fastpath/driver", "                or context != given\n", ""),
+    "driver: a function that is more": (
+        "_fastpath/driver",
+        "return type(function) is FunctionType and bool(",
+        "return bool(",
+    ),
+    "callbacks with different contexts": ("_fastpath/run", "            and self.context == other.context\n", ""),
+    # At the entry.
+    "entry: the slots": ("_fastpath/snapshot", "if value is not taken and not _is_like", "if False and not _is_like"),
+    "entry: the jobs": (
+        "_fastpath/snapshot",
+        "return chunks if list(queue.jobs) == self.jobs else None",
+        "return chunks",
+    ),
+    "entry: the same chunk": (
+        "_fastpath/snapshot",
+        "return chunks.setdefault(taken, value) is value",
+        "chunks[taken] = value\n        return True",
+    ),
+    "entry: another pipe": ("_fastpath/policy", "        elif pipe is not run.trigger:\n", "        elif False:\n"),
+    "entry: something goes on": ("_fastpath/policy", "if not jobs.is_alone or jobs.run", "if jobs.run"),
+    "entry: a run in a run": (
+        "_fastpath/policy",
+        "if not jobs.is_alone or jobs.run is not None or",
+        "if not jobs.is_alone or",
+    ),
+    # While a trace is recorded.
+    "recorder: a returned value": (
+        "_fastpath/recorder",
+        "        if result is not None and not step.by_coroutine:\n",
+        "        if False:\n",
+    ),
+    "recorder: something left": (
+        "_fastpath/recorder",
+        'a run."""\n        self._is_regular = False\n',
+        'a run."""\n',
+    ),
+    "recorder: a job of a stranger": (
+        "_fastpath/recorder",
+        "if not self._pipeline.owns(owner_of(jobs[0])):",
+        "if False:",
+    ),
+    "recorder: a second chunk": (
+        "_fastpath/recorder",
+        " or step.has_given or not step.stage.gives:",
+        " or not step.stage.gives:",
+    ),
+    "recorder: the jobs": ("_fastpath/snapshot", "return self.jobs == other.jobs and", "return"),
+    "recorder: a stage that is not called": (
+        "_fastpath/trace",
+        "return {step.stage.index for step in self.steps} == set(range(stage_count)) and all(",
+        "return all(",
+    ),
+    # What is known of a controller.
+    "desired_size: another controller": (
+        "_fastpath/run",
+        "        if step.stage.controller is controller:\n",
+        "        if True:\n",
+    ),
+    "desired_size does not leave": (
+        "_fastpath/run",
+        "                return size\n        self.leave()\n",
+        "                return size\n",
+    ),
+    # Who leaves a run.
+    "leave_run": ("_engine/jobs", "            self.run.leave()\n", "            pass\n"),
+    "require_running": (
+        "_engine/jobs",
+        "            raise_wrong_loop()\n        self.leave_run()\n",
+        "            raise_wrong_loop()\n",
+    ),
+    "repr": ("_engine/jobs", "BEFORE_SHOWING.prepare = _leave_run_of\n", ""),
+    "signal": ("_streams/writable/controller", "        self._jobs.leave_run()\n", ""),
+    "an awaiting task that is cancelled": ("_engine/waiter", "        promise._jobs.leave_run()\n", ""),
+    "an iterator that fails": (
+        "_streams/readable/iterable",
+        "        self._jobs.leave_run()\n        rejected",
+        "        rejected",
+    ),
+    "an awaitable item": (
+        "_streams/readable/iterable",
+        "        self._jobs.leave_run()\n        promise",
+        "        promise",
+    ),
+    "the end of an iterator": ("_streams/readable/iterable", "                run.leave()\n", "                pass\n"),
+    # What is refused.
+    "discovery: sizes of a writable queue": (
+        "_fastpath/discovery",
+        "if controller._queue.sizes is not None or controller._write_watch",
+        "if controller._write_watch",
+    ),
+    "discovery: sizes of a readable queue": (
+        "_fastpath/discovery",
+        "ReadableStreamDefaultController) or controller._queue.sizes is not None:",
+        "ReadableStreamDefaultController):",
+    ),
+    "discovery: a tee that clones": (
+        "_fastpath/discovery",
+        "elif type(consumer) is DefaultTee:",
+        "elif isinstance(consumer, DefaultTee):",
+    ),
+    "discovery: the second branch": ("_fastpath/discovery", " and each.index == 0 for", " for"),
+}
+
+
+def guards_dropped() -> Iterator[Mutant]:
+    """Each guard, dropped."""
+    for name, (module, text, replacement) in GUARDS.items():
+        yield Mutant(name, module, text, replacement)
