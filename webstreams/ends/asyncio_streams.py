@@ -23,6 +23,7 @@ from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._bytes import PIECE, bytes_strategy, view_of
+from ._sockets.resetting import abort
 from ._sockets.transports import PumpTransport, WriterTransport
 
 __all__ = ["as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"]
@@ -97,7 +98,7 @@ def to_stream_writer(writer: asyncio.StreamWriter, *, half_close: bool = False) 
 
     A chunk is written when ``writer.drain()`` is done, so that a full transport slows the stream down. Closing the
     stream closes `writer` and waits until that is done; with `half_close` it only tells the peer that no more comes
-    (``write_eof()``), and `writer` stays open for the sake of its reader. Aborting aborts the transport at once: what
+    (``write_eof()``), and `writer` stays open for the sake of its reader. Aborting resets the connection at once: what
     it still holds is dropped. So does a chunk that is no bytes-like object, a `TypeError`. The errors of `writer` error
     the stream. The high-water mark is 64 KiB.
 
@@ -165,7 +166,7 @@ class _WriterSink:
         await self._writer.wait_closed()
 
     def _abort(self, event: object = None) -> None:
-        self._writer.transport.abort()
+        abort(self._writer.transport, self._writer.get_extra_info("socket"))
 
 
 def as_stream_reader(

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSL_ERROR_EOF, SSLEOFError, SSLError, SSLZeroReturnError
@@ -30,6 +28,7 @@ from ..._streams.writable.stream import WritableStream
 from .._bytes import PIECE, bytes_strategy, view_of
 from .deadline import Deadline
 from .options import Limits
+from .resetting import abort
 
 # Reading is paused when nobody waits for bytes and so many have come since (bytes). Not before: most readers ask for
 # more soon, and pausing costs two calls of the system.
@@ -38,8 +37,6 @@ AHEAD: Final = 2 * PIECE
 WRITE_PIECE: Final = 256 * 1024
 # The most that TLS holds back of what it has received until it can be decrypted (bytes).
 TLS_RECORD: Final = 32 * 1024
-# Closing a socket with this option resets the connection: the peer must not take what it has got for the whole.
-RESET: Final = struct.pack("ii", 1, 0)
 
 NO_LIMITS: Final = Limits()
 
@@ -163,10 +160,7 @@ class Link(asyncio.BufferedProtocol):
         if self.lost.done():
             return
         self.reason = self.reason or [reason]
-        if self._socket is not None:
-            with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
+        abort(self.transport, self._socket)
 
     def fail(self, error: OSError) -> None:
         """Close the descriptor now: the peer, or the way to it, has made the connection fail with `error`."""

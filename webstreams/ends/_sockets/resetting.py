@@ -1,0 +1,19 @@
+"""How a connection is broken, so that the peer does not take what it has got for the whole."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import suppress
+from typing import Any, Final
+
+# Closing a socket with this option resets the connection.
+RESET: Final = struct.pack("ii", 1, 0)
+
+
+def abort(transport: Any, sock: Any) -> None:
+    """Abort a transport, over `sock` if it has one: the peer sees an error, where the kind of socket can tell."""
+    if sock is not None:
+        with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    transport.abort()
