@@ -45,6 +45,10 @@ def no_thread_is_left() -> Iterator[None]:
     assert set(threading.enumerate()) <= before
 
 
+# What is under way when the loop ends is reported.
+CUT_OFF = "was cut off by the end of the event loop"
+
+
 class Worker(threading.Thread):
     """Runs a function; the loop that started it waits for the outcome with ``await worker.outcome()``."""
 
@@ -780,7 +784,7 @@ def test_a_thread_of_the_loops_executor_does_not_hold_up_the_end_of_the_loop(
     with caplog.at_level(logging.WARNING), asyncio.Runner(loop_factory=LOOP_FACTORIES[factory]) as runner:
         runner.run(main())
     assert [str(error) for error in errors] == [str(errors[0])]
-    assert caplog.messages == []
+    assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
 @pytest.mark.parametrize("factory", LOOP_FACTORIES)
@@ -826,7 +830,7 @@ def test_closing_the_loop_while_threads_wait_logs_nothing(
             with pytest.raises(RuntimeError, match="is closed"):
                 several.pop().outcome()
         gc.collect()
-    assert caplog.messages == []
+    assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for threads")
@@ -1326,7 +1330,7 @@ def test_the_end_of_the_loop_ends_the_thread(factory: str, reads: int, caplog: p
         for thread in feeders():
             thread.join(timeout=20)
         assert feeders() == []
-    assert caplog.messages == []
+    assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
 @pytest.mark.parametrize("factory", LOOP_FACTORIES)
@@ -1344,7 +1348,7 @@ def test_leaving_the_stream_as_the_last_thing_of_the_loop_logs_nothing(
         for thread in feeders():
             thread.join(timeout=20)
         gc.collect()
-    assert caplog.messages == []
+    assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
 # The module.

@@ -98,6 +98,9 @@ async def _consume(stream: Readable[Any], collector: _Collector) -> None:
     except GeneratorExit:
         raise  # nobody runs the coroutine any more, and perhaps no loop either
     except BaseException as error:
+        end = reader._jobs.end
+        if end.is_near and is_control_flow(error):
+            reader._jobs.report(f"reading all of {stream!r} was cut off by the end of the event loop", error)
         await _leave(reader, error)
         raise
     reader.release_lock()

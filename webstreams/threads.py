@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -39,14 +38,15 @@ from contextvars import copy_context
 from functools import partial
 from threading import Thread
 from time import monotonic
-from typing import Any, Final, Generic, Self, cast
+from typing import Any, Final, Generic, Self
 from weakref import finalize
 
 from typing_extensions import TypeVar
 
+from ._engine.jobs import current_jobs
 from ._engine.promise import Promise
 from ._platform.arguments import checked_callable, checked_seconds
-from ._platform.errors import AbortError, StreamError
+from ._platform.errors import AbortError, LoopEndedError, StreamError
 from ._streams.checks import require_readable, require_writable
 from ._streams.readable.controller import ReadableStreamDefaultController
 from ._streams.readable.stream import ReadableStream
@@ -61,6 +61,8 @@ R = TypeVar("R")
 
 # How often a waiting thread looks whether the loop still runs: a loop tells nobody that it stops (seconds).
 LOOK_INTERVAL: Final = 0.1
+# How long the cancelling of a stream waits for a thread that may be blocked (seconds).
+THREAD_PATIENCE: Final = 0.5
 
 
 class _Call(Future[R], Generic[R]):
@@ -73,26 +75,12 @@ class _Call(Future[R], Generic[R]):
         return not self.cancelled() and (self.running() or self.set_running_or_notify_cancel())
 
 
-class _LoopEnd:
-    """Notices that the loop shuts down: registered like an asynchronous generator, which the loop closes then."""
-
-    def __init__(self) -> None:
-        self.reached = False
-        register = sys.get_asyncgen_hooks().firstiter
-        if register is not None:
-            register(cast(Any, self))
-
-    async def aclose(self) -> None:
-        """Called by the loop."""
-        self.reached = True
-
-
 class _ThreadSide:
     """Calls from a thread to the loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop_end = _LoopEnd()
+        self._loop_end = current_jobs().end
 
     def __enter__(self) -> Self:
         """Give the object itself."""
@@ -320,7 +308,9 @@ def readable_from_thread(
     When the function ends, the stream is closed, or errored with its exception, after the chunks that were written.
     Cancelling the stream makes the writer raise the reason; it is done when the thread has ended, and rejected with the
     exception of the function if that is another one. A stream that is dropped ends its thread in the same way, with an
-    `AbortError`. No thread is left when the stream is closed, errored or cancelled.
+    `AbortError`, and so does the end of the event loop. No thread is left when the stream is closed or errored; when it
+    is cancelled, none but one that is blocked in code of its own for longer than half a second: nobody waits for that
+    one, and it does not keep the process alive.
 
     >>> def count(writer: ThreadSafeWriter[int]) -> None:
     ...     for number in range(1_000_000):
@@ -350,7 +340,8 @@ class _ThreadSource(Generic[T]):
         self._reader = pipe.readable.get_reader()
         self._writer = ThreadSafeWriter(pipe.writable)
         self._loop = asyncio.get_running_loop()
-        self._thread = Thread(target=copy_context().run, args=(self._run,), name="webstreams")
+        # A daemon: the function may be blocked for ever.
+        self._thread = Thread(target=copy_context().run, args=(self._run,), name="webstreams", daemon=True)
         self._started = False
         self._cancelled = False
         # Fulfilled after the thread has ended, with what the function raised or None.
@@ -359,6 +350,7 @@ class _ThreadSource(Generic[T]):
     async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
         """Take the next chunk, or end as the function did."""
         if not self._started:
+            current_jobs().end.others.add(self)
             self._thread.start()
             self._started = True
         try:
@@ -369,9 +361,9 @@ class _ThreadSource(Generic[T]):
         if not isinstance(result, ReadDoneResult):
             controller.enqueue(result.value)
             return
-        error = await self._ended
         if self._cancelled:
             return
+        error = await self._ended
         if error is None:
             controller.close()
         else:
@@ -381,7 +373,20 @@ class _ThreadSource(Generic[T]):
         """Make the writer raise; fulfilled when the thread has ended."""
         self._cancelled = True
         self._cancel(reason)
-        return self._ended.then(partial(_outcome, reason)) if self._started else Promise.resolve()
+        if not self._started:
+            return Promise.resolve()
+        promise, resolve, reject = Promise.with_resolvers()
+        timer = self._loop.call_later(THREAD_PATIENCE, resolve, None)
+        self._ended.then(partial(_outcome, reason)).then(resolve, reject)
+        self._ended.then(partial(_call_off, timer))
+        return promise
+
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[BaseException | None]:
+        """The event loop has ended: make the writer raise."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._cancel(error)
+        return self._ended
 
     def abandon(self) -> None:
         """Nobody has the stream any more; called in any thread."""
@@ -405,6 +410,10 @@ class _ThreadSource(Generic[T]):
         self._thread.join()  # which has nothing more to do
         self._resolve_ended(error)
         self._writer._close().add_done_callback(Promise.exception)
+
+
+def _call_off(timer: asyncio.TimerHandle, _: object) -> None:
+    timer.cancel()
 
 
 def _outcome(reason: object, error: BaseException | None) -> Promise[None]:

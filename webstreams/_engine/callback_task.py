@@ -18,6 +18,7 @@ class CallbackTask(Task[None]):
     def cancel(self, msg: Any = None) -> bool:
         """Do what every task does."""
         self.is_touched = True
+        self.get_coro().queue.task_was_cancelled()  # type: ignore[union-attr]
         return super().cancel(msg)
 
     def set_name(self, value: object) -> None:

@@ -187,6 +187,11 @@ class CoroutineCall:
         if task is not None:
             self._jobs.tasks.discard(task)
 
+    @property
+    def queue(self) -> JobQueue:
+        """The jobs of the loop."""
+        return self._jobs
+
     def cancel(self) -> None:
         """Cancel the task of the call, unless it is finished."""
         if self._task is not None:

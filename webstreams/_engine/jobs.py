@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn
 from weakref import WeakSet
 
 from .._debug.repr import BEFORE_SHOWING
+from .loop_end import LoopEnd
 from .run import Policy, Run
 
 if sys.version_info >= (3, 12):
@@ -97,6 +98,7 @@ class JobQueue:
         "_watches_turn",
         "busy",
         "countdown",
+        "end",
         "home",
         "is_alone",
         "jobs",
@@ -111,6 +113,8 @@ class JobQueue:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop: AbstractEventLoop = loop
+        # Hears of the end of the loop, and what is under way with it.
+        self.end: Final = LoopEnd(loop)
         # Tells by its _thread_id in which thread the loop runs: asyncio's loops do, quicker than get_running_loop().
         self.home: Any = loop if hasattr(loop, "_thread_id") else _UNTOLD
         self.jobs: deque[Job] = deque()
@@ -182,6 +186,13 @@ class JobQueue:
         if self.policy is None and FAST_PATH.make_policy is not None:
             self.policy = FAST_PATH.make_policy(self)
         return self.policy
+
+    def task_was_cancelled(self) -> None:
+        """A task is being cancelled: see first whether that is the end of the loop."""
+        if get_running_loop() is None and self.end.is_suspected():
+            self.jobs.appendleft(self.end.look)
+            if not self.scheduled:
+                self.schedule()
 
     # Draining.
 

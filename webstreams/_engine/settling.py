@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._debug.repr import show_words
-from .._platform.errors import StreamError, as_exception, is_known_to_the_loop
+from .._platform.errors import LoopEndedError, StreamError, as_exception, is_known_to_the_loop
 from .._platform.mypyc import trait
 from .jobs import JobQueue
 
@@ -32,7 +32,9 @@ class UnhandledRejection:
         self._jobs: JobQueue | None = jobs
         self._reason = reason
         self._origin = origin
-        if isinstance(reason, StreamError) and is_known_to_the_loop(reason.reason):
+        if isinstance(reason, LoopEndedError) or (
+            isinstance(reason, StreamError) and is_known_to_the_loop(reason.reason)
+        ):
             self._jobs = None
 
     def disarm(self) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from .._platform.mypyc import mypyc_attr
+from .interrupts import is_in_sigint_handler
 from .promise_state import PromiseState
 
 
@@ -16,7 +17,15 @@ from .promise_state import PromiseState
 class PromiseWaiter:
     """One ``await`` of a promise: what the awaiting coroutine yields to its task, which takes it for a future."""
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancellation", "_context", "_promise", "ready")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_cancellation",
+        "_context",
+        "_is_interrupted",
+        "_promise",
+        "ready",
+    )
 
     def __init__(self, promise: PromiseState) -> None:
         self._asyncio_future_blocking = True
@@ -24,6 +33,8 @@ class PromiseWaiter:
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
         self._cancellation: BaseException | None = None
+        # It was cancelled by a signal, which has not been acted upon.
+        self._is_interrupted = False
         # Its turn came while the task was not suspended (JobQueue.run_until).
         self.ready = False
 
@@ -62,18 +73,36 @@ class PromiseWaiter:
         """
         if self._callback is None:
             return False
+        is_first = self._cancellation is None
+        if is_first:
+            self._cancellation = CancelledError() if msg is None else CancelledError(msg)
+        if is_in_sigint_handler():
+            # Anything may be half done: nothing else is touched before the event loop has its turn.
+            self._is_interrupted = True
+            self._promise._jobs.loop.call_soon(self._end_interrupted)
+        else:
+            self._give_way(is_first)
+        return True
+
+    def _end_interrupted(self) -> None:
+        if self._is_interrupted:
+            self._is_interrupted = False
+            if self._callback is not None:
+                self._give_way(is_first=True)
+
+    def _give_way(self, is_first: bool) -> None:
+        """Let the task go on, now or when the promise says so."""
         promise = self._promise
         promise._jobs.leave_run()
-        if self._cancellation is None:
-            self._cancellation = CancelledError() if msg is None else CancelledError(msg)
+        promise._jobs.task_was_cancelled()
+        if is_first:
             goes_on = promise._drop_waiter(self)
         else:
             promise._forget_waiter(self)
             goes_on = True
-        if goes_on:
+        if goes_on and self._callback is not None:
             promise._jobs.push(partial(self._wake_cancelled, self._callback))
             self._callback = None
-        return True
 
     def _wake_cancelled(self, callback: Callable[[Any], object]) -> None:
         self._callback = callback
@@ -82,6 +111,9 @@ class PromiseWaiter:
     def result(self) -> None:
         """Called by the task when it goes on: raises if it was cancelled."""
         if self._cancellation is not None:
+            if self._is_interrupted:
+                self._is_interrupted = False
+                self._promise._drop_waiter(self)
             raise self._cancellation
 
     def get_loop(self) -> AbstractEventLoop:

@@ -12,6 +12,10 @@ class AbortError(Exception):
     """The counterpart of the DOM's ``AbortError``: an operation was aborted and no other reason was given."""
 
 
+class LoopEndedError(AbortError):
+    """The event loop has ended. Reported where something was cut off by it, and then nowhere else."""
+
+
 class StreamError(Exception):
     """Stands for a reason that cannot be raised as it is.
 

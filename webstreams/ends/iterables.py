@@ -30,6 +30,7 @@ from .._engine.promise import Promise
 from .._platform.errors import as_exception
 from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.iterable import closed_by_others, is_finished
 from .._streams.readable.stream import ReadableStream
 from .._streams.results import ReadDoneResult
 from .._streams.transform.stream import TransformStream
@@ -59,7 +60,8 @@ def from_blocking_iterable(iterable: Iterable[T], *, high_water_mark: float = 0)
 
     The thread takes its first item when the stream is first read, and is at most `high_water_mark` + 2 items ahead of
     the reader. An exception of the iterable errors the stream. Cancelling the stream closes a generator, in its thread,
-    after the item that it is busy with; no thread is left then.
+    after the item that it is busy with. A thread that is blocked in the iterable for longer than half a second then is
+    left behind; it does not keep the process alive.
 
     Raises `TypeError` for what cannot be iterated over, for `str` and for bytes-like objects, which are one chunk.
 
@@ -166,7 +168,8 @@ def to_generator(generator: AsyncGenerator[Any, T] | Generator[Any, T, Any]) -> 
     The generator runs up to its first ``yield`` before the first chunk; what it yields is not looked at. Closing the
     stream closes it (it sees `GeneratorExit`), aborting throws the reason into it (a `StreamError` for what is no
     exception), either after the chunk that it is busy with. Its exceptions error the stream. A generator that returns
-    has had enough: it errors the stream with `BrokenPipeError`, which stops a pipe.
+    has had enough: it errors the stream with `BrokenPipeError`, which stops a pipe. So does one that somebody else has
+    closed, with an `AbortError` if that shows only when the stream is closed.
 
     Raises `TypeError` for what is no generator.
 
@@ -209,6 +212,8 @@ class _AsyncGeneratorSink(Generic[T]):
             raise _returned() from None
 
     async def close(self) -> None:
+        if is_finished(self._generator):
+            raise closed_by_others(self._generator)
         await self._generator.aclose()
 
     async def abort(self, reason: object) -> None:
@@ -240,6 +245,8 @@ class _GeneratorSink(Generic[T]):
             raise _returned() from None
 
     def close(self) -> None:
+        if is_finished(self._generator):
+            raise closed_by_others(self._generator)
         self._generator.close()
 
     def abort(self, reason: object) -> None:
@@ -263,9 +270,10 @@ def generator_transform(function: Callable[[AsyncIterator[I]], AsyncIterable[O]]
     """Make a transform of ``function(chunks)``, which iterates over what is written and yields what comes out.
 
     Give it to ``pipe_through()``. The function is called at once; it gets a chunk when the result is read. Returning
-    ends the result, and what is written from then on is refused. Its exceptions error both sides; an abort of the
-    `writable` side is raised inside ``async for``. Cancelling the `readable` side closes the generator, cancelling what
-    it waits for, and then errors the `writable` side.
+    ends the result, and what is written from then on is refused. A generator that somebody else has closed after it
+    gave something is an error, an `AbortError`. Its exceptions error both sides; an abort of the `writable` side is
+    raised inside ``async for``. Cancelling the `readable` side closes the generator, cancelling what it waits for, and
+    then errors the `writable` side.
 
     >>> async def pairs(chunks: AsyncIterator[int]) -> AsyncIterator[tuple[int, int]]:
     ...     async for first in chunks:
@@ -337,12 +345,15 @@ class _ThroughGenerator(Generic[I, O]):
                 result.close()
             raise TypeError(f"the function must give an asynchronous iterable, not {type(result).__name__}")
         self._iterator = aiter(result)
+        self._has_given = False
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
 
     async def pull(self, controller: ReadableStreamDefaultController[O]) -> None:
         self._task = asyncio.current_task()
         try:
+            if self._has_given and is_finished(self._iterator):
+                raise closed_by_others(self._iterator)
             item = await anext(self._iterator)
         except StopAsyncIteration:
             controller.close()
@@ -352,6 +363,7 @@ class _ThroughGenerator(Generic[I, O]):
                 self._refuse_more(as_exception(error))
             raise
         else:
+            self._has_given = True
             controller.enqueue(item)
         finally:
             self._task = None

@@ -42,7 +42,8 @@ class Process:
 
     ``async with process:`` leaves no child behind: at the end of the block, `stdin` is closed, what is not read of
     `stdout` and `stderr` is dropped, and the child is waited for. When the block raises or is cancelled, the child is
-    killed, and waited for. What it has started itself may live on, unless it was opened with ``group=True``.
+    killed, and waited for. A child that still runs when the event loop ends is killed, too. What it has started itself
+    may live on, unless it was opened with ``group=True``.
 
     With `check`, leaving the block without an error raises `subprocess.CalledProcessError` if the child has failed and
     no reader was told. Three ways to end are no failure there: by a signal that was sent through this object, by

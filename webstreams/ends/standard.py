@@ -141,6 +141,9 @@ class _StandardSource(ThreadSource):
 class _StandardSink(ThreadSink):
     """Writes to a descriptor that is not ours to close."""
 
+    # Nothing is missing from what was written.
+    may_stay_open = True
+
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor

@@ -112,7 +112,7 @@ class _DefaultTeeRead(ReadRequest):
         tee.reading = False
         for canceled, controller in zip(tee.canceled, tee.controllers, strict=True):
             if not canceled:
-                controller._close()
+                _close_branch(controller)
         for controller in tee.controllers:
             if controller._pending_pull_intos:
                 controller._respond(0)
@@ -156,9 +156,9 @@ class _BYOBTeeRead(ReadRequest):
         byob_canceled, other_canceled = self._canceled()
         byob_controller, other_controller = self._controllers()
         if not byob_canceled:
-            byob_controller._close()
+            _close_branch(byob_controller)
         if not other_canceled:
-            other_controller._close()
+            _close_branch(other_controller)
         if chunk is not None:
             if not byob_canceled and byob_controller._pending_pull_intos:
                 byob_controller._respond_with_new_view(chunk, None)
@@ -176,3 +176,15 @@ class _BYOBTeeRead(ReadRequest):
 
     def _controllers(self) -> tuple[Any, Any]:
         return self._tee.controllers[self._index], self._tee.controllers[1 - self._index]
+
+
+def _close_branch(controller: Any) -> None:
+    """Close a branch, which is errored if that comes in the middle of an item of its reader.
+
+    # Python: in the Standard, ReadableByteStreamControllerClose throws then, out of the close steps of the read: the
+    # other branch is never told of the end, and the source gets the error.
+    """
+    try:
+        controller._close()
+    except TypeError:
+        pass  # its reader is told

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+from weakref import WeakSet
 
 from ..._engine.awaiting import close_when_done, fetch, wait_for_close
 from ..._engine.coroutine_call import CoroutineCall, call_coroutine
@@ -24,7 +25,7 @@ from ..._engine.promise import (
     promise_resolved_with,
 )
 from ..._platform.buffer import is_bytes_like
-from ..._platform.errors import StreamError, callback_error
+from ..._platform.errors import AbortError, StreamError, callback_error
 from ..part import Part
 from .source import Source
 
@@ -39,6 +40,8 @@ class IterableSource(Source, Part):
         "_call",
         "_context",
         "_controller",
+        "_generator",
+        "_has_begun",
         "_is_pulling",
         "_item",
         "_iterator",
@@ -54,6 +57,8 @@ class IterableSource(Source, Part):
     _constant: ClassVar[tuple[str, ...]] = (
         "_context",
         "_controller",
+        "_generator",
+        "_has_begun",
         "_iterator",
         "_jobs",
         "_on_async_item",
@@ -68,6 +73,9 @@ class IterableSource(Source, Part):
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
         self.is_async, self._iterator = open_iterable(iterable)
+        # The same, if it is an asynchronous generator: those are closed by others, too.
+        self._generator: Any = self._iterator if isasyncgen(self._iterator) else None
+        self._has_begun = False
         self._controller: Any = None
         # The last call of a coroutine of the iterator, unless it has ended at once.
         self._call: CoroutineCall | None = None
@@ -93,6 +101,8 @@ class IterableSource(Source, Part):
             return DEFERRED
         self._is_pulling = True
         try:
+            if self._generator is not None:
+                self._require_open()
             item = self._next_of_async()
         except BaseException as error:
             return self._react(promise_rejected_with(self._jobs, callback_error(error)), self._take)
@@ -102,6 +112,8 @@ class IterableSource(Source, Part):
 
     def _take(self, value: Any) -> None:
         if value is END_OF_ITERATION:
+            if self._generator is not None:
+                _seen_to_their_end.add(self._generator)  # for others that share it
             self._controller._close()
         else:
             self._controller._enqueue(value)
@@ -115,6 +127,15 @@ class IterableSource(Source, Part):
         item, self._item = self._item, None
         self._take(item)
         self._jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call: a job is under way
+
+    def _require_open(self) -> None:
+        """Raise an error if the asynchronous generator has given something and was closed by somebody else since then.
+
+        # Python: asyncio closes all that are open when a loop ends. It would look like the end of the data.
+        """
+        if self._has_begun and self._generator.ag_frame is None and self._generator not in _seen_to_their_end:
+            raise closed_by_others(self._generator)
+        self._has_begun = True
 
     def _next_of_async(self) -> Promise[Any] | None:
         """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
@@ -235,6 +256,21 @@ def open_iterable(iterable: Any) -> tuple[bool, Any]:
         if hasattr(type(iterable), "__iter__"):
             raise
         raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
+
+
+# The asynchronous generators that have told a stream of their end.
+_seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
+
+
+def is_finished(iterator: Any) -> bool:
+    """Whether a generator of either kind has ended or was closed; of what is no generator nobody knows."""
+    return getattr(iterator, "ag_frame", iterator) is None or getattr(iterator, "gi_frame", iterator) is None
+
+
+def closed_by_others(generator: Any) -> AbortError:
+    """Give the error of a stream whose generator somebody else has closed in the middle."""
+    name = getattr(generator, "__qualname__", type(generator).__name__)
+    return AbortError(f"somebody else has closed the generator {name} before its end: what has passed is not the whole")
 
 
 def _reject_or_end(promise: Promise[Any], reason: object) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from ..._debug.repr import LockHolder
+from ..._debug.repr import LockHolder, summary
 from ..._engine.jobs import Job
+from ..._engine.loop_end import UnderWay
 from ..._engine.promise import Promise, promise_resolved_with, wait_for_all
 from ..._engine.run import Policy, Trigger
 from ..._engine.settling import Settled
 from ..._engine.waiter import PromiseWaiter
-from ..._platform.errors import AbortError
+from ..._platform.errors import AbortError, LoopEndedError
 from ..abort import AbortSignal
 from ..part import Part
 from ..writable.state import WritableStreamState
@@ -60,7 +61,11 @@ class PipePromise(Promise[None]):
         if [each for each in self._list_reactions() if type(each) is PromiseWaiter] != [waiter]:
             return super()._drop_waiter(waiter)
         self._mark_handled()
-        self._pipe.end_now(AbortError("the task that awaited pipe_to() was cancelled"))
+        end = partial(self._pipe.end_now, AbortError("the task that awaited pipe_to() was cancelled"))
+        if self._jobs.is_running():
+            end()
+        else:
+            self._jobs.push(end)  # asyncio cancels all tasks before it runs the loop for the last time
         return False
 
 
@@ -75,12 +80,14 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_fed",
         "_has_read",
         "_is_adopted",
+        "_is_stage",
         "_pending_writes",
         "_policy",
         "_reading_from_queue",
         "_ready",
         "_source_has_ended",
         "_trace_handle",
+        "_under_way",
         "dest",
         "options",
         "promise",
@@ -93,10 +100,12 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_action",
         "_ending",
         "_fed",
+        "_is_stage",
         "_policy",
         "_ready",
         "_source_has_ended",
         "_trace_handle",
+        "_under_way",
         "dest",
         "options",
         "promise",
@@ -130,6 +139,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._action: Promise[Any] | None = None
         self._ending: Ending | None = None
         self._fed: ReadableStreamState[Any] | None = None
+        self._is_stage = False
         self._ready = _ReadyHook(self)
         # A chunk that was not in the queue when it was read is written a job later.
         self._reading_from_queue = False
@@ -142,6 +152,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         # What decides whether a read takes the fast path, if this pipe may begin a period; and what that keeps of it.
         self._policy: Policy | None = None
         self._trace_handle: object = None
+        # How the end of the event loop knows of the pipe.
+        self._under_way: object = UnderWay(self, source._jobs.end.pipes)
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -224,7 +236,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._shutdown_with_action(partial(self._abort_both, error), error)
 
     def feed(self, readable: Any) -> None:
-        """The pipe was made by ``pipe_through()``: what reads `readable` ends it."""
+        """The pipe was made by ``pipe_through()``: what reads `readable` ends it, and tells of it."""
+        self._is_stage = True
         if isinstance(readable, ReadableStreamState) and not self.promise.done():
             self._fed = readable
             readable._fed_by = self
@@ -251,6 +264,24 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             # A chunk that waits for its job is handed over, too.
             jobs.push(self._release) if self._has_unwritten_chunk() else self._release()
         jobs.push(self._ending.done)
+
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
+        """The event loop has ended: end without becoming complete, unless everything is written."""
+        is_complete = self.dest._in_flight_close_request is not None and not is_late
+        if not is_complete and not self.promise.done() and self._ending is None:
+            if not self._is_stage:
+                self.source._jobs.report(self._cut_off_message(), error)
+            self.promise._mark_handled()
+            self.options.prevent_abort = self.options.prevent_cancel = False
+            self.end_now(error)
+        return self.promise
+
+    def _cut_off_message(self) -> str:
+        into = f"{summary(self.dest)}{self.dest._controller._show_sink()}"
+        return (
+            f"pipe_to() from {summary(self.source)} into {into} was cut off by the end of the event loop before "
+            "everything was written: await it to its end"
+        )
 
     def end_with(self, error: object) -> Promise[None]:
         """End the pipe because what it leads to has been ended at once."""
@@ -412,7 +443,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         fed, self._fed = self._fed, None
         if fed is not None:
             fed._fed_by = None
-        self._ending = self._action = None
+        self._ending = self._action = self._under_way = None
         if self._policy is not None:
             self._policy.exit(self._trace_handle)
             self._policy = self._trace_handle = None

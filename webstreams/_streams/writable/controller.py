@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ..._debug.repr import show, show_queue, summary
+from ..._debug.repr import show, show_queue, show_value, summary
 from ..._debug.watches import watch_writes
 from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.delay import after
@@ -117,6 +117,7 @@ class WritableStreamDefaultController(WritableController):
         self._jobs.leave_run()
         if self._abort_controller is None:
             self._abort_controller = AbortController()
+            self._jobs.end.sinks.add(self._stream)  # whoever asks wants to hear of the end of the loop, too
         return self._abort_controller.signal
 
     def error(self, error: object = None) -> None:
@@ -154,6 +155,20 @@ class WritableStreamDefaultController(WritableController):
         """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
         if self._under_way is not None:
             self._under_way.cancel()
+
+    def _runs_a_coroutine(self) -> bool:
+        """Ours: whether a coroutine of the sink is under way."""
+        return self._under_way is not None
+
+    def _misses_its_end(self) -> bool:
+        """Ours: whether something is lost or left open if the stream is never closed."""
+        sink = self._sink
+        if self._queue.chunks:
+            return True
+        if self._stream._writer is None or type(sink) is not UnderlyingSink:
+            return False
+        has_end = sink.close is not do_nothing or sink.abort is not do_nothing
+        return has_end and not getattr(_owner_of(sink), "may_stay_open", False)
 
     # Abstract operations (5.5.4).
 
@@ -358,7 +373,17 @@ class WritableStreamDefaultController(WritableController):
         if not self._started:
             yield "starting"
 
+    def _show_sink(self) -> str:
+        owner = _owner_of(self._sink)
+        is_silent = owner is None or type(owner).__repr__ is object.__repr__
+        return "" if is_silent else f" ({show_value(owner)})"
+
     def _show_total(self) -> str:
         queue = self._queue
         chunks = len(queue.chunks) - (bool(queue.chunks) and queue.chunks[-1] is CLOSE_SENTINEL)
         return show_queue(queue.total, self._strategy_hwm, chunks=0 if queue.sizes is None else chunks)
+
+
+def _owner_of(sink: Sink | UnderlyingSink | None) -> object:
+    """Give the object whose methods are the algorithms, if it is one."""
+    return getattr(getattr(sink, "write", None), "__self__", None)

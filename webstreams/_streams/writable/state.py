@@ -18,6 +18,7 @@ from ..._debug.watches import WriteWatch
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from ..._engine.settling import Settled
+from ..._platform.errors import LoopEndedError
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..part import Part
 from ..strategy import SizeAlgorithm
@@ -53,6 +54,14 @@ class WritableController(Part):
         """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
         raise NotImplementedError
 
+    def _runs_a_coroutine(self) -> bool:
+        """Ours: whether a coroutine of the sink is under way."""
+        raise NotImplementedError
+
+    def _misses_its_end(self) -> bool:
+        """Ours: whether something is lost or left open if the stream is never closed."""
+        raise NotImplementedError
+
     def _close(self) -> None:
         """Begin to close the stream."""
         raise NotImplementedError
@@ -71,6 +80,10 @@ class WritableController(Part):
 
     def _show_total(self) -> str:
         """What a ``repr()`` tells of the queue."""
+        raise NotImplementedError
+
+    def _show_sink(self) -> str:
+        """What is known of the underlying sink, in brackets."""
         raise NotImplementedError
 
 
@@ -337,6 +350,25 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
         if self._writer is not None and self._writer._closed_promise is not None:
             self._writer._closed_promise._mark_handled()
             self._writer._closed_promise._reject(self._stored_error)
+
+    def _runs_a_coroutine(self) -> bool:
+        return self._controller._runs_a_coroutine()
+
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
+        """Ours: the event loop has ended. Abort, unless the sink is closing."""
+        if self._is_closed_or_errored():
+            return None
+        if self._in_flight_close_request is not None and not is_late:
+            return self._in_flight_close_request
+        if self._state == "writable" and self._controller._misses_its_end():
+            self._jobs.report(
+                f"{summary(self)}{self._controller._show_sink()} was cut off by the end of the event loop before it "
+                "was closed: await close(), or use `async with stream.get_writer()`",
+                error,
+            )
+        promise = self._abort(error)
+        self._controller._cancel_coroutine()
+        return promise
 
     # Debugging.
 

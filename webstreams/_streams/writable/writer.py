@@ -77,6 +77,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._released_error = None
         self._holder = None
         stream._writer = self
+        self._jobs.end.sinks.add(stream)
         if stream._state == "erroring" or stream._state == "errored":
             self._ensure_ready_promise_rejected(stream._stored_error)
         if stream._state == "errored":

@@ -8,7 +8,9 @@ from functools import partial
 from threading import Lock
 from typing import Any, Literal
 
+from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
+from ..._platform.errors import LoopEndedError
 from ..._platform.idl import do_nothing
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
@@ -40,6 +42,8 @@ class ThreadSource:
         self._reject: Callable[[object], None]
         # What is called when the stream was cancelled and the last call is over.
         self._cancelled: Callable[[Any], None] | None = None
+        # The end of the event loop knows of it.
+        self._is_known = False
 
     # For subclasses.
 
@@ -88,7 +92,17 @@ class ThreadSource:
 
     # In between.
 
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
+        """The event loop has ended: release everything."""
+        if self.ended or self._cancelled is not None:
+            return None
+        self._controller.error(error)
+        return self.cancel(error)
+
     def _begin(self) -> None:
+        if not self._is_known:
+            self._is_known = True
+            current_jobs().end.others.add(self)
         self._is_busy = True
         self._timer = None
         request = self._controller.byob_request

@@ -53,6 +53,10 @@ class FileSink(ThreadSink):
         self._must_truncate = False
         self._gate = Gate()
 
+    def __repr__(self) -> str:
+        """Show the path."""
+        return f"write_file({self._path!r})"
+
     def open(self) -> None:
         """Begin a new file, or open what is written in place."""
         old = self._status()

@@ -11,7 +11,9 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, Final
 
+from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
+from ..._platform.errors import LoopEndedError
 from .._blocking.threads import about_to_wait, in_thread
 
 # The exit status of who has written what nobody reads: a program, and a shell that tells of its last one.
@@ -51,6 +53,7 @@ class Child:
             options["process_group"] = 0
         self._process = subprocess.Popen(self.args, **options)
         self.pid = self._process.pid
+        current_jobs().end.others.add(self)
         in_thread(self._wait).then(self._ended)
 
     def send_signal(self, number: int) -> None:
@@ -65,6 +68,11 @@ class Child:
         """Whether the signal that ended the child was sent by us, or comes of dropping its output."""
         code = self.returncode or 0
         return -code in self._sent or (has_dropped_output and code in ENDED_BY_SIGPIPE)
+
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[int]:
+        """The event loop has ended: kill the child."""
+        self.send_signal(signal.SIGKILL)
+        return self.exited
 
     async def reap(self) -> None:
         """Wait for the end of a child that was killed, even if that is cancelled."""

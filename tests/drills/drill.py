@@ -1,0 +1,126 @@
+"""How a pipe of the tables is begun, brought into its state and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.ends.descriptors import open_descriptors
+from tests.waiting import LIMIT
+from webstreams import ReadableStream, WritableStream, write_file
+
+from . import core_rows, end_rows
+from .rows import BYTES, ROWS, Drill, Row, closed_door, silent
+
+TABLES = (core_rows, end_rows)
+
+# The pipe gets on when so many chunks have passed, and does not when none has for so many turns and so long (seconds).
+MANY = 20
+QUIET_TURNS = 30
+QUIET_TIME = 0.03
+
+
+class Counter:
+    """Counts the chunks at the end that is not the one of the row."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def source(self) -> ReadableStream[bytes]:
+        """Give a source that always has more."""
+        return ReadableStream({"pull": self._pull})
+
+    def sink(self) -> WritableStream[Any]:
+        """Give a sink that takes everything."""
+        return WritableStream({"write": self._write})
+
+    def _pull(self, controller: Any) -> None:
+        self.count += 1
+        controller.enqueue(BYTES)
+
+    def _write(self, chunk: Any, controller: Any) -> None:
+        self.count += 1
+
+
+async def begin(row: Row, drill: Drill) -> tuple[Any, Counter]:
+    """Give the promise of a pipe through the stream of a row, and what counts its chunks."""
+    counter = Counter()
+    made = await row.make(drill)
+    has_begun = drill.state != "not begun"
+    if row.kind == "source":
+        return made.pipe_to(counter.sink() if has_begun else closed_door()), counter
+    source = counter.source() if has_begun else silent()
+    if row.kind == "transform":
+        return source.pipe_through(made).pipe_to(write_file(drill.out / "file")), counter
+    return source.pipe_to(made), counter
+
+
+async def reach_state(drill: Drill, counter: Counter) -> None:
+    """Wait until the pipe is in the state of the drill."""
+    end = time.monotonic() + LIMIT
+    while drill.state == "running" and counter.count < MANY:
+        assert time.monotonic() < end, f"the pipe does not get on: {counter.count} chunks"
+        await asyncio.sleep(0.001)
+    last = -1
+    while drill.state != "running" and counter.count != last:
+        assert time.monotonic() < end, f"the pipe does not stall: {counter.count} chunks"
+        last = counter.count
+        await asyncio.sleep(QUIET_TIME)
+        for _ in range(QUIET_TURNS):
+            await asyncio.sleep(0)
+
+
+# What may be left behind.
+
+
+def children() -> set[int]:
+    """Give the processes that this one has started."""
+    found: set[int] = set()
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):
+            found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
+    return found
+
+
+def threads() -> int:
+    """Count the threads, without those that wait some seconds for another call, and do not keep the process."""
+    return sum(not each.name.startswith("webstreams-call") for each in threading.enumerate())
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait without an event loop until a condition is true."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, f"it has not become true within {LIMIT} seconds: {condition}"
+        time.sleep(0.002)
+
+
+@contextlib.contextmanager
+def nothing_left(row: Row, drill: Drill) -> Iterator[None]:
+    """Check that a drill leaves nothing behind: no descriptor, thread, child, file; and publishes nothing."""
+    gc.collect()
+    before = open_descriptors(), threads(), children()
+    try:
+        yield
+        wait_until(lambda: children() == before[2])
+        wait_until(lambda: threads() <= before[1] + row.threads)
+        wait_until(lambda: os.listdir(drill.out) == [])
+        assert not drill.published()
+    finally:
+        drill.peers.close()
+    wait_until(lambda: gc.collect() >= 0 and open_descriptors() == before[0])
+    wait_until(lambda: threads() == before[1])
+    assert os.listdir(drill.out) == []
+
+
+def cases() -> list[Any]:
+    """Give every row with each of its states, by name."""
+    assert TABLES
+    return [(name, state) for name, row in ROWS.items() for state in row.states]
