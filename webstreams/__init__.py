@@ -1,19 +1,13 @@
 """webstreams: the WHATWG Streams Standard for asyncio."""
 
+from typing import TYPE_CHECKING
+
 from ._engine.build import compiled
 from ._engine.jobs import queue_microtask
 from ._engine.promise import Promise
 from ._fastpath.policy import install as _install_fast_path
-from ._flow.byte_sources import from_bytes
-from ._flow.channels import channel
-from ._flow.finishing import finished
-from ._flow.merging import concat, merge
-from ._flow.pipelines import compose, pipeline
-from ._flow.policies import Lagged
-from ._flow.producing import from_producer
-from ._flow.sharing import Shared, Subscription, share
-from ._flow.zipping import zip_streams
 from ._platform.errors import AbortError, DataError, StreamError
+from ._platform.lazy import LazyNames
 from ._streams.abort import AbortController, AbortSignal, Event
 from ._streams.readable.byob_reader import ReadableStreamBYOBReader
 from ._streams.readable.byob_request import ReadableStreamBYOBRequest
@@ -30,51 +24,112 @@ from ._streams.transform.stream import TransformStream
 from ._streams.writable.controller import WritableStreamDefaultController
 from ._streams.writable.stream import WritableStream
 from ._streams.writable.writer import WritableStreamDefaultWriter
-from .compression import CompressionFormat, CompressionStream, DecompressionStream
 from .consumers import LimitExceeded
-from .encoding import TextDecoderStream, TextEncoderStream
-from .ends import (
-    Connection,
-    ConnectionServer,
-    GeneratorTransform,
-    Process,
-    RequestBody,
-    TruncatedFileError,
-    as_blocking_iterable,
-    as_byte_stream,
-    as_object_stream,
-    as_stream_reader,
-    as_stream_writer,
-    asgi_request_body,
-    asgi_response,
-    connect_tcp,
-    connect_unix,
-    from_blocking_iterable,
-    from_byte_stream,
-    from_object_stream,
-    from_queue,
-    from_response,
-    from_stream_reader,
-    generator_transform,
-    open_process,
-    read_file,
-    send_response,
-    serve_tcp,
-    serve_unix,
-    standard_error,
-    standard_input,
-    standard_output,
-    to_byte_stream,
-    to_callable,
-    to_generator,
-    to_object_stream,
-    to_queue,
-    to_request_body,
-    to_stream_writer,
-    write_file,
-)
-from .shaping import ChunkedStream, LineStream, chunked, lines
 from .types import ReadableWritablePair
+
+if TYPE_CHECKING:
+    from ._flow.byte_sources import from_bytes
+    from ._flow.channels import channel
+    from ._flow.finishing import finished
+    from ._flow.merging import concat, merge
+    from ._flow.pipelines import compose, pipeline
+    from ._flow.policies import Lagged
+    from ._flow.producing import from_producer
+    from ._flow.sharing import Shared, Subscription, share
+    from ._flow.zipping import zip_streams
+    from .compression import CompressionFormat, CompressionStream, DecompressionStream
+    from .encoding import TextDecoderStream, TextEncoderStream
+    from .ends import (
+        Connection,
+        ConnectionServer,
+        GeneratorTransform,
+        Process,
+        RequestBody,
+        TruncatedFileError,
+        as_blocking_iterable,
+        as_byte_stream,
+        as_object_stream,
+        as_stream_reader,
+        as_stream_writer,
+        asgi_request_body,
+        asgi_response,
+        connect_tcp,
+        connect_unix,
+        from_blocking_iterable,
+        from_byte_stream,
+        from_object_stream,
+        from_queue,
+        from_response,
+        from_stream_reader,
+        generator_transform,
+        open_process,
+        read_file,
+        send_response,
+        serve_tcp,
+        serve_unix,
+        standard_error,
+        standard_input,
+        standard_output,
+        to_byte_stream,
+        to_callable,
+        to_generator,
+        to_object_stream,
+        to_queue,
+        to_request_body,
+        to_stream_writer,
+        write_file,
+    )
+    from .shaping import ChunkedStream, LineStream, chunked, lines
+else:
+    __getattr__ = LazyNames(
+        __name__,
+        {
+            "._flow.byte_sources": ("from_bytes",),
+            "._flow.channels": ("channel",),
+            "._flow.finishing": ("finished",),
+            "._flow.merging": ("concat", "merge"),
+            "._flow.pipelines": ("compose", "pipeline"),
+            "._flow.policies": ("Lagged",),
+            "._flow.producing": ("from_producer",),
+            "._flow.sharing": ("Shared", "Subscription", "share"),
+            "._flow.zipping": ("zip_streams",),
+            ".compression": ("CompressionFormat", "CompressionStream", "DecompressionStream"),
+            ".encoding": ("TextDecoderStream", "TextEncoderStream"),
+            ".ends.sockets": (
+                "Connection",
+                "ConnectionServer",
+                "connect_tcp",
+                "connect_unix",
+                "serve_tcp",
+                "serve_unix",
+            ),
+            ".ends.iterables": (
+                "GeneratorTransform",
+                "as_blocking_iterable",
+                "from_blocking_iterable",
+                "generator_transform",
+                "to_callable",
+                "to_generator",
+            ),
+            ".ends.processes": ("Process", "open_process"),
+            ".ends.http": ("RequestBody", "from_response", "to_request_body"),
+            ".ends.files": ("TruncatedFileError", "read_file", "write_file"),
+            ".ends.object_streams": (
+                "as_byte_stream",
+                "as_object_stream",
+                "from_byte_stream",
+                "from_object_stream",
+                "to_byte_stream",
+                "to_object_stream",
+            ),
+            ".ends.asyncio_streams": ("as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"),
+            ".ends.asgi": ("asgi_request_body", "asgi_response", "send_response"),
+            ".ends.queues": ("from_queue", "to_queue"),
+            ".ends.standard": ("standard_error", "standard_input", "standard_output"),
+            ".shaping": ("ChunkedStream", "LineStream", "chunked", "lines"),
+        },
+        submodules=("compression", "consumers", "encoding", "ends", "operations", "shaping", "threads"),
+    )
 
 _install_fast_path()
 

@@ -6,13 +6,13 @@ UTF-8 and UTF-16 need nothing but Python; the tables of the other encodings come
 from __future__ import annotations
 
 import codecs
-from typing import Final, Protocol
+from importlib import import_module
+from typing import Any, Final, Protocol
 
 from typing_extensions import Buffer
 
 from .._platform.buffer import is_released, open_view
 from .._platform.errors import DataError
-from .legacy import EXTRA, HAS_LEGACY_ENCODINGS, Iso2022JpDecoder, MultiByteDecoder, legacy_decoder, legacy_name
 
 UTF_8: Final = "utf-8"
 _BOM: Final = "\ufeff"
@@ -41,15 +41,25 @@ def encoding_name(label: str | None) -> str:
         raise TypeError(f"the label of an encoding must be a str, not {type(label).__name__}")
     stripped = label.strip(_ASCII_WHITESPACE)
     key = stripped.lower() if stripped.isascii() else ""
-    name = _UNICODE_NAMES.get(key) or legacy_name(key)
-    if name is None:
-        if HAS_LEGACY_ENCODINGS:
-            raise ValueError(f"{label!r} is no label of an encoding that can be decoded")
-        raise ValueError(
-            f"{label!r} is no label of UTF-8 or UTF-16; the other encodings need the package webencodings: "
-            f'pip install "webstreams[{EXTRA}]"'
-        )
-    return name
+    return _UNICODE_NAMES.get(key) or _legacy_name(key, label)
+
+
+def _legacy_name(key: str, label: str) -> str:
+    legacy = _legacy()
+    name: str | None = legacy.legacy_name(key)
+    if name is not None:
+        return name
+    if legacy.HAS_LEGACY_ENCODINGS:
+        raise ValueError(f"{label!r} is not the label of an encoding that can be decoded")
+    raise ValueError(
+        f"{label!r} is not a label of UTF-8 or UTF-16; the other encodings need the package webencodings: "
+        f'pip install "webstreams[{legacy.EXTRA}]"'
+    )
+
+
+def _legacy() -> Any:
+    """Return the module of the other encodings, whose tables are loaded when one is first asked for."""
+    return import_module("webstreams._text.legacy")
 
 
 def as_bytes(chunk: Buffer) -> bytes:
@@ -70,7 +80,7 @@ class TextDecoder:
         self._may_have_bom = not ignore_bom and encoding in _LABELS
         self._bytes_before = 0
         # Whether each byte goes through Python code, which takes a hundred times as long.
-        self.is_slow = isinstance(self._decoder, (MultiByteDecoder, Iso2022JpDecoder))
+        self.is_slow = encoding not in _LABELS and _legacy().is_slow(self._decoder)
 
     def decode(self, data: bytes, final: bool = False) -> str:
         """Decode the next bytes; with `final`, these are the last ones. DataError for invalid bytes when fatal."""
@@ -92,7 +102,10 @@ class TextDecoder:
 
 
 def _make_decoder(encoding: str, fatal: bool) -> Decoder:
-    return UnicodeDecoder(encoding, fatal) if encoding in _LABELS else legacy_decoder(encoding, fatal)
+    if encoding in _LABELS:
+        return UnicodeDecoder(encoding, fatal)
+    decoder: Decoder = _legacy().legacy_decoder(encoding, fatal)
+    return decoder
 
 
 class UnicodeDecoder:

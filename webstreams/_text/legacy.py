@@ -35,6 +35,11 @@ def legacy_name(label: str) -> str | None:
     return None if name == "replacement" else name
 
 
+def is_slow(decoder: object) -> bool:
+    """Whether a decoder works character by character, so that long chunks have to be cut."""
+    return isinstance(decoder, (MultiByteDecoder, Iso2022JpDecoder))
+
+
 def legacy_decoder(encoding: str, fatal: bool) -> SingleByteDecoder | MultiByteDecoder | Iso2022JpDecoder:
     """Make the decoder of an encoding that is neither UTF-8 nor UTF-16."""
     if encoding == "iso-2022-jp":
