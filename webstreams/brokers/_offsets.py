@@ -12,12 +12,16 @@ class Offsets:
         # The record that comes next after all that are finished without a gap: what is committed.
         self.next = first
         self.committed = first
+        # How many records were delivered and are not before the committed position.
+        self.outstanding = 0
+        self._passed = 0
         self._delivered: deque[int] = deque()
         self._finished: set[int] = set()
 
     def deliver(self, offset: int) -> None:
         """A record was delivered; offsets grow, but may have gaps."""
         self._delivered.append(offset)
+        self.outstanding += 1
 
     def finish(self, offset: int) -> None:
         """A record is done with."""
@@ -26,3 +30,14 @@ class Offsets:
             first = self._delivered.popleft()
             self._finished.remove(first)
             self.next = first + 1
+            self._passed += 1
+
+    def prepare(self) -> tuple[int, int]:
+        """Give the position to commit, and how many records it newly covers; `commit` takes both."""
+        return self.next, self._passed
+
+    def commit(self, position: int, passed: int) -> None:
+        """The position was committed."""
+        self.committed = position
+        self._passed -= passed
+        self.outstanding -= passed

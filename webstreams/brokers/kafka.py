@@ -60,9 +60,13 @@ def consume(
 
     Kafka knows no acknowledgement of a record, only a position in each partition. So ``ack()`` notes that a record is
     done; every `commit_interval` seconds, and at the end, the position is committed up to which all records are done,
-    in whatever order they were. ``nack()`` delivers the record again, in this stream; the position stays before it.
-    ``nack(requeue=False)`` writes the record to `dead_letter`, if there is one (`produce` takes it as it is), and it is
-    done when that has been confirmed.
+    in whatever order they were. Records that are done and not committed count to `in_flight`, too, and when they take
+    up the room the position is committed at once. So a program that is killed has no more than `in_flight` records
+    delivered again, and one slow record stops the stream after so many others.
+
+    ``nack()`` delivers the record again, in this stream; the position stays before it. ``nack(requeue=False)`` writes
+    the record to `dead_letter`, if there is one (`produce` takes it as it is), and it is done when that has been
+    confirmed.
 
     When the group is rebalanced, what nobody has read of a partition that goes away is dropped, what is in the pipeline
     is waited for, up to `revoke_timeout` seconds, and the position is committed, before another member gets it. What is
@@ -193,6 +197,13 @@ class _Source(FetchingSource[Key]):
         offsets = self._partitions.get(partition)
         if offsets is not None:
             offsets.finish(offset)
+        if self.room < self._enough and offsets is not None and offsets.next != offsets.committed:
+            self.tend_now.set()
+
+    @property
+    def room(self) -> int:
+        """How many records may be fetched: what is acknowledged and not committed counts, for it would come again."""
+        return self.ledger.limit - sum([each.outstanding for each in self._partitions.values()])
 
     async def tend(self) -> None:
         """Commit, keep the membership, and see whether a broker is there."""
@@ -218,12 +229,12 @@ class _Source(FetchingSource[Key]):
     async def _commit(self, partitions: Iterable[TopicPartition]) -> None:
         async with self._commit_lock:
             mine = {each: self._partitions[each] for each in partitions if each in self._partitions}
-            positions = {each: offsets.next for each, offsets in mine.items() if offsets.next != offsets.committed}
-            if not positions:
+            prepared = {each: offsets.prepare() for each, offsets in mine.items() if offsets.next != offsets.committed}
+            if not prepared:
                 return
             try:
                 async with asyncio.timeout(ANSWER_TIME):
-                    await self._consumer.commit(positions)
+                    await self._consumer.commit({each: position for each, (position, _) in prepared.items()})
             except (CommitFailedError, IllegalStateError) as error:
                 # Too late: the group was rebalanced. Another member gets these records again.
                 _log.warning("a commit came too late and was dropped: %r", error)
@@ -231,8 +242,9 @@ class _Source(FetchingSource[Key]):
             except TimeoutError as error:
                 raise KafkaConnectionError(f"no broker has taken a commit for {ANSWER_TIME:g} seconds") from error
             self._heard = time.monotonic()
-            for each, position in positions.items():
-                mine[each].committed = position
+            for each, (position, passed) in prepared.items():
+                mine[each].commit(position, passed)
+            self.ledger.wake()
 
     # Rebalances.
 

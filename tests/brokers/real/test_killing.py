@@ -1,0 +1,20 @@
+"""A consumer that is killed while it works: nothing is lost. The full run is ``python -m tests.brokers.killing``."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.brokers.killing import kill_consumers
+from tests.brokers.places import Place
+
+
+@pytest.mark.timeout(600)
+async def test_nothing_is_lost_by_killing_the_consumer(place: Place, tmp_path: Path) -> None:
+    place.hasten()
+    await place.make()
+    await place.fill(1500)
+    outcome = await kill_consumers(place, 1500, 3, tmp_path / "numbers", random.Random(4))
+    assert outcome.is_good, outcome
