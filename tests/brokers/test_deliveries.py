@@ -221,6 +221,45 @@ async def test_draining_lets_everything_run_through() -> None:
     assert [number for number, _ in broker.waiting] == list(range(4, 100))
 
 
+async def test_a_stream_that_runs_empty_while_it_is_drained_closes_once() -> None:
+    stream, broker = memory_stream(limit=2, count=2)
+    gate = asyncio.Event()
+
+    async def stop() -> None:
+        await gate.wait()
+
+    broker.stop = stop  # type: ignore[method-assign]
+    reader = stream.get_reader()
+    first = await reader.read()
+    draining = asyncio.ensure_future(stream.drain())
+    await asyncio.sleep(0)
+    second = await reader.read()
+    gate.set()
+    assert (await reader.read()).done
+    for result in (first, second):
+        assert result.value is not None
+        await result.value.ack()
+    await draining
+    assert broker.acknowledged == [0, 1]
+
+
+async def test_a_connection_that_is_lost_while_it_is_drained_ends_the_stream() -> None:
+    stream, broker = memory_stream(limit=2, count=2)
+
+    async def stop() -> None:
+        raise ConnectionError("lost")
+
+    broker.stop = stop  # type: ignore[method-assign]
+    reader = stream.get_reader()
+    delivery = (await reader.read()).value
+    assert delivery is not None
+    await stream.drain()
+    with pytest.raises(ConnectionError, match="lost"):
+        await reader.read()
+    with pytest.raises(DeliveryLost):
+        await delivery.ack()
+
+
 async def test_draining_gives_back_what_takes_too_long() -> None:
     stream, broker = memory_stream(limit=2, count=2)
     reader = stream.get_reader()

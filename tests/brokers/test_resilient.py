@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import until
+from tests.brokers.memory import memory_stream, until
 from webstreams import ReadableStream
 from webstreams.brokers import exponential_backoff, resilient
 
@@ -143,6 +143,28 @@ async def test_cancelling_ends_the_inner_stream_and_the_connection() -> None:
     assert (await waiting).done
     assert reasons == ["enough", "closed"]
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+async def test_a_drained_stream_keeps_its_connection_until_all_is_settled() -> None:
+    inner, broker = memory_stream(limit=4, count=2)
+    events: list[str] = []
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[ReadableStream[Any]]:
+        yield inner
+        events.append("closed")
+
+    reader = resilient(connection).get_reader()
+    first, second = [(await reader.read()).value for _ in range(2)]
+    draining = asyncio.ensure_future(inner.drain())
+    assert (await reader.read()).done
+    assert first is not None and second is not None
+    await first.ack()
+    assert events == []
+    await second.ack()
+    await draining
+    await until(lambda: events == ["closed"])
+    assert broker.acknowledged == [0, 1]
 
 
 async def test_cancelling_ends_a_pause() -> None:

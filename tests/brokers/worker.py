@@ -26,4 +26,5 @@ async def main(broker: str, url: str, name: str, file: str, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:5], int(sys.argv[5])))
+    broker, url, name, file, limit = sys.argv[1:]
+    asyncio.run(main(broker, url, name, file, int(limit)))

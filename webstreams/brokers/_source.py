@@ -45,6 +45,7 @@ class BrokerSource(Generic[K]):
         self._controller: ReadableStreamDefaultController[Delivery[Any]]
         self._parting: asyncio.Task[None] | None = None
         self._drained = False
+        self._is_closed = False
 
     # What a subclass does.
 
@@ -79,8 +80,7 @@ class BrokerSource(Generic[K]):
         """Somebody reads: give a delivery, or remember it."""
         if self.unread:
             controller.enqueue(self.unread.popleft())
-            if self._drained and not self.unread:
-                controller.close()
+            self._close_when_empty()
         else:
             self.hungry = True
             self.ledger.wake()
@@ -103,6 +103,7 @@ class BrokerSource(Generic[K]):
     def fail(self, error: BaseException) -> None:
         """Error the stream, and give back what is open."""
         if self._parting is None:
+            self._is_closed = True
             self._controller.error(error)
             self._part(error)
 
@@ -117,14 +118,27 @@ class BrokerSource(Generic[K]):
         """Receive no more, close the stream, and wait until everything is settled."""
         if not self.is_over:
             self._drained = True
-            await self.stop()
-            if not self.unread:
-                self._controller.close()
+            try:
+                await self.stop()
+            except Exception as error:
+                self.fail(error)
+            self._close_when_empty()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     while len(self.ledger):
                         await self.ledger.change()
         await self.part("it was drained")
+
+    def _close_when_empty(self) -> None:
+        if self._drained and not self.unread and not self._is_closed:
+            self._is_closed = True
+            self._controller.close()
+
+    async def parted(self) -> None:
+        """Wait until nothing is open any more, and the broker has been told."""
+        while self._parting is None:
+            await self.ledger.change()
+        await asyncio.shield(self._parting)
 
     async def part(self, end: BaseException | str) -> None:
         """End the account and give back what is open; wait for that."""
@@ -175,3 +189,7 @@ class Deliveries(ReadableStream[Delivery[T]]):
         stream may be locked: this is for a program that is told to stop while a pipe runs.
         """
         await self._source.drain(seconds)
+
+    async def parted(self) -> None:
+        """Wait for the end of everything: the stream has ended, and all its deliveries are settled or given back."""
+        await self._source.parted()

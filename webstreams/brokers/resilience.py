@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.reader import ReadableStreamDefaultReader
 from .._streams.readable.stream import ReadableStream
+from ._source import Deliveries
 
 __all__ = ["Opening", "exponential_backoff", "resilient"]
 
@@ -50,7 +51,8 @@ def resilient(
 
     After `attempts` failures in a row (None: never), and for an error that ``retry(error)`` does not want to be tried
     again (by default only `TypeError` and `ValueError`: mistakes of the program), the stream is errored with it. When
-    the inner stream ends, so does this one; cancelling it cancels that. Nothing is read ahead.
+    the inner stream ends, so does this one, and its connection is closed when its deliveries are settled; cancelling
+    it cancels that. Nothing is read ahead.
 
     Messages that were on their way when a connection was lost are delivered again: at least once, not exactly once.
 
@@ -95,6 +97,7 @@ class _ResilientSource(Generic[T]):
         self._retry = retry
         self._failures = 0
         self._stack = AsyncExitStack()
+        self._stream: ReadableStream[T] | None = None
         self._reader: ReadableStreamDefaultReader[T] | None = None
         self._pulling: asyncio.Task[Any] | None = None
         self._is_cancelled = False
@@ -121,7 +124,8 @@ class _ResilientSource(Generic[T]):
     async def _has_pulled(self, controller: ReadableStreamDefaultController[T]) -> bool:
         try:
             if self._reader is None:
-                self._reader = (await self._open()).get_reader()
+                self._stream = await self._open()
+                self._reader = self._stream.get_reader()
             result = await self._reader.read()
         except Exception as error:
             await self._close()
@@ -131,11 +135,17 @@ class _ResilientSource(Generic[T]):
         if self._is_cancelled:
             return True
         if result.done:
-            await self._close()
             controller.close()
+            await self._leave()
         else:
             controller.enqueue(result.value)
         return True
+
+    async def _leave(self) -> None:
+        """The inner stream has ended: close its connection, but not before its deliveries are settled."""
+        if isinstance(self._stream, Deliveries):
+            await self._stream.parted()
+        await self._close()
 
     async def _open(self) -> ReadableStream[T]:
         opening = self._factory()
@@ -144,7 +154,7 @@ class _ResilientSource(Generic[T]):
         return await opening
 
     async def _close(self) -> None:
-        self._reader = None
+        self._reader = self._stream = None
         stack, self._stack = self._stack, AsyncExitStack()
         try:
             await stack.aclose()
