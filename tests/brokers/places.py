@@ -259,7 +259,8 @@ class KafkaPlace(Place):
             with suppress(TimeoutError):  # a producer waits for a broker that is away
                 async with asyncio.timeout(2):
                     await producer.stop()
-            with suppress(TimeoutError):
+            # It may raise the cancellation of a task of its own.
+            with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(5):
                     await consumer.stop()
 

@@ -60,6 +60,21 @@ async def test_each_connection_is_closed_before_the_next_one_is_opened() -> None
     assert events == ["open", "1", "close", "open", "2", "close"]
 
 
+@pytest.mark.parametrize("error", [OSError("no"), asyncio.CancelledError()])
+async def test_a_connection_that_cannot_be_closed_does_not_end_the_stream(error: BaseException) -> None:
+    """aiokafka raises the cancellation of a task of its own when it is stopped while its broker is away."""
+    streams = iter([lost_after(1), ReadableStream.from_([2])])
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[ReadableStream[int]]:
+        try:
+            yield next(streams)
+        finally:
+            raise error
+
+    assert [number async for number in resilient(connection, backoff=no_pause)] == [1, 2]
+
+
 async def test_the_pauses_grow_and_start_anew_after_a_chunk() -> None:
     attempts: list[int] = []
     tries = iter([None, None, lost_after(1), None, ReadableStream.from_([2])])

@@ -25,7 +25,7 @@ class FetchingSource(BrokerSource[K]):
 
     def __init__(self, limit: int, where: str) -> None:
         super().__init__(limit, where)
-        self._enough = max(1, limit // 4)
+        self._enough = max(1, limit // 2)
         self._fetching: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
         # Set to look after what is open before the time has come.

@@ -28,7 +28,7 @@ OnFailure: TypeAlias = Literal["stop", "requeue", "reject"]
 _ANSWERS: Final = ("stop", "requeue", "reject")
 
 # How many deliveries are acknowledged while the sink works on the next ones, and the most that are written at a time.
-ACKNOWLEDGED_MEANWHILE: Final = 16
+ACKNOWLEDGED_MEANWHILE: Final = 64
 MOST_AT_A_TIME: Final = 1000
 
 

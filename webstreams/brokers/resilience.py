@@ -158,7 +158,11 @@ class _ResilientSource(Generic[T]):
         stack, self._stack = self._stack, AsyncExitStack()
         try:
             await stack.aclose()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            # A client may also raise the cancellation of a task of its own.
             _log.warning("closing a lost connection failed: %r", error)
 
     def _count(self, error: Exception) -> None:
