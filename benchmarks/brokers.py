@@ -21,7 +21,7 @@ from webstreams.brokers import acknowledging
 
 LIMIT: Final = {"rabbitmq": 64, "redis": 64, "nats": 64, "kafka": 500}
 
-Sink = Callable[[Any], None]
+Sink = Callable[[Any], object]
 
 
 async def rabbit_loop(place: RabbitPlace, channels: Any, count: int, sink: Sink) -> None:

@@ -307,6 +307,7 @@ async def test_a_broker_that_is_stopped_and_started_in_the_middle(place: Place) 
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
         if not place.remembers:
+            place.filled = 0
             await place.make()
             await place.fill(100)
         await until(lambda: len(written) >= 100, 120)

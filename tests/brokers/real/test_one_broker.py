@@ -1,0 +1,173 @@
+"""What only one of the brokers has: dead letters, claims, leases, rebalances."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.brokers.memory import until
+from tests.brokers.places import GROUP, KafkaClients, KafkaPlace, NatsPlace, Place, RedisPlace
+from tests.brokers.real.test_each_broker import read
+from webstreams import WritableStream
+from webstreams.brokers import acknowledging, kafka, redis
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.brokers("rabbitmq")
+async def test_rabbitmq_takes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
+    await place.make()
+    await place.fill(1)
+    async with place.connect() as channels:
+        reader = place.consume(channels, 5).get_reader()
+        await (await read(reader)).nack(requeue=False)
+        dead = await channels.publishing.get_queue(place.name + "-dead")
+        async with asyncio.timeout(30):
+            while (message := await dead.get(fail=False, no_ack=True)) is None:
+                await asyncio.sleep(0.02)
+        assert message.body == b"0"
+        await reader.cancel()
+
+
+@pytest.mark.brokers("redis")
+async def test_redis_claims_what_a_dead_consumer_left(place: Place) -> None:
+    assert isinstance(place, RedisPlace)
+    place.claim_idle = 0.5
+    await place.make()
+    await place.fill(5)
+    async with place.connect() as client:
+        await client.xreadgroup(GROUP, "dead", {place.name: ">"}, count=3)
+        reader = place.consume(client, 10, "alive").get_reader()
+        deliveries = [await read(reader) for _ in range(5)]
+        assert sorted(place.body(each.value) for each in deliveries) == [b"0", b"1", b"2", b"3", b"4"]
+        assert sorted(each.attempt or 0 for each in deliveries) == [1, 1, 2, 2, 2]
+        await reader.cancel()
+
+
+@pytest.mark.brokers("redis")
+async def test_redis_keeps_what_is_worked_on_from_being_claimed(place: Place) -> None:
+    assert isinstance(place, RedisPlace)
+    place.claim_idle = 0.6
+    await place.make()
+    await place.fill(1)
+    async with place.connect() as client:
+        working = place.consume(client, 10, "working").get_reader()
+        delivery = await read(working)
+        other = place.consume(client, 10, "other")
+        waiting = other.get_reader().read()
+        await asyncio.sleep(3 * place.claim_idle)
+        assert not waiting.done()
+        await delivery.ack()
+        await working.cancel()
+        await other._source.cancel(None)
+
+
+@pytest.mark.brokers("redis")
+async def test_redis_writes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
+    await place.make()
+    await place.fill(1)
+    refused: list[Any] = []
+    sink: WritableStream[Any] = WritableStream({"write": lambda value, controller: refused.append(value)})
+    async with place.connect() as client:
+        reader = redis.consume(client, place.name, GROUP, "one", dead_letter=sink).get_reader()
+        await (await read(reader)).nack(requeue=False)
+        assert refused == [{b"data": b"0"}]
+        assert await place.waiting() == (0, 0)
+        await reader.cancel()
+
+
+@pytest.mark.brokers("nats")
+async def test_nats_is_told_that_the_work_is_in_progress(place: Place) -> None:
+    assert isinstance(place, NatsPlace)
+    place.ack_wait = 0.6
+    await place.make()
+    await place.fill(1)
+    async with place.connect() as js:
+        reader = place.consume(js, 10).get_reader()
+        delivery = await read(reader)
+        again = reader.read()
+        await asyncio.sleep(3 * place.ack_wait)
+        assert not again.done()
+        await delivery.ack()
+        await reader.cancel()
+        assert (await js.consumer_info(place.name, GROUP)).num_redelivered == 0
+
+
+@pytest.mark.brokers("kafka")
+async def test_kafka_writes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
+    await place.make()
+    await place.fill(1)
+    refused: list[Any] = []
+    sink: WritableStream[Any] = WritableStream({"write": lambda record, controller: refused.append(record.value)})
+    async with place.connect() as clients:
+        reader = kafka.consume(clients.consumer, commit_interval=0.1, dead_letter=sink).get_reader()
+        await (await read(reader)).nack(requeue=False)
+        assert refused == [b"0"]
+        await reader.cancel()
+    assert await place.waiting() == (0, 0)
+
+
+@pytest.mark.brokers("kafka")
+async def test_kafka_commits_no_further_than_the_finished_prefix(place: Place) -> None:
+    assert isinstance(place, KafkaPlace)
+    place.partitions = 1
+    await place.make()
+    await place.fill(10)
+    async with place.connect() as clients:
+        reader = place.consume(clients, 100).get_reader()
+        deliveries = [await read(reader) for _ in range(10)]
+        for index in (0, 1, 2, 4, 6, 9):
+            await deliveries[index].ack()
+        async with asyncio.timeout(30):
+            while await place.waiting() != (0, 7):
+                await asyncio.sleep(0.05)
+        await reader.cancel()
+        reader = place.consume(clients, 100).get_reader()
+        again = [await read(reader) for _ in range(7)]
+        assert [each.value for each in again] == [str(number).encode() for number in range(3, 10)]
+        await reader.cancel()
+    assert await place.waiting() == (0, 7)
+
+
+@pytest.mark.brokers("kafka")
+async def test_a_second_kafka_member_joins_and_leaves_under_load(place: Place) -> None:
+    """No gap; what comes twice is no more than what was under way at the rebalances."""
+    assert isinstance(place, KafkaPlace)
+    await place.make()
+    written: list[int] = []
+
+    async def write(value: bytes, controller: object) -> None:
+        await asyncio.sleep(0)
+        written.append(int(value))
+
+    limit, total = 20, 1200
+    settings = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
+    async with place.connect() as publishing:
+        filling = asyncio.ensure_future(slowly(place, publishing, total))
+        async with place.consumer(**settings) as first:
+            stream = place.consume(KafkaClients(first, None), limit)
+            pipe = stream.pipe_to(acknowledging(WritableStream({"write": write})))
+            await until(lambda: len(written) >= 200, 60)
+            async with place.consumer(**settings) as second:
+                other = place.consume(KafkaClients(second, None), limit)
+                other_pipe = other.pipe_to(acknowledging(WritableStream({"write": write})))
+                await until(lambda: bool(second.assignment()) and len(first.assignment()) < 2, 60)
+                seen = len(written)
+                await until(lambda: len(written) >= seen + 200, 60)
+                await other.drain()
+                await other_pipe
+            await filling
+            await until(lambda: len(set(written)) >= total, 120)
+            await stream.drain()
+            await pipe
+    assert set(written) == set(range(total))
+    assert len(written) - total <= 3 * limit
+
+
+async def slowly(place: Place, connection: Any, total: int) -> None:
+    """Publish, a few at a time, so that there is something to do all the while."""
+    for start in range(0, total, 50):
+        await place.fill_by(connection, range(start, start + 50))
+        await asyncio.sleep(0.05)
