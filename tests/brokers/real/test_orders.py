@@ -1,0 +1,88 @@
+"""examples/orders.py: killed at any moment and started again, no order is lost, and none is twice in the table."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from examples.orders import BATCH, PREFETCH, count, parse
+from tests.brokers.places import Place, RabbitChannels
+
+ORDERS = 1500
+POISON = 3
+
+
+async def fill(place: Place, channels: RabbitChannels) -> None:
+    """Publish orders, and some messages that are none."""
+    async with place.publish(channels).get_writer() as writer:
+        for number in range(ORDERS):
+            await writer.ready
+            order = {"number": number, "customer": f"customer {number % 7}", "total": 100 * number}
+            writer.write(json.dumps(order).encode())._mark_handled()
+            if number % (ORDERS // POISON) == 10:
+                writer.write(b"not an order")._mark_handled()
+
+
+async def start(place: Place, path: Path) -> asyncio.subprocess.Process:
+    command = ("-m", "examples.orders", place.url, place.name, str(path))
+    return await asyncio.create_subprocess_exec(sys.executable, *command, stderr=asyncio.subprocess.DEVNULL)
+
+
+async def counted(path: Path, process: asyncio.subprocess.Process, wanted: int) -> None:
+    """Wait until so many orders are in the table."""
+    async with asyncio.timeout(120):
+        while True:
+            assert process.returncode is None
+            if path.exists():
+                try:
+                    if count(path) >= wanted:
+                        return
+                except sqlite3.OperationalError:
+                    pass  # the table is not there yet, or is locked
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.brokers("rabbitmq")
+@pytest.mark.timeout(600)
+async def test_no_order_is_lost_and_none_is_twice(place: Place, tmp_path: Path) -> None:
+    await place.make()
+    path = tmp_path / "orders.sqlite"
+    generator = random.Random(3)
+    async with place.connect() as channels:
+        await fill(place, channels)
+        for mark in (100, 600):
+            process = await start(place, path)
+            await counted(path, process, mark)
+            await asyncio.sleep(generator.random() * 0.1)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        process = await start(place, path)
+        # A batch that is not full is written at the end.
+        await counted(path, process, ORDERS - BATCH)
+        async with asyncio.timeout(60):
+            while (await place.waiting())[1]:
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+        assert await place.waiting() == (0, 0)
+        dead = await channels.consuming.declare_queue(place.name + "-dead", passive=True)
+        assert POISON <= dead.declaration_result.message_count <= POISON + 2 * PREFETCH
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("select number, total from orders order by number").fetchall()
+    assert rows == [(number, number * 119) for number in range(ORDERS)]
+
+
+def test_what_is_no_order_is_refused() -> None:
+    assert parse(b'{"number": 1, "customer": "a", "total": 5}') == {"number": 1, "customer": "a", "total": 5}
+    for body in (b"", b"[]", b"{}", b'{"number": "one"}', b"\xff"):
+        with pytest.raises(ValueError):
+            parse(body)
