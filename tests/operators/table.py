@@ -134,6 +134,30 @@ OPERATORS: dict[str, Operator] = {
     ),
     "flat_map of async iterables": Operator(lambda s: s.flat_map(twice_async), [0, 0, 1, 1, 2, 2, 3, 3]),
     "flat_map of streams": Operator(lambda s: s.flat_map(twice_stream), [0, 0, 1, 1, 2, 2, 3, 3]),
+    "map of four": Operator(
+        lambda s: s.map(same_soon, concurrency=4), [0, 1, 2, 3], 17, lambda s: s.map(fail_soon, concurrency=4)
+    ),
+    "map of four, unordered": Operator(
+        lambda s: s.map(same_at_once, concurrency=4, ordered=False),
+        [0, 1, 2, 3],
+        5,
+        lambda s: s.map(fail_soon, concurrency=4, ordered=False),
+    ),
+    "map of four, by key": Operator(
+        lambda s: s.map(same_soon, concurrency=4, key=same),
+        [0, 1, 2, 3],
+        17,
+        lambda s: s.map(same_soon, concurrency=4, key=fail),
+    ),
+    "map with a window": Operator(
+        lambda s: s.map(same_soon, window=2), [0, 1, 2, 3], 3, lambda s: s.map(fail, window=2)
+    ),
+    "map with a guard": Operator(
+        lambda s: s.map(same_soon, timeout=5.0, limiter=asyncio.Semaphore(1)),
+        [0, 1, 2, 3],
+        1,
+        lambda s: s.map(fail_soon, timeout=5.0),
+    ),
     "take": Operator(lambda s: s.take(100), [0, 1, 2, 3]),
     "drop": Operator(lambda s: s.drop(0), [0, 1, 2, 3]),
     "batched": Operator(lambda s: s.batched(1), [[0], [1], [2], [3]]),
@@ -149,7 +173,6 @@ OPERATORS: dict[str, Operator] = {
 PLACES: dict[str, Callable[[Stream, Callable[[Stream], Stream]], Stream]] = {
     "alone": lambda s, apply: apply(s),
     "behind another": lambda s, apply: apply(s.filter(yes)),
-    "before another": lambda s, apply: apply(s).map(same),
     "between others": lambda s, apply: apply(s.map(same_at_once)).tap(yes),
 }
 KINDS: dict[str, type[Numbers]] = {"source": Numbers, "iterator": Iterated}

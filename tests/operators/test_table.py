@@ -54,7 +54,7 @@ async def test_error_of_the_source(operator: Operator, kind: str, place: str) ->
 @every_kind
 @pytest.mark.parametrize("operator", FAILING.values(), ids=list(FAILING))
 async def test_error_of_the_function(operator: Operator, kind: str, place: str) -> None:
-    source = KINDS[kind]()
+    source = KINDS[kind](100)
     stream = source.stream()
     with quiet(0):
         assert operator.failing is not None
@@ -70,7 +70,7 @@ async def test_error_of_the_function(operator: Operator, kind: str, place: str) 
 @every_kind
 @every_operator
 async def test_cancel(operator: Operator, kind: str, place: str) -> None:
-    source = KINDS[kind]()
+    source = KINDS[kind](100)
     stream = source.stream()
     reason = object()
     with quiet(0):
@@ -103,7 +103,7 @@ async def test_cancel_before_the_first_read(operator: Operator, place: str) -> N
 @every_kind
 @every_operator
 async def test_break(operator: Operator, kind: str, place: str) -> None:
-    source = KINDS[kind]()
+    source = KINDS[kind](100)
     stream = source.stream()
     with quiet(0):
         result = PLACES[place](stream, operator.apply)

@@ -26,17 +26,20 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from .._debug.repr import show
+from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import as_exception
 from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import closed_by_others, is_finished
+from .._streams.readable.operators.calls import Calls
 from .._streams.readable.stream import ReadableStream
 from .._streams.results import ReadDoneResult
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
+from ._concurrent_sink import ConcurrentSink
 
 __all__ = [
     "GeneratorTransform",
@@ -135,10 +138,15 @@ def _cancel(reader: ThreadSafeReader[Any]) -> None:
 # Into functions and generators.
 
 
-def to_callable(function: Callable[[T], Awaitable[object] | object]) -> WritableStream[T]:
+def to_callable(function: Callable[[T], Awaitable[object] | object], *, concurrency: int = 1) -> WritableStream[T]:
     """Make a writable stream that calls ``function(chunk)`` for every chunk, and waits for what that returns.
 
-    It may be a coroutine function. Its exceptions error the stream. Raises `TypeError` for what is no function.
+    It may be a coroutine function. Its exceptions error the stream. With a `concurrency` above 1 so many calls of a
+    coroutine function run at a time: a write is done when its call has begun and another one may; closing waits for all
+    calls; the first failure cancels the others, and aborting cancels all. Neither is settled before they have ended.
+
+    Raises `TypeError` for what is no function, and for a plain one with a concurrency above 1; `ValueError` for a
+    concurrency below 1.
 
     >>> async def main() -> None:
     ...     numbers: list[int] = []
@@ -147,9 +155,10 @@ def to_callable(function: Callable[[T], Awaitable[object] | object]) -> Writable
     >>> asyncio.run(main())
     [1, 2]
     """
-    if not callable(function):
-        raise TypeError(f"to_callable() needs a function, not {type(function).__name__}")
-    return WritableStream(_CallableSink(function))
+    calls = Calls("to_callable", function, concurrency)
+    if calls.concurrency == 1:
+        return WritableStream(_CallableSink(function))
+    return WritableStream(ConcurrentSink(current_jobs(), calls))
 
 
 class _CallableSink(Generic[T]):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Iterable
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from typing import Any, Final, TypeGuard, overload
 
@@ -12,6 +14,7 @@ from typing_extensions import TypeIs, TypeVar
 from ... import types
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
+from ..._engine.promise import Promise
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import SOURCE, STRATEGY, unknown_members
 from ...types import Skip
@@ -21,9 +24,24 @@ from .byte_tee import ByteTee
 from .consuming import ConsumedStream
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
+from .operators.calls import Calls
 from .operators.checks import checked_count, require_function
+from .operators.concurrent import ConcurrentSource
+from .operators.ending import Drain
 from .operators.source import ChainSource, chain_over
-from .operators.steps import EXPAND, FILTER, MAP, TAP, BatchStep, DropStep, Step, TakeStep, new_batch
+from .operators.steps import (
+    EXPAND,
+    FILTER,
+    MAP,
+    TAP,
+    BatchStep,
+    DropStep,
+    ReduceStep,
+    Step,
+    TakeStep,
+    discard,
+    new_batch,
+)
 from .source import Source, UnderlyingSource
 from .tee import DefaultTee
 
@@ -140,24 +158,77 @@ class ReadableStream(ConsumedStream[T]):
     # returns one that pulls.
 
     @overload
-    def map(self, function: Callable[[T], Awaitable[U | Skip]]) -> ReadableStream[U]: ...
+    def map(
+        self,
+        function: Callable[[T], Awaitable[U | Skip]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: None = None,
+        on_error: Callable[[Exception, T], U | Skip] | None = None,
+    ) -> ReadableStream[U]: ...
     @overload
-    def map(self, function: Callable[[T], U | Skip]) -> ReadableStream[U]: ...
-    def map(self, function: Callable[[T], Any]) -> ReadableStream[Any]:
+    def map(
+        self,
+        function: Callable[[T], U | Skip],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[Exception, T], U | Skip] | None = None,
+    ) -> ReadableStream[U]: ...
+    def map(
+        self,
+        function: Callable[[T], Any],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[Exception, T], Any] | None = None,
+    ) -> ReadableStream[Any]:
         """Return a stream of the results of ``function(chunk)``; a result of `SKIP` is left out. Not in the Standard.
 
-        The function is plain or a coroutine function. It is called when the result is read: nothing is read ahead. Its
-        exception errors the result and cancels the stream with it; cancelling the result cancels the stream with the
-        same reason, and a call that is under way. The stream is locked until then. Raises `TypeError` when it is locked
-        already, and for what is no function.
+        The function is plain or a coroutine function. By default one call runs at a time, when its result is read:
+        nothing is read ahead, and there is no task. Its exception errors the result and cancels the stream with it;
+        cancelling the result cancels the stream with the same reason, and the calls under way, and waits for them.
+
+        With a `concurrency` above 1 so many calls of a coroutine function run at a time, in standing tasks. `window` is
+        how many chunks may be read and not be taken: by default 4 times the concurrency, or just that if not `ordered`,
+        where results come as they are ready. Calls with equal ``key(chunk)`` run one after the other. The first
+        failure that nobody answers counts, wherever its chunk stands: the other calls are cancelled, and the result is
+        errored as soon as they have ended.
+
+        `timeout` (seconds) limits each call, with `TimeoutError`. `limiter` is entered around each call: an
+        `asyncio.Semaphore`, a limiter of aiolimiter. `executor` runs a plain function, which has to be picklable
+        for processes; calls that have begun there cannot be cancelled, and are waited for. ``on_error(error, chunk)``
+        answers an exception with a result, or with `SKIP`.
+
+        Raises `TypeError` for what is no function, for a plain one with a concurrency and no executor, and when the
+        stream is locked; `ValueError` for numbers out of range.
 
         >>> import asyncio
+        >>> async def slowly(number: int) -> int:
+        ...     await asyncio.sleep(0.001)
+        ...     return number * 10
         >>> async def main() -> None:
-        ...     print(await ReadableStream.from_([1, 2, 3]).map(lambda number: number * 10).list())
+        ...     print(await ReadableStream.from_(range(4)).map(slowly, concurrency=4).list())
         >>> asyncio.run(main())
-        [10, 20, 30]
+        [0, 10, 20, 30]
         """
-        return self._stepped("map", MAP, function)
+        calls = Calls("map", function, concurrency, window, bool(ordered), key, timeout, limiter, executor, on_error)
+        return self._called("map", calls, bool(ordered))
 
     @overload
     def filter(self, predicate: Callable[[T], TypeIs[U]]) -> ReadableStream[U]: ...
@@ -262,6 +333,65 @@ class ReadableStream(ConsumedStream[T]):
         [[0, 1], [2, 3], [4]]
         """
         return self._with_step("batched", BatchStep(new_batch(count, size, size_of)))
+
+    def for_each(
+        self,
+        function: Callable[[T], object],
+        *,
+        concurrency: int = 1,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[Exception, T], object] | None = None,
+    ) -> Promise[None]:
+        """Call ``function(chunk)`` for every chunk, and await what it returns; fulfilled at the end.
+
+        Options and errors are as for `map`. The promise is settled when no call is under way any more. Cancelling the
+        only task that awaits it cancels the stream and the calls, and waits for them. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     await ReadableStream.from_(["spam", "eggs"]).for_each(print)
+        >>> asyncio.run(main())
+        spam
+        eggs
+        """
+        calls = Calls("for_each", function, concurrency, None, False, key, timeout, limiter, executor, on_error)
+        chain = chain_over(self._called("for_each", calls, False), "for_each")
+        chain.add(Step(MAP, discard, None))
+        return Drain(chain, "for_each").start()
+
+    @overload
+    def reduce(self, function: Callable[[U, T], Awaitable[U]], initial: U) -> Promise[U]: ...
+    @overload
+    def reduce(self, function: Callable[[U, T], U], initial: U) -> Promise[U]: ...
+    def reduce(self, function: Callable[[Any, T], Any], initial: Any) -> Promise[Any]:
+        """Call ``function(result, chunk)`` for every chunk, with `initial` for the first; return the last result.
+
+        The function is plain or a coroutine function. Errors, and cancelling the task that awaits the promise, are as
+        for `for_each`. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(5)).reduce(lambda total, number: total + number, 0))
+        >>> asyncio.run(main())
+        10
+        """
+        require_function(function, "reduce")
+        step = ReduceStep(function, initial)
+        chain = chain_over(self, "reduce")
+        chain.add(Step(MAP, step.combine, copy_context()))
+        chain.add(step)
+        return Drain(chain, "reduce", step).start()
+
+    def _called(self, method: str, calls: Calls, is_ordered: bool) -> ReadableStream[Any]:
+        if calls.is_plain:
+            return self._with_step(method, Step(MAP, calls.function, copy_context()))
+        chain = chain_over(self, method)
+        stream: ReadableStream[Any] = ReadableStream(BLANK)
+        ConcurrentSource(chain, stream, calls.function, calls.concurrency, calls.window, is_ordered, calls.key)
+        return stream
 
     def _stepped(self, method: str, kind: int, function: Callable[[T], Any]) -> ReadableStream[Any]:
         require_function(function, method)

@@ -73,22 +73,22 @@ class Chain(Owner):
         "_is_running",
         "_is_waiting",
         "_item",
-        "_jobs",
         "_may_share",
         "_pending",
         "_plan",
         "_receiver",
-        "_root",
         "_state",
         "_steps",
+        "jobs",
+        "root",
     )
 
     def __init__(self, stream: ReadableStreamState[Any], reader: ReadableStreamDefaultReader[Any]) -> None:
-        self._jobs = stream._jobs
+        self.jobs = stream._jobs
         self._steps: list[Step] = []
         self._plan: list[tuple[int, Callable[[Any], Any], Step]] = []
         self._receiver: Receiver | None = None
-        self._root = stream
+        self.root = stream
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
         self._inputs = [Input(self, stream._jobs, 0, reader, None)]
         # Nobody has looked yet whether the stream's iterator can be asked without it.
@@ -144,7 +144,7 @@ class Chain(Owner):
             self._run()
 
     def _run(self) -> None:
-        jobs = self._jobs
+        jobs = self.jobs
         self._is_running = True
         while self._is_asked and self._state == OPEN and not self._is_waiting:
             jobs.countdown -= 1
@@ -171,7 +171,7 @@ class Chain(Owner):
     def _wait(self) -> None:
         """Wait for something: a job will go on."""
         self._is_waiting = True
-        self._jobs.leave_run()
+        self.jobs.leave_run()
 
     def _go_on(self) -> None:
         self._is_waiting = False
@@ -183,7 +183,7 @@ class Chain(Owner):
 
         What `_pass_on` does is done here without calls, as far as it is usual.
         """
-        jobs, first = self._jobs, source.position
+        jobs, first = self.jobs, source.position
         plan = self._plan if first == 0 else self._plan[first:]
         left = jobs.countdown
         step: Step | None = None
@@ -230,7 +230,7 @@ class Chain(Owner):
         if self._may_share and source.position == 0:
             self._may_share = False
             self._disturb()
-            source.iterator = find_iterator(self._root)
+            source.iterator = find_iterator(self.root)
             if source.iterator is not None:
                 return WAITING
         self._wait()
@@ -241,7 +241,7 @@ class Chain(Owner):
 
     def _disturb(self) -> None:
         """Note that the first chunk is asked for."""
-        self._root._disturbed = True
+        self.root._disturbed = True
         for reader, _ in self._between:
             if reader._stream is not None:
                 reader._stream._disturbed = True
@@ -290,7 +290,7 @@ class Chain(Owner):
         if iterable is SKIP or self._state != OPEN:
             return
         try:
-            self._inputs.append(inner_input(self, self._jobs, index + 1, iterable))
+            self._inputs.append(inner_input(self, self.jobs, index + 1, iterable))
         except BaseException as error:
             self._fail(index, error)
 
@@ -298,7 +298,7 @@ class Chain(Owner):
 
     def _await(self, awaitable: Any, value: Any, index: int, context: Context | None) -> Any:
         """Return the result of a coroutine that ends at once; `WAITING` for any other awaitable."""
-        jobs = self._jobs
+        jobs = self.jobs
         self._is_pulling = True
         if type(awaitable) is CoroutineType and context is not None:
             call = call_coroutine(jobs, hand_over(self, awaitable), context)
@@ -324,9 +324,9 @@ class Chain(Owner):
         """Wait for an awaitable item of an iterator."""
         self._wait()
         if source.reader is not None:
-            take_awaitable(self._root, source, item)
+            take_awaitable(self.root, source, item)
             return
-        promise = converted(self._jobs, item, self._steps[source.position - 1].context)
+        promise = converted(self.jobs, item, self._steps[source.position - 1].context)
         assert promise is not None
         self._held_index = source.position - 1
         self._pending = promise
@@ -399,18 +399,18 @@ class Chain(Owner):
         if not self._inputs:
             self._ending = self._ending or 0
         if source.iterator is not None and source.reader is not None:
-            self._jobs.leave_run()
-            controller: Any = self._root._controller
+            self.jobs.leave_run()
+            controller: Any = self.root._controller
             controller._close()
         source.end()
 
     def _iterator_failed(self, source: Input, error: BaseException) -> None:
-        self._jobs.leave_run()
+        self.jobs.leave_run()
         stored = stored_error(error)
         if self._state == OPEN:
             self._inputs.pop()
             if source.reader is not None:
-                controller: Any = self._root._controller
+                controller: Any = self.root._controller
                 controller._error(stored)
             source.end()
             self._fail_with(source.position - 1, stored)
@@ -441,7 +441,7 @@ class Chain(Owner):
         if not self._closing:
             self._tell_end()
         else:
-            wait_for_all(self._jobs, self._closing)._react(self._tell_end, self._tell_error)
+            wait_for_all(self.jobs, self._closing)._react(self._tell_end, self._tell_error)
 
     def _tell_end(self, _: Any = None) -> None:
         self._end_between(None, 0)
@@ -455,7 +455,7 @@ class Chain(Owner):
 
     def _stop_inputs(self, index: int) -> None:
         """A step has had enough: cancel what feeds it; inputs behind it go on."""
-        self._jobs.leave_run()
+        self.jobs.leave_run()
         self._ending = index + 1
         stopped = [each for each in self._inputs if each.position <= index]
         del self._inputs[: len(stopped)]
@@ -473,7 +473,7 @@ class Chain(Owner):
 
     def _fail_with(self, index: int, error: object) -> None:
         """Error what comes behind a step, and cancel what feeds it (-1: the stream itself is errored)."""
-        self._jobs.leave_run()
+        self.jobs.leave_run()
         self._state = DONE
         inputs, self._inputs = self._inputs, []
         self._close_between(index)
@@ -483,9 +483,9 @@ class Chain(Owner):
 
     def cancel(self, reason: object) -> Promise[Any] | None:
         """Nobody wants the rest: cancel the inputs with the reason, and the call of a function that is waited for."""
-        self._jobs.leave_run()
+        self.jobs.leave_run()
         if self._state != OPEN:
-            return wait_for_all(self._jobs, self._closing) if self._closing else None
+            return wait_for_all(self.jobs, self._closing) if self._closing else None
         self._state = DONE
         inputs, self._inputs = self._inputs, []
         self._close_between(len(self._steps))
@@ -495,7 +495,7 @@ class Chain(Owner):
             self._call.cancel()
         if len(promises) == 1:
             return promises[0]
-        return wait_for_all(self._jobs, promises) if promises else None
+        return wait_for_all(self.jobs, promises) if promises else None
 
     def _cancel_inputs(self, inputs: list[Input], reason: object) -> list[Promise[Any]]:
         promises: list[Promise[Any]] = []
@@ -503,7 +503,7 @@ class Chain(Owner):
             try:
                 promise = each.cancel(reason)
             except BaseException as error:
-                promise = promise_rejected_with(self._jobs, callback_error(error))
+                promise = promise_rejected_with(self.jobs, callback_error(error))
             if promise is not None:
                 promises.append(promise)
         return promises

@@ -14,37 +14,40 @@ from ..state import ReadableStreamState
 from .chain import Chain, Receiver
 
 
-class ChainSource(UnderlyingSource, Receiver):
-    """The source of such a stream."""
+class OperatorSource(UnderlyingSource):
+    """The source of such a stream: gives one chunk, now or later, for each pull."""
 
-    __slots__ = ("_controller", "_is_pulling", "_is_steady", "_jobs", "_promise", "chain")
+    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise")
 
-    def __init__(self, chain: Chain, stream: ReadableStreamState[Any]) -> None:
-        super().__init__({"pull": self._pull, "cancel": chain.cancel})
+    def __init__(self, stream: ReadableStreamState[Any]) -> None:
+        super().__init__({"pull": self._pull, "cancel": self.cancel_steps})
         self._jobs = stream._jobs
-        # None when another chain has taken it over.
-        self.chain: Chain | None = chain
         self._controller: Any = ReadableStreamDefaultController(INTERNAL, stream, self, 0, None)
         self._is_pulling = False
         self._promise: Promise[Any] | None = None
-        # A pipeline that runs steadily has called: it wants a promise of what comes later.
-        self._is_steady = False
-        chain.give_to(self)
+
+    def ask(self) -> None:
+        """Somebody reads: have `give`, `end` or `fail` called once."""
+        raise NotImplementedError
+
+    def cancel_steps(self, reason: object) -> Any:
+        """Nobody wants the rest."""
+        raise NotImplementedError
 
     def _pull(self, controller: Any) -> Any:
         self._is_pulling = True
-        self._is_steady = self._jobs.run is not None
-        assert self.chain is not None
-        self.chain.ask()
+        # A pipeline on the fast path wants a promise of what comes later.
+        wants_promise = self._jobs.run is not None
+        self.ask()
         if not self._is_pulling:
             return None
         self._is_pulling = False
-        if not self._is_steady:
+        if not wants_promise:
             return DEFERRED
         self._promise = AlgorithmPromise(self._jobs)
         return self._promise
 
-    def take_chunk(self, chunk: Any) -> None:
+    def give(self, chunk: Any) -> None:
         """Put a chunk into the stream."""
         if self._jobs.run is None:
             self._controller._enqueue(chunk)
@@ -52,13 +55,13 @@ class ChainSource(UnderlyingSource, Receiver):
             self._controller.enqueue(chunk)
         self._has_pulled()
 
-    def take_end(self) -> None:
+    def end(self) -> None:
         """Close the stream."""
         self._jobs.leave_run()
         self._controller._close()
         self._has_pulled()
 
-    def take_error(self, error: object) -> None:
+    def fail(self, error: object) -> None:
         """Error the stream."""
         self._jobs.leave_run()
         self._controller._error(error)
@@ -71,6 +74,39 @@ class ChainSource(UnderlyingSource, Receiver):
             promise._fulfill(None)
         elif self._controller._pulling:
             self._jobs.push(self._controller._on_pull_fulfilled)
+
+
+class ChainSource(OperatorSource, Receiver):
+    """The source over a chain."""
+
+    __slots__ = ("chain",)
+
+    def __init__(self, chain: Chain, stream: ReadableStreamState[Any]) -> None:
+        # None when the chain goes on behind this stream.
+        self.chain: Chain | None = chain
+        super().__init__(stream)
+        chain.give_to(self)
+
+    def ask(self) -> None:
+        """See `OperatorSource`."""
+        assert self.chain is not None
+        self.chain.ask()
+
+    def cancel_steps(self, reason: object) -> Any:
+        """See `OperatorSource`."""
+        return None if self.chain is None else self.chain.cancel(reason)
+
+    def take_chunk(self, chunk: Any) -> None:
+        """See `Receiver`."""
+        self.give(chunk)
+
+    def take_end(self) -> None:
+        """See `Receiver`."""
+        self.end()
+
+    def take_error(self, error: object) -> None:
+        """See `Receiver`."""
+        self.fail(error)
 
 
 def chain_over(stream: ReadableStreamState[Any], method: str) -> Chain:

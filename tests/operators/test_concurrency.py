@@ -1,0 +1,650 @@
+"""``map()`` and ``for_each()`` with several calls at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pytest
+
+from tests.faults.helpers import failure, quiet, soon, turns
+from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
+
+from .table import BOOM, Numbers, fail, same, same_at_once, same_soon, settle
+
+
+class Gauge:
+    """A function that counts its calls, and goes on when it is told."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.most = 0
+        self.started: list[Any] = []
+        self.ended: list[Any] = []
+        self.cancelled: list[Any] = []
+        self.gates: dict[Any, asyncio.Event] = {}
+
+    async def __call__(self, chunk: Any) -> Any:
+        self.started.append(chunk)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await self.gates.setdefault(chunk, asyncio.Event()).wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(chunk)
+            raise
+        finally:
+            self.running -= 1
+            self.ended.append(chunk)
+        return chunk
+
+    def open(self, *chunks: Any) -> None:
+        for chunk in chunks:
+            self.gates.setdefault(chunk, asyncio.Event()).set()
+
+
+async def test_so_many_calls_run_at_a_time() -> None:
+    gauge, source = Gauge(), Numbers(100)
+    reader = source.stream().map(gauge, concurrency=3).get_reader()
+    await turns(5)
+    assert gauge.started == []  # nobody has read
+    read = reader.read()
+    await turns(10)
+    assert gauge.started == [0, 1, 2]
+    gauge.open(0)
+    assert (await soon(read)).value == 0
+    await turns(10)
+    assert gauge.started == [0, 1, 2, 3]
+    assert gauge.most == 3
+    await soon(reader.cancel())
+    assert sorted(gauge.cancelled) == [1, 2, 3]
+    await settle()
+
+
+@pytest.mark.parametrize(("ordered", "window"), [(True, None), (True, 3), (True, 50), (False, None), (False, 7)])
+async def test_the_window_bounds_what_is_started_and_not_taken(ordered: bool, window: int | None) -> None:
+    source = Numbers(1000)
+    bound = window or (12 if ordered else 3)
+    reader = source.stream().map(same_soon, concurrency=3, ordered=ordered, window=window).get_reader()
+    for taken in range(1, 20):
+        await soon(reader.read())
+        await turns(40)
+        assert source.pulls - taken == bound
+    await soon(reader.cancel())
+
+
+async def test_results_come_in_order_or_as_they_are_ready() -> None:
+    for ordered, expected in ((True, [0, 1, 2, 3]), (False, [3, 2, 1, 0])):
+        gauge = Gauge()
+        task = asyncio.ensure_future(Numbers(4).stream().map(gauge, concurrency=4, ordered=ordered).list())
+        await turns(10)
+        for chunk in (3, 2, 1, 0):
+            gauge.open(chunk)
+            await turns(5)
+        assert await soon(task) == expected
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_the_first_failure_counts_at_once(ordered: bool) -> None:
+    gauge, source = Gauge(), Numbers(100)
+
+    async def third_fails(chunk: int) -> int:
+        if chunk == 2:
+            raise BOOM
+        result: int = await gauge(chunk)
+        return result
+
+    with quiet(0):
+        assert await failure(source.stream().map(third_fails, concurrency=4, ordered=ordered).list()) is BOOM
+        assert gauge.running == 0
+        assert sorted(gauge.cancelled) == gauge.started
+        assert source.cancellations == [BOOM]
+        await settle()
+
+
+async def test_calls_that_fail_later_are_not_reported() -> None:
+    release = asyncio.Event()
+
+    async def fails(chunk: int) -> None:
+        if chunk:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError(chunk)
+        await release.wait()
+        raise BOOM
+
+    with quiet():
+        reading = asyncio.ensure_future(Numbers(100).stream().map(fails, concurrency=4).list())
+        await turns(10)
+        release.set()
+        assert await failure(reading) is BOOM
+        await settle()
+
+
+@pytest.mark.parametrize("way", ["cancel", "failure", "for_each", "pipe_to"])
+async def test_a_call_that_suppresses_its_cancellation_is_waited_for(way: str) -> None:
+    ended, release = [], asyncio.Event()
+
+    async def stubborn(chunk: int) -> int:
+        if chunk == 3:
+            await release.wait()
+            raise BOOM
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await turns(20)
+        ended.append(chunk)
+        return chunk
+
+    stream = Numbers(100).stream()
+    if way == "cancel":
+        reader = stream.map(stubborn, concurrency=4).get_reader()
+        reader.read()
+        await turns(10)
+        await soon(reader.cancel())
+        assert sorted(ended) == [0, 1, 2]
+    else:
+        if way == "for_each":
+            waiting: Any = stream.for_each(stubborn, concurrency=4)
+        elif way == "pipe_to":
+            waiting = stream.map(stubborn, concurrency=4).pipe_to(WritableStream())
+        else:
+            waiting = asyncio.ensure_future(stream.map(stubborn, concurrency=4).list())
+        await turns(10)
+        release.set()
+        assert await failure(waiting) is BOOM
+        assert sorted(ended) == [0, 1, 2]
+    await settle()
+
+
+async def test_equal_keys_run_one_after_the_other() -> None:
+    gauge, source = Gauge(), Numbers(8)
+    task = asyncio.ensure_future(source.stream().map(gauge, concurrency=4, key=lambda chunk: chunk % 2).list())
+    await turns(20)
+    assert gauge.started == [0, 1]
+    gauge.open(1, 3, 5, 7)
+    await turns(20)
+    assert gauge.started == [0, 1, 3, 5, 7]  # the slow key holds nobody else up
+    gauge.open(0, 2, 4, 6)
+    assert await soon(task) == list(range(8))
+    assert gauge.most == 2
+
+
+async def test_a_slow_key_fills_no_more_than_the_window() -> None:
+    gauge, source = Gauge(), Numbers(1000)
+    reader = source.stream().map(gauge, concurrency=2, key=lambda _: 1).get_reader()
+    reader.read()
+    await turns(30)
+    assert (gauge.started, source.pulls) == ([0], 8)
+    await soon(reader.cancel())
+
+
+async def test_a_key_that_cannot_be_one() -> None:
+    source = Numbers(10)
+    key: Any = list[Any]
+    error = await failure(source.stream().map(same_soon, concurrency=2, key=lambda _: key()).list())
+    assert isinstance(error, TypeError)
+    assert source.cancellations == [error]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_what_is_skipped_leaves_the_window(concurrency: int) -> None:
+    async def odd(chunk: int) -> Any:
+        return chunk if chunk % 2 else SKIP
+
+    for ordered in (True, False):
+        stream = Numbers(50).stream().map(odd, concurrency=concurrency, ordered=ordered)
+        assert sorted(await soon(stream.list())) == list(range(1, 50, 2))
+
+
+async def test_skipping_everything_stops_with_the_consumer() -> None:
+    source = Numbers(10**9)
+
+    async def skip(_: object) -> Any:
+        await asyncio.sleep(0)
+        return SKIP
+
+    task = asyncio.ensure_future(source.stream().map(skip, concurrency=4).list())
+    await turns(50)
+    task.cancel()
+    await asyncio.wait([task])
+    pulls = source.pulls
+    await turns(50)
+    assert source.pulls == pulls
+    assert len(source.cancellations) == 1
+
+
+async def test_the_timeout_ends_one_call_only() -> None:
+    async def slow(chunk: int) -> int:
+        if chunk == 1:
+            await asyncio.Event().wait()
+        return chunk
+
+    errors: list[Exception] = []
+
+    def answer(error: Exception, chunk: int) -> int:
+        errors.append(error)
+        return -chunk
+
+    for concurrency in (1, 3):
+        stream = Numbers(4).stream().map(slow, concurrency=concurrency, timeout=0.01, on_error=answer)
+        assert await soon(stream.list()) == [0, -1, 2, 3]
+    assert [type(error) for error in errors] == [TimeoutError, TimeoutError]
+    assert isinstance(await failure(Numbers(4).stream().map(slow, timeout=0.01).list()), TimeoutError)
+
+
+async def test_errors_are_answered() -> None:
+    async def odd_fails(chunk: int) -> int:
+        if chunk % 2:
+            raise BOOM
+        return chunk
+
+    async def later(error: Exception, chunk: int) -> Any:
+        return (error, chunk)
+
+    def skip(error: Exception, chunk: int) -> Any:
+        return SKIP
+
+    for concurrency in (1, 3):
+        stream = Numbers().stream().map(odd_fails, concurrency=concurrency, on_error=later)
+        assert await soon(stream.list()) == [0, (BOOM, 1), 2, (BOOM, 3)]
+        assert await soon(Numbers().stream().map(odd_fails, concurrency=concurrency, on_error=skip).list()) == [0, 2]
+    assert await soon(Numbers(2).stream().map(fail, on_error=lambda error, chunk: chunk).list()) == [0, 1]
+    error = await failure(Numbers().stream().map(odd_fails, concurrency=2, on_error=lambda error, _: 1 / 0).list())
+    assert isinstance(error, ZeroDivisionError)
+
+
+async def test_the_limiter_is_around_each_call() -> None:
+    gauge, limiter = Gauge(), asyncio.Semaphore(2)
+    gauge.open(*range(20))
+    assert await soon(Numbers(20).stream().map(gauge, concurrency=8, limiter=limiter).list()) == list(range(20))
+    assert gauge.most <= 2
+    assert not limiter.locked()
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def die(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+async def test_an_executor_runs_plain_functions() -> None:
+    with ThreadPoolExecutor(3) as executor:
+        stream = Numbers(50).stream().map(square, concurrency=3, executor=executor)
+        assert await soon(stream.list()) == [number * number for number in range(50)]
+
+
+async def test_processes() -> None:
+    with ProcessPoolExecutor(2) as executor:
+        stream = Numbers(20).stream().map(square, concurrency=4, executor=executor)
+        assert await asyncio.wait_for(stream.list(), 60) == [number * number for number in range(20)]
+
+
+async def test_a_killed_process_is_an_error_on_both_sides() -> None:
+    source = Numbers(1000)
+    with quiet(0), ProcessPoolExecutor(2) as executor:
+        async with asyncio.timeout(60):
+            with pytest.raises(BrokenProcessPool) as raised:
+                await source.stream().map(die, concurrency=4, executor=executor).list()
+        assert source.cancellations == [raised.value]
+        await settle()
+
+
+async def test_calls_that_have_begun_in_an_executor_are_waited_for() -> None:
+    ended: list[int] = []
+
+    def slow(number: int) -> int:
+        time.sleep(0.05)
+        ended.append(number)
+        return number
+
+    with ThreadPoolExecutor(1) as executor:
+        reader = Numbers(100).stream().map(slow, concurrency=4, executor=executor).get_reader()
+        read = reader.read()
+        while executor._work_queue.qsize() < 2:
+            await asyncio.sleep(0)
+        await soon(reader.cancel())
+        assert ended == [0]  # the one that had begun; the others were cancelled
+        assert (await soon(read)).done
+
+
+async def test_an_executor_that_was_shut_down() -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    assert isinstance(await failure(Numbers().stream().map(square, executor=executor).list()), RuntimeError)
+
+
+# Tasks and contexts.
+
+variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable", default=None)
+
+
+async def test_calls_do_not_see_what_others_left_in_the_context() -> None:
+    variable.set("made")
+
+    async def look(chunk: int) -> Any:
+        seen = variable.get()
+        variable.set(chunk)
+        await asyncio.sleep(0)
+        return seen
+
+    stream = Numbers(30).stream().map(look, concurrency=3)
+    variable.set("read")
+    assert await soon(stream.list()) == ["made"] * 30
+    await settle()
+
+
+async def test_the_workers_stand() -> None:
+    tasks: set[int] = set()
+    kept: list[Any] = []
+
+    async def note(chunk: int) -> int:
+        task = asyncio.current_task()
+        if id(task) not in tasks:
+            tasks.add(id(task))
+            kept.append(task)
+        await asyncio.sleep(0)
+        return chunk
+
+    assert len(await soon(Numbers(300).stream().map(note, concurrency=3).list())) == 300
+    assert len(tasks) == 3
+
+
+async def test_a_call_that_cancels_its_own_task_is_a_failure() -> None:
+    async def suicide(chunk: int) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+        return chunk
+
+    source = Numbers(100)
+    error = await failure(source.stream().map(suicide, concurrency=3).list())
+    assert isinstance(error, StreamError)
+    assert isinstance(error.reason, asyncio.CancelledError)
+    assert source.cancellations == [error]
+    await settle()
+
+
+async def test_trivial_calls_let_the_loop_run() -> None:
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(beat())
+    limit = time.monotonic() + 5
+
+    def endless() -> Iterator[int]:
+        number = 0
+        while beats < 5 and time.monotonic() < limit:
+            yield number
+            number += 1
+
+    async def skip(_: object) -> Any:
+        return SKIP
+
+    assert await soon(ReadableStream.from_(endless()).map(skip, concurrency=4, window=10**6).list()) == []
+    task.cancel()
+    assert beats >= 5
+
+
+# Bad arguments.
+
+
+async def async_function(chunk: int) -> int:
+    return chunk
+
+
+class AsyncCallable:
+    async def __call__(self, chunk: int) -> int:
+        return chunk
+
+
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"concurrency": 0}, ValueError, "concurrency must be at least 1, is 0"),
+    ({"concurrency": -2}, ValueError, "concurrency must be at least 1"),
+    ({"concurrency": 1.5}, TypeError, "concurrency must be an integer"),
+    ({"function": square, "concurrency": 2}, TypeError, "executor="),
+    ({"function": lambda chunk: chunk, "concurrency": 2}, TypeError, "needs a coroutine function"),
+    ({"concurrency": 4, "window": 3}, ValueError, "window must be at least the concurrency, 4; is 3"),
+    ({"window": 0}, ValueError, "window must be at least 1"),
+    ({"timeout": 0}, ValueError, "timeout must be greater than 0"),
+    ({"timeout": "soon"}, TypeError, "timeout must be a number"),
+    ({"limiter": 3}, TypeError, "limiter must be an async context manager, not int"),
+    ({"executor": 3}, TypeError, "executor must be a concurrent.futures.Executor, not int"),
+    ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),
+    ({"key": 3}, TypeError, "key of map"),
+    ({"on_error": 3}, TypeError, "on_error of map"),
+    ({"function": 7, "concurrency": 2}, TypeError, "needs a function, not int"),
+]
+
+
+@pytest.mark.parametrize(("options", "kind", "words"), REFUSED)
+async def test_a_bad_option_is_refused_at_the_call(options: dict[str, Any], kind: type[Exception], words: str) -> None:
+    stream = Numbers().stream()
+    with pytest.raises(kind, match=words):
+        stream.map(**{"function": async_function, **options})
+    assert not stream.locked
+
+
+async def test_what_counts_as_a_coroutine_function() -> None:
+    import functools
+
+    for function in (async_function, AsyncCallable(), AsyncCallable().__call__, functools.partial(async_function)):
+        assert await soon(Numbers().stream().map(function, concurrency=2).list()) == [0, 1, 2, 3]
+
+
+# for_each and reduce.
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_for_each(concurrency: int) -> None:
+    gauge, source = Gauge(), Numbers(20)
+    gauge.open(*range(20))
+    stream = source.stream()
+    promise = stream.for_each(gauge, concurrency=concurrency)
+    assert await soon(promise) is None  # type: ignore[func-returns-value]
+    assert sorted(gauge.ended) == list(range(20))
+    assert gauge.most <= concurrency
+    assert not stream.locked
+    await settle()
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_for_each_fails_with_the_function_and_with_the_source(concurrency: int) -> None:
+    with quiet(0):
+        source = Numbers(50)
+        assert await failure(source.stream().for_each(fail_async, concurrency=concurrency)) is BOOM
+        assert source.cancellations == [BOOM]
+        assert await failure(Numbers(2, "error").stream().for_each(same_soon, concurrency=concurrency)) is BOOM
+        await settle()
+
+
+async def fail_async(_: object) -> None:
+    raise BOOM
+
+
+@pytest.mark.parametrize("way", ["for_each", "for_each of four", "reduce"])
+async def test_cancelling_the_task_that_waits_ends_everything(way: str) -> None:
+    gauge, source = Gauge(), Numbers(50)
+    stream = source.stream()
+
+    async def use() -> None:
+        if way == "reduce":
+            await stream.reduce(lambda _, chunk: gauge(chunk), 0)
+        else:
+            await stream.for_each(gauge, concurrency=4 if way == "for_each of four" else 1)
+
+    with quiet(0):
+        task = asyncio.ensure_future(use())
+        await turns(10)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert gauge.running == 0
+        assert gauge.cancelled
+        assert len(source.cancellations) == 1
+        assert not stream.locked
+        await settle()
+
+
+async def test_reduce() -> None:
+    async def add(total: int, number: int) -> int:
+        await asyncio.sleep(0)
+        return total + number
+
+    assert await soon(Numbers(5).stream().reduce(lambda total, number: total + number, 10)) == 20
+    assert await soon(Numbers(5).stream().reduce(add, 0)) == 10
+    assert await soon(Numbers(0).stream().reduce(add, 7)) == 7
+    assert await failure(Numbers(5).stream().reduce(lambda *_: fail(_), 0)) is BOOM
+    with pytest.raises(TypeError, match="needs a function"):
+        Numbers().stream().reduce(3, 0)  # type: ignore[call-overload]
+
+
+# Counts under disorder.
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_limits_hold_in_any_disorder(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(25):
+        await soon(_disorder(chance))
+    await settle()
+
+
+async def _disorder(chance: random.Random) -> None:
+    concurrency = chance.choice([2, 3, 8])
+    ordered = chance.random() < 0.5
+    window = concurrency * chance.choice([1, 2, 5])
+    keys = chance.choice([None, None, 2])
+    source, running, started, taken = Numbers(100, chance.choice(["close", "error"])), 0, 0, 0
+    by_key: Counter[int] = Counter()
+    fails = chance.random() < 0.3
+    leaves_at = chance.choice([None, None, 20])
+
+    async def call(chunk: int) -> int:
+        nonlocal running, started
+        running += 1
+        started += 1
+        by_key[chunk % (keys or 1)] += 1
+        assert running <= concurrency
+        assert started - taken <= window + 1  # the one that is being taken
+        assert keys is None or by_key[chunk % keys] == 1
+        try:
+            for _ in range(chance.choice([0, 0, 1, 3, 10])):
+                await asyncio.sleep(0)
+            if fails and chance.random() < 0.02:
+                raise BOOM
+        finally:
+            running -= 1
+            by_key[chunk % (keys or 1)] -= 1
+        return chunk
+
+    key = None if keys is None else (lambda chunk: chunk % keys)
+    stream = source.stream(chance.choice([0, 1, 4])).map(
+        call, concurrency=concurrency, ordered=ordered, window=window, key=key
+    )
+    chunks: list[int] = []
+    try:
+        async with stream.values() as values:
+            async for chunk in values:
+                taken += 1
+                chunks.append(chunk)
+                if taken == leaves_at:
+                    break
+                for _ in range(chance.choice([0, 0, 2])):
+                    await asyncio.sleep(0)
+    except ValueError as error:
+        assert error is BOOM
+    assert running == 0
+    assert len(set(chunks)) == len(chunks)
+    if ordered:
+        assert chunks == list(range(len(chunks)))
+
+
+async def test_many_items_take_constant_memory() -> None:
+    count = 0
+    living: list[int] = []
+    async for _ in ReadableStream.from_(range(30_000)).map(same_at_once, concurrency=16):
+        count += 1
+        if count in {5_000, 29_999}:
+            gc.collect()
+            living.append(len(gc.get_objects()))
+    assert count == 30_000
+    assert living[1] - living[0] < 100
+
+
+async def test_what_is_dropped_says_nothing() -> None:
+    with quiet():
+        gauge = Gauge()
+        reader = Numbers(10).stream().map(gauge, concurrency=3).get_reader()
+        reader.read()
+        await turns(10)
+        del reader, gauge
+
+
+# to_callable.
+
+
+async def test_a_sink_with_several_calls() -> None:
+    gauge = Gauge()
+    piping = Numbers(9).stream().pipe_to(to_callable(gauge, concurrency=3))
+    await turns(30)
+    assert gauge.started == [0, 1, 2]
+    gauge.open(*range(9))
+    await soon(piping)
+    assert sorted(gauge.ended) == list(range(9))
+    assert gauge.most == 3
+    await settle()
+
+
+async def test_a_sink_whose_call_fails() -> None:
+    gauge, source = Gauge(), Numbers(50)
+
+    async def third_fails(chunk: int) -> None:
+        if chunk == 2:
+            raise BOOM
+        await gauge(chunk)
+
+    with quiet(0):
+        assert await failure(source.stream().pipe_to(to_callable(third_fails, concurrency=4))) is BOOM
+        assert gauge.running == 0
+        assert source.cancellations == [BOOM]
+        await settle()
+
+
+async def test_a_sink_that_is_aborted() -> None:
+    gauge = Gauge()
+    writer = to_callable(gauge, concurrency=2).get_writer()
+    writer.write(1)
+    writer.write(2)
+    await turns(5)
+    await soon(writer.abort("reason"))
+    assert sorted(gauge.cancelled) == [1, 2]
+    await settle()
+
+
+async def test_a_sink_refuses_what_map_refuses() -> None:
+    with pytest.raises(ValueError, match="concurrency must be at least 1"):
+        to_callable(same_at_once, concurrency=0)
+    with pytest.raises(TypeError, match="needs a coroutine function"):
+        to_callable(same, concurrency=2)

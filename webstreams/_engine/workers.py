@@ -1,0 +1,168 @@
+"""Standing workers: tasks that call a coroutine function for one chunk after the other, several at a time.
+
+A task for each call would cost more than most calls. A worker is made when there is something to do and no other one
+is idle, and goes on as long as its owner does. What one call leaves behind must not be seen by the next: a call that
+changed its context, or was cancelled, is the last one of its worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Protocol
+
+from .._platform.errors import goes_through, stored_error
+from .jobs import JobQueue
+
+
+class Slot:
+    """A chunk, its place among the others, and later the result of its call."""
+
+    __slots__ = ("chunk", "is_done", "key", "value")
+
+    def __init__(self, chunk: Any) -> None:
+        self.chunk = chunk
+        self.key: Any = None
+        self.is_done = False
+        self.value: Any = None
+
+
+class Owner(Protocol):
+    """What is told of the calls."""
+
+    def call_returned(self, slot: Slot, value: Any) -> None:
+        """A call has ended."""
+
+    def call_failed(self, slot: Slot | None, error: BaseException) -> None:
+        """A call, or an idle worker, has raised something; the owner has to stop the workers."""
+
+
+class Workers:
+    """Up to `concurrency` workers."""
+
+    def __init__(self, jobs: JobQueue, function: Callable[[Any], Any], concurrency: int, owner: Owner) -> None:
+        self._jobs = jobs
+        self._function = function
+        self._concurrency = concurrency
+        self._owner = owner
+        self._context = copy_context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        # Chunks that no worker has begun with, and how many calls are under way.
+        self._ready: deque[Slot] = deque()
+        self.running = 0
+        # No worker begins anything any more; what is called when the last one has ended.
+        self._is_stopped = False
+        self._is_closed = False
+        self._then: list[Callable[[], object]] = []
+
+    @property
+    def outstanding(self) -> int:
+        """How many chunks are waiting for a worker or are with one."""
+        return len(self._ready) + self.running
+
+    def submit(self, slot: Slot) -> None:
+        """Have the function called for a chunk."""
+        if self._is_stopped:
+            return
+        self._ready.append(slot)
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.done():
+                idle.set_result(None)
+                return
+        if len(self._tasks) < self._concurrency:
+            self._add_worker()
+
+    def _add_worker(self) -> None:
+        context = self._context.copy()
+        # Task() itself: a task of an eager factory would run user code inside this call.
+        task = asyncio.Task(self._work(context), loop=self._jobs.loop, context=context)
+        # A stream that is dropped takes its workers along, silently.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task.add_done_callback(self._worker_ended)
+        self._tasks.add(task)
+
+    async def _work(self, context: Context) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        goes_on = True
+        while goes_on and not self._is_stopped:
+            if self._ready:
+                goes_on = await self._call(self._ready.popleft(), task, context)
+            elif self._is_closed:
+                break
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        idle = self._jobs.loop.create_future()
+        self._idle.append(idle)
+        try:
+            await idle
+        except asyncio.CancelledError as error:
+            if not self._is_stopped:
+                self._owner.call_failed(None, stored_error(error))
+
+    async def _call(self, slot: Slot, task: asyncio.Task[Any], context: Context) -> bool:
+        """Call the function for a chunk; whether the worker can go on."""
+        self.running += 1
+        try:
+            value = await self._function(slot.chunk)
+        except BaseException as error:
+            self.running -= 1
+            if not self._is_stopped and self._is_current(task):
+                self._owner.call_failed(slot, stored_error(error))
+            if goes_through(error) or not self._is_current(task):
+                raise
+            return False
+        self.running -= 1
+        if self._is_stopped:
+            return False
+        self._owner.call_returned(slot, value)
+        jobs = self._jobs
+        jobs.countdown -= 1
+        if jobs.countdown <= 0 and jobs.is_late():
+            await asyncio.sleep(0)  # the event loop's other tasks have to have their turn
+        return context == self._context and not task.cancelling()
+
+    def _is_current(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the worker runs; its coroutine may have been thrown away with a stream that nobody had any more."""
+        return self._jobs.is_running() and asyncio.current_task() is task
+
+    def _worker_ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if self._ready and not self._is_stopped:
+            self._add_worker()
+        elif not self._tasks and (self._is_closed or self._is_stopped):
+            then, self._then = self._then, []
+            for each in then:
+                each()
+
+    # Ending.
+
+    def close(self, then: Callable[[], object] | None = None) -> None:
+        """Begin no more than what was submitted; call `then` when the last worker has ended."""
+        self._is_closed = True
+        for idle in self._idle:
+            if not idle.done():
+                idle.set_result(None)
+        self._idle.clear()
+        if then is not None:
+            self._when_ended(then)
+
+    def stop(self, then: Callable[[], object]) -> None:
+        """Cancel all calls; call `then` when all have ended."""
+        self._is_stopped = True
+        self._ready.clear()
+        for task in self._tasks:
+            task.cancel()
+        self._when_ended(then)
+
+    def _when_ended(self, then: Callable[[], object]) -> None:
+        if self._tasks:
+            self._then.append(then)
+        else:
+            then()

@@ -1,0 +1,228 @@
+"""``map()`` with several calls at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ...._engine.promise import Promise, wait_for_all
+from ...._engine.workers import Slot, Workers
+from ...._platform.errors import callback_error
+from ..state import ReadableStreamState
+from .chain import Chain, Receiver
+from .marks import SKIP
+from .source import OperatorSource
+
+
+class ConcurrentSource(OperatorSource, Receiver):
+    """Reads as much as the calls and the window admit, and gives the results."""
+
+    __slots__ = (
+        "_active",
+        "_chain",
+        "_concurrency",
+        "_done",
+        "_ended",
+        "_has_ended",
+        "_in_window",
+        "_is_asking",
+        "_is_ordered",
+        "_is_over",
+        "_is_refilling",
+        "_is_wanted",
+        "_key",
+        "_slots",
+        "_window",
+        "_workers",
+    )
+
+    def __init__(
+        self,
+        chain: Chain,
+        stream: ReadableStreamState[Any],
+        function: Callable[[Any], Any],
+        concurrency: int,
+        window: int,
+        is_ordered: bool,
+        key: Callable[[Any], Any] | None,
+    ) -> None:
+        super().__init__(stream)
+        self._chain = chain
+        self._concurrency = concurrency
+        self._window = window
+        self._is_ordered = is_ordered
+        self._key = key
+        self._workers = Workers(self._jobs, function, concurrency, self)
+        # Ordered: the slots in the order of their chunks. Else: the results in the order in which they came.
+        self._slots: deque[Slot] = deque()
+        self._done: deque[Any] = deque()
+        # How many chunks have been read and not been given, or left out.
+        self._in_window = 0
+        # The keys of calls under way, each with what waits behind them.
+        self._active: dict[Any, deque[Slot]] = {}
+        self._is_wanted = False
+        # The input was asked for a chunk; it has ended.
+        self._is_asking = False
+        self._is_refilling = False
+        self._has_ended = False
+        # Nothing is given any more: the end, a failure, or cancelled. Fulfilled when the workers have ended.
+        self._is_over = False
+        self._ended: Promise[Any] = Promise(self._jobs)
+        chain.give_to(self)
+
+    def ask(self) -> None:
+        """See `OperatorSource`."""
+        self._is_wanted = True
+        self._jobs.leave_run()
+        self._refill()
+        self._give_next()
+
+    # Reading.
+
+    def _refill(self) -> None:
+        """Read as long as there is something to do with what comes."""
+        if self._is_refilling:
+            return
+        self._is_refilling = True
+        while not self._is_asking and self._may_read():
+            self._is_asking = True
+            self._chain.ask()
+        self._is_refilling = False
+
+    def _may_read(self) -> bool:
+        """Whether the window has room, and no more than one chunk would have to wait for a call to end."""
+        return (
+            self._in_window < self._window
+            and self._workers.outstanding <= self._concurrency
+            and not self._has_ended
+            and not self._is_over
+        )
+
+    def take_chunk(self, chunk: Any) -> None:
+        """See `Receiver`."""
+        self._is_asking = False
+        slot = Slot(chunk)
+        self._in_window += 1
+        if self._is_ordered:
+            self._slots.append(slot)
+        if self._key is None:
+            self._workers.submit(slot)
+        else:
+            self._submit_by_key(slot, self._key)
+        self._refill()
+
+    def _submit_by_key(self, slot: Slot, key: Callable[[Any], Any]) -> None:
+        try:
+            slot.key = key(slot.chunk)
+            waiting = self._active.get(slot.key)
+        except BaseException as error:
+            self.call_failed(slot, callback_error(error))
+            return
+        if waiting is None:
+            self._active[slot.key] = deque()
+            self._workers.submit(slot)
+        else:
+            waiting.append(slot)
+
+    def take_end(self) -> None:
+        """See `Receiver`."""
+        self._has_ended = True
+        if not self._active:
+            self._workers.close()
+        self._give_next()
+
+    def take_error(self, error: object) -> None:
+        """See `Receiver`."""
+        self._stop(error)
+
+    # Calls.
+
+    def call_returned(self, slot: Slot, value: Any) -> None:
+        """A call has ended."""
+        slot.chunk = None
+        if self._key is not None:
+            self._free_key(slot.key)
+        if self._is_ordered:
+            slot.is_done = True
+            slot.value = value
+        elif value is SKIP:
+            self._in_window -= 1
+        else:
+            self._done.append(value)
+        self._refill()
+        self._give_next()
+
+    def _free_key(self, key: Any) -> None:
+        waiting = self._active[key]
+        if waiting:
+            self._workers.submit(waiting.popleft())
+            return
+        del self._active[key]
+        if self._has_ended and not self._active:
+            self._workers.close()
+
+    def call_failed(self, slot: Slot | None, error: BaseException) -> None:
+        """A call has failed: nothing else counts."""
+        if not self._is_over:
+            promise = self._chain.cancel(error)
+            if promise is not None:
+                promise._mark_handled()
+            self._stop(error)
+
+    def _stop(self, error: object) -> None:
+        if not self._is_over:
+            self._drop()
+            self._ended._react(partial(self._fail_now, error), None)
+            self._workers.stop(self._workers_have_ended)
+
+    def _fail_now(self, error: object, _: Any) -> None:
+        self.fail(error)
+
+    def _end_now(self, _: Any) -> None:
+        self.end()
+
+    def _drop(self) -> None:
+        self._is_over = True
+        self._slots.clear()
+        self._done.clear()
+        self._active.clear()
+
+    def _workers_have_ended(self) -> None:
+        self._ended._fulfill(None)
+
+    # Giving.
+
+    def _give_next(self) -> None:
+        """Give a result, if somebody wants one; or the end."""
+        if not self._is_wanted or self._is_over:
+            return
+        slots = self._slots
+        while slots and slots[0].is_done:
+            value = slots.popleft().value
+            self._in_window -= 1
+            if value is not SKIP:
+                self._give_result(value)
+                return
+        if self._done:
+            self._in_window -= 1
+            self._give_result(self._done.popleft())
+        elif self._in_window == 0 and self._has_ended:
+            self._is_over = True
+            self._ended._react(self._end_now, None)
+            self._workers.close(self._workers_have_ended)
+
+    def _give_result(self, value: Any) -> None:
+        self._is_wanted = False
+        self.give(value)
+        self._refill()
+
+    def cancel_steps(self, reason: object) -> Any:
+        """See `OperatorSource`."""
+        promise = self._chain.cancel(reason)
+        if not self._is_over:
+            self._drop()
+            self._workers.stop(self._workers_have_ended)
+        promises = [self._ended] if promise is None else [promise, self._ended]
+        return wait_for_all(self._jobs, promises)

@@ -1,0 +1,75 @@
+"""What ends a chain without a stream behind it: ``for_each()`` and ``reduce()``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ...._engine.promise import PENDING, Promise
+from ...._engine.waiter import PromiseWaiter
+from ...._platform.errors import AbortError
+from .chain import Chain, Receiver
+from .steps import ReduceStep
+
+
+class EndPromise(Promise[Any]):
+    """The promise for the end: cancelling the only task that awaits it cancels the stream, and waits for that."""
+
+    __slots__ = ("_drain",)
+
+    def __init__(self, drain: Drain) -> None:
+        super().__init__(drain.chain.jobs)
+        self._drain = drain
+
+    def _origin(self) -> tuple[object, ...]:
+        return (f"{self._drain.method}() of", self._drain.chain.root)
+
+    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+        if self._reactions is not waiter or self._state != PENDING:
+            return super()._drop_waiter(waiter)
+        self._mark_handled()
+        self._drain.stop(AbortError(f"the task that awaited {self._drain.method}() was cancelled"))
+        return False
+
+
+class Drain(Receiver):
+    """Reads a chain to its end; what comes out is of no interest."""
+
+    __slots__ = ("_reduction", "chain", "method", "promise")
+
+    def __init__(self, chain: Chain, method: str, reduction: ReduceStep | None = None) -> None:
+        self.chain = chain
+        self.method = method
+        self._reduction = reduction
+        self.promise = EndPromise(self)
+
+    def start(self) -> Promise[Any]:
+        """Begin; return the promise for the end."""
+        self.chain.give_to(self)
+        self.chain.ask()
+        return self.promise
+
+    def take_chunk(self, chunk: Any) -> None:
+        """See `Receiver`."""
+        self.chain.ask()
+
+    def take_end(self) -> None:
+        """See `Receiver`."""
+        if self.promise._state == PENDING:
+            self.promise._fulfill(None if self._reduction is None else self._reduction.result)
+
+    def take_error(self, error: object) -> None:
+        """See `Receiver`."""
+        if self.promise._state == PENDING:
+            self.promise._reject(error)
+
+    def stop(self, reason: AbortError) -> None:
+        """Cancel everything; the promise is settled when that is done."""
+        cancelling = self.chain.cancel(reason)
+        if cancelling is None:
+            self.take_error(reason)
+        else:
+            cancelling._react(partial(self._stopped, reason), partial(self._stopped, reason))
+
+    def _stopped(self, reason: AbortError, _: Any) -> None:
+        self.take_error(reason)

@@ -1,0 +1,79 @@
+"""The sink of ``to_callable()`` with several calls at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._engine.jobs import JobQueue
+from .._engine.promise import Promise
+from .._engine.workers import Slot, Workers
+from .._streams.readable.operators.calls import Calls
+from .._streams.writable.controller import WritableStreamDefaultController
+
+
+class ConcurrentSink:
+    """The underlying sink."""
+
+    def __init__(self, jobs: JobQueue, calls: Calls) -> None:
+        self._jobs = jobs
+        self._concurrency = calls.concurrency
+        self._workers = Workers(jobs, calls.function, calls.concurrency, self)
+        self._controller: WritableStreamDefaultController | None = None
+        # The promise of the write that waits until another call may begin.
+        self._write: Promise[Any] | None = None
+        self._ended: Promise[Any] = Promise(jobs)
+        self._error: BaseException | None = None
+
+    def start(self, controller: WritableStreamDefaultController) -> None:
+        """Remember whom to tell of an error, and listen: the stream waits for the write before it calls `abort`."""
+        self._controller = controller
+        controller.signal.add_event_listener("abort", self._stop)
+
+    def _stop(self, _: object = None) -> None:
+        self._workers.stop(self._workers_have_ended)
+
+    def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[Any] | None:
+        """Begin a call; done when another one may begin."""
+        self._workers.submit(Slot(chunk))
+        if self._workers.outstanding < self._concurrency:
+            return None
+        self._write = Promise(self._jobs)
+        return self._write
+
+    def close(self) -> Promise[Any]:
+        """Wait for all calls."""
+        self._workers.close(self._workers_have_ended)
+        return self._ended
+
+    def abort(self, reason: object) -> Promise[Any]:
+        """Cancel all calls, and wait for them."""
+        self._stop()
+        return self._ended
+
+    def call_returned(self, slot: Slot, value: Any) -> None:
+        """A call has ended."""
+        write, self._write = self._write, None
+        if write is not None:
+            write._fulfill(None)
+
+    def call_failed(self, slot: Slot | None, error: BaseException) -> None:
+        """A call has failed: the others are cancelled, and then the stream is errored."""
+        if self._error is None:
+            self._error = error
+            self._stop()
+
+    def _workers_have_ended(self) -> None:
+        if self._ended.done():
+            return  # closed, and then aborted
+        write, self._write = self._write, None
+        if self._error is None:
+            self._ended._fulfill(None)
+            if write is not None:
+                write._fulfill(None)
+            return
+        self._ended._mark_handled()
+        self._ended._reject(self._error)
+        if write is not None:
+            write._reject(self._error)
+        assert self._controller is not None
+        self._controller.error(self._error)
