@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from time import process_time
 
 from webstreams import ReadableStream, TransformStream, TransformStreamDefaultController, WritableStream, lines
-from webstreams._transforms.line_cutter import LineCutter
+from webstreams._cutting.lines import LineCutter
 
 CHUNK = 64 * 1024
 CHUNKS = 4

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.support import rejection, turns
 from webstreams import LineStream, ReadableStream
-from webstreams._transforms.line_cutter import LineCutter
+from webstreams._cutting.lines import LineCutter
 from webstreams.consumers import LimitExceeded
 from webstreams.shaping import chunked, lines
 

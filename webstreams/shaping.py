@@ -7,15 +7,14 @@ from typing import Any, Generic, SupportsIndex
 
 from typing_extensions import Buffer, TypeVar
 
+from ._cutting.lines import line_cutter
+from ._cutting.sizes import SizeCutter
 from ._debug.repr import show
 from ._platform.arguments import checked_size
 from ._platform.idl import INTERNAL
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
-from ._text.decoders import as_bytes
 from ._transforms.demand_driven import PulledPair
-from ._transforms.line_cutter import LineCutter
-from .consumers import checked_limit
 
 S = TypeVar("S", bound=str | bytes, default=Any)
 
@@ -48,12 +47,7 @@ def lines(*, keep_ends: bool = False, limit: int | None = None, newline: str | N
     >>> asyncio.run(main())
     ['spam', 'eggs', '', 'ham']
     """
-    if newline is not None:
-        if not isinstance(newline, str):
-            raise TypeError(f"newline must be a str or None, not {type(newline).__name__}")
-        if not newline:
-            raise ValueError("newline must not be empty: leave it out to cut at every end of a line")
-    return LineStream(INTERNAL, LineCutter(bool(keep_ends), checked_limit(limit), newline))
+    return LineStream(INTERNAL, line_cutter(keep_ends, limit, newline))
 
 
 class LineStream(Generic[S]):
@@ -142,7 +136,7 @@ class ChunkedStream:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._pair = _UncutPair(_SizeCutter(size), "chunked()")
+        self._pair = _UncutPair(SizeCutter(size), "chunked()")
 
     @property
     def readable(self) -> ReadableStream[bytes]:
@@ -180,54 +174,3 @@ class _UncutPair(PulledPair):
         if rest:
             self._readable_controller.enqueue(rest)
         self._readable_controller.close()
-
-
-class _SizeCutter:
-    """Makes chunks of one size."""
-
-    __slots__ = ("__weakref__", "_chunk", "_pending", "_pending_size", "_position", "_size", "failure", "used_up")
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        # The chunk, and where its next byte is.
-        self._chunk: Any = b""
-        self._position = 0
-        # The beginning of a chunk that is not complete.
-        self._pending: list[bytes] = []
-        self._pending_size = 0
-        self.used_up = True
-        self.failure: Exception | None = None
-
-    def take(self, chunk: Any) -> None:
-        """Accept any object with the buffer protocol."""
-        self._chunk = as_bytes(chunk)
-        self._position = 0
-        self.used_up = not self._chunk
-
-    def is_quick(self) -> bool:
-        """Say yes: a step copies one chunk."""
-        return True
-
-    def step(self) -> bytes:
-        """Give the next chunk, or nothing if it is not complete."""
-        wanted = self._size - self._pending_size
-        part: bytes = self._chunk[self._position : self._position + wanted]
-        self._position += len(part)
-        self.used_up = self._position == len(self._chunk)
-        if self.used_up:
-            self._chunk = b""
-        if len(part) < wanted:
-            self._pending.append(part)
-            self._pending_size += len(part)
-            return b""
-        if not self._pending:
-            return part
-        self._pending.append(part)
-        return self.finish()
-
-    def finish(self) -> bytes:
-        """Give what is there."""
-        made = b"".join(self._pending)
-        self._pending.clear()
-        self._pending_size = 0
-        return made

@@ -161,6 +161,8 @@ OPERATORS: dict[str, Operator] = {
     "take": Operator(lambda s: s.take(100), [0, 1, 2, 3]),
     "drop": Operator(lambda s: s.drop(0), [0, 1, 2, 3]),
     "batched": Operator(lambda s: s.batched(1), [[0], [1], [2], [3]]),
+    "batched by time": Operator(lambda s: s.batched(1, seconds=60), [[0], [1], [2], [3]]),
+    "throttled": Operator(lambda s: s.throttled(10**6, 1.0), [0, 1, 2, 3]),
     "batched by size": Operator(
         lambda s: s.batched(size=1, size_of=lambda _: 1),
         [[0], [1], [2], [3]],

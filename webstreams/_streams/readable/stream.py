@@ -7,14 +7,17 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Iterab
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from typing import Any, Final, TypeGuard, overload
+from typing import Any, Final, SupportsIndex, TypeGuard, overload
 
-from typing_extensions import TypeIs, TypeVar
+from typing_extensions import Buffer, TypeIs, TypeVar
 
 from ... import types
+from ..._cutting.lines import line_cutter
+from ..._cutting.sizes import SizeCutter
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
+from ..._platform.arguments import checked_size
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import SOURCE, STRATEGY, unknown_members
 from ...types import Skip
@@ -25,7 +28,7 @@ from .consuming import ConsumedStream
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
 from .operators.calls import Calls
-from .operators.checks import checked_count, require_function
+from .operators.checks import checked_count, checked_number, checked_seconds, require_function
 from .operators.concurrent import ConcurrentSource
 from .operators.ending import Drain
 from .operators.source import ChainSource, chain_over
@@ -35,6 +38,7 @@ from .operators.steps import (
     MAP,
     TAP,
     BatchStep,
+    CutStep,
     DropStep,
     ReduceStep,
     Step,
@@ -42,6 +46,7 @@ from .operators.steps import (
     discard,
     new_batch,
 )
+from .operators.timed import BatchSource, DebouncedSource, ThrottledSource
 from .source import Source, UnderlyingSource
 from .tee import DefaultTee
 
@@ -318,13 +323,15 @@ class ReadableStream(ConsumedStream[T]):
         *,
         size: float | None = None,
         size_of: Callable[[T], float] | None = None,
+        seconds: float | None = None,
     ) -> ReadableStream[builtins.list[T]]:
         """Return a stream of lists of chunks.
 
         A batch is given when it has `count` chunks, when ``size_of(chunk)`` (by default `len`) of its chunks adds up to
-        `size` or more, and at the end. One limit is needed. An error of the stream drops the batch that is begun, as a
-        transform drops its queue. Raises `TypeError` and `ValueError` for limits that cannot be ones. Not in the
-        Standard.
+        `size` or more, `seconds` after its first chunk, and at the end. One limit is needed. With `seconds`, a batch
+        that is begun is filled up to the other limits while nobody reads: backpressure makes batches bigger, not more
+        of them. An error of the stream drops the batch that is begun, as a transform drops its queue. Raises
+        `TypeError` and `ValueError` for limits that cannot be ones. Not in the Standard.
 
         >>> import asyncio
         >>> async def main() -> None:
@@ -332,7 +339,83 @@ class ReadableStream(ConsumedStream[T]):
         >>> asyncio.run(main())
         [[0, 1], [2, 3], [4]]
         """
-        return self._with_step("batched", BatchStep(new_batch(count, size, size_of)))
+        batch = new_batch(count, size, size_of, needs_limit=seconds is None)
+        if seconds is None:
+            return self._with_step("batched", BatchStep(batch))
+        limit = checked_seconds(seconds, "seconds")
+        stream: ReadableStream[Any] = ReadableStream(BLANK)
+        BatchSource(chain_over(self, "batched"), stream, batch, limit)
+        return stream
+
+    def throttled(self, limit: float, per: float, *, burst: int | None = None) -> ReadableStream[T]:
+        """Return a stream of the same chunks, delayed: not more than `limit` of them in `per` seconds; none is dropped.
+
+        A bucket of `burst` tokens (by default `limit`, at least 1) is full at first, and filled evenly; a chunk takes
+        one. The stream is not read before there is a token. Raises `TypeError` and `ValueError` for numbers that are
+        none, or not above 0. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(3)).throttled(1000, per=1.0).list())
+        >>> asyncio.run(main())
+        [0, 1, 2]
+        """
+        number = checked_number(limit, "limit", "chunks")
+        rate = number / checked_seconds(per, "per")
+        size = max(1.0, number) if burst is None else float(checked_count(burst, "burst", 1))
+        stream: ReadableStream[Any] = ReadableStream(BLANK)
+        ThrottledSource(chain_over(self, "throttled"), stream, rate, size)
+        return stream
+
+    def debounced(self, seconds: float) -> ReadableStream[T]:
+        """Return a stream of the last chunk of every burst: the one that no other follows within `seconds`.
+
+        A burst is read to its end, and what comes before its last chunk is dropped; at the end of the stream the chunk
+        that waits is given. Behind a burst that nobody has taken at most one more is read. Raises `TypeError` and
+        `ValueError` for a time that is none, or not above 0. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(range(3)).debounced(0.1).list())
+        >>> asyncio.run(main())
+        [2]
+        """
+        time = checked_seconds(seconds, "seconds")
+        stream: ReadableStream[Any] = ReadableStream(BLANK)
+        DebouncedSource(chain_over(self, "debounced"), stream, time)
+        return stream
+
+    @overload
+    def lines(
+        self: ReadableStream[str], *, keep_ends: bool = False, limit: int | None = None, newline: str | None = None
+    ) -> ReadableStream[str]: ...
+    @overload
+    def lines(
+        self: ReadableStream[Buffer], *, keep_ends: bool = False, limit: int | None = None, newline: str | None = None
+    ) -> ReadableStream[builtins.bytes]: ...
+    def lines(
+        self, *, keep_ends: bool = False, limit: int | None = None, newline: str | None = None
+    ) -> ReadableStream[Any]:
+        """Return a stream of the lines of text or bytes, as `webstreams.lines` cuts them. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_(["spam\\neg", "gs"]).lines().list())
+        >>> asyncio.run(main())
+        ['spam', 'eggs']
+        """
+        return self._with_step("lines", CutStep(line_cutter(keep_ends, limit, newline)))
+
+    def chunked(self: ReadableStream[Buffer], size: SupportsIndex) -> ReadableStream[builtins.bytes]:
+        """Return a stream of the same bytes in chunks of `size`, as `webstreams.chunked` cuts. Not in the Standard.
+
+        >>> import asyncio
+        >>> async def main() -> None:
+        ...     print(await ReadableStream.from_([b"spam", b"eggs!"]).chunked(4).list())
+        >>> asyncio.run(main())
+        [b'spam', b'eggs', b'!']
+        """
+        return self._with_step("chunked", CutStep(SizeCutter(checked_size(size, "size", 1))))
 
     def for_each(
         self,

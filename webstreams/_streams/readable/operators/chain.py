@@ -424,6 +424,9 @@ class Chain(Owner):
             index = self._ending
             self._ending += 1
             rest = self._steps[index].rest()
+            if self._steps[index].kind == EXPAND and rest is not SKIP:
+                self._expand(rest, index)
+                return
             if rest is not SKIP:
                 self._pass_on(rest, index + 1)
                 return

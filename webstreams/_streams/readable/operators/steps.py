@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ...._platform.errors import call
 from ...._platform.idl import is_non_negative_number, to_number
@@ -155,6 +155,53 @@ class ReduceStep(Step):
     def _keep(self, result: Any) -> Any:
         self.result = result
         return SKIP
+
+
+class Cutter(Protocol):
+    """What cuts chunks into pieces (`_cutting`)."""
+
+    @property
+    def used_up(self) -> bool:
+        """Whether all pieces of the last chunk have been returned."""
+
+    def take(self, chunk: Any) -> None:
+        """Accept a chunk."""
+
+    def step(self) -> Any:
+        """Return pieces: a list, or one that is not empty, if there is any in what is looked at."""
+
+    def finish(self) -> Any:
+        """Return what is left at the end."""
+
+
+class CutStep(Step):
+    """``lines()`` and ``chunked()``"""
+
+    __slots__ = ("_cutter", "_has_rest")
+
+    def __init__(self, cutter: Cutter) -> None:
+        super().__init__(EXPAND, self._cut, None)
+        self._cutter = cutter
+        self._has_rest = True
+
+    def _cut(self, chunk: Any) -> Iterator[Any]:
+        self._cutter.take(chunk)
+        return self._pieces()
+
+    def _pieces(self) -> Iterator[Any]:
+        while not self._cutter.used_up:
+            made = self._cutter.step()
+            yield from made if isinstance(made, list) else [made] if made else []
+
+    def rest(self) -> Any:
+        """Return the last piece, in a list."""
+        self._has_rest = False
+        made = self._cutter.finish()
+        return made if isinstance(made, list) else [made] if made else []
+
+    def has_rest(self) -> bool:
+        """Whether the end has not been looked for."""
+        return self._has_rest
 
 
 def discard(_: Any) -> Any:

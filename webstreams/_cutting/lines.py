@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from .._platform.buffer import is_bytes_like, wrong_chunk
 from .._text.decoders import as_bytes
-from ..consumers import LimitExceeded
+from ..consumers import LimitExceeded, checked_limit
 
 T = TypeVar("T", str, bytes)
 
@@ -18,6 +18,16 @@ T = TypeVar("T", str, bytes)
 _WINDOW: Final = 16 * 1024
 # So much is searched at once for the end of a longer line.
 _FAR: Final = 1 << 20
+
+
+def line_cutter(keep_ends: Any, limit: Any, newline: Any) -> LineCutter:
+    """Return a cutter; TypeError and ValueError for a limit or a newline that cannot be one."""
+    if newline is not None:
+        if not isinstance(newline, str):
+            raise TypeError(f"newline must be a str or None, not {type(newline).__name__}")
+        if not newline:
+            raise ValueError("newline must not be empty: leave it out to cut at every end of a line")
+    return LineCutter(bool(keep_ends), checked_limit(limit), newline)
 
 
 class LineCutter:
