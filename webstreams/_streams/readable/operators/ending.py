@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ...._engine.promise import PENDING, Promise
-from ...._engine.waiter import PromiseWaiter
+from ...._engine.jobs import Job
+from ...._engine.promise import Promise
+from ...._engine.promise_state import PENDING
 from ...._platform.errors import AbortError
 from .chain import Chain, Receiver
 from .steps import ReduceStep
@@ -24,11 +25,15 @@ class EndPromise(Promise[Any]):
     def _origin(self) -> tuple[object, ...]:
         return (f"{self._drain.method}() of", self._drain.chain.root)
 
-    def _drop_waiter(self, waiter: PromiseWaiter) -> bool:
+    def _drop_waiter(self, waiter: Job) -> bool:
         if self._reactions is not waiter or self._state != PENDING:
             return super()._drop_waiter(waiter)
         self._mark_handled()
-        self._drain.stop(AbortError(f"the task that awaited {self._drain.method}() was cancelled"))
+        end = partial(self._drain.stop, AbortError(f"the task that awaited {self._drain.method}() was cancelled"))
+        if self._jobs.is_running():
+            end()
+        else:
+            self._jobs.push(end)  # asyncio cancels all tasks before it runs the loop for the last time
         return False
 
 
