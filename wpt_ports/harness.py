@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from webstreams import AbortError, Promise, StreamError
+from webstreams import AbortError, DataError, Promise, StreamError
 
 T = TypeVar("T")
 PortFunction = Callable[["Test"], Coroutine[Any, Any, None]]
@@ -192,9 +192,13 @@ async def promise_rejects_exactly(t: Test, reason: object, promise: Awaitable[ob
 async def promise_rejects_js(
     t: Test, constructor: type[BaseException], promise: Awaitable[object], message: str = ""
 ) -> None:
-    """``promise_rejects_js``: rejected with a TypeError, or a ValueError for a RangeError, exactly of that class."""
+    """``promise_rejects_js``: rejected with a TypeError, or a ValueError for a RangeError, exactly of that class.
+
+    Python: for invalid data the Standard's TypeError is a DataError, which is a ValueError, too.
+    """
     actual = await rejection(promise, message)
-    assert type(actual) is constructor, f"rejected with {actual!r} instead of a {constructor.__name__} {message}"
+    kind = TypeError if type(actual) is DataError else type(actual)
+    assert kind is constructor, f"rejected with {actual!r} instead of a {constructor.__name__} {message}"
 
 
 async def promise_rejects_dom(t: Test, name: str, promise: Awaitable[object], message: str = "") -> None:

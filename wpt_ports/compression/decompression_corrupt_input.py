@@ -48,7 +48,7 @@ async def decompression(data: bytes, format: str) -> str:
     try:
         output = await concatenated(stream.readable)
     except Exception as error:
-        return "error" if type(error) is TypeError else type(error).__name__
+        return "error" if isinstance(error, TypeError) else type(error).__name__
     return "success" if output == EXPECTED_OUTPUT else "corrupt"
 
 
