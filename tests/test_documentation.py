@@ -68,7 +68,8 @@ def test_example_of_a_page(
 ) -> None:
     with caplog.at_level(logging.WARNING, "asyncio"):
         run_example(example)
-    assert caplog.messages == []
+    # stamina says what it repeats, which is what its recipe is about.
+    assert [record.getMessage() for record in caplog.records if record.name != "stamina"] == []
     if example.output is not None:
         assert capsys.readouterr().out == example.output
 
