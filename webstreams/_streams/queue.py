@@ -15,6 +15,9 @@ class PutBackChunks:
     """Remembers which chunks at the front of a queue were put back there, to keep them in the order of their delivery.
 
     A chunk is put back when the task that awaited its read was cancelled; several tasks may be, in any order.
+
+    # Python: in the Standard a chunk enters a queue at the back only. One that is put back belongs in front of all that
+    # were not delivered yet.
     """
 
     __slots__ = ("_entries",)

@@ -46,7 +46,11 @@ class PipeOptions:
 
 class PipePromise(Promise[None]):
     """The promise of ``pipe_to()``: cancelling the only task that awaits it ends the pipe, and waits until that is
-    done."""
+    done.
+
+    # Python: JavaScript has no cancellation. A pipe that went on without its task is one that nobody could stop, and a
+    # sink that never finishes a write must not hold up the end of the task: so that write is not waited for.
+    """
 
     __slots__ = ("_pipe",)
 
@@ -70,7 +74,11 @@ class PipePromise(Promise[None]):
 
 
 class Pipe(ReadRequest, Settled, Trigger, Part):
-    """One pipe; its own read request, and the write request of all its writes."""
+    """One pipe; its own read request, and the write request of all its writes.
+
+    # Python: the Standard says what a pipe must do, and leaves the order of reads and writes open. This one takes the
+    # order of the reference implementation, job for job, without its promises.
+    """
 
     __slots__ = (
         "_action",

@@ -109,6 +109,8 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def _drop_waiter(self, waiter: Job) -> bool:
         """Withdraw the read when its only task was cancelled: no chunk is lost."""
+        # Python: in JavaScript nothing takes a read back. Here the task that awaits it can be cancelled, and a chunk
+        # would be lost: the read leaves the read requests, or its chunk goes back to the front of the queue.
         super()._drop_waiter(waiter)
         if self._state == PENDING:
             if self._reactions is None:

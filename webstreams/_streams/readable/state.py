@@ -151,7 +151,8 @@ class ReadableStreamState(Part, Generic[T]):
         self._disturbed = False
         # Ours.
         self._jobs = jobs
-        # Chunks taken back (ReadableController._unread) after the stream was closed or errored: read before the end.
+        # Python: a stream that is closed or errored has no chunks in the Standard. Those that were delivered before, to
+        # reads that were cancelled (ReadableController._unread), are kept here and read before the end.
         self._returned: deque[Any] | None = None
         self._returned_order: PutBackChunks | None = None
         # What `finished()` gave, which needs no reader.
