@@ -39,6 +39,7 @@ ROOMS = (
     "ends",
     "_flow",  # several streams, sharing, producers
     "brokers",  # message brokers
+    "workers",  # streams across threads and processes
     "",
 )
 
@@ -53,7 +54,7 @@ CHAPTERS = {
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_engine", "_flow", "brokers", "threads", "_transforms.demand_driven"}
+ASYNCIO = {"_engine", "_flow", "brokers", "threads", "workers", "_transforms.demand_driven"}
 CANCELLED_ERROR = "_platform.errors"
 
 MAX_FILE_LINES = 600

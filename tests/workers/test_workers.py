@@ -1,0 +1,271 @@
+"""Stages in processes and threads: order, credits, every kind of end, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import random
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.ends.descriptors import open_descriptors
+from tests.waiting import LIMIT, until
+from webstreams import DataError, ReadableStream
+from webstreams.workers import RemoteError, WorkerDied, worker, workers
+from webstreams.workers._errors import pack, unpack
+from webstreams.workers._frames import BYTES, CHUNK, HEAD, FrameReader, decode, encode
+
+from . import functions
+
+KINDS = ("process", "thread")
+
+
+def through(stage: Any, items: Any) -> Any:
+    return ReadableStream.from_(items).pipe_through(stage)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_state_stays_in_the_worker(kind: Any) -> None:
+    async with worker(functions.totals, kind=kind) as stage:
+        assert await through(stage, range(1, 101)).list() == [n * (n + 1) // 2 for n in range(1, 101)] + [-5050]
+
+
+async def test_it_is_another_process_and_it_is_gone_after_the_block() -> None:
+    before = open_descriptors()
+    async with worker(functions.pid) as stage:
+        (pid,) = await through(stage, [1]).list()
+    assert pid != os.getpid()
+    assert not is_running(pid)
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("chunk", [b"", b"abc" * 100_000, bytearray(b"x" * 70_000), memoryview(b"view"), {"a": [1]}])
+async def test_chunks_arrive_as_they_are(chunk: Any) -> None:
+    async with worker(functions.same, window=1) as stage:
+        found = await through(stage, [chunk, chunk]).list()
+    assert found == [chunk, chunk]
+    assert type(found[0]) is type(chunk)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_several_workers(kind: Any, ordered: bool) -> None:
+    async with workers(functions.double, count=2, kind=kind, ordered=ordered, window=2) as stage:
+        found = await through(stage, range(50)).list()
+    assert (found if ordered else sorted(found)) == [2 * number for number in range(50)]
+
+
+@pytest.mark.parametrize("window", [1, 3])
+async def test_credits_are_never_exceeded(window: int) -> None:
+    seen: list[int] = []
+    taken: list[int] = []
+
+    def count(chunks: Iterable[int]) -> Iterator[int]:
+        for chunk in chunks:
+            seen.append(chunk)
+            yield chunk
+
+    async with worker(count, kind="thread", window=window) as stage:
+        async for chunk in through(stage, range(100)):
+            taken.append(chunk)
+            # The window, and the one that is being made.
+            assert len(seen) - len(taken) <= window + 1
+    assert taken == list(range(100))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_error_of_the_function_arrives_as_itself(kind: Any) -> None:
+    async with worker(functions.fail, kind=kind) as stage:
+        reader = through(stage, [1, 2]).get_reader()
+        assert (await reader.read()).value == 1
+        with pytest.raises(KeyError, match="from the worker") as caught:
+            await reader.read()
+    if kind == "process":
+        assert "in fail" in "".join(caught.value.__notes__)
+
+
+async def test_an_error_that_cannot_be_pickled_is_a_remote_error() -> None:
+    async with worker(functions.fail_locally) as stage:
+        with pytest.raises(RemoteError, match="Local"):
+            await through(stage, [1]).list()
+
+
+async def test_a_chunk_that_cannot_be_pickled_is_one_error_on_both_sides() -> None:
+    async with worker(functions.same) as stage:
+        writer = stage.writable.get_writer()
+        with pytest.raises((pickle.PicklingError, AttributeError, TypeError)) as caught:
+            await writer.write(lambda: None)
+        with pytest.raises(type(caught.value)):
+            await stage.readable.list()
+    async with worker(functions.cannot_cross) as stage:
+        with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
+            await through(stage, [1]).list()
+
+
+async def test_a_worker_that_exits_has_died() -> None:
+    async with worker(functions.leave) as stage:
+        with pytest.raises(WorkerDied, match="exit status 3") as caught:
+            await through(stage, [1]).list()
+    assert caught.value.exitcode == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_function_that_ignores_its_input_ends_both_sides(kind: Any) -> None:
+    async with worker(functions.ignore, kind=kind) as stage:
+        writer = stage.writable.get_writer()
+        assert await stage.readable.list() == ["ignored"]
+        with pytest.raises(TypeError, match="before its input has ended"):
+            await writer.closed
+
+
+async def test_what_hangs_is_killed() -> None:
+    async with worker(functions.hang, grace=0.05) as stage:
+        (pid,) = [chunk async for chunk in stage.readable.take(1)]
+    assert not is_running(pid)
+
+
+async def test_breaking_after_one_chunk_and_cancelling_the_task_leave_nothing() -> None:
+    found: list[int] = []
+    before = open_descriptors()
+    async with worker(functions.pid) as stage:
+        async for pid in through(stage, iter(int, 1)):
+            found.append(pid)
+            break
+    assert not is_running(found.pop())
+
+    async def consume() -> None:
+        async with worker(functions.pid) as stage:
+            async for each in through(stage, iter(int, 1)):
+                found.append(each)
+
+    task = asyncio.create_task(consume())
+    await until(lambda: found)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert not is_running(found[0])
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_errors_of_the_source_and_of_the_sink(kind: Any) -> None:
+    async def source() -> Any:
+        yield 1
+        raise ValueError("source")
+
+    async with worker(functions.same, kind=kind) as stage:
+        with pytest.raises(ValueError, match="source"):
+            await through(stage, source()).list()
+    async with worker(functions.same, kind=kind) as stage:
+        piped = ReadableStream.from_([1, 2]).pipe_to(stage.writable)
+        await stage.readable.cancel(ValueError("sink"))
+        with pytest.raises(ValueError, match="sink"):
+            await piped
+
+
+async def test_a_killed_child_is_told_on_both_sides() -> None:
+    before = open_descriptors()
+    numbers = random.Random(1)
+    for _ in range(5):
+        async with worker(functions.pid) as stage:
+            piped = ReadableStream.from_(iter(int, 1)).pipe_to(stage.writable)
+            reader = stage.readable.get_reader()
+            pid: Any = (await reader.read()).value
+            asyncio.get_running_loop().call_later(numbers.random() / 50, os.kill, pid, signal.SIGKILL)
+            with pytest.raises(WorkerDied) as caught:
+                async with asyncio.timeout(LIMIT):
+                    while True:
+                        await reader.read()
+            assert caught.value.exitcode == -9
+            with pytest.raises(WorkerDied):
+                await piped
+    assert open_descriptors() == before
+
+
+# Arguments.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "fork"}, "kind must be"),
+        ({"window": 0}, "window must be"),
+        ({"grace": -1}, "grace must be"),
+    ],
+)
+def test_wrong_values(arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        worker(functions.same, **arguments)
+
+
+def test_wrong_functions() -> None:
+    async def coroutine(chunks: Any) -> None:
+        """Nothing."""
+
+    with pytest.raises(TypeError, match=r'at the top of a module.*kind="thread"'):
+        worker(lambda chunks: chunks)
+    with pytest.raises(TypeError, match="plain generator function"):
+        worker(coroutine, kind="thread")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="function must be callable"):
+        worker(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="count"):
+        workers(functions.same, count=0)
+
+
+async def test_a_function_that_returns_nothing() -> None:
+    async with worker(functions.returns_none, kind="thread") as stage:  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="must be a generator or return an iterable, not NoneType"):
+            await through(stage, [1]).list()
+
+
+async def test_a_stage_that_was_not_started_says_so() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        _ = worker(functions.same).readable
+
+
+# Frames.
+
+
+def frames_of(data: bytes, piece: int) -> list[Any]:
+    reader = FrameReader()
+    found = []
+    while data:
+        space = reader.space()
+        size = min(piece, len(space), len(data))
+        space[:size] = data[:size]
+        data = data[size:]
+        found += [decode(frame) for frame in reader.received(size)]
+    assert not reader.is_in_a_frame
+    return found
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_frames_are_put_together_from_any_pieces(piece: int) -> None:
+    values = [b"", b"x" * 100, [pickle.PickleBuffer(b"y" * 50), 1]]
+    data = b"".join(bytes(part) for value in values for part in encode(CHUNK, value))
+    found = [value for _, value in frames_of(data, piece)]
+    assert found[:2] == values[:2]
+    assert bytes(found[2][0]) == b"y" * 50
+
+
+@pytest.mark.parametrize("head", [(99, 0, 0), (CHUNK, 0, 2**31), (BYTES, 5, 1), (CHUNK, 2**31, 1)])
+def test_hostile_frames_are_an_error(head: tuple[int, int, int]) -> None:
+    with pytest.raises(DataError):
+        frames_of(HEAD.pack(*head) + b"more", 1 << 20)
+
+
+def test_reasons_cross_whatever_they_are() -> None:
+    assert unpack(pack("text")) == "text"
+    assert isinstance(unpack(pack(lambda: None)), RemoteError)

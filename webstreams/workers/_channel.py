@@ -1,0 +1,183 @@
+"""One worker as the pool sees it: its credits, what has come from it, and how it has ended."""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, get_running_loop
+from collections import deque
+from typing import Any, Protocol
+
+from .._engine.promise import Promise
+from .._platform.errors import as_exception
+from ._errors import WorkerDied
+from ._frames import CHUNK, CLOSE, ERROR, PULL
+from ._hosts import Job
+
+
+class Owner(Protocol):
+    """Who has the worker."""
+
+    def changed(self) -> None:
+        """Something has arrived, or the worker has ended."""
+
+    def failed(self, error: BaseException) -> None:
+        """The worker has died, or has sent what is no message."""
+
+
+class Channel:
+    """A worker. Chunks go to it as long as there is `room`; what comes is in `received`."""
+
+    def __init__(self, job: Job, window: int, owner: Owner) -> None:
+        self._owner = owner
+        self._grace = job.grace
+        self._loop = get_running_loop()
+        # How many chunks it may be sent; how many it has not done with.
+        self.room = window
+        self.in_flight = 0
+        # How many chunks it may send and has not been told of, and how many make a message worth while.
+        self._owed = window
+        self._batch = max(1, window // 2)
+        # What it has sent: a chunk, or the number of chunks that are done.
+        self.received: deque[tuple[int, Any]] = deque()
+        # Its own end: none, or an error.
+        self.has_ended = False
+        self.error: BaseException | None = None
+        # Whether everything that it was sent was the whole, and whether it was told to stop.
+        self._is_closed = False
+        self._is_stopped = False
+        # Whether its function has ended.
+        self._is_done = False
+        self._code: int | None = None
+        self._timer: TimerHandle | None = None
+        self.gone: Promise[None]
+        self.gone, self._resolve_gone, _ = Promise.with_resolvers()
+        self._host = job.start(self)
+        self._host.exited.then(self._exited)
+
+    def __repr__(self) -> str:
+        """Show how it is."""
+        return f"<worker: {self.in_flight} chunks in flight, {'ended' if self.gone.done() else 'running'}>"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended and everything that it has sent was taken."""
+        return self.has_ended and not self.received
+
+    @property
+    def has_returned_early(self) -> bool:
+        """Whether its function has returned without reading the whole of its input."""
+        return self.has_ended and (not self._is_closed or self.in_flight > 0)
+
+    def send(self, chunk: Any) -> Promise[None] | None:
+        """Send a chunk; raises what pickling raises."""
+        sent = self._send(CHUNK, chunk)
+        self.room -= 1
+        self.in_flight += 1
+        return sent
+
+    def close(self) -> None:
+        """Tell it that no chunk will come."""
+        self._is_closed = True
+        self._send(CLOSE, 0)
+
+    def want(self) -> None:
+        """Let it send as many chunks as the window has room for."""
+        if self._owed >= self._batch and not self.has_ended:
+            owed, self._owed = self._owed, 0
+            self._send(PULL, owed)
+
+    def take(self) -> Any:
+        """Take the chunk that has come first."""
+        self._owed += 1
+        return self.received.popleft()[1]
+
+    def stop(self, kind: int, reason: object) -> None:
+        """Ask the worker to end; kill it if it has not ended after the grace time."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self.received.clear()
+        if not self.gone.done():
+            self._send(kind, reason)
+            self._expect_end()
+
+    def kill(self) -> None:
+        """End the worker now."""
+        self._is_stopped = True
+        self._host.kill()
+        if not self._host.can_be_killed:
+            self._finish()
+
+    def abandon(self) -> None:
+        """Nobody wants the worker any more; called in any thread."""
+        self._host.abandon()
+
+    # What is told by its end.
+
+    def got(self, kind: int, value: Any) -> None:
+        """Take a message."""
+        if kind == PULL:
+            self.room += value
+            self.in_flight -= value
+            self.received.append((kind, value))
+        elif kind == CHUNK:
+            self.received.append((kind, value))
+        elif kind == ERROR:
+            self.error = as_exception(value)
+            self.has_ended = True
+        if kind in (CLOSE, ERROR):
+            self._is_done = True
+            self._expect_end()
+        if not self._is_stopped:
+            self._owner.changed()
+
+    def ended(self, error: BaseException | None) -> None:
+        """The connection has ended."""
+        if error is not None and not isinstance(error, OSError | EOFError) and not self._is_stopped:
+            self._owner.failed(error)
+        self._expect_end()
+
+    # Its end.
+
+    def _send(self, kind: int, value: Any) -> Promise[None] | None:
+        try:
+            sent = self._host.end.send(kind, value)
+        except OSError:
+            self._expect_end()  # which tells why
+            return None
+        if sent is None:
+            return None
+        return sent.then(None, _overlook)
+
+    def _expect_end(self) -> None:
+        if self._timer is None and not self.gone.done():
+            self._timer = self._loop.call_later(self._grace, self._expired)
+
+    def _expired(self) -> None:
+        self._host.kill()
+        if not self._host.can_be_killed:
+            self._finish()
+
+    def _exited(self, code: int) -> None:
+        self._code = code
+        self._host.end.drain()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.gone.done():
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._host.end.close()
+        died = not self.has_ended and (not self._is_done or self._code != 0)
+        self.has_ended = True
+        self._resolve_gone(None)
+        if self._is_stopped:
+            return
+        if died:
+            self._owner.failed(WorkerDied(self._code))
+        else:
+            self._owner.changed()
+
+
+def _overlook(error: object) -> None:
+    """A message could not be sent: the end of the worker, which follows, tells why."""

@@ -1,0 +1,66 @@
+"""The program of a worker process, and of an interpreter."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import current_process
+from multiprocessing.spawn import prepare
+from threading import Thread
+from typing import Any, NamedTuple
+
+from ._frames import SETUP
+from ._work import SocketLink, run
+
+
+class Setup(NamedTuple):
+    """What a worker is told first."""
+
+    # What multiprocessing tells a spawned child: the paths, the arguments and the main module.
+    preparation: dict[str, Any]
+    # Pickled apart: it may be in the main module, which has to be imported before.
+    function: bytes
+    batch: int
+    grace: float
+
+
+def main(descriptor: int, is_process: bool) -> None:
+    """Work for the other end of a socket."""
+    connection = socket.socket(fileno=descriptor)
+    link = SocketLink(connection)
+    try:
+        message = link.receive()
+    except (EOFError, OSError):
+        return
+    assert message is not None and message[0] == SETUP
+    setup: Setup = message[1]
+    if is_process:
+        Thread(target=_end_after, args=(descriptor, setup.grace), daemon=True).start()
+    run(link, partial(_load, setup), setup.batch)
+    if not is_process:
+        connection.close()
+
+
+def _load(setup: Setup) -> Callable[[Any], Any]:
+    process: Any = current_process()
+    process._inheriting = True  # for a main module that starts workers when it is imported
+    try:
+        prepare(setup.preparation)
+    finally:
+        process._inheriting = False
+    function: Callable[[Any], Any] = pickle.loads(setup.function)
+    return function
+
+
+def _end_after(descriptor: int, grace: float) -> None:
+    """End this process soon after the other end has gone, whatever it does. In a thread."""
+    poll = select.poll()
+    poll.register(descriptor, 0)  # the end of the connection is told in any case
+    poll.poll()
+    time.sleep(grace)
+    os._exit(1)

@@ -1,0 +1,217 @@
+"""Where the function runs: in a process, an interpreter or a thread."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from abc import ABC
+from asyncio import get_running_loop
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from multiprocessing.spawn import get_preparation_data
+from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
+from threading import Lock, Thread
+from typing import Any, ClassVar, Final, Literal
+
+from .._engine.promise import Promise
+from ..ends._blocking.threads import in_thread
+from ._child import Setup
+from ._ends import End, Listener, SocketEnd, ThreadEnd
+from ._frames import CANCEL, SETUP
+from ._work import Link, run
+
+Kind = Literal["process", "thread", "interpreter"]
+
+# What the new interpreter runs: our paths first, for this package is found by them.
+BOOT: Final = "import sys; sys.path[:] = {path!r}; from webstreams.workers._child import main; main({fd}, {process})"
+
+# The exit status of a program that an exception has ended.
+FAILED: Final = 1
+
+
+class Host(ABC):
+    """A worker, started."""
+
+    can_be_killed: ClassVar[bool] = False
+
+    end: End
+    # Fulfilled with the exit status when it has ended.
+    exited: Promise[int]
+
+    def kill(self) -> None:
+        """End it at once, if that is possible."""
+
+    def abandon(self) -> None:
+        """End it, or make it end, in any thread; the loop may be closed."""
+        self.kill()
+
+
+class Process(Host):
+    """A new Python. A thread waits for it, so that no zombie is left, whatever becomes of the loop."""
+
+    can_be_killed = True
+
+    def __init__(self, job: Job, listener: Listener) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            code = BOOT.format(path=sys.path, fd=theirs.fileno(), process=True)
+            command = [sys.executable, *_args_from_interpreter_flags(), "-c", code]
+            # A process group of its own: Ctrl-C in the terminal is for the program, which ends its workers.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno(), *job.descriptors], process_group=0
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._lock = Lock()
+        self._is_reaped = False
+        self.exited = in_thread(self._wait)
+        self.end = SocketEnd(ours, listener)
+        self.end.send(SETUP, job.setup())
+
+    def kill(self) -> None:
+        """Kill it, with what it has started."""
+        with self._lock:
+            if not self._is_reaped:
+                self._kill()
+
+    def _wait(self) -> int:
+        pid = self._process.pid
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        else:
+            self._process.wait()
+        with self._lock:  # the number is that of the child, and of its group, until it is reaped
+            self._kill()
+            self._is_reaped = True
+            return self._process.wait()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+class InThread(Host):
+    """Something that runs in a thread of this process. A thread that does not end holds up nothing."""
+
+    def __init__(self) -> None:
+        self._loop = get_running_loop()
+        self.exited, self._resolve_exited, _ = Promise.with_resolvers()
+
+    def _start(self, function: Callable[..., Any], *args: Any) -> None:
+        Thread(target=self._run, args=(function, *args), name="webstreams-worker", daemon=True).start()
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> None:
+        try:
+            function(*args)
+            code = 0
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else FAILED if error.code else 0
+        except BaseException:
+            code = FAILED
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._resolve_exited, code)
+
+
+class InterpreterHost(InThread):
+    """An interpreter in a thread of its own, as far apart as a process, by the same program."""
+
+    def __init__(self, job: Job, listener: Listener) -> None:
+        super().__init__()
+        interpreter = interpreters().create()
+        ours, theirs = socket.socketpair()
+        self.end = SocketEnd(ours, listener)
+        self.end.send(SETUP, job.setup())
+        self._start(_interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
+
+
+class ThreadHost(InThread):
+    """A thread of this interpreter: nothing is pickled."""
+
+    def __init__(self, job: Job, listener: Listener) -> None:
+        super().__init__()
+        end = ThreadEnd(listener)
+        self.end = end
+        self._link = end.link
+        self._start(_work, end.link, job)
+
+    def abandon(self) -> None:
+        """See `Host`."""
+        self._link.messages.put((CANCEL, None))
+
+
+class Job:
+    """What is to be run, and where."""
+
+    def __init__(self, function: Callable[..., Any], kind: Kind, batch: int, grace: float) -> None:
+        self.function = function
+        self.kind: Kind = kind
+        self.batch = batch
+        self.grace = grace
+        # What the child needs to have open.
+        self.descriptors: list[int] = []
+        self._pickled = b"" if kind == "thread" else pickled_function(function, kind)
+        if kind == "interpreter":
+            interpreters()
+
+    def start(self, listener: Listener) -> Host:
+        """Start a worker."""
+        return HOSTS[self.kind](self, listener)
+
+    def setup(self) -> Setup:
+        """Give what a worker elsewhere is told first."""
+        preparation = get_preparation_data("webstreams worker")
+        del preparation["authkey"]  # which is for multiprocessing's children only
+        return Setup(preparation, self._pickled, self.batch, self.grace)
+
+
+HOSTS: Final[dict[Kind, Callable[[Job, Listener], Host]]] = {
+    "process": Process,
+    "thread": ThreadHost,
+    "interpreter": InterpreterHost,
+}
+
+
+def pickled_function(function: Callable[..., Any], kind: Kind) -> bytes:
+    """Pickle what the worker is to run; raises `TypeError` with the cure."""
+    try:
+        return pickle.dumps(function, protocol=5)
+    except Exception as error:
+        raise TypeError(
+            f'kind="{kind}" needs a function that the worker can import, not {function!r}: define it with "def" at the '
+            f'top of a module (arguments go with functools.partial), or use kind="thread" ({error})'
+        ) from error
+
+
+def interpreters() -> Any:
+    """Give the module of the interpreters."""
+    try:
+        return import_module("concurrent.interpreters")
+    except ImportError:
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise RuntimeError(
+            f'kind="interpreter" needs Python 3.14, and this is {version}: use kind="process" or kind="thread"'
+        ) from None
+
+
+def _interpret(interpreter: Any, code: str) -> None:
+    try:
+        interpreter.exec(code)
+    finally:
+        interpreter.close()
+
+
+def _work(link: Link, job: Job) -> None:
+    run(link, partial(_same, job.function), job.batch)
+
+
+def _same(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function

@@ -1,0 +1,254 @@
+"""The two sides of one worker or of several: the underlying source and sink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .._engine.promise import Promise
+from .._platform.errors import as_exception
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.writable.controller import WritableStreamDefaultController
+from ._channel import Channel
+from ._frames import CANCEL, ERROR, PULL
+from ._hosts import Job
+
+
+class Pool:
+    """Gives each chunk to the worker with the least to do; takes what comes, in the order of the chunks or as it comes.
+
+    What a worker sends before it has done with a chunk belongs to that chunk. What it sends after its last one comes
+    after all others.
+    """
+
+    _source: ReadableStreamDefaultController[Any]
+    _sink: WritableStreamDefaultController
+
+    def __init__(self, job: Job, count: int, window: int, ordered: bool) -> None:
+        # For each chunk that was sent and is not done, the worker that has it, if the order matters.
+        self._order: deque[Channel] = deque()
+        self._is_ordered = ordered and count > 1
+        self._is_wanted = False
+        self._is_delivering = False
+        self._readable_is_over = False
+        self._writable_is_over = False
+        # The chunk that waits for a worker, and what settles its write.
+        self._waiting: tuple[Any, Callable[[Any], None], Callable[[object], None]] | None = None
+        self.channels: list[Channel] = []
+        try:
+            for _ in range(count):
+                self.channels.append(Channel(job, window, self))
+        except BaseException:
+            self.kill()
+            raise
+
+    # The readable side.
+
+    def start_readable(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        self._source = controller
+
+    def pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        """Deliver the next chunk as soon as it is there."""
+        self._is_wanted = True
+        self._deliver()
+
+    def cancel(self, reason: object) -> Promise[Any]:
+        """Stop the workers; fulfilled when they have ended."""
+        self._readable_is_over = True
+        self._refuse_more(reason)
+        return self._stop(CANCEL, reason)
+
+    # The writable side.
+
+    def start_writable(self, controller: WritableStreamDefaultController) -> None:
+        self._sink = controller
+        # Not in abort(), which comes only after the write that is under way.
+        controller.signal.add_event_listener("abort", self._aborted)
+
+    def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
+        """Send a chunk; wait while every worker has as many as it may have."""
+        if self._freest() is not None:
+            return self._send(chunk)
+        promise, resolve, reject = Promise.with_resolvers()
+        self._waiting = (chunk, resolve, reject)
+        return promise
+
+    def close(self) -> None:
+        """Tell the workers that no chunk will come."""
+        self._writable_is_over = True
+        for channel in self.channels:
+            channel.close()
+        self._deliver()
+
+    def abort(self, reason: object) -> Promise[Any]:
+        """Wait until the workers have ended."""
+        return self._stop(ERROR, reason)
+
+    def _aborted(self, event: object) -> None:
+        self.fail(self._sink.signal.reason)
+
+    # What the workers tell.
+
+    def changed(self) -> None:
+        """Go on: there may be room, a chunk, or an end."""
+        if self._waiting is not None and self._freest() is not None:
+            chunk, resolve, reject = self._waiting
+            self._waiting = None
+            try:
+                resolve(self._send(chunk))
+            except Exception as error:
+                reject(error)
+        self._deliver()
+
+    def failed(self, error: BaseException) -> None:
+        """A worker has died."""
+        self.fail(error)
+
+    def fail(self, reason: object) -> None:
+        """Error both sides, and stop the workers."""
+        self._refuse_more(reason)
+        if not self._readable_is_over:
+            self._readable_is_over = True
+            self._source.error(reason)
+        self._stop(ERROR, reason)
+
+    # The end.
+
+    @property
+    def is_over(self) -> bool:
+        """Whether neither side will do anything."""
+        return self._readable_is_over and self._writable_is_over
+
+    def abandon(self) -> None:
+        """Nobody has the stage any more. Called in any thread, and perhaps after the end of the loop."""
+        for channel in self.channels:
+            channel.abandon()
+
+    def kill(self) -> None:
+        """End the workers now."""
+        for channel in self.channels:
+            channel.kill()
+
+    async def gone(self) -> None:
+        """Wait until the workers have ended, even if that is cancelled: then they are ended at once."""
+        cancelled = False
+        for channel in self.channels:
+            while not channel.gone.done():
+                try:
+                    await channel.gone
+                except asyncio.CancelledError:
+                    cancelled = True
+                    self.kill()
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _stop(self, kind: int, reason: object) -> Promise[Any]:
+        for channel in self.channels:
+            channel.stop(kind, reason)
+        self._order.clear()
+        return Promise.all([channel.gone for channel in self.channels])
+
+    def _refuse_more(self, reason: object) -> None:
+        waiting, self._waiting = self._waiting, None
+        if not self._writable_is_over:
+            self._writable_is_over = True
+            self._sink.error(reason)
+        if waiting is not None:
+            waiting[2](reason)
+
+    # Sending.
+
+    def _freest(self) -> Channel | None:
+        free = [channel for channel in self.channels if channel.room > 0 and not channel.has_ended]
+        return min(free, key=_load_of) if free else None
+
+    def _send(self, chunk: Any) -> Promise[None] | None:
+        channel = self._freest()
+        assert channel is not None
+        try:
+            sent = channel.send(chunk)
+        except Exception as error:  # it cannot be pickled
+            self.fail(error)
+            raise
+        if self._is_ordered:
+            self._order.append(channel)
+        return sent
+
+    # Delivering.
+
+    def _deliver(self) -> None:
+        if self._is_delivering:
+            return  # a pull inside of enqueue()
+        self._is_delivering = True
+        try:
+            while not self._readable_is_over and self._deliver_one():
+                pass
+        finally:
+            self._is_delivering = False
+
+    def _deliver_one(self) -> bool:
+        """Deliver a chunk if one is wanted, or the end; whether there may be more to do."""
+        channel = self._next()
+        if channel is None:
+            return self._end_if_over()
+        if not self._is_wanted:
+            return False
+        self._is_wanted = False
+        chunk = channel.take()
+        channel.want()
+        self._source.enqueue(chunk)
+        return True
+
+    def _next(self) -> Channel | None:
+        """Give the worker whose chunk comes next, if it is there."""
+        if self._is_wanted:
+            for channel in self.channels:
+                channel.want()
+        while self._order:
+            channel = self._order[0]
+            if not channel.received:
+                return None
+            if channel.received[0][0] != PULL:
+                return channel
+            self._one_is_done(channel)
+        for channel in self.channels:
+            while channel.received and channel.received[0][0] == PULL:
+                channel.received.popleft()
+            if channel.received:
+                # The next time, another one comes first.
+                if not self._is_ordered:
+                    self.channels.remove(channel)
+                    self.channels.append(channel)
+                return channel
+        return None
+
+    def _one_is_done(self, channel: Channel) -> None:
+        self._order.popleft()
+        kind, number = channel.received.popleft()
+        if number > 1:
+            channel.received.appendleft((kind, number - 1))
+
+    def _end_if_over(self) -> bool:
+        over = [channel for channel in self.channels if channel.is_over]
+        for channel in over:
+            error = channel.error or self._early_end(channel)
+            if error is not None:
+                self.fail(error)
+                return False
+        if len(over) == len(self.channels):
+            self._readable_is_over = True
+            self._refuse_more(TypeError("the function of the worker has returned before its input has ended"))
+            self._source.close()
+        return False
+
+    def _early_end(self, channel: Channel) -> BaseException | None:
+        """Give what it means for the others that one has returned early: its chunks are lost."""
+        if len(self.channels) == 1 or not channel.has_returned_early:
+            return None
+        return as_exception(RuntimeError("one of several workers has returned before its input has ended"))
+
+
+def _load_of(channel: Channel) -> int:
+    return channel.in_flight
