@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, assert_type
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeGuard, assert_type
+
+from typing_extensions import TypeIs
 
 from webstreams import (
+    SKIP,
     CountQueuingStrategy,
     LineStream,
     Promise,
@@ -34,12 +38,15 @@ from webstreams import (
     finished,
     from_bytes,
     from_producer,
+    generator_transform,
     lines,
     merge,
     pipeline,
     share,
+    to_callable,
     zip_streams,
 )
+from webstreams.types import Skip
 
 # The types of streams, from what they are made of.
 
@@ -269,6 +276,104 @@ async def cut_into_lines(text: ReadableStream[str], data: ReadableStream[bytes])
     of_text: LineStream[str] = lines()
     assert_type(of_text.readable, ReadableStream[str])
     assert_type(of_text.writable, WritableStream[str])
+
+
+# Operators.
+
+
+def doubled(number: int) -> int:
+    return number * 2
+
+
+async def fetched(number: int) -> str:
+    return str(number)
+
+
+def maybe(number: int) -> str | Skip:
+    return str(number) if number else SKIP
+
+
+async def maybe_later(number: int) -> str | Skip:
+    return str(number) if number else SKIP
+
+
+def is_number(chunk: object) -> TypeGuard[int]:
+    return isinstance(chunk, int)
+
+
+def is_text(chunk: object) -> TypeIs[str]:
+    return isinstance(chunk, str)
+
+
+async def pieces(number: int) -> list[str]:
+    return [str(number)]
+
+
+async def generated(number: int) -> AsyncIterator[str]:
+    yield str(number)
+
+
+def streamed(number: int) -> ReadableStream[str]:
+    return ReadableStream.from_([str(number)])
+
+
+def replaced(error: Exception, number: int) -> str:
+    return f"{number}: {error}"
+
+
+def left_out(error: Exception, number: int) -> Skip:
+    return SKIP
+
+
+def operators(numbers: ReadableStream[int], mixed: ReadableStream[int | str]) -> None:
+    assert_type(numbers.map(doubled), ReadableStream[int])
+    assert_type(numbers.map(str), ReadableStream[str])
+    assert_type(numbers.map(lambda number: [number]), ReadableStream[list[int]])
+    assert_type(numbers.map(fetched), ReadableStream[str])
+    assert_type(numbers.map(maybe), ReadableStream[str])
+    assert_type(numbers.map(maybe_later), ReadableStream[str])
+    assert_type(numbers.map(fetched, concurrency=4, ordered=False, window=8, timeout=1), ReadableStream[str])
+    assert_type(numbers.map(fetched, concurrency=4, key=doubled, on_error=replaced), ReadableStream[str])
+    assert_type(numbers.map(fetched, concurrency=4, on_error=left_out), ReadableStream[str])
+    assert_type(numbers.map(doubled, concurrency=4, executor=ThreadPoolExecutor()), ReadableStream[int])
+    assert_type(numbers.map(fetched, limiter=asyncio.Semaphore(4)), ReadableStream[str])
+    assert_type(numbers.filter(bool), ReadableStream[int])
+    assert_type(mixed.filter(lambda chunk: chunk != 1), ReadableStream[int | str])
+    assert_type(mixed.filter(is_number), ReadableStream[int])
+    assert_type(mixed.filter(is_text), ReadableStream[str])
+    assert_type(numbers.flat_map(pieces), ReadableStream[str])
+    assert_type(numbers.flat_map(generated), ReadableStream[str])
+    assert_type(numbers.flat_map(streamed), ReadableStream[str])
+    assert_type(numbers.flat_map(lambda number: [number]), ReadableStream[int])
+    assert_type(numbers.take(1).drop(1).tap(print), ReadableStream[int])
+    assert_type(numbers.batched(3), ReadableStream[list[int]])
+    assert_type(numbers.batched(size=3, size_of=doubled, seconds=1), ReadableStream[list[int]])
+    assert_type(numbers.throttled(3, 1, burst=1), ReadableStream[int])
+    assert_type(numbers.debounced(1), ReadableStream[int])
+
+
+def operators_of_text(text: ReadableStream[str], data: ReadableStream[bytes]) -> None:
+    assert_type(text.lines(), ReadableStream[str])
+    assert_type(data.lines(keep_ends=True, newline="\n"), ReadableStream[bytes])
+    assert_type(data.chunked(4096), ReadableStream[bytes])
+    assert_type(data.chunked(4096).map(len).batched(2).map(len), ReadableStream[int])
+    decoded = data.pipe_through(TextDecoderStream()).lines().filter(bool).map(str.split).flat_map(list)
+    assert_type(decoded, ReadableStream[str])
+
+
+async def ends_of_chains(numbers: ReadableStream[int]) -> None:
+    assert_type(numbers.for_each(print), Promise[None])
+    assert_type(numbers.for_each(fetched, concurrency=4), Promise[None])
+    assert_type(numbers.reduce(lambda total, number: total + number, 0), Promise[int])
+    assert_type(numbers.reduce(int.__add__, 0), Promise[int])
+    assert_type(await numbers.map(fetched).batched(2).list(), list[list[str]])
+    assert_type(to_callable(fetched, concurrency=4), WritableStream[int])
+    assert_type(numbers.pipe_through(generator_transform(counted)), ReadableStream[str])
+
+
+async def counted(numbers: AsyncIterator[int]) -> AsyncIterator[str]:
+    async for number in numbers:
+        yield str(number)
 
 
 # Several streams.

@@ -29,6 +29,7 @@ from webstreams import (
     merge,
     pipeline,
     share,
+    to_callable,
     zip_streams,
 )
 
@@ -169,6 +170,54 @@ def wrong_names() -> None:
     ReadableStream({"pull": pull, "highWaterMark": 3})  # error
     WritableStream({"write": write, "type": "bytes"})  # error
     TransformStream({"transform": transform, "readable_type": "bytes"})  # error
+
+
+# Operators.
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+async def double_later(number: int) -> int:
+    return number * 2
+
+
+def shorten(text: str) -> str:
+    return text[:1]
+
+
+def wrong_operators(numbers: ReadableStream[int], text: ReadableStream[str], data: ReadableStream[bytes]) -> None:
+    numbers.map(shorten)  # error
+    numbers.map(nothing)  # error
+    numbers.map(double_later(1))  # error
+    numbers.map(double_later, 4)  # error
+    numbers.map(double_later, concurrency="4")  # error
+    numbers.map(double_later, concurrency=4, executor=4)  # error
+    numbers.map(double_later, limiter=4)  # error
+    numbers.map(double_later, on_error=double)  # error
+    numbers.map(double_later, key=len)  # error
+    numbers.map(double).map(shorten)  # error
+    numbers.filter(shorten)  # error
+    numbers.flat_map(double)  # error
+    numbers.take()  # error
+    numbers.drop("1")  # error
+    numbers.tap(shorten)  # error
+    numbers.batched("3")  # error
+    numbers.batched(size=3, size_of=len)  # error
+    numbers.batched(3).map(double)  # error
+    numbers.throttled(3)  # error
+    numbers.debounced("1")  # error
+    numbers.lines()  # error
+    numbers.chunked(3)  # error
+    text.chunked(3)  # error
+    text.lines(newline=b"0")  # error
+    data.lines().map(shorten)  # error
+    numbers.for_each(shorten)  # error
+    numbers.reduce(double, 0)  # error
+    numbers.reduce(max)  # error
+    to_callable(double_later, concurrency="4")  # error
+    text.pipe_to(to_callable(double_later))  # error
 
 
 # Byte sources.
