@@ -122,7 +122,7 @@ async def test_the_standard_takes_one_member(name: str) -> None:
     data, expected = MEMBERS[name]
     came, error = await failure([data], DecompressionStream("gzip"))
     assert expected.startswith(came)
-    assert "more data behind the end of the gzip data" in str(error)
+    assert "trailing data after the end of the gzip data" in str(error)
     assert "concatenated=True" in str(error)
 
 
@@ -130,7 +130,7 @@ async def test_what_is_no_member_is_an_error_behind_the_others() -> None:
     for junk in (b"junk", b"\0\0junk", b"\x1e"):
         came, error = await failure([gzip.compress(b"one") + junk], DecompressionStream("gzip", concatenated=True))
         assert came == b"one"
-        assert "more data behind the end" in str(error)
+        assert "trailing data after the end" in str(error)
 
 
 @pytest.mark.parametrize("missing", [1, 9, 18, 22])

@@ -461,14 +461,14 @@ async def test_the_output_comes_before_the_error_of_trailing_data(format: Compre
     data = b"expected output" * 50
     came, error = await failure([COMPRESS[format](data) + junk], DecompressionStream(format))
     assert came == data
-    assert (type(error), "more data behind the end" in str(error)) == (DataError, True)
+    assert (type(error), "trailing data after the end" in str(error)) == (DataError, True)
 
 
 @ALL_FORMATS
 async def test_trailing_data_in_a_chunk_of_its_own_is_an_error(format: CompressionFormat) -> None:
     came, error = await failure([COMPRESS[format](b"data"), b"", b"\0"], DecompressionStream(format))
     assert came == b"data"
-    assert "more data behind the end" in str(error)
+    assert "trailing data after the end" in str(error)
 
 
 @pytest.mark.parametrize("format", ["gzip", "deflate", "deflate-raw", "zstd"])
@@ -476,7 +476,7 @@ async def test_trailing_data_behind_much(format: CompressionFormat) -> None:
     data = mixed_data(500_000)
     came, error = await failure([COMPRESS[format](data) + b"\0"], DecompressionStream(format))
     assert came == data
-    assert "more data behind the end" in str(error)
+    assert "trailing data after the end" in str(error)
 
 
 async def test_trailing_data_behind_much_brotli() -> None:
@@ -490,7 +490,7 @@ async def test_trailing_data_behind_much_brotli() -> None:
 async def test_a_second_gzip_member_is_trailing_data() -> None:
     came, error = await failure([gzip.compress(b"one") + gzip.compress(b"two")], DecompressionStream("gzip"))
     assert came == b"one"
-    assert "more data behind the end" in str(error)
+    assert "trailing data after the end" in str(error)
 
 
 async def test_deflate_with_a_preset_dictionary_is_an_error() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
 
 import webstreams
 import webstreams.ends
@@ -19,6 +21,8 @@ from wpt_ports.catalogue import status
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+REPOSITORY = "https://github.com/webstreams/webstreams"
+RAW = "https://raw.githubusercontent.com/webstreams/webstreams"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -149,8 +153,33 @@ def test_the_readme_gives_the_test_command_that_ci_runs() -> None:
     assert "\n$ bash .ci/test\n" in README.read_text(encoding="utf-8")
 
 
+def test_the_version_is_that_of_the_package_that_is_built() -> None:
+    # The sources may be installed somewhere else, as those of the compiled build are.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    metadata = ProjectMetadata(str(Path(webstreams.__file__).parent.parent), PluginManager(), project)
+    assert metadata.core.dynamic == ["version"]
+    assert metadata.version == webstreams.__version__
+
+
+def test_an_index_of_packages_links_to_the_project() -> None:
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert urls.keys() == {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(REPOSITORY) for url in urls.values())
+
+
+def test_links_of_the_readme_work_outside_the_repository() -> None:
+    text = FENCE.sub("", README.read_text(encoding="utf-8"))
+    definitions = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
+    used = re.findall(r"\]\[([^\]]+)\]", text)
+    assert set(used) == set(definitions)
+    targets = [*re.findall(r"\]\(([^)\s]+)", text), *definitions.values()]
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    for target in targets:
+        if match := re.match(rf"{REPOSITORY}/(?:blob|tree)/main/(.+)|{RAW}/main/(.+)", target):
+            assert (ROOT / (match[1] or match[2])).exists(), target
+
+
 def test_the_changelog_names_version_and_standard() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(rf"^## \[{re.escape(version)}\] - \S+$", changelog, re.MULTILINE)
+    assert re.search(rf"^## \[{re.escape(webstreams.__version__)}\] - \S+$", changelog, re.MULTILINE)
     assert re.search(r"whatwg/streams [0-9a-f]{40}\b", changelog)

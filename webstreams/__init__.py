@@ -1,4 +1,30 @@
-"""webstreams: the WHATWG Streams Standard for asyncio."""
+"""The WHATWG Streams Standard for Python and asyncio: streams with backpressure.
+
+A `ReadableStream` is read, a `WritableStream` is written to, and a `TransformStream` is both. A pipe moves chunks (any
+objects) from one to the next; a slow consumer slows its producer down, so that memory stays flat.
+
+>>> import asyncio
+>>> from webstreams import ReadableStream, TransformStream, WritableStream
+>>> async def main() -> None:
+...     words = ReadableStream.from_(["slow", "and", "steady"])
+...     upper = TransformStream({"transform": lambda word, controller: controller.enqueue(word.upper())})
+...     await words.pipe_through(upper).pipe_to(WritableStream({"write": lambda word, controller: print(word)}))
+>>> asyncio.run(main())
+SLOW
+AND
+STEADY
+
+- Streams: `ReadableStream`, `WritableStream`, `TransformStream`, their readers, writers, controllers and strategies.
+- Stopping: `AbortController`, `AbortSignal`; errors: `AbortError`, `StreamError`, `DataError`, `LimitExceeded`.
+- Text and compression: `TextDecoderStream`, `TextEncoderStream`, `CompressionStream`, `DecompressionStream`, `lines`.
+- Ends: `read_file`, `write_file`, `open_process`, `connect_tcp`, `serve_tcp`, `from_response`, `to_request_body`, ...
+- Several streams: `merge`, `concat`, `zip_streams`, `share`, `channel`, `from_producer`, `pipeline`, `compose`.
+- Modules: `webstreams.threads` (streams and threads), `webstreams.operations` (for libraries), `webstreams.brokers`,
+  `webstreams.types` (for annotations).
+
+``help(webstreams.ReadableStream)`` and the other docstrings say what each name guarantees and raises. README.md and
+docs/guides are at https://github.com/webstreams/webstreams; the Standard is at https://streams.spec.whatwg.org.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -130,6 +156,9 @@ else:
         },
         submodules=("compression", "consumers", "encoding", "ends", "operations", "shaping", "threads"),
     )
+
+# The version of the package: pyproject.toml reads it from here.
+__version__ = "0.1.0"
 
 _install_fast_path()
 

@@ -63,8 +63,8 @@ class CompressionStream(_GenericTransformStream):
     unless somebody reads. More than 16 KiB at once are compressed in a thread, and a chunk that is not `bytes` must not
     be changed until its write is done. A write of anything but bytes errors both sides with `TypeError`.
 
-    Raises `TypeError` for a format that does not exist or whose package is missing and for a level that is no integer,
-    `ValueError` for a level that the format does not have, `RuntimeError` without a running event loop.
+    Raises `TypeError` for a format that does not exist or whose package is missing and for a level that is not an
+    integer, `ValueError` for a level that the format does not have, `RuntimeError` without a running event loop.
 
     >>> import asyncio, gzip
     >>> from webstreams import ReadableStream
@@ -90,17 +90,17 @@ class DecompressionStream(_GenericTransformStream):
     that its chunk holds has been read. More than 16 KiB at once are decompressed in a thread.
 
     Both sides are errored with `DataError`, which is a `TypeError`, when the data is corrupt (with the codec's own
-    error as its `__cause__`), when it ends too early, and when there is more data behind its end; so "gzip" takes one
+    error as its `__cause__`), when it ends too early, and when trailing data follows its end; so "gzip" takes one
     member only, as the Standard says. With `concatenated` it takes all members, one after the other, as ``gzip -d``
     does; zero bytes between them and behind them are padding. "zstd", which the Standard does not have, takes any
     number of frames (RFC 8878).
 
     `max_window` bounds the memory that the sender of "zstd" data can make each stream hold (bytes): data that wants a
-    larger window is a `DataError`. The default, 8 MiB, is what RFC 9659 lets HTTP use; ``zstd --long`` makes data that
-    wants more. The other formats have windows of a fixed size: 32 KiB, Brotli 16 MiB at most.
+    larger window raises `DataError`. The default, 8 MiB, is what RFC 9659 lets HTTP use; ``zstd --long`` makes data
+    that wants more. The other formats have windows of a fixed size: 32 KiB, Brotli 16 MiB at most.
 
-    Raises `TypeError` for a format that does not exist or whose package is missing and for a `max_window` that is no
-    integer, `ValueError` for one below 1 and for `concatenated` with a format that knows no members, `RuntimeError`
+    Raises `TypeError` for a format that does not exist or whose package is missing and for a `max_window` that is not
+    an integer, `ValueError` for one below 1 and for `concatenated` with a format other than "gzip", `RuntimeError`
     without a running event loop.
 
     >>> import asyncio, gzip

@@ -25,8 +25,8 @@ class TextEncoderStream:
     7.4.
 
     A surrogate pair is one character, also if its halves are in two chunks; a surrogate on its own becomes U+FFFD.
-    An empty chunk gives none. A chunk that is no `str` is converted by ``str()``, and what that raises errors both
-    sides; a bytes-like one is a `TypeError`, for it is no text.
+    An empty chunk gives none. A chunk that is not a `str` is converted by ``str()``, and what that raises errors both
+    sides; a bytes-like chunk errors them with `TypeError`, because it is not text.
 
     Raises `RuntimeError` when no event loop runs in this thread.
 
@@ -77,11 +77,11 @@ class TextDecoderStream:
     `label` is any label of the Encoding Standard; None is UTF-8. UTF-8 and UTF-16 need nothing else, all others the
     extra "encodings" of this package. A character that is split between chunks comes out when it is complete, and a
     chunk that completes none gives none. Invalid bytes become U+FFFD, as many as the Standard says; with `fatal` they
-    are a `DataError`, which errors both sides and tells the encoding and the position. The byte order mark of UTF-8 and
+    error both sides with a `DataError` that names the encoding and the position. The byte order mark of UTF-8 and
     UTF-16 is left out, unless `ignore_bom` is set: then it is a character like others. A chunk that is not bytes-like
-    is a `TypeError`.
+    errors both sides with `TypeError`.
 
-    Raises `ValueError` for an unknown label, `TypeError` for one that is no `str`; `RuntimeError` when no event loop
+    Raises `ValueError` for an unknown label, `TypeError` for one that is not a `str`; `RuntimeError` when no event loop
     runs in this thread.
 
     >>> import asyncio

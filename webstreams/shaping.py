@@ -33,7 +33,7 @@ def lines(*, keep_ends: bool = False, limit: int | None = None, newline: str | N
     Lines are made when they are asked for, some thousand short ones at once: up to 16 KiB of a chunk, or one longer
     line. A write is done when the last line of its chunk has been made. `limit` is the longest line, in characters or
     bytes, without its end: a longer one errors both sides with `LimitExceeded`, before it is complete and behind the
-    lines that came before it. A chunk of another type, or text and bytes mixed, is a `TypeError`.
+    lines that came before it. A chunk of another type, or text and bytes mixed, raises `TypeError`.
 
     Raises `TypeError` and `ValueError` for a limit or a newline that cannot be one; `RuntimeError` without a running
     event loop. Not in the Standard.
@@ -115,7 +115,7 @@ def chunked(size: SupportsIndex) -> ChunkedStream:
     they have the right size); a chunk that is not `bytes` must not be changed until its write is done.
     A write of anything but bytes errors both sides with `TypeError`.
 
-    Raises `TypeError` for a size that is no integer, `ValueError` for one below 1; `RuntimeError` without a running
+    Raises `TypeError` for a size that is not an integer, `ValueError` for one below 1; `RuntimeError` without a running
     event loop.
 
     >>> import asyncio

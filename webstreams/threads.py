@@ -21,7 +21,7 @@ threads; `readable_from_thread` makes a stream of what a function writes in a th
 - Every chunk is written, or read, once. The chunks of one thread keep their order.
 - A writing thread waits until the queue is below its high-water mark, so the chunks that were handed over and are not
   yet written are together less than the mark and one chunk. (With a mark of 0 it waits for ever: no queue is below it.)
-- An error of the stream is raised as ``await`` raises it: `webstreams.StreamError` for what is no exception.
+- An error of the stream is raised as ``await`` raises it: `webstreams.StreamError` if the reason is not an exception.
 - `timeout` (seconds, by default none) ends the waiting with `TimeoutError`; no chunk is lost or written twice.
 - Every method raises `RuntimeError` in the loop's own thread, where waiting would block the loop for ever, and when
   the loop is closed, stops or is shut down by `asyncio.run`, also while a thread waits.
@@ -83,7 +83,7 @@ class _ThreadSide:
         self._loop_end = current_jobs().end
 
     def __enter__(self) -> Self:
-        """Give the object itself."""
+        """Return the object itself."""
         self._require_other_thread()
         return self
 
@@ -164,7 +164,7 @@ class _ThreadSide:
 
 
 def _late_error() -> TimeoutError:
-    return TimeoutError("the thread has waited for the stream as long as it was told to")
+    return TimeoutError("timed out waiting for the stream")
 
 
 class ThreadSafeWriter(_ThreadSide, Generic[T]):
@@ -267,15 +267,15 @@ class ThreadSafeReader(_ThreadSide, Generic[T]):
         self._call(timeout, self._cancel, reason)
 
     def release(self) -> None:
-        """Give the stream free for another reader: waiting reads raise `TypeError`, and no chunk is lost."""
+        """Release the lock for another reader: waiting reads raise `TypeError`, and no chunk is lost."""
         self._call(None, self._release)
 
     def __iter__(self) -> Self:
-        """Give the reader itself."""
+        """Return the reader itself."""
         return self
 
     def __next__(self) -> T:
-        """Give the next chunk."""
+        """Return the next chunk."""
         result = self.read()
         if isinstance(result, ReadDoneResult):
             raise StopIteration

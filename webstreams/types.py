@@ -95,7 +95,7 @@ class HasSize(Protocol[In]):
 
     @property
     def size(self) -> Callable[[In], float]:
-        """Give the size of a chunk."""
+        """Return the size of a chunk."""
         ...
 
 
@@ -121,7 +121,7 @@ class HasPull(Protocol[Out]):
     """An underlying source as an object with `pull`."""
 
     def pull(self, controller: ReadableStreamDefaultController[Out], /) -> Result:
-        """Give more."""
+        """Supply more chunks."""
 
 
 class HasStart(Protocol[Out]):
@@ -165,7 +165,7 @@ class HasBytePull(HasBytesType, Protocol):
     """An underlying byte source as an object with `pull`."""
 
     def pull(self, controller: ReadableByteStreamController, /) -> Result:
-        """Give more."""
+        """Supply more chunks."""
 
 
 class HasByteStart(HasBytesType, Protocol):

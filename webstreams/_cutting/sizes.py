@@ -34,7 +34,7 @@ class SizeCutter:
         return True
 
     def step(self) -> bytes:
-        """Give the next chunk, or nothing if it is not complete."""
+        """Return the next chunk, or nothing if it is not complete."""
         wanted = self._size - self._pending_size
         part: bytes = self._chunk[self._position : self._position + wanted]
         self._position += len(part)
@@ -51,7 +51,7 @@ class SizeCutter:
         return self.finish()
 
     def finish(self) -> bytes:
-        """Give what is there."""
+        """Return the rest, which is shorter than a chunk."""
         made = b"".join(self._pending)
         self._pending.clear()
         self._pending_size = 0

@@ -134,7 +134,7 @@ class Marker:
         self._name = name
 
     def __repr__(self) -> str:
-        """Give its name."""
+        """Return the name."""
         return self._name
 
 

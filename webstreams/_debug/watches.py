@@ -46,11 +46,11 @@ class Place:
         self.function = frame.f_code.co_qualname
 
     def __str__(self) -> str:
-        """Give file, line and function."""
+        """Return file, line and function."""
         return f"{self.filename}:{self.line} in {self.function}"
 
     def warn(self, message: str, category: type[Warning] = ResourceWarning) -> None:
-        """Give a warning that belongs to this place."""
+        """Issue a warning whose location is this place."""
         warnings.warn_explicit(message, category, self.filename, self.line, registry=_registry)
 
 

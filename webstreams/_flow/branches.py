@@ -76,7 +76,7 @@ class Branch:
         """Learn that a chunk is about to be queued; not called for the policy "wait", which always has room."""
 
     def take(self) -> Any:
-        """Give the next chunk."""
+        """Return the next chunk."""
         link = self.at
         self.at = link.next
         if self.limit != self.hub.mark:
@@ -152,7 +152,7 @@ class _NewestBranch(Branch):
         self._size += size
 
     def take(self) -> Any:
-        """Give the next chunk."""
+        """Return the next chunk."""
         chunk, size = self._links.popleft()
         self._size = self._size - size if self._links else 0  # they are added and subtracted in floating point
         self._lower_limit(size)

@@ -29,8 +29,8 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
     own memory, or given whole to a default reader; empty ones are left out. Cancelling the stream cancels the source
     stream with the same reason, or closes the iterator. A byte stream is returned as it is.
 
-    A chunk that is not bytes-like is a `TypeError` of the stream, and cancels the source. Raises `TypeError` for `str`
-    and for what cannot be iterated over, and for a stream that is locked. Not in the Standard.
+    A chunk that is not bytes-like errors the stream with `TypeError` and cancels the source. Raises `TypeError` for
+    `str`, for anything that cannot be iterated over, and for a stream that is locked. Not in the Standard.
 
     >>> import asyncio
     >>> from webstreams import from_bytes

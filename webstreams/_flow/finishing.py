@@ -10,14 +10,14 @@ from .._streams.writable.state import WritableStreamState
 
 
 def finished(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> Promise[None]:
-    """Give a promise for the end of a stream, readable or writable, whether it is locked or not.
+    """Return a promise for the end of a stream, readable or writable, whether it is locked or not.
 
     It is fulfilled when the stream closes (everything was read, or it was cancelled; everything was written), and
     rejected with the stored error when it is errored: what ``closed`` of its reader or writer says. It neither locks
     nor reads. A rejection that nobody looks at is not reported.
 
-    Raises `TypeError` for what is no stream, and `RuntimeError` in another event loop or thread than that of the
-    stream. Not in the Standard.
+    Raises `TypeError` for anything other than a stream, and `RuntimeError` in another event loop or thread than the
+    stream's. Not in the Standard.
 
     >>> import asyncio
     >>> from webstreams import ReadableStream, finished

@@ -76,7 +76,7 @@ class Input:
 
 
 def open_inputs(streams: Sequence[Any], taker: Taker, function: str) -> dict[Input, None]:
-    """Lock all the streams, or none: TypeError for what is no stream, is locked or is given twice."""
+    """Lock all the streams, or none. Raises TypeError for a non-stream, a locked stream and one that is given twice."""
     seen: set[int] = set()
     for index, stream in enumerate(streams):
         require_free(stream, f"argument {index + 1}", function)
@@ -111,7 +111,7 @@ def cancel_all(inputs: Iterable[Input], reason: object) -> Promise[None]:
 
 
 def all_settled(promises: Sequence[Promise[Any]]) -> Promise[None]:
-    """Give a promise that waits for all the others, and is then rejected as the first of them that was."""
+    """Return a promise that waits for all `promises` and then takes over the first rejection among them."""
     return _Together(promises).promise
 
 

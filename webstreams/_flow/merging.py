@@ -49,7 +49,7 @@ def merge(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
     it; ``cancel(reason)`` cancels all of them with the same reason, and is done when they are. No lock is left at the
     end.
 
-    Raises `TypeError`, and locks nothing, for what is no readable stream, is locked or is given twice. Not in the
+    Raises `TypeError`, and locks nothing, for a non-stream, a locked stream and one that is given twice. Not in the
     Standard.
 
     >>> import asyncio
@@ -77,7 +77,7 @@ class _Merge(Combination):
         self._idle.extend(self._inputs)
 
     def pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
-        """Give the chunk that has waited longest, and have every input read."""
+        """Enqueue the chunk that has waited longest, and read from every input."""
         self._wanted = True
         if self._chunks:
             source, chunk = self._chunks.popleft()
@@ -87,7 +87,7 @@ class _Merge(Combination):
                 self._idle.popleft().read()
 
     def arrived(self, source: Input, chunk: Any) -> None:
-        """Give a chunk, or keep it until one is asked for."""
+        """Enqueue a chunk, or keep it until one is asked for."""
         if self._wanted:
             self._give(source, chunk)
         else:
@@ -138,7 +138,7 @@ def concat(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
     stream, and cancels with it those that have not had their turn; ``cancel(reason)`` cancels what is left with the
     same reason. No lock is left at the end.
 
-    Raises `TypeError`, and locks nothing, for what is no readable stream, is locked or is given twice. Not in the
+    Raises `TypeError`, and locks nothing, for a non-stream, a locked stream and one that is given twice. Not in the
     Standard.
 
     >>> import asyncio
@@ -180,7 +180,7 @@ class _Concat(Combination):
             self._controller.close()
 
     def arrived(self, source: Input, chunk: Any) -> None:
-        """Give the chunk."""
+        """Enqueue the chunk."""
         self._reading = self._wanted = False
         self._controller.enqueue(chunk)
 

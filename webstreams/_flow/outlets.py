@@ -30,7 +30,7 @@ class Outlet:
         self._kept = stream if is_read else None
 
     def enqueue(self, chunk: Any) -> None:
-        """Give a chunk."""
+        """Enqueue a chunk, if the stream still exists."""
         stream, self._kept = self._stream(), None
         if stream is not None:
             controller: Any = stream._controller

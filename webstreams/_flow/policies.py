@@ -36,14 +36,14 @@ class Lagged(Exception):
 
 
 def checked_policy(policy: Any, function: str) -> Policy:
-    """Give a policy; ValueError for another word."""
+    """Return a policy; raises ValueError for any other word."""
     if policy not in _POLICIES:
         raise ValueError(f"{function}: policy must be one of {', '.join(map(repr, _POLICIES))}, not {policy!r}")
     return policy  # type: ignore[no-any-return]
 
 
 def checked_mark(mark: Any, function: str) -> float:
-    """Give a high-water mark; TypeError for what is no number, ValueError for one that is negative or NaN."""
+    """Return a high-water mark; raises TypeError for a non-number, ValueError if negative or NaN."""
     if not isinstance(mark, (int, float)):
         raise TypeError(f"{function}: high_water_mark must be a number, not {type(mark).__name__}")
     if math.isnan(mark) or mark < 0:
@@ -52,18 +52,18 @@ def checked_mark(mark: Any, function: str) -> float:
 
 
 def checked_count(count: Any, name: str, function: str) -> int:
-    """Give a number of things; TypeError for what is no integer, ValueError for a negative one."""
+    """Return a count; raises TypeError for a non-integer, ValueError for a negative one."""
     try:
         number = operator.index(count)
     except TypeError:
         raise TypeError(f"{function}: {name} must be an integer, not {type(count).__name__}") from None
     if number < 0:
-        raise ValueError(f"{function}: {name} must not be negative, is {number}")
+        raise ValueError(f"{function}: {name} must not be negative, not {number}")
     return number
 
 
 def checked_size(size: Any, function: str) -> Callable[[Any], float] | None:
-    """Give a function that measures chunks, or None; TypeError for what cannot be called."""
+    """Return the function that measures chunks, or None; raises TypeError if it is not callable."""
     if size is not None and not callable(size):
         raise TypeError(f"{function}: size must be a function of a chunk, or None, not {type(size).__name__}")
     return size  # type: ignore[no-any-return]

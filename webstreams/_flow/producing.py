@@ -40,7 +40,7 @@ def from_producer(
     the task raises then. So does dropping the stream. At the end of the event loop the task is cancelled like any
     other, which is an error of the stream, not its end.
 
-    Raises `TypeError` for what is no function of a writer. Not in the Standard.
+    Raises `TypeError` for anything other than a function of a writer. Not in the Standard.
 
     >>> import asyncio
     >>> from webstreams import WritableStreamDefaultWriter, from_producer
@@ -97,7 +97,7 @@ class _Producer(Generic[T]):
     # What the stream calls.
 
     def pull(self) -> None:
-        """Give the chunk that is written, or have one written."""
+        """Enqueue the chunk that was written, or let the producer run until it writes one."""
         if self._task is None:
             self._run()
         if self._written is None:

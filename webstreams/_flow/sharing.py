@@ -60,7 +60,7 @@ def share(
     """
     mark = checked_mark(high_water_mark, "share()")
     if not mark:
-        raise ValueError("share(): high_water_mark must be greater than 0, for nothing is read while a queue is full")
+        raise ValueError("share(): high_water_mark must be greater than 0: with 0 every queue is full from the start")
     needed, replayed = checked_count(subscribers, "subscribers", "share()"), checked_count(replay, "replay", "share()")
     measure, default = checked_size(size, "share()"), checked_policy(policy, "share()")
     require_free(stream, "its stream", "share")
@@ -96,7 +96,7 @@ class Shared(Generic[T]):
         self._hub, self._policy = setup
 
     def subscribe(self, *, policy: Policy | None = None) -> Subscription[T]:
-        """Give a new stream of the chunks that are read from now on, after those of the replay.
+        """Return a new stream of the chunks that are read from now on, after those of the replay.
 
         Its own `policy` may differ from the others', so that one slow reader need not hold them up. After the end of
         the source it has the replay, and then ends as that did. Raises `ValueError` for an unknown policy, and

@@ -60,11 +60,11 @@ def zip_streams(*streams: ReadableStream[Any], strict: bool = False) -> Readable
 
     All inputs are read at the same time when a tuple is asked for, never ahead. The first that closes ends the stream:
     the others are cancelled, without a reason, and the chunks that they gave for the last, unfinished tuple are lost.
-    With `strict` that is a `ValueError` which errors the stream and cancels the others, unless all close together. An
+    With `strict` it errors the stream with `ValueError` and cancels the others, unless all close together. An
     error of one errors the stream at once and cancels the others with it; ``cancel(reason)`` cancels all with the same
     reason. No lock is left at the end.
 
-    Raises `TypeError`, and locks nothing, for what is no readable stream, is locked or is given twice. Not in the
+    Raises `TypeError`, and locks nothing, for a non-stream, a locked stream and one that is given twice. Not in the
     Standard.
 
     >>> import asyncio

@@ -29,7 +29,7 @@ class _PyBuffer(ctypes.Structure):
 
 
 def _address_of(view: memoryview) -> int:
-    """Give the address of the first byte: Python has no other way to tell where in its object a view begins."""
+    """Return the address of the first byte: Python has no other way to tell where in its object a view begins."""
     buffer = _PyBuffer()
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
     try:
@@ -61,7 +61,7 @@ def is_bytes_like(value: object) -> bool:
 
 
 def open_view(buffer: Any, what: str) -> memoryview:
-    """Give a memoryview of any C-contiguous buffer; TypeError, which names `what`, for anything else."""
+    """Return a memoryview of any C-contiguous buffer; TypeError, which names `what`, for anything else."""
     try:
         view = memoryview(buffer)
     except TypeError:
@@ -87,7 +87,7 @@ def _cure(value: object, wanted: str) -> str:
 
 
 def as_bytes_view(view: memoryview, what: str) -> memoryview:
-    """Give a view of the same memory, byte by byte."""
+    """Return a view of the same memory, byte by byte."""
     if view.format == "B" and view.ndim == 1:
         return view
     try:
@@ -97,7 +97,7 @@ def as_bytes_view(view: memoryview, what: str) -> memoryview:
 
 
 def items_of(buffer: memoryview, format: str) -> memoryview:
-    """Give a view of the same memory, item by item."""
+    """Return a view of the same memory, item by item."""
     if buffer.format == format:
         return buffer
     try:

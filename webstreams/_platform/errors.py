@@ -41,7 +41,7 @@ class StreamError(Exception):
 class DataError(TypeError, ValueError):
     """The data that a stream was to decode is invalid: it is corrupt, incomplete, or more than was allowed.
 
-    The Standard's error for it is a `TypeError`, Python's a `ValueError`: it is both. Where another error told of it,
+    The Standard raises a `TypeError` here, Python a `ValueError`: this class is both. If another error reported it,
     that one is its ``__cause__``. Not in the Standard.
 
     >>> import asyncio
@@ -69,7 +69,7 @@ def callback_error(error: BaseException) -> BaseException:
 
 
 def cancelled_error(message: str) -> BaseException:
-    """Give what ends the waiting of a task for something that was cancelled."""
+    """Return the error raised in a task that waits for something that was cancelled."""
     return CancelledError(message)
 
 

@@ -63,7 +63,7 @@ def is_non_negative_number(value: int | float) -> bool:
 
 
 def to_enforced_integer(value: Any, what: str) -> int:
-    """Convert to Web IDL's "[EnforceRange] unsigned long long": TypeError for what is no such number."""
+    """Convert to Web IDL's "[EnforceRange] unsigned long long": raises TypeError for anything else."""
     if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
         return value
     number = to_number(value)
@@ -77,5 +77,5 @@ INTERNAL: Final = object()
 
 
 def refuse_constructor(name: str) -> TypeError:
-    """Give the error for a class whose interface has no constructor."""
+    """Return the error for a class whose interface has no constructor."""
     return TypeError(f"{name} cannot be constructed: streams make theirs themselves")

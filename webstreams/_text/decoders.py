@@ -63,7 +63,7 @@ def _legacy() -> Any:
 
 
 def as_bytes(chunk: Buffer) -> bytes:
-    """Give the bytes of a chunk, copied if it can be changed; a released memoryview has none. TypeError for others."""
+    """Return the bytes of a chunk, copied if mutable, none for a released memoryview; raises TypeError for others."""
     if isinstance(chunk, bytes):
         return chunk
     return b"" if is_released(chunk) else open_view(chunk, "the chunk").tobytes()

@@ -30,7 +30,7 @@ _UNDEFINED: Final = "\ufffe"
 
 
 def legacy_name(label: str) -> str | None:
-    """Give the name of the encoding for a label in lower case; None if there is none, or it is "replacement"."""
+    """Return the name of the encoding for a label in lower case; None if there is none, or it is "replacement"."""
     name: str | None = LABELS.get(label) if HAS_LEGACY_ENCODINGS else None
     return None if name == "replacement" else name
 
@@ -67,7 +67,7 @@ _SINGLE_BYTE_CHARACTERS: Final = {
 
 @cache
 def _single_byte_table(encoding: str) -> str:
-    """Give the 256 characters of a single-byte encoding."""
+    """Return the 256 characters of a single-byte encoding."""
     decode = webencodings.lookup(encoding).codec_info.decode
     # What Windows has no character for is a control character (C1) to the Standard, if it is in their range.
     controls = range(0x80, 0xA0) if encoding.startswith("windows-") else range(0)
@@ -153,7 +153,7 @@ def _euc_jp(token: bytes) -> str | None:
 
 @cache
 def jis0208(row: int, column: int) -> str | None:
-    """Give the character of the index jis0208 at a place: Shift_JIS has the same in another order."""
+    """Return the character of the index jis0208 at a place: Shift_JIS has the same in another order."""
     if row > 93 or column > 93:
         return None
     lead, trail = row // 2, column + 94 * (row % 2)
@@ -257,7 +257,7 @@ class MultiByteDecoder:
             raise self._error(data, tokens) from None
 
     def _error(self, data: bytes, tokens: list[bytes]) -> UnicodeDecodeError:
-        """Find the token that is no character."""
+        """Return the error for the first token that encodes no character."""
         start = 0
         for token in tokens:
             try:

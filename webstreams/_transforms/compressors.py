@@ -55,7 +55,7 @@ class Compressor(Input):
         return made[0] if len(made) == 1 else b"".join(made)
 
     def finish(self) -> bytes:
-        """Give what is still inside, and the trailer."""
+        """Return what is still inside, and the trailer."""
         return self._finish()
 
 
@@ -90,7 +90,7 @@ def _zstd_compressor(level: Any, flush_chunks: bool) -> Compressor:
 
 
 def checked_level(level: Any, lowest: int, highest: int) -> int | None:
-    """Give a compression level; TypeError for what is no integer, ValueError for one that the format does not have."""
+    """Return a compression level; raises TypeError for a non-integer, ValueError for one out of range."""
     if level is None:
         return None
     number = checked_integer(level, "level")

@@ -205,7 +205,7 @@ def _may_begin_frame(start: bytes) -> bool:
 def _window_size(start: bytes) -> int | None:
     """Return how much memory a frame wants for what it refers back to; None if more of its header has to be known.
 
-    0 for what is no Zstandard frame: a skippable one, or something that the library refuses.
+    0 for anything other than a Zstandard frame: a skippable one, or something that the library refuses.
     """
     if start[:4] != _MAGIC:
         return 0 if not _may_begin_frame(start) or len(start) >= 4 else None

@@ -48,7 +48,7 @@ class Decompressor(Input):
             self.failure = error
         decoder = self._decoder
         if decoder.has_junk and not self._ahead:
-            self.failure = DataError(f"there is more data behind the end of the {self._format} data{decoder.cure}")
+            self.failure = DataError(f"trailing data after the end of the {self._format} data{decoder.cure}")
         self.used_up = not self._ahead and not decoder.has_more and not self._rest
         return made
 

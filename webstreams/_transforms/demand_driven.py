@@ -66,7 +66,7 @@ class Codec(Protocol[M_co]):
         ...
 
     def finish(self) -> M_co:
-        """Give the rest, when there are no more chunks."""
+        """Return the rest, after the last chunk."""
         ...
 
 
@@ -198,7 +198,7 @@ class PulledPair:
     # The work.
 
     def _go_on(self) -> None:
-        """Give one piece, if one is wanted and there is something to make it of."""
+        """Enqueue one piece, if a read waits for one and there is input to make it from."""
         if self._going_on or not self._can_go_on():
             return
         self._going_on = True
@@ -241,7 +241,7 @@ class PulledPair:
         future.add_done_callback(then)
 
     def _end_call(self, future: Future[bytes]) -> BaseException | None:
-        """Give what went wrong."""
+        """Finish the bookkeeping of a call in a thread; return its error, or None."""
         assert self._resolve_call_ended is not None
         self._resolve_call_ended(None)
         self._call_ended = self._resolve_call_ended = None
@@ -302,7 +302,7 @@ class PulledPair:
     # The ends.
 
     def _end(self, rest: Any) -> None:
-        """Give the rest, without waiting to be asked as in a transform stream's flush(), and close."""
+        """Enqueue the rest, without waiting for a read (like a transform stream's flush()), and close."""
         self._drop_codec()
         for piece in _pieces_of(rest):
             self._readable_controller.enqueue(piece)

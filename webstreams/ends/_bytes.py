@@ -13,7 +13,7 @@ PIECE: Final = 64 * 1024
 
 
 def view_of(chunk: Any) -> memoryview:
-    """Give the bytes of a chunk; TypeError if it is no bytes-like object."""
+    """Return the bytes of a chunk; raises TypeError if it is not bytes-like."""
     try:
         view = memoryview(chunk)
     except TypeError:
@@ -24,10 +24,10 @@ def view_of(chunk: Any) -> memoryview:
 
 
 def size_of(chunk: Any) -> int:
-    """Give the size of a chunk in bytes, 0 for what is none.
+    """Return the size of a chunk in bytes, 0 for an object that is not bytes-like.
 
-    The stream does not tell the sink when measuring a chunk fails. So the sink gets what is no chunk, refuses it and
-    releases what it holds.
+    The stream does not tell the sink when measuring a chunk fails. So such an object is passed on to the sink, which
+    refuses it and releases its resources.
     """
     try:
         return memoryview(chunk).nbytes
@@ -36,7 +36,7 @@ def size_of(chunk: Any) -> int:
 
 
 def bytes_strategy(high_water_mark: int = PIECE) -> QueuingStrategyDict[Any]:
-    """Give a `ByteLengthQueuingStrategy` that leaves it to the sink to refuse what is no chunk."""
+    """Return a `ByteLengthQueuingStrategy` whose size function leaves refusing a non-chunk to the sink."""
     return {"high_water_mark": high_water_mark, "size": size_of}
 
 

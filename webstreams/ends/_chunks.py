@@ -25,14 +25,14 @@ class ChunkSource:
         self._reading: asyncio.Task[Any] | None = None
 
     async def next_chunk(self) -> bytes | bytearray | memoryview | None:
-        """Give the next chunk, None at the end. It may be cancelled."""
+        """Return the next chunk, None at the end. It may be cancelled."""
         raise NotImplementedError
 
     async def release(self, *, early: bool) -> None:
-        """Give back what the chunks come from. Called at the end or `early`: when the stream is cancelled or failed."""
+        """Release the source of the chunks, at the end or `early`: when the stream is cancelled or has failed."""
 
     async def pull(self, controller: ReadableByteStreamController) -> None:
-        """Give one piece, or close the stream."""
+        """Enqueue one piece, or close the stream."""
         if not self._rest:
             chunk = await self._read()
             if chunk is None:

@@ -59,7 +59,7 @@ class _Request:
         return bytes(message.get("body", b""))
 
     async def watch(self, receive: Receive) -> Exception:
-        """Give `left`, as soon as the client has left. A body that nobody reads is thrown away meanwhile."""
+        """Wait until the client disconnects, and return `left`. Meanwhile a body that nobody reads is discarded."""
         await asyncio.sleep(0)  # so that whoever wants the body can say so
         while self.left is None:
             if not self.is_free.is_set():
@@ -86,7 +86,7 @@ _requests: WeakKeyDictionary[Receive, _Request] = WeakKeyDictionary()
 
 
 def _request_of(receive: Receive) -> _Request:
-    """Give the request that `receive` belongs to."""
+    """Return the request that `receive` belongs to."""
     if not callable(receive):
         raise TypeError(f"receive must be what the server gave to the application, not {receive!r}")
     try:

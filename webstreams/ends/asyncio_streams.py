@@ -99,10 +99,10 @@ def to_stream_writer(writer: asyncio.StreamWriter, *, half_close: bool = False) 
     A chunk is written when ``writer.drain()`` is done, so that a full transport slows the stream down. Closing the
     stream closes `writer` and waits until that is done; with `half_close` it only tells the peer that no more comes
     (``write_eof()``), and `writer` stays open for the sake of its reader. Aborting resets the connection at once: what
-    it still holds is dropped. So does a chunk that is no bytes-like object, a `TypeError`. The errors of `writer` error
-    the stream. The high-water mark is 64 KiB.
+    it still holds is dropped. A chunk that is not bytes-like does the same, with a `TypeError`. The errors of `writer`
+    error the stream. The high-water mark is 64 KiB.
 
-    Raises `TypeError` for something else than a `StreamWriter`, and for `half_close` where the transport cannot do it.
+    Raises `TypeError` for anything other than a `StreamWriter`, and for `half_close` where the transport cannot do it.
 
     >>> async def main() -> None:
     ...     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -172,7 +172,7 @@ class _WriterSink:
 def as_stream_reader(
     readable: ReadableStream[Any], *, limit: int = PIECE, signal: AbortSignal | None = None
 ) -> asyncio.StreamReader:
-    """Give a web stream of bytes as a real `asyncio.StreamReader`, for code that wants ``readline()`` and the like.
+    """Return a web stream of bytes as a real `asyncio.StreamReader`, for code that wants ``readline()`` and the like.
 
     The stream is locked for good. It is read ahead until the reader holds more than twice `limit` bytes, and on when
     the reader has been read; `limit` is also the longest line that ``readline()`` takes. The end of the stream is the
@@ -203,13 +203,13 @@ def as_stream_reader(
 
 
 def as_stream_writer(writable: WritableStream[Any]) -> asyncio.StreamWriter:
-    """Give a web stream that takes bytes as a real `asyncio.StreamWriter`.
+    """Return a web stream that takes bytes as a real `asyncio.StreamWriter`.
 
     The stream is locked for good. ``drain()`` waits while the queue of the stream is at its high-water mark or above;
     ``write_eof()`` and ``close()`` close the stream after what was written, and ``wait_closed()`` waits for that;
     ``transport.abort()`` aborts it. An error of the stream is raised by ``drain()`` and ``wait_closed()``.
 
-    Raises `TypeError` for what is no writable stream, and when it is locked.
+    Raises `TypeError` for anything other than a writable stream, and when it is locked.
 
     >>> async def main() -> None:
     ...     stream = WritableStream({"write": lambda chunk, controller: print(chunk)})

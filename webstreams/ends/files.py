@@ -37,8 +37,8 @@ def read_file(
     - The file is opened by the first read, and closed when the stream is at its end, fails or is cancelled. All this
       happens in threads.
     - What the system reports comes out of the read as the `OSError` that it is (`FileNotFoundError`, ...). A file that
-      ends before `end`, or that was made shorter than it was when it was opened, is a `TruncatedFileError` (which is
-      an `OSError` and an `EOFError`), after the last byte.
+      ends before `end`, or was made shorter after it was opened, raises `TruncatedFileError` (which is both
+      an `OSError` and an `EOFError`) after the last byte.
     - With `follow` the end of the file is not the end of the stream, as with ``tail -F``: every `interval` seconds
       there is a look whether there is more. The stream ends at `end`, if that is given, or at once by ``cancel()``.
       A file that was written anew (it is shorter than what was read, or its first or last KiB that was read is
@@ -93,10 +93,10 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
       containers), and those in a directory that is read-only; it is made if there is none. The old content goes when
       the first chunk is written (or, without one, at ``close()``). After an abort, a failure or a crash the file has
       the beginning of the new content, as far as it was written, and nothing of the old one; others see it meanwhile.
-    - When a write fails (a full disk is an `OSError` with the errno ``ENOSPC``), or the stream is aborted or dropped,
+    - When a write fails (a full disk: `OSError` with the errno ``ENOSPC``), or the stream is aborted or dropped,
       a new file is removed and the old one stays as it was.
     - With `fsync`, ``close()`` waits until the file and its name are safe on the disk.
-    - What is no regular file (a FIFO, a terminal, ``/dev/null``) is written to directly, whatever replaces.
+    - Anything other than a regular file (a FIFO, a terminal, ``/dev/null``) is written in place, in every mode.
 
     A chunk is any bytes-like object, written completely, in a thread. ``write()`` is done when the system has taken it;
     of a new file, which nobody sees before the end, when no more than 256 KiB wait for the thread, and what goes wrong

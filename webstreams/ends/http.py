@@ -64,7 +64,7 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
 
     `decoded` tells whether the content coding (``Content-Encoding``) is undone. For httpx this is done here, in
     pieces, for gzip (all members of it), deflate, and br and zstd if their packages are installed (see
-    `DecompressionStream`): a body that is corrupt, or ends inside its coding, is a `DataError` behind all that could
+    `DecompressionStream`): a body that is corrupt, or ends inside its coding, raises `DataError` after all that could
     be decoded, and the connection is closed. What else httpx knows, it undoes itself, a whole chunk at a time.
 
     aiohttp undoes the coding itself, for a whole session, and does not say whether it has come to its end: a body that
@@ -72,7 +72,7 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     the session with ``ClientSession(auto_decompress=False)``, whose bodies come as they were sent, and pipe the stream
     through ``DecompressionStream("gzip", concatenated=True)``.
 
-    Raises `TypeError` for what is no such response and for a response of a synchronous client, and `ValueError` for
+    Raises `TypeError` for any other object and for a response of a synchronous client, and `ValueError` for
     ``decoded=False`` with aiohttp and for an aiohttp response whose body was read already.
 
     >>> import asyncio, httpx
@@ -96,7 +96,7 @@ def from_response(response: HttpxResponse | AiohttpResponse, *, decoded: bool = 
     if not decoded:
         raise ValueError("aiohttp decodes for a whole session: make it with auto_decompress=False")
     if getattr(content, "total_bytes", 0) and content.at_eof():
-        raise ValueError("the body of this response was read already")
+        raise ValueError("the body of this response was read already: send the request again")
     return ReadableStream(_AiohttpBody(candidate))
 
 
@@ -200,7 +200,7 @@ class RequestBody:
         self._has_begun = False
 
     def __aiter__(self) -> Self:
-        """Give the body itself; raises `RuntimeError` when a part of it was sent already."""
+        """Return the body itself; raises `RuntimeError` when a part of it was sent already."""
         if self._has_begun:
             raise RuntimeError("a stream can be sent once: make a new one for each attempt (a redirect, a retry)")
         return self
@@ -223,7 +223,7 @@ class RequestBody:
         return self._chunks.aclose()
 
     async def __aenter__(self) -> Self:
-        """Give the body itself."""
+        """Return the body itself."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -252,7 +252,7 @@ def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
     the ``__cause__`` of a ``ClientConnectionError``.
 
     It can be sent once; a client that begins again, after a redirect for example, gets a `RuntimeError`. A chunk that
-    has no bytes is a `TypeError`. Raises `TypeError` for what is no readable stream, and when it is locked.
+    is not bytes-like raises `TypeError`. Raises `TypeError` for anything but a readable stream, and when it is locked.
 
     >>> import asyncio, httpx
     >>> async def main() -> None:

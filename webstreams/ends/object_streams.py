@@ -258,9 +258,9 @@ class _ByteSendingSink(_SendingSink):
 def as_object_stream(
     readable: ReadableStream[Any] | None = None, writable: WritableStream[Any] | None = None
 ) -> ObjectStream[Any]:
-    """Give a readable stream, a writable stream or both as what anyio calls an object stream; both get locked.
+    """Return an anyio object stream of a readable stream, a writable stream or both, which are locked.
 
-    Raises `TypeError` for what is no such stream, when one of them is locked, or without any.
+    Raises `TypeError` for anything other than such a stream, when one of them is locked, or without any.
 
     >>> async def main() -> None:
     ...     async with as_object_stream(ReadableStream.from_([1, 2])) as numbers:
@@ -275,9 +275,9 @@ def as_object_stream(
 def as_byte_stream(
     readable: ReadableStream[Any] | None = None, writable: WritableStream[Any] | None = None
 ) -> ByteStream:
-    """Give a stream of bytes-like chunks, a writable stream that takes bytes, or both as an anyio byte stream.
+    """Return an anyio byte stream of a stream of bytes-like chunks, a writable stream that takes bytes, or both.
 
-    Raises `TypeError` for what is no such stream, when one of them is locked, or without any.
+    Raises `TypeError` for anything other than such a stream, when one of them is locked, or without any.
 
     >>> async def main() -> None:
     ...     async with as_byte_stream(ReadableStream.from_([b"hello"])) as stream:

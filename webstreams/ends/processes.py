@@ -77,16 +77,16 @@ class Process:
 
     @property
     def readable(self) -> ReadableStream[bytes]:
-        """The same as `stdout`. Raises `TypeError` if that is no stream."""
+        """The same as `stdout`. Raises `TypeError` if that is not a stream."""
         if self.stdout is None:
-            raise TypeError("the standard output of this process is no stream: it needs stdout=subprocess.PIPE")
+            raise TypeError("the standard output of this process is not a stream: it needs stdout=subprocess.PIPE")
         return self.stdout
 
     @property
     def writable(self) -> WritableStream[Buffer]:
-        """The same as `stdin`. Raises `TypeError` if that is no stream."""
+        """The same as `stdin`. Raises `TypeError` if that is not a stream."""
         if self.stdin is None:
-            raise TypeError("the standard input of this process is no stream: it needs stdin=subprocess.PIPE")
+            raise TypeError("the standard input of this process is not a stream: it needs stdin=subprocess.PIPE")
         return self.stdin
 
     @property
@@ -125,7 +125,7 @@ class Process:
         self._child.send_signal(number)
 
     async def __aenter__(self) -> Self:
-        """Give the process itself."""
+        """Return the process itself."""
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -141,7 +141,7 @@ class Process:
             raise
 
     async def _end(self) -> None:
-        reason = AbortError("the block that used the process is over")
+        reason = AbortError("the `async with` block of the process has ended")
         self._ends.fail_readers(reason)
         if self.stdin is not None and not self.stdin.locked:
             await _finish(self.stdin)

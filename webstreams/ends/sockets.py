@@ -88,7 +88,7 @@ class Connection:
         return self._link.writable
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Give what asyncio knows: "peername", "sockname", "socket", "ssl_object", "peercert", "cipher", ..."""
+        """Return asyncio's information: "peername", "sockname", "socket", "ssl_object", "peercert", "cipher", ..."""
         return self._link.get_extra_info(name, default)
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class Connection:
         await self._link.lost
 
     async def __aenter__(self) -> Self:
-        """Give the connection itself."""
+        """Return the connection itself."""
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -239,7 +239,7 @@ async def connect_unix(
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is for TLS: it needs ssl")
     if ssl and server_hostname is None:
-        raise ValueError("TLS over a Unix socket needs a server_hostname: the path is no name to check")
+        raise ValueError("server_hostname is missing: a socket path cannot be checked against a certificate")
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     name = os.fspath(path)
     try:

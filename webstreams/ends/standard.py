@@ -31,7 +31,7 @@ __all__ = ["standard_error", "standard_input", "standard_output"]
 
 
 def standard_input() -> ReadableStream[bytes]:
-    """Give the standard input of our process as a byte stream, whatever it is: terminal, pipe, file or socket.
+    """Return the standard input of our process as a byte stream, whatever it is: terminal, pipe, file or socket.
 
     A default read gets what is there, at most 64 KiB; a BYOB read has its own memory filled. Nothing is read ahead, and
     cancelling takes nothing more: what was not read is left to the next reader. The descriptor stays open, and a read
@@ -59,7 +59,7 @@ def standard_input() -> ReadableStream[bytes]:
 
 
 def standard_output() -> WritableStream[Buffer]:
-    """Give the standard output of our process as a stream to write bytes-like objects to, whatever it is.
+    """Return the standard output of our process as a stream to write bytes-like objects to, whatever it is.
 
     A write is done when the system has taken all of it; the high-water mark is 64 KiB. Closing or aborting the stream
     leaves the descriptor open; aborting ends a write that waits for a pipe or a terminal, at once. The `OSError` of a
@@ -75,7 +75,7 @@ def standard_output() -> WritableStream[Buffer]:
 
 
 def standard_error() -> WritableStream[Buffer]:
-    """Give the standard error of our process as a stream to write bytes-like objects to; see `standard_output`.
+    """Return the standard error of our process as a stream to write bytes-like objects to; see `standard_output`.
 
     >>> async def main() -> None:
     ...     await ReadableStream.from_([b"no tea\\n"]).pipe_to(standard_error())
@@ -134,7 +134,7 @@ class _StandardSource(ThreadSource):
         self._gate.interrupt()
 
     def release(self) -> None:
-        """Give back what the waiting needs."""
+        """Close the descriptors that waiting uses."""
         self._gate.close()
 
 
@@ -179,11 +179,11 @@ class _StandardSink(ThreadSink):
         write_fully(self._write, view_of(chunk))
 
     def finish(self) -> None:
-        """Give back what the waiting needs."""
+        """Close the descriptors that waiting uses."""
         self._gate.close()
 
     def discard(self) -> None:
-        """Give back what the waiting needs."""
+        """Close the descriptors that waiting uses."""
         self._gate.close()
 
     def interrupt(self) -> None:

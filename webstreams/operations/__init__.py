@@ -48,7 +48,7 @@ controller: they act on their stream by these functions.
   as `webstreams.ReadableWritablePair` has it, whatever the class is.
 - Piping (9.5): `pipe_to`, `pipe_through`, `create_proxy`.
 
-All of them raise `TypeError` for something else than the stream, reader or writer that they need, and `RuntimeError` in
+All of them raise `TypeError` for anything other than the stream, reader or writer they need, and `RuntimeError` in
 another event loop or thread than that of the stream.
 """
 

@@ -41,7 +41,7 @@ class Algorithm:
 
 
 def _as_algorithm_promise(jobs: JobQueue, promise: Promise[Any]) -> AlgorithmPromise[Any]:
-    """Give a promise that controllers do not convert: what reacts to it runs as if it had reacted to `promise`."""
+    """Return a promise that controllers do not convert: what reacts to it runs as if it had reacted to `promise`."""
     if type(promise) is AlgorithmPromise:
         return promise
     mirror: AlgorithmPromise[Any] = AlgorithmPromise(jobs)

@@ -49,8 +49,8 @@ def set_up_readable_stream(
     may return a promise: any awaitable, so that they can be coroutine functions; the stream is errored if pulling
     fails, cancelling is rejected if that fails. ``size_algorithm(chunk)`` gives the size of a chunk, 1 without it.
 
-    Raises `TypeError` for an object that is no `ReadableStream` or is set up already and for algorithms that are not
-    callable, `ValueError` for a `high_water_mark` that is no non-negative number, and `RuntimeError` when no event
+    Raises `TypeError` for anything other than a `ReadableStream` that is not set up yet, for algorithms that are not
+    callable, `ValueError` for a `high_water_mark` that is not a non-negative number, and `RuntimeError` when no event
     loop runs in this thread. Streams Standard, 9.1.1 ("set up").
     """
     require_blank(stream, ReadableStream, "set_up_readable_stream")
@@ -121,7 +121,7 @@ def create_readable_stream_from_async_sequence(sequence: AsyncIterable[T] | Iter
 def desired_size_to_fill_up_to_high_water_mark(stream: ReadableStream[Any]) -> float:
     """Tell how much more the queue wants: 0 or less when it is full, 0 when the stream is closed or errored.
 
-    Raises `TypeError` for something else than a stream. Streams Standard, 9.1.1.
+    Raises `TypeError` for anything other than a stream. Streams Standard, 9.1.1.
     """
     controller = _controller_of(stream, "desired_size_to_fill_up_to_high_water_mark")
     return controller._get_desired_size() or 0
@@ -130,7 +130,7 @@ def desired_size_to_fill_up_to_high_water_mark(stream: ReadableStream[Any]) -> f
 def needs_more_data(stream: ReadableStream[Any]) -> bool:
     """Whether the queue wants more.
 
-    Raises `TypeError` for something else than a stream. Streams Standard, 9.1.1.
+    Raises `TypeError` for anything other than a stream. Streams Standard, 9.1.1.
     """
     return desired_size_to_fill_up_to_high_water_mark(stream) > 0
 
@@ -167,7 +167,7 @@ def enqueue_into_readable_stream(stream: ReadableStream[Any], chunk: Any) -> Non
     answers that request: its bytes are not copied.
 
     Raises what the size algorithm raises, and `ValueError` when that gives no finite, non-negative number (both error
-    the stream). For a byte stream: `TypeError` for something else than a buffer and for an empty one, and `ValueError`
+    the stream). For a byte stream: `TypeError` for anything other than a buffer and for an empty one, and `ValueError`
     for memory of the current BYOB request that does not begin where its view begins, or is longer. Streams Standard,
     9.1.1.
     """
@@ -200,7 +200,7 @@ def _check_part_of(chunk: memoryview, view: memoryview) -> None:
 
 
 def current_byob_request_view(stream: ReadableStream[Any]) -> memoryview | None:
-    """Give the memory that a reader wants filled, a writable memoryview of format "B"; None if there is no such wish.
+    """Return the memory that a BYOB reader wants filled, a writable memoryview of format "B"; None without such a read.
 
     Write into it, then call `enqueue_into_readable_stream` with the part that was written; do not release it. Raises
     `TypeError` for a stream without byte reading support. Streams Standard, 9.1.1.
@@ -213,7 +213,7 @@ def pull_from_bytes(stream: ReadableStream[Any], data: bytearray) -> None:
 
     What is left in `data` is for the next call: its length can serve as a backpressure signal. Nothing reaches a
     stream that is closed, closing or errored. Raises `TypeError` for a stream without byte reading support, for
-    something else than a `bytearray`, for an empty one, and for one of which memoryviews exist. Streams Standard,
+    anything other than a `bytearray`, for an empty one, and for one of which memoryviews exist. Streams Standard,
     9.1.1.
     """
     controller = _byte_controller_of(stream, "pull_from_bytes")

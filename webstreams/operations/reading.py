@@ -50,8 +50,8 @@ def set_up_reader(reader: ReadableStreamDefaultReader[T], stream: ReadableStream
     """Set up a new reader for a stream: what the constructor of a subclass calls on `self`, instead of
     ``super().__init__(stream)``.
 
-    Raises `TypeError` when the stream is locked, for something else than a stream, and for something else than a
-    reader that is not set up. Streams Standard, 9.1.2.
+    Raises `TypeError` when the stream is locked, for anything other than a stream, and for anything other than a
+    reader that is not set up yet. Streams Standard, 9.1.2.
     """
     if not isinstance(reader, ReadableStreamDefaultReader) or hasattr(reader, "_jobs"):
         raise TypeError("set_up_reader() needs a new ReadableStreamDefaultReader that has not been set up")
@@ -78,7 +78,7 @@ def read_all_bytes(
 ) -> None:
     """Read to the end of the stream; call ``success_steps(bytes)`` with everything, or ``failure_steps(reason)``.
 
-    It fails with the stored error when the stream is errored, and with `TypeError` when a chunk is no C-contiguous
+    It fails with the stored error when the stream is errored, and with `TypeError` when a chunk is not a C-contiguous
     buffer of unsigned bytes (`bytes`, a `bytearray`, a memoryview of format "B") or when the reader is released. The
     stream stays locked to the reader, and is not cancelled. What the steps raise goes to the event loop's exception
     handler.
@@ -108,7 +108,7 @@ def read_all_bytes_as_promise(reader: ReadableStreamDefaultReader[Any]) -> Promi
 
 
 def release_reader(reader: ReadableStreamDefaultReader[Any]) -> None:
-    """Give the stream free for another reader; pending reads fail with `TypeError`, no chunk is lost.
+    """Release the lock, so that another reader can be acquired; pending reads fail with `TypeError`, no chunk is lost.
 
     Does nothing when the reader was released before. Streams Standard, 9.1.2 ("release").
     """

@@ -55,8 +55,8 @@ def set_up_transform_stream(
     An algorithm that goes on working with `chunk` after it has returned should copy it first: the writer may use a
     mutable buffer again.
 
-    Raises `TypeError` for an object that is no `TransformStream` or is set up already and for algorithms that are not
-    callable, and `RuntimeError` when no event loop runs in this thread. Streams Standard, 9.3.1 ("set up").
+    Raises `TypeError` for anything other than a `TransformStream` that is not set up yet and for algorithms that are
+    not callable, and `RuntimeError` when no event loop runs in this thread. Streams Standard, 9.3.1 ("set up").
     """
     require_blank(stream, TransformStream, "set_up_transform_stream")
     transformer = _transformer(transform_algorithm, flush_algorithm, cancel_algorithm)
@@ -126,7 +126,7 @@ def _controller_of(stream: TransformStream[Any, O], operation: str) -> Transform
 
 
 class GenericTransformStream(Generic[I, O]):
-    """Gives a class of your own the properties `readable` and `writable` of the transform stream that it wraps.
+    """Adds to a class of your own the properties `readable` and `writable` of the transform stream that it wraps.
 
     The constructor of the class sets ``self._transform``, to what `create_transform_stream` gives. Objects of the class
     can be given to ``pipe_through()``. Streams Standard, 9.3.2.

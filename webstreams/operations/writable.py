@@ -50,14 +50,14 @@ def set_up_writable_stream(
 
     ``write_algorithm(chunk)`` is called for one chunk after the other, ``close_algorithm()`` after the last one, and
     ``abort_algorithm(reason)`` if the stream is aborted instead; the next call is made when the promise of the last
-    one is fulfilled. A promise is any awaitable, so that they can be coroutine functions; a result that is no promise
+    one is fulfilled. A promise is any awaitable, so they can be coroutine functions; a result that is not a promise
     counts as fulfilled, a failure errors the stream. ``size_algorithm(chunk)`` gives the size of a chunk, 1 without it.
 
     An algorithm that goes on working with `chunk` after it has returned should copy it first: the writer may use a
     mutable buffer again.
 
-    Raises `TypeError` for an object that is no `WritableStream` or is set up already and for algorithms that are not
-    callable, `ValueError` for a `high_water_mark` that is no non-negative number, and `RuntimeError` when no event
+    Raises `TypeError` for anything other than a `WritableStream` that is not set up yet, for algorithms that are not
+    callable, `ValueError` for a `high_water_mark` that is not a non-negative number, and `RuntimeError` when no event
     loop runs in this thread. Streams Standard, 9.2.1 ("set up").
     """
     require_blank(stream, WritableStream, "set_up_writable_stream")
@@ -93,9 +93,9 @@ def error_writable_stream(stream: WritableStream[Any], error: object) -> None:
 
 
 def get_signal(stream: WritableStream[Any]) -> AbortSignal:
-    """Give the signal that is aborted as soon as the stream is: to stop the write that the sink is busy with.
+    """Return the signal that is aborted together with the stream, so that a write under way can stop early.
 
-    A write algorithm that was stopped so should fail with the signal's reason. Streams Standard, 9.2.1 ("signal").
+    A write algorithm that stops because of it should fail with the signal's reason. Streams Standard, 9.2.1 ("signal").
     """
     return _controller_of(stream, "get_signal").signal
 
@@ -123,8 +123,8 @@ def set_up_writer(writer: WritableStreamDefaultWriter[T], stream: WritableStream
     """Set up a new writer for a stream: what the constructor of a subclass calls on `self`, instead of
     ``super().__init__(stream)``.
 
-    Raises `TypeError` when the stream is locked, for something else than a stream, and for something else than a
-    writer that is not set up. Streams Standard, 9.2.2.
+    Raises `TypeError` when the stream is locked, for anything other than a stream, and for anything other than a
+    writer that is not set up yet. Streams Standard, 9.2.2.
     """
     if not isinstance(writer, WritableStreamDefaultWriter) or hasattr(writer, "_jobs"):
         raise TypeError("set_up_writer() needs a new WritableStreamDefaultWriter that has not been set up")
@@ -143,7 +143,7 @@ def write_chunk(writer: WritableStreamDefaultWriter[T], chunk: T) -> Promise[Non
 
 
 def release_writer(writer: WritableStreamDefaultWriter[Any]) -> None:
-    """Give the stream free for another writer; what was written stays written.
+    """Release the lock, so that another writer can be acquired; what was written stays written.
 
     Does nothing when the writer was released before. Streams Standard, 9.2.2 ("release").
     """

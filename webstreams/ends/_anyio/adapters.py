@@ -32,7 +32,7 @@ class BrokenResourceError(Exception):
 
 
 def class_of_anyio(own: type[Exception]) -> type[Exception]:
-    """Give anyio's class of the same name, if the program has imported anyio."""
+    """Return anyio's class of the same name, if the program has imported anyio."""
     found = getattr(sys.modules.get("anyio"), own.__name__, own)
     return found if isinstance(found, type) and issubclass(found, Exception) else own
 
@@ -126,7 +126,7 @@ class Adapter:
             raise
 
     async def __aenter__(self) -> Self:
-        """Give the stream itself."""
+        """Return the stream itself."""
         return self
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
@@ -146,13 +146,13 @@ class ObjectStream(Adapter, Generic[T]):
     """Web streams as an object stream of anyio: what `as_object_stream` gives."""
 
     async def receive(self) -> T:
-        """Give the next chunk; raises ``EndOfStream``, ``ClosedResourceError``, or ``BrokenResourceError`` with the
+        """Return the next chunk; raises ``EndOfStream``, ``ClosedResourceError``, or ``BrokenResourceError`` with the
         error of the stream as its cause. Cancelling it loses no chunk."""
         item: T = await self._read()
         return item
 
     async def __anext__(self) -> T:
-        """Give the next chunk."""
+        """Return the next chunk."""
         try:
             return await self.receive()
         except Exception as error:
@@ -176,7 +176,7 @@ class ByteStream(Adapter):
         self._rest = memoryview(b"")
 
     async def receive(self, max_bytes: int = PIECE) -> bytes:
-        """Give some bytes, at most `max_bytes`; raises as `ObjectStream.receive` does."""
+        """Return some bytes, at most `max_bytes`; raises as `ObjectStream.receive` does."""
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be above 0, not {max_bytes}")
         self._require_open()
@@ -186,7 +186,7 @@ class ByteStream(Adapter):
         return data
 
     async def __anext__(self) -> bytes:
-        """Give some bytes."""
+        """Return some bytes."""
         try:
             return await self.receive()
         except Exception as error:

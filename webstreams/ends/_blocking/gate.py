@@ -56,7 +56,7 @@ class Gate:
                 os.write(self._wake[1], b"!")
 
     def close(self) -> None:
-        """Give the descriptors back; nobody may be waiting, or wait again."""
+        """Close the descriptors; nobody may be waiting, or wait again."""
         with self._lock:
             descriptors, self._wake = self._wake, None
             self._is_interrupted = True
@@ -64,7 +64,7 @@ class Gate:
             os.close(descriptor)
 
     def __del__(self) -> None:
-        """Give the descriptors back when the stream was dropped."""
+        """Close the descriptors when the stream was dropped."""
         self.close()
 
     def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:

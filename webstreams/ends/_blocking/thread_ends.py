@@ -40,7 +40,7 @@ class ThreadSource:
         self._timer: Any = None
         self._resolve: Callable[[Any], None]
         self._reject: Callable[[object], None]
-        # What is called when the stream was cancelled and the last call is over.
+        # Called after a cancellation, when the last call has returned.
         self._cancelled: Callable[[Any], None] | None = None
         # The end of the event loop knows of it.
         self._is_known = False
@@ -56,7 +56,7 @@ class ThreadSource:
         return 0
 
     def release(self) -> None:
-        """Give back everything; may be called twice, in any thread."""
+        """Release every resource; may be called twice, in any thread."""
         raise NotImplementedError
 
     def interrupt(self) -> None:

@@ -192,7 +192,7 @@ class _Pool:
             return None
 
     def let_wait(self, thread: _CallThread) -> None:
-        """Give the place of a thread to a call that waits."""
+        """Stop counting a blocked thread, so that a waiting call can start in its place."""
         with self._lock:
             if thread in self._running:
                 self._running.discard(thread)
@@ -205,7 +205,7 @@ class _Pool:
             self._fill()
 
     def retire(self, thread: _CallThread) -> bool:
-        """Give a thread no more calls; return False if one is on its way."""
+        """Assign no more calls to a thread; return False if one is on its way."""
         with self._lock:
             if thread not in self._idle:
                 return False

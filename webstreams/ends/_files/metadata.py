@@ -14,7 +14,7 @@ ACCESS_LIST: Final = "system.posix_acl_access"
 
 
 def take_over(descriptor: int, path: str, old: os.stat_result) -> None:
-    """Give a new file, which only we may open so far, what the file with that path has, as far as that is allowed."""
+    """Copy owner, permissions and attributes of the file at `path` to a new file, as far as the system allows it."""
     if not hasattr(os, "fchown"):
         return
     permissions = _take_over_owner(descriptor, old, stat.S_IMODE(old.st_mode))

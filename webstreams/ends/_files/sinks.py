@@ -68,7 +68,7 @@ class FileSink(ThreadSink):
         elif self._mode in ("append", "in_place") or (old is not None and not stat.S_ISREG(old.st_mode)):
             self._open_in_place(old)
         else:
-            # Not `realpath` of what is no link: it asks for every directory on the way.
+            # `realpath` only for a link: it makes a system call for every directory on the way.
             self._target = (os.path.realpath if os.path.islink(self._path) else os.path.abspath)(self._path)
             self._open_new(old)
 

@@ -45,7 +45,7 @@ _buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDict
 
 
 def _buffer_of(loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
-    """Give the buffer of a loop, with room for `size` bytes at least."""
+    """Return the buffer of a loop, with room for at least `size` bytes."""
     buffer = _buffers.get(loop)
     if buffer is None or len(buffer) < size:
         buffer = _buffers[loop] = memoryview(bytearray(max(PIECE, size)))
@@ -125,7 +125,7 @@ class Link(asyncio.BufferedProtocol):
         return ConnectionResetError(errno.ECONNRESET, "the connection was closed before the end of the stream")
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Give what the transport knows."""
+        """Return the transport's extra information."""
         try:
             return self.transport.get_extra_info(name, default)
         except AttributeError:  # asyncio's transport of TLS knows nothing any more when it is closed

@@ -23,7 +23,7 @@ class Limits:
     write_timeout: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no time."""
+        """Refuse anything other than a positive number of seconds."""
         for name in self.__slots__:
             require_seconds(name, getattr(self, name))
 

@@ -41,7 +41,7 @@ class PumpTransport(asyncio.ReadTransport):
             signal.add_event_listener("abort", self._abort)
 
     def is_closing(self) -> bool:
-        """Whether the stream is over."""
+        """Whether the stream has ended."""
         return self._is_over
 
     def is_reading(self) -> bool:
@@ -129,7 +129,7 @@ class WriterTransport(asyncio.Transport):
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Give who is told."""
+        """Return the protocol that is notified."""
         return self._protocol
 
     def get_write_buffer_size(self) -> int:
