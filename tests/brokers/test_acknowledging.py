@@ -196,3 +196,23 @@ async def test_mistakes_are_told() -> None:
     await delivery.ack()
     with pytest.raises(RuntimeError, match="settled once"):
         await acknowledging(WritableStream()).get_writer().write(delivery)
+
+
+async def test_writing_and_acknowledging_takes_no_task() -> None:
+    loop = asyncio.get_running_loop()
+    logs = [logged(number) for number in range(20)]
+    writer = acknowledging(WritableStream[int]()).get_writer()
+    made: list[asyncio.Task[Any]] = []
+
+    def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(asyncio.Task(work, loop=loop, **options))
+        return made[-1]
+
+    loop.set_task_factory(make)
+    try:
+        for delivery, _ in logs:
+            await writer.write(delivery)
+    finally:
+        loop.set_task_factory(None)
+    assert [log for _, log in logs] == [["ack"]] * 20
+    assert made == []

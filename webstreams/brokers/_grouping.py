@@ -10,6 +10,8 @@ from typing_extensions import TypeVar
 
 T = TypeVar("T", default=Any)
 
+# Called with the result of an item: None, or its error.
+Done = Callable[[BaseException | None], None]
 # What a group gives for each of its items: None, or the error of that item.
 Results = Sequence[BaseException | None]
 
@@ -19,17 +21,20 @@ class Grouping(Generic[T]):
 
     def __init__(self, send: Callable[[list[T]], Awaitable[Results]]) -> None:
         self._send = send
-        self._items: list[tuple[T, asyncio.Future[None]]] = []
+        self._items: list[tuple[T, Done]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def add(self, item: T) -> None:
         """Send an item with the next group; wait for its result."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.put(item, _Setting(result))
+        await result
+
+    def put(self, item: T, done: Done) -> None:
+        """Send an item with the next group; call `done` with its result."""
         self._items.append((item, done))
         if self._task is None:
-            self._task = loop.create_task(self._run())
-        await done
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         while self._items:
@@ -40,10 +45,22 @@ class Grouping(Generic[T]):
             except Exception as error:
                 results = [error] * len(group)
             for (_, done), result in zip(group, results, strict=True):
-                if done.done():
-                    continue  # nobody waits any more
-                if result is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(result)
+                done(result)
         self._task = None
+
+
+class _Setting:
+    """Sets a future to the result of an item."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[None]) -> None:
+        self._future = future
+
+    def __call__(self, error: BaseException | None) -> None:
+        if self._future.done():
+            return  # nobody waits any more
+        if error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(error)

@@ -8,23 +8,33 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .delivery import Delivery, DeliveryLost, Outcome
+from .delivery import Acknowledged, Delivery, DeliveryLost, Outcome, QuickSettlement
 
 K = TypeVar("K", bound=Hashable, default=Any)
 
 # Tells the broker what has become of a delivery, which the client knows by a key.
 Settle = Callable[[K, Outcome], Awaitable[None]]
+# Acknowledges a delivery without a task; calls the function when that is done.
+Acknowledge = Callable[[K, Acknowledged], None]
 
 
 class Ledger(Generic[K]):
     """Knows every delivery that nobody has settled, in the order of their arrival, by the client's key for it."""
 
-    def __init__(self, limit: int, settle: Settle[K], failed: Callable[[Exception], None], where: str) -> None:
+    def __init__(
+        self,
+        limit: int,
+        settle: Settle[K],
+        acknowledge: Acknowledge[K],
+        failed: Callable[[Exception], None],
+        where: str,
+    ) -> None:
         self.limit = limit
         # Why the stream has ended; None while it goes on.
         self.end: BaseException | str | None = None
         self._where = where
         self._settle = settle
+        self._acknowledge = acknowledge
         self._failed = failed
         self._entries: dict[K, _Entry[K]] = {}
         self._waiters: list[asyncio.Future[None]] = []
@@ -105,6 +115,27 @@ class Ledger(Generic[K]):
                 del self._entries[key]
                 self.wake()
 
+    def acknowledge(self, entry: _Entry[K], done: Acknowledged) -> None:
+        """Acknowledge a delivery, without a task."""
+        if self._entries.get(entry.key) is entry:
+            self._acknowledge(entry.key, _Acknowledgement(self, entry, done))
+        else:
+            done(None if entry.is_dropped else self.lost())
+
+    def acknowledged(self, entry: _Entry[K], done: Acknowledged, error: BaseException | None) -> None:
+        """The broker has been told, or could not be told."""
+        if error is not None:
+            if isinstance(error, Exception):
+                self._failed(error)
+            lost = self.lost()
+            lost.__cause__ = error
+            error = lost
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+            if self._waiters:
+                self.wake()
+        done(error)
+
     def wake(self) -> None:
         """Let those go on who wait for a change."""
         waiters, self._waiters = self._waiters, []
@@ -113,7 +144,7 @@ class Ledger(Generic[K]):
                 each.set_result(None)
 
 
-class _Entry(Generic[K]):
+class _Entry(QuickSettlement, Generic[K]):
     """A delivery in the account: what settles it."""
 
     __slots__ = ("_ledger", "is_dropped", "key")
@@ -131,3 +162,21 @@ class _Entry(Generic[K]):
     async def settle(self, outcome: Outcome) -> None:
         """Tell the broker."""
         await self._ledger.settle(self, outcome)
+
+    def acknowledge(self, done: Acknowledged) -> None:
+        """Tell the broker, without a task."""
+        self._ledger.acknowledge(self, done)
+
+
+class _Acknowledgement(Generic[K]):
+    """Called when the broker has been told that a delivery is done with."""
+
+    __slots__ = ("_done", "_entry", "_ledger")
+
+    def __init__(self, ledger: Ledger[K], entry: _Entry[K], done: Acknowledged) -> None:
+        self._ledger = ledger
+        self._entry = entry
+        self._done = done
+
+    def __call__(self, error: BaseException | None) -> None:
+        self._ledger.acknowledged(self._entry, self._done, error)

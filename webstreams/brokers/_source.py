@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from ._ledger import Ledger
-from .delivery import Delivery, Outcome
+from .delivery import Acknowledged, Delivery, Outcome, call_back
 
 __all__ = ["Deliveries"]
 
@@ -37,7 +37,7 @@ class BrokerSource(Generic[K]):
     """The underlying source over a broker. A subclass says how to begin, how to settle and how to end."""
 
     def __init__(self, limit: int, where: str) -> None:
-        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.fail, where)
+        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.fail, where)
         # Set while a read waits.
         self.hungry = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
@@ -56,6 +56,10 @@ class BrokerSource(Generic[K]):
     async def settle(self, key: K, outcome: Outcome) -> None:
         """Tell the broker what has become of a delivery."""
         raise NotImplementedError
+
+    def acknowledge(self, key: K, done: Acknowledged) -> None:
+        """Do what ``settle(key, "ack")`` does; a subclass that needs no task for it says how."""
+        call_back(self.settle(key, "ack"), done)
 
     async def stop(self) -> None:
         """Receive no more. Called once, also after an error."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
+from .._engine.settling import Settled
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.overlapping import OverlappingSink, detach_write
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
 from ._publishing import Publisher
-from .delivery import Delivery, DeliveryLost
+from .delivery import Delivery, DeliveryLost, call_back
 
 __all__ = ["OnFailure", "acknowledging"]
 
@@ -50,6 +52,7 @@ def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") ->
     Raises `TypeError` for something that is not a `WritableStream` or is locked, `ValueError` for another `on_failure`.
     Not in the Standard.
 
+    >>> import asyncio
     >>> from webstreams import ReadableStream
     >>> class Log:
     ...     def require_open(self) -> None:
@@ -70,10 +73,11 @@ def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") ->
     work = _Acknowledging(sink, on_failure)
     stream: WritableStream[Delivery[T]] = WritableStream(BLANK)
     limit = work.limit
-    overlapping = OverlappingSink(stream._jobs, limit, work.begin, work.finish, work.stop)
+    work.overlapping = OverlappingSink(stream._jobs, limit, None, work.finish, work.stop)
+    work.overlapping.settle_by_hand(work.begin)
     if on_failure != "stop":
         _survive_single_failures(sink)
-    create_writable_stream(overlapping, limit, None, stream)
+    create_writable_stream(work.overlapping, limit, None, stream)
     return stream
 
 
@@ -83,37 +87,49 @@ class _Acknowledging:
     def __init__(self, sink: WritableStream[Any], on_failure: OnFailure) -> None:
         self._sink = sink
         self._writer = sink.get_writer()
-        self._on_failure = on_failure
-        # Values reach the sink in the order of the deliveries.
-        self._turn = asyncio.Lock()
+        self.on_failure = on_failure
+        self.jobs = sink._jobs
+        # What waits until the sink wants more, in the order of the deliveries.
+        self._waiting: deque[_Write] = deque()
         wanted = self._writer.desired_size
         at_a_time = MOST_AT_A_TIME if wanted is None or wanted == math.inf else int(wanted)
         self.limit = max(1, min(at_a_time, MOST_AT_A_TIME)) + ACKNOWLEDGED_MEANWHILE
+        self.overlapping: OverlappingSink
 
-    async def begin(self, delivery: Delivery[Any]) -> None:
-        """Write a value and acknowledge its delivery."""
-        if not isinstance(delivery, Delivery):
-            raise TypeError(
-                f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "
-                "before it, so that they give deliveries"
-            )
-        delivery._require_unsettled("written and acknowledged")
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the stream goes on after a write that has failed."""
+        return self.on_failure != "stop" and self._sink._state == "writable"
+
+    def begin(self, delivery: Delivery[Any], request: Settled) -> None:
+        """Write a value and acknowledge its delivery: by callbacks, for a task would cost more than the rest."""
+        write = _Write(self, delivery, request)
         try:
-            await self._write(delivery.value)
-        except Exception:
-            with suppress(DeliveryLost):  # the failure is what counts
-                await delivery.nack(requeue=self._on_failure != "reject")
-            if self._on_failure == "stop" or self._sink._state != "writable":
-                raise
+            _require_delivery(delivery)
+        except Exception as error:
+            self.jobs.push(partial(self.overlapping.rejected, request, error))
             return
-        with suppress(DeliveryLost):
-            await delivery.ack()
+        if self._waiting or self._is_full():
+            self._waiting.append(write)
+            if len(self._waiting) == 1:
+                self._wait()
+        else:
+            self._writer._write(delivery.value, write)
 
-    async def _write(self, value: Any) -> None:
-        async with self._turn:
-            await self._writer.ready
-            written = self._writer.write(value)
-        await written
+    def _is_full(self) -> bool:
+        wanted = self._writer.desired_size
+        return wanted is not None and wanted <= 0
+
+    def _wait(self) -> None:
+        self._writer.ready._react(self._go_on, self._go_on)
+
+    def _go_on(self, _: object) -> None:
+        """The sink wants more, or no more at all."""
+        while self._waiting and not self._is_full():
+            write = self._waiting.popleft()
+            self._writer._write(write.delivery.value, write)
+        if self._waiting:
+            self._wait()
 
     def finish(self) -> Promise[None]:
         """Close the sink: everything is written and acknowledged."""
@@ -122,6 +138,60 @@ class _Acknowledging:
     def stop(self, reason: object) -> Promise[None]:
         """Abort the sink; the deliveries go back when their stream is cancelled."""
         return self._writer.abort(reason)
+
+
+def _require_delivery(delivery: Any) -> None:
+    if not isinstance(delivery, Delivery):
+        raise TypeError(
+            f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "
+            "before it, so that they give deliveries"
+        )
+    delivery._require_unsettled("written and acknowledged")
+
+
+class _Write(Settled):
+    """The write of a value, and what follows it. The sink calls the first two methods, in the midst of its own work."""
+
+    __slots__ = ("_request", "_work", "delivery")
+
+    def __init__(self, work: _Acknowledging, delivery: Delivery[Any], request: Settled) -> None:
+        self._work = work
+        self.delivery = delivery
+        self._request = request
+
+    def _fulfill(self, value: Any) -> None:
+        self._work.jobs.push(self._written)
+
+    def _reject(self, reason: object) -> None:
+        self._work.jobs.push(partial(self._failed, reason))
+
+    def _written(self) -> None:
+        try:
+            self.delivery._acknowledge(self._acknowledged)
+        except RuntimeError as error:  # somebody has settled it meanwhile
+            self._work.overlapping.rejected(self._request, error)
+
+    def _acknowledged(self, error: BaseException | None) -> None:
+        overlapping = self._work.overlapping
+        if error is None or isinstance(error, DeliveryLost):
+            overlapping.fulfilled(self._request)
+        else:
+            overlapping.rejected(self._request, error)
+
+    def _failed(self, reason: object) -> None:
+        call_back(self._give_back(), partial(self._given_back, reason))
+
+    async def _give_back(self) -> None:
+        with suppress(DeliveryLost):  # the failure is what counts
+            await self.delivery.nack(requeue=self._work.on_failure != "reject")
+
+    def _given_back(self, reason: object, error: BaseException | None) -> None:
+        if error is not None:
+            self._work.overlapping.rejected(self._request, error)
+        elif self._work.can_go_on:
+            self._work.overlapping.fulfilled(self._request)
+        else:
+            self._work.overlapping.rejected(self._request, reason)
 
 
 # Going on after a failed write.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias
 
 from typing_extensions import TypeVar
+
+from .._engine.promise import Promise
 
 __all__ = ["Delivery", "DeliveryLost", "Outcome", "Settlement"]
 
@@ -26,6 +29,10 @@ class DeliveryLost(RuntimeError):
     """
 
 
+# Called when a delivery has been acknowledged, with the error if it could not be.
+Acknowledged: TypeAlias = Callable[[BaseException | None], None]
+
+
 class Settlement(Protocol):
     """What tells a broker what has become of a delivery."""
 
@@ -34,6 +41,29 @@ class Settlement(Protocol):
 
     async def settle(self, outcome: Outcome) -> None:
         """Tell the broker; called once."""
+
+
+class QuickSettlement:
+    """A settlement that can acknowledge without a task of its own for each delivery."""
+
+    __slots__ = ()
+
+    def acknowledge(self, done: Acknowledged) -> None:
+        """Do what ``settle("ack")`` does, and call `done` after that, perhaps at once."""
+        raise NotImplementedError
+
+
+def call_back(work: Awaitable[None], done: Acknowledged) -> None:
+    """Run a coroutine, from now on, and call `done` when it has ended: at once if it does not wait for anything."""
+    promise = Promise.resolve(work)
+    if promise.done():
+        done(promise.exception())
+    else:
+        promise.add_done_callback(partial(_ended, done))
+
+
+def _ended(done: Acknowledged, promise: Promise[None]) -> None:
+    done(promise.exception())
 
 
 class Delivery(Generic[T]):
@@ -87,6 +117,14 @@ class Delivery(Generic[T]):
         """
         outcome: Outcome = "requeue" if requeue else "reject"
         await self._take(_WORDS[outcome]).settle(outcome)
+
+    def _acknowledge(self, done: Acknowledged) -> None:
+        """Do what ``ack()`` does, without a task where that is possible, and call `done` after that."""
+        settlement = self._take(_WORDS["ack"])
+        if isinstance(settlement, QuickSettlement):
+            settlement.acknowledge(done)
+        else:
+            call_back(settlement.settle("ack"), done)
 
     def derive(self, *values: U) -> list[Delivery[U]]:
         """Make a delivery of each value, with the same metadata, and hand the duty on to them.
@@ -143,7 +181,7 @@ class Delivery(Generic[T]):
         return f"<Delivery {self._end or 'unsettled'}{attempt}: {self.value!r}>"
 
 
-class Parts:
+class Parts(QuickSettlement):
     """What a delivery was taken apart into. Its duty is done when all parts are, and there will be no more."""
 
     __slots__ = ("_attempt", "_is_sealed", "_metadata", "_open", "_outcome", "_settlement", "_task")
@@ -177,6 +215,16 @@ class Parts:
     def require_open(self) -> None:
         """Raise `DeliveryLost` if it is too late."""
         self._settlement.require_open()
+
+    def acknowledge(self, done: Acknowledged) -> None:
+        """One part was acknowledged."""
+        settlement = self._settlement
+        if self._open == 1 and self._is_sealed and self._outcome is None and isinstance(settlement, QuickSettlement):
+            self._open = 0
+            self._outcome = "ack"
+            settlement.acknowledge(done)
+        else:
+            call_back(self.settle("ack"), done)
 
     async def settle(self, outcome: Outcome) -> None:
         """One part was settled."""

@@ -16,7 +16,7 @@ from ._feeding import FetchingSource
 from ._grouping import Grouping, Results
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
-from .delivery import Outcome
+from .delivery import Acknowledged, Outcome
 
 __all__ = ["consume", "publish"]
 
@@ -216,6 +216,10 @@ class _Source(FetchingSource[bytes]):
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(await self._fields(key))
         await self._acks.add(key)
+
+    def acknowledge(self, key: bytes, done: Acknowledged) -> None:
+        """Acknowledge with the next group."""
+        self._acks.put(key, done)
 
     async def _fields(self, key: bytes) -> Fields:
         entries = await self._client.xrange(self._key, key, key)

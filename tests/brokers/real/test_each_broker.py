@@ -161,7 +161,7 @@ async def test_a_pipeline_settles_every_delivery_and_none_too_early(place: Place
     async with place.connect() as connection:
         stream = place.consume(connection, 40)
         watch(stream, written, too_early, place)
-        batches = stream.map(on_value(parse)).flat_map(twice).batched(7).map(Delivery.join)
+        batches = stream.map(on_value(parse), concurrency=8).flat_map(twice).batched(7).map(Delivery.join)
         pipe = batches.pipe_to(acknowledging(WritableStream({"write": write})))
         await until(lambda: len(written) >= 126 * 2 // 7, 60)
         await stream.drain()
@@ -176,22 +176,30 @@ async def test_a_pipeline_settles_every_delivery_and_none_too_early(place: Place
 def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int], place: Place) -> None:
     """Note each delivery that is acknowledged before its two numbers are written."""
     source = stream._source
-    settle, open_entry = source.settle, source.ledger.open
+    settle, acknowledge, open_entry = source.settle, source.acknowledge, source.ledger.open
     values: dict[Any, int] = {}
 
     def opened(key: Any, value: Any, metadata: Any, attempt: int | None) -> Any:
         values[key] = int(place.body(value))
         return open_entry(key, value, metadata, attempt)
 
-    async def settled(key: Any, outcome: Any) -> None:
+    def check(key: Any, outcome: Any) -> None:
         number = values[key]
         done = sum(abs(each) == number for batch in written for each in batch)
         if outcome == "ack" and done < (0 if number % 10 == 0 else 2):
             too_early.append(number)
+
+    async def settled(key: Any, outcome: Any) -> None:
+        check(key, outcome)
         await settle(key, outcome)
+
+    def acknowledged(key: Any, done: Any) -> None:
+        check(key, "ack")
+        acknowledge(key, done)
 
     source.ledger.open = opened  # type: ignore[method-assign]
     source.ledger._settle = settled
+    source.ledger._acknowledge = acknowledged
 
 
 # Lost connections.

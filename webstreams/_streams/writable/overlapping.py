@@ -79,6 +79,7 @@ class OverlappingSink(Sink):
         "_jobs",
         "_limit",
         "_running",
+        "_settle_later",
         "_stand_in",
         "_stop",
         "_waiting",
@@ -90,7 +91,7 @@ class OverlappingSink(Sink):
         self,
         jobs: JobQueue,
         limit: int,
-        begin: Callable[[Any], Any],
+        begin: Callable[[Any], Any] | None,
         finish: Callable[[], Any],
         stop: Callable[[object], Any],
     ) -> None:
@@ -101,6 +102,7 @@ class OverlappingSink(Sink):
         self._finish = finish
         self._stop = stop
         self._is_fatal: Callable[[object], bool] | None = None
+        self._settle_later: Callable[[Any, Settled], None] | None = None
         self._controller: WritableStreamDefaultController | None = None
         self._stand_in: Settled = _DETACHED
         self._running = 0
@@ -115,6 +117,13 @@ class OverlappingSink(Sink):
     def survive(self, is_fatal: Callable[[object], bool]) -> None:
         """Have the stream go on after a failure that is not fatal."""
         self._is_fatal = is_fatal
+
+    def settle_by_hand(self, begin: Callable[[Any, Settled], None]) -> None:
+        """Have ``begin(chunk, request)`` begin each write, in the place of a function that returns an awaitable.
+
+        It calls `fulfilled` or `rejected` when the write has ended, from a job or a callback of its own.
+        """
+        self._settle_later = begin
 
     def start(self, controller: Any) -> Any:
         """startAlgorithm"""
@@ -170,17 +179,23 @@ class OverlappingSink(Sink):
         assert controller is not None
         request = detach_write(controller, self._stand_in)
         self._running += 1
+        if self._settle_later is not None:
+            self._settle_later(chunk, request)
+            return
+        assert self._begin is not None
         try:
             outcome = converted(self._jobs, self._begin(chunk), self.context)
         except BaseException as error:
             outcome = promise_rejected_with(self._jobs, callback_error(error))
-        upon(self._jobs, outcome, partial(self._fulfilled, request), partial(self._rejected, request))
+        upon(self._jobs, outcome, partial(self.fulfilled, request), partial(self.rejected, request))
 
-    def _fulfilled(self, request: Settled, _: Any = None) -> None:
+    def fulfilled(self, request: Settled, _: Any = None) -> None:
+        """A write has succeeded."""
         request._fulfill(None)
         self._ended()
 
-    def _rejected(self, request: Settled, reason: object) -> None:
+    def rejected(self, request: Settled, reason: object) -> None:
+        """A write has failed."""
         if not self._failure and (self._is_fatal is None or self._is_fatal(reason)):
             self._failure.append(reason)
         request._reject(reason)
