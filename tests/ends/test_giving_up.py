@@ -196,7 +196,8 @@ async def test_what_is_no_chunk(opened: Any, tmp_path: Path, chunk: Any, before:
             writer.write(b"a chunk")
         error = await failure(writer.write(chunk))
         assert isinstance(error, TypeError)
-        assert str(error) == f"a chunk must be a bytes-like object, not {type(chunk).__name__}"
+        cure = ": encode text first, for example with pipe_through(TextEncoderStream())" if chunk == "text" else ""
+        assert str(error) == f"the chunk must be a bytes-like object, not {type(chunk).__name__}{cure}"
         assert await failure(writer.closed) is error
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] in ([], ["file"])
 
