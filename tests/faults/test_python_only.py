@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -765,6 +766,10 @@ def finish(loop: asyncio.AbstractEventLoop) -> None:
             assert not pending, "these tasks do not end when they are cancelled"
             for task in tasks:
                 assert task.cancelled() or task.exception() is not None or task.result() is None
+        # The task that was interrupted and the one above have each stopped the loop; uvloop keeps the second stop for
+        # the next run.
+        with suppress(RuntimeError):
+            loop.run_until_complete(asyncio.sleep(0.001))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
@@ -1405,7 +1410,8 @@ def test_y10_loop_closes_with_streams_open(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The loop is closed while streams are open and callbacks run: nothing is logged, no pending task is destroyed."""
+    """The loop is closed while streams are open and callbacks run: what was cut off is reported once, nothing else is
+    logged, and no pending task is destroyed."""
     unraisable: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda hook: unraisable.append(f"{hook.exc_value!r} in {hook.object!r}"))
     kept: list[Any] = []
@@ -1425,5 +1431,7 @@ def test_y10_loop_closes_with_streams_open(
             del loop
         kept.clear()
         gc.collect()
-    assert [record.getMessage() for record in caplog.records] == []
+    cut_off = [record.getMessage() for record in caplog.records]
+    assert len(cut_off) == (tidy and leave in {leave_running_write, leave_pipe})
+    assert all("was cut off by the end of the event loop" in each for each in cut_off)
     assert unraisable == []
