@@ -744,7 +744,12 @@ class Machine:
 
 def run_program(program: Program) -> list[str]:
     """Run a program in a loop of its own and give its log."""
-    return asyncio.run(_run(Machine(), program))
+    # Not by asyncio.run(), whose end waits for the pipes that most programs leave under way.
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_run(Machine(), program))
+    finally:
+        loop.close()
 
 
 def _run(machine: Machine, program: Program) -> Coroutine[Any, Any, list[str]]:
