@@ -10,7 +10,6 @@ import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -766,10 +765,6 @@ def finish(loop: asyncio.AbstractEventLoop) -> None:
             assert not pending, "these tasks do not end when they are cancelled"
             for task in tasks:
                 assert task.cancelled() or task.exception() is not None or task.result() is None
-        # The task that was interrupted and the one above have each stopped the loop; uvloop keeps the second stop for
-        # the next run.
-        with suppress(RuntimeError):
-            loop.run_until_complete(asyncio.sleep(0.001))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Iterator
 from typing import Any, Final, Protocol, cast
 from weakref import WeakSet
 
-from .._platform.errors import LoopEndedError
+from .._platform.errors import INTERRUPT, LoopEndedError
 
 # How long the end of the loop waits for what it ends: first for what was ending by itself, then for the rest (seconds).
 PATIENCE: Final = 0.4
@@ -52,6 +52,19 @@ class UnderWay:
         return self._thing._cut_off(error, is_late)
 
 
+class _Generator:
+    """What is registered with the loop like an asynchronous generator."""
+
+    __slots__ = ("__weakref__", "_end")
+
+    def __init__(self, end: LoopEnd) -> None:
+        self._end = end
+
+    def aclose(self) -> Awaitable[None]:
+        """Called by the loop."""
+        return self._end.aclose()
+
+
 class LoopEnd:
     """Belongs to the job queue of a loop. Knows weakly what is under way, in three groups: those that lead on to others
     come first."""
@@ -66,9 +79,12 @@ class LoopEnd:
         self.pipes: WeakSet[Any] = WeakSet()
         self.sinks: WeakSet[Any] = WeakSet()
         self.others: WeakSet[Any] = WeakSet()
+        # The loop refers to it weakly.
+        self._generator: _Generator | None = _Generator(self)
         register = sys.get_asyncgen_hooks().firstiter
         if register is not None:
-            register(cast(Any, self))
+            register(cast(Any, self._generator))
+        _ENDS.add(self)
 
     def is_suspected(self) -> bool:
         """A task is cancelled: whether no loop runs in this thread, so that perhaps all are, and `look` has to come."""
@@ -85,8 +101,17 @@ class LoopEnd:
         if self.is_near:
             _cut_off([*self.pipes, *(sink for sink in list(self.sinks) if sink._runs_a_coroutine())], is_late=False)
 
+    def was_interrupted(self) -> None:
+        """An interrupt goes through a callback, to the loop.
+
+        uvloop then has one `stop()` left over, which ends its next run before it is done: the one that closes the
+        asynchronous generators, if there is any, fails by that, and hides the interrupt. So there must be none.
+        """
+        if any(kind.__module__.partition(".")[0] == "uvloop" for kind in type(self._loop).__mro__):
+            self._generator = None
+
     def aclose(self) -> Awaitable[None]:
-        """Called by the loop, with those of the asynchronous generators: before any of them is closed."""
+        """Cut everything off; the loop closes its asynchronous generators, and this comes before any of them."""
         self.reached = self.is_near = True
         return self._wait(_cut_off(self._under_way(), is_late=False))
 
@@ -131,3 +156,17 @@ class _CountDown:
         self._count -= 1
         if self._count == 0:
             self.zero.set_result(None)
+
+
+# Those of all loops.
+_ENDS: Final[WeakSet[LoopEnd]] = WeakSet()
+
+
+def _notice_interrupt() -> None:
+    loop = asyncio._get_running_loop()
+    for end in list(_ENDS):
+        if end._loop is loop:
+            end.was_interrupted()
+
+
+INTERRUPT.notice = _notice_interrupt

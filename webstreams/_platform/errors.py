@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 
 class AbortError(Exception):
@@ -73,9 +73,25 @@ def cancelled_error(message: str) -> BaseException:
     return CancelledError(message)
 
 
+class InterruptHook:
+    """What is done when an interrupt goes through a callback; the engine sets it (`_engine.loop_end`)."""
+
+    __slots__ = ("notice",)
+
+    def __init__(self) -> None:
+        self.notice: Callable[[], None] | None = None
+
+
+INTERRUPT: Final = InterruptHook()
+
+
 def goes_through(error: BaseException) -> bool:
     """Whether an exception of a callback ends the program: the stream is errored, and it goes on to the event loop."""
-    return isinstance(error, (KeyboardInterrupt, SystemExit))
+    if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return False
+    if INTERRUPT.notice is not None:
+        INTERRUPT.notice()
+    return True
 
 
 def is_known_to_the_loop(reason: object) -> bool:
