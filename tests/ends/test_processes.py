@@ -549,7 +549,8 @@ async def test_a_pipe_into_a_child_that_has_failed_says_why() -> None:
         async with await open_process("sh", "-c", "exit 3") as process:
             await process.wait()
             await ReadableStream.from_([b"precious"]).pipe_to(process.writable)
-    assert caught.value.__notes__ == ["Command '['sh', '-c', 'exit 3']' returned non-zero exit status 3."]
+    stage = "in the stage PipeSink, in its write()"
+    assert caught.value.__notes__ == [stage, "Command '['sh', '-c', 'exit 3']' returned non-zero exit status 3."]
 
 
 # Groups.
