@@ -447,6 +447,20 @@ async def test_p6_error_of_the_sinks_controller_with_prevent_cancel() -> None:
     assert await value(ends.readable.get_reader().read()) == ("next", False)
 
 
+async def test_p6_the_standard_loses_the_chunk_of_the_turn_in_which_the_destination_errors() -> None:
+    """With prevent_cancel, a chunk that is enqueued in the turn of the error is read and never written: that is the
+    Standard's loss, which README tells of and whatwg/streams#1208 would end. Whoever mends it changes this test."""
+    ends = Ends()
+    pipe = await ends.waiting_pipe(prevent_cancel=True)
+    error = Exception("sink failed")
+    ends.source.controller.enqueue("lost")
+    ends.sink.controller.error(error)
+    assert await rejection(pipe, AT_ONCE) is error
+    assert ends.sink.calls == [] and ends.source.cancels == []
+    ends.source.controller.enqueue("next")
+    assert await value(ends.readable.get_reader().read()) == ("next", False)
+
+
 async def test_p6_error_of_the_controller_before_the_sink_has_started() -> None:
     """The same when the sink calls it inside start(): the pipe rejects, the source is cancelled."""
     source = RecordingSource("chunk")

@@ -76,14 +76,21 @@ def test_a_file_that_was_not_begun_leaves_nothing(loop: str, tmp_path: Path) -> 
 
 @LOOPS
 def test_a_file_that_is_being_closed_is_finished(loop: str, tmp_path: Path) -> None:
+    """Whole and not reported; a machine that is so busy that it takes too long loses all of it, with one report."""
+
     async def main() -> None:
         writer = write_file(tmp_path / "file").get_writer()
         await writer.write(b"whole")
         writer.close()
         await turns(1)
 
-    assert run(loop, main) == [] or not (tmp_path / "file").exists()
-    assert [each.read_bytes() for each in tmp_path.iterdir()] in ([b"whole"], [])
+    for _ in range(20):
+        reports = run(loop, main)
+        files = [each.read_bytes() for each in tmp_path.iterdir()]
+        if files:
+            break
+        assert len(reports) == 1
+    assert (reports, files) == ([], [b"whole"])
 
 
 @LOOPS
