@@ -6,6 +6,7 @@ from typing import Any
 
 from .._debug.repr import show_words
 from .._platform.errors import LoopEndedError, StreamError, as_exception, is_known_to_the_loop
+from .._platform.frames import forget_variables
 from .._platform.mypyc import trait
 from .jobs import JobQueue
 
@@ -32,6 +33,8 @@ class UnhandledRejection:
         self._jobs: JobQueue | None = jobs
         self._reason = reason
         self._origin = origin
+        if isinstance(reason, Exception):
+            forget_variables(reason)  # one of them may be the promise
         if isinstance(reason, LoopEndedError) or (
             isinstance(reason, StreamError) and is_known_to_the_loop(reason.reason)
         ):

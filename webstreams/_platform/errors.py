@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, NoReturn
 
+from .frames import without_library
+
 
 class AbortError(Exception):
     """The counterpart of the DOM's ``AbortError``: an operation was aborted and no other reason was given."""
@@ -100,8 +102,10 @@ def is_known_to_the_loop(reason: object) -> bool:
 
 
 def stored_error(error: BaseException) -> BaseException:
-    """What a stream stores when a callback raised `error`, whatever that is."""
-    return StreamError(error) if is_control_flow(error) or goes_through(error) else error
+    """What a stream stores when a callback raised `error`, whatever it is; the traceback keeps the user's frames."""
+    if is_control_flow(error) or goes_through(error):
+        return StreamError(error)
+    return error.with_traceback(without_library(_original_traceback(error.__traceback__)))
 
 
 def call(callback: Callable[..., Any], *args: Any) -> Any:
