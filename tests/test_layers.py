@@ -261,7 +261,7 @@ def test_the_public_names_are_sorted_and_complete() -> None:
         if not name.startswith("_") and not isinstance(value, ModuleType)
     }
     # Some are found when they are first asked for.
-    assert public - {"TYPE_CHECKING", "LazyNames"} <= set(names)
+    assert public - {"TYPE_CHECKING"} <= set(names)
     assert all(getattr(webstreams, name) is not None for name in names)
     assert set(names) >= PROMISED
 

@@ -33,7 +33,7 @@ from ._engine.jobs import queue_microtask
 from ._engine.promise import Promise
 from ._fastpath.policy import install as _install_fast_path
 from ._platform.errors import AbortError, DataError, StreamError
-from ._platform.lazy import LazyNames
+from ._platform.lazy import LazyNames as _LazyNames
 from ._streams.abort import AbortController, AbortSignal, Event
 from ._streams.readable.byob_reader import ReadableStreamBYOBReader
 from ._streams.readable.byob_request import ReadableStreamBYOBRequest
@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     )
     from .shaping import ChunkedStream, LineStream, chunked, lines
 else:
-    __getattr__ = LazyNames(
+    __getattr__ = _LazyNames(
         __name__,
         {
             "._flow.byte_sources": ("from_bytes",),

@@ -29,7 +29,8 @@ def test_what_comes_first_goes_first_and_takes_its_size_along() -> None:
 
 
 def test_the_total_is_never_below_zero() -> None:
-    queue = filled(True, 0.1, 0.2, 0.3)
+    queue = filled(True, 1e16, 1, 1)
+    assert 1e16 + 1 + 1 - 1e16 - 1 < 0
     for _ in range(3):
         queue.dequeue_value()
     assert queue.total == 0

@@ -56,9 +56,12 @@ class _Parts:
         self._position += len(part)
         return part
 
-    def _go_back(self, size: int) -> None:
-        """Say that the library did not use the last `size` bytes."""
-        self._position -= size
+    def _go_back(self, unused: bytes) -> None:
+        """Say that the library did not use the last bytes: of this part, or of one that it has kept since."""
+        self._position -= len(unused)
+        if self._position < 0:
+            self._data = unused
+            self._position = 0
 
     def _has_rest(self) -> bool:
         """Whether there is input; lets go of it if there is none, for it may be a buffer of the user's."""
@@ -96,7 +99,7 @@ class ZlibDecoder(_Parts):
             return b""
         codec = self._codec
         made = codec.decompress(self._next(), limit)
-        self._go_back(len(codec.unused_data) if codec.eof else len(codec.unconsumed_tail))
+        self._go_back(codec.unused_data if codec.eof else codec.unconsumed_tail)
         self._size = PIECE
         has_rest = self._has_rest()
         if has_rest and codec.eof and not self._concatenated:
@@ -156,7 +159,7 @@ class ZstdDecoder(_Parts):
         made: bytes = codec.decompress(part, limit)
         self._size = PIECE
         if codec.eof:
-            self._go_back(len(codec.unused_data))
+            self._go_back(codec.unused_data)
             self._codec = None
         self.has_more = self._has_rest() or not (codec.eof or (codec.needs_input and len(made) < limit))
         return made
@@ -198,8 +201,7 @@ LONGEST_HEADER: Final = 18
 
 def _may_begin_frame(start: bytes) -> bool:
     """Whether up to four bytes are the beginning of a Zstandard frame or of a skippable one (RFC 8878, 3.1)."""
-    skippable = 0x50 <= start[0] <= 0x5F and _SKIPPABLE.startswith(start[1:4])
-    return skippable or _MAGIC.startswith(start[:4])
+    return _MAGIC.startswith(start[:4]) or (0x50 <= start[0] <= 0x5F and _SKIPPABLE.startswith(start[1:4]))
 
 
 def _window_size(start: bytes) -> int | None:
