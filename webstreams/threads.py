@@ -61,6 +61,9 @@ R = TypeVar("R")
 
 # How often a waiting thread looks whether the loop still runs: a loop tells nobody that it stops (seconds).
 LOOK_INTERVAL: Final = 0.1
+# A loop that did not run at so many looks, one after the other, has stopped. `asyncio.run` stops it a few times before
+# it ends it, and on a busy machine that takes its time.
+LOOKS: Final = 5
 # How long the cancelling of a stream waits for a thread that may be blocked (seconds).
 THREAD_PATIENCE: Final = 0.5
 
@@ -115,12 +118,13 @@ class _ThreadSide:
         """Wait until the loop is done with a call; whether it was told to stop because time was up."""
         end = monotonic() + timeout
         late = False
+        looks = 0
         while not call.done():
-            was_running = self._loop.is_running()
             with suppress(TimeoutError):
                 call.exception(max(0, min(LOOK_INTERVAL, end - monotonic())))
                 break
-            if self._has_stopped(was_running) and (call.cancel() or not call.done()):
+            looks = 0 if self._loop.is_running() else looks + 1
+            if (looks >= LOOKS or self._has_ended()) and (call.cancel() or not call.done()):
                 raise self._stopped_error()
             if monotonic() >= end:
                 if call.cancel():
@@ -129,8 +133,8 @@ class _ThreadSide:
                 self._post(self._stop, call)
         return late
 
-    def _has_stopped(self, was_running: bool) -> bool:
-        return self._loop_end.reached or self._loop.is_closed() or not (was_running or self._loop.is_running())
+    def _has_ended(self) -> bool:
+        return self._loop_end.reached or self._loop.is_closed()
 
     def _stopped_error(self) -> RuntimeError:
         return _LoopHasStopped(
@@ -138,7 +142,7 @@ class _ThreadSide:
         )
 
     def _post(self, function: Callable[..., object], *args: Any) -> None:
-        if self._has_stopped(was_running=True):
+        if self._has_ended():
             raise self._stopped_error()
         self._loop.call_soon_threadsafe(function, *args)
 

@@ -76,6 +76,8 @@ class LoopEnd:
         # The loop has cancelled all its tasks.
         self.is_near = False
         self._is_suspected = False
+        # The tasks that there were when the first of them was cancelled; a thread may have new ones made before `look`.
+        self._suspects: set[asyncio.Task[Any]] = set()
         self.pipes: WeakSet[Any] = WeakSet()
         self.sinks: WeakSet[Any] = WeakSet()
         self.others: WeakSet[Any] = WeakSet()
@@ -91,13 +93,15 @@ class LoopEnd:
         if self._is_suspected or asyncio._get_running_loop() is not None:
             return False
         self._is_suspected = True
+        self._suspects = asyncio.all_tasks(self._loop)
         return True
 
     def look(self) -> None:
         """See whether all tasks were cancelled: then pipes are cut off before their callbacks hear of that, which might
         take it for the end, and so are sinks whose coroutine will fail by it."""
         self._is_suspected = False
-        self.is_near = all(task.cancelling() for task in asyncio.all_tasks(self._loop))
+        self.is_near = all(task.done() or task.cancelling() for task in self._suspects)
+        self._suspects = set()
         if self.is_near:
             _cut_off([*self.pipes, *(sink for sink in list(self.sinks) if sink._runs_a_coroutine())], is_late=False)
 
