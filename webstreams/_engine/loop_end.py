@@ -72,9 +72,9 @@ class LoopEnd:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         # The loop closes its asynchronous generators: nothing more will run for long.
-        self.reached = False
+        self.reached: bool = False
         # The loop has cancelled all its tasks.
-        self.is_near = False
+        self.is_near: bool = False
         self._is_suspected = False
         # The tasks that there were when the first of them was cancelled; a thread may have new ones made before `look`.
         self._suspects: set[asyncio.Task[Any]] = set()
@@ -116,7 +116,8 @@ class LoopEnd:
 
     def aclose(self) -> Awaitable[None]:
         """Cut everything off; the loop closes its asynchronous generators, and this comes before any of them."""
-        self.reached = self.is_near = True
+        self.reached = True
+        self.is_near = True
         return self._wait(_cut_off(self._under_way(), is_late=False))
 
     def _under_way(self) -> Iterator[Cuttable]:

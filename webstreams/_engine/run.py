@@ -25,8 +25,8 @@ class Call:
 
     def __init__(self, function: Callable[..., Any], output: deque[Any]) -> None:
         # The callback, and where the chunk goes that it enqueues.
-        self.function = function
-        self.output = output
+        self.function: Callable[..., Any] = function
+        self.output: deque[Any] = output
 
 
 class Run:

@@ -151,8 +151,8 @@ class _Entry(QuickSettlement, Generic[K]):
 
     def __init__(self, ledger: Ledger[K], key: K) -> None:
         self._ledger = ledger
-        self.key = key
-        self.is_dropped = False
+        self.key: K = key
+        self.is_dropped: bool = False
 
     def require_open(self) -> None:
         """Raise `DeliveryLost` if it is too late."""

@@ -39,7 +39,7 @@ class BrokerSource(Generic[K]):
     def __init__(self, limit: int, where: str) -> None:
         self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.fail, where)
         # Set while a read waits.
-        self.hungry = False
+        self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
         self.unread: deque[Delivery[Any]] = deque()
         self._controller: ReadableStreamDefaultController[Delivery[Any]]

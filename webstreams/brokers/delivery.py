@@ -96,9 +96,9 @@ class Delivery(Generic[T]):
     __slots__ = ("_end", "_settlement", "attempt", "metadata", "value")
 
     def __init__(self, value: T, settlement: Settlement, *, metadata: Any = None, attempt: int | None = None) -> None:
-        self.value = value
-        self.metadata = metadata
-        self.attempt = attempt
+        self.value: T = value
+        self.metadata: Any = metadata
+        self.attempt: int | None = attempt
         self._settlement = settlement
         self._end = ""
 

@@ -29,7 +29,7 @@ __all__ = ["consume", "produce"]
 Record: TypeAlias = "ConsumerRecord[Any, Any]"
 Message: TypeAlias = "bytes | bytearray | memoryview | ConsumerRecord[Any, Any] | Mapping[str, Any]"
 # A partition, an offset, and how often the record was delivered.
-Key: TypeAlias = tuple[TopicPartition, int, int]
+Key: TypeAlias = tuple[Any, int, int]
 
 # How long one poll waits for a record (seconds).
 POLL_TIME: Final = 0.2
@@ -39,13 +39,13 @@ ANSWER_TIME: Final = 7.0
 # How long a record waits for its confirmation (seconds): the client tries again by itself for a while.
 CONFIRM_TIME: Final = 30.0
 # Polling this partition, which nobody has, brings nothing; it tells the client that the program is alive.
-NOBODY: Final = TopicPartition("", 0)
+NOBODY: Final[Any] = TopicPartition("", 0)
 
 _log = logging.getLogger("webstreams.brokers")
 
 
 def consume(
-    consumer: AIOKafkaConsumer,
+    consumer: Any,  # an AIOKafkaConsumer: the client has no types
     *,
     in_flight: int = 500,
     commit_interval: float = 1.0,
@@ -97,9 +97,7 @@ def consume(
     return Deliveries(_Source(consumer, limit, commit_interval, revoke_timeout, dead_letter))
 
 
-def produce(
-    producer: AIOKafkaProducer, topic: str, *, in_flight: int = 500, timeout: float = CONFIRM_TIME
-) -> Publisher[Message]:
+def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float = CONFIRM_TIME) -> Publisher[Message]:
     """Make a writable stream that sends to a topic.
 
     `producer` is an `AIOKafkaProducer` that has been started. `bytes` are the value of a record; a mapping has the

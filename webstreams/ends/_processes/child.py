@@ -30,7 +30,7 @@ class Child:
     """
 
     def __init__(self, args: Sequence[Argument], check: bool, group: bool) -> None:
-        self.args = tuple(args)
+        self.args: tuple[Argument, ...] = tuple(args)
         self.check = check
         self.pid: int = 0
         self.returncode: int | None = None

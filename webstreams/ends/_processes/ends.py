@@ -17,7 +17,7 @@ class Ends:
     def __init__(self, child: Child) -> None:
         self._child = child
         # Whether output was dropped that nobody had read to its end.
-        self.was_dropped = False
+        self.was_dropped: bool = False
         self.stdin: PipeSink | None = None
         self.stdout: PipeSource | None = None
         self.stderr: PipeSource | None = None

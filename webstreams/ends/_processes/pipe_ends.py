@@ -46,7 +46,7 @@ class PipeSource:
         # Closed, errored or cancelled.
         self._is_over = False
         # Whether the verdict has reached the stream, or nobody wants it any more.
-        self.has_told = False
+        self.has_told: bool = False
 
     def start(self, controller: ReadableByteStreamController) -> None:
         self.controller = controller
