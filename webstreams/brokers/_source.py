@@ -10,6 +10,7 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from .._platform.arguments import checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from ._ledger import Ledger
@@ -25,12 +26,8 @@ PARTING_TIME: Final = 5.0
 
 
 def checked_limit(limit: Any, name: str) -> int:
-    """Return a limit of deliveries. Raises `TypeError` for what is no integer, `ValueError` for one below 1."""
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        raise TypeError(f"{name} must be an integer, not {type(limit).__name__}")
-    if limit < 1:
-        raise ValueError(f"{name} must be at least 1, not {limit}: it bounds what is under way")
-    return limit
+    """Return a limit of deliveries. Raises `TypeError` unless it is an integer, `ValueError` for one below 1."""
+    return checked_size(limit, name, 1)
 
 
 class BrokerSource(Generic[K]):
