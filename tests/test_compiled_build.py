@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import tomllib
 import weakref
@@ -70,6 +71,30 @@ def test_the_hot_core_is_compiled() -> None:
 def test_a_module_is_compiled_if_it_should_be(name: str) -> None:
     is_source = str(importlib.import_module(name).__file__).endswith(".py")
     assert is_source is not (webstreams.compiled and name in compiled_names())
+
+
+def marked(kind: type) -> bool:
+    """Whether a class that is compiled says that others may inherit from it."""
+    tree = ast.parse((PACKAGE / Path(*kind.__module__.split(".")[1:])).with_suffix(".py").read_text(encoding="utf-8"))
+    return any(
+        isinstance(node, ast.ClassDef)
+        and node.name == kind.__name__
+        and any("allow_interpreted_subclasses=True" in ast.unparse(each) for each in node.decorator_list)
+        for node in ast.walk(tree)
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(modules()) - compiled_names()))
+def test_what_is_not_compiled_inherits_from_nothing_that_forbids_it(name: str) -> None:
+    """The compiled build would fail at the first instance only."""
+    bases = {
+        base
+        for kind in vars(importlib.import_module(name)).values()
+        if isinstance(kind, type) and kind.__module__ == name
+        for base in kind.__mro__[1:]
+        if base.__module__ in compiled_names()
+    }
+    assert [base for base in bases if not marked(base)] == []
 
 
 def test_nothing_is_wanted_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._debug.repr import show_words
@@ -22,6 +23,22 @@ class Settled:
 
     def _reject(self, reason: object) -> None:
         raise NotImplementedError
+
+
+class SettledByCalls(Settled):
+    """Tells one of two functions; for classes that are not compiled, which cannot be `Settled` themselves."""
+
+    __slots__ = ("_fulfilled", "_rejected")
+
+    def __init__(self, fulfilled: Callable[[Any], object], rejected: Callable[[object], object]) -> None:
+        self._fulfilled = fulfilled
+        self._rejected = rejected
+
+    def _fulfill(self, value: Any) -> None:
+        self._fulfilled(value)
+
+    def _reject(self, reason: object) -> None:
+        self._rejected(reason)
 
 
 class UnhandledRejection:

@@ -13,11 +13,12 @@ from typing import Any, Final, Literal, TypeAlias
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
-from .._engine.settling import Settled
+from .._engine.settling import Settled, SettledByCalls
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.overlapping import OverlappingSink, detach_write
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
+from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._publishing import Publisher
 from .delivery import Delivery, DeliveryLost, call_back
 
@@ -114,7 +115,7 @@ class _Acknowledging:
             if len(self._waiting) == 1:
                 self._wait()
         else:
-            self._writer._write(delivery.value, write)
+            write.begin(self._writer)
 
     def _is_full(self) -> bool:
         wanted = self._writer.desired_size
@@ -127,7 +128,7 @@ class _Acknowledging:
         """The sink wants more, or no more at all."""
         while self._waiting and not self._is_full():
             write = self._waiting.popleft()
-            self._writer._write(write.delivery.value, write)
+            write.begin(self._writer)
         if self._waiting:
             self._wait()
 
@@ -149,8 +150,8 @@ def _require_delivery(delivery: Any) -> None:
     delivery._require_unsettled("written and acknowledged")
 
 
-class _Write(Settled):
-    """The write of a value, and what follows it. The sink calls the first two methods, in the midst of its own work."""
+class _Write:
+    """The write of a value, and what follows it."""
 
     __slots__ = ("_request", "_work", "delivery")
 
@@ -159,7 +160,12 @@ class _Write(Settled):
         self.delivery = delivery
         self._request = request
 
+    def begin(self, writer: WritableStreamDefaultWriter[Any]) -> None:
+        """Hand the value to the sink."""
+        writer._write(self.delivery.value, SettledByCalls(self._fulfill, self._reject))
+
     def _fulfill(self, value: Any) -> None:
+        """The sink calls this in the midst of its own work; so it does with the next one."""
         self._work.jobs.push(self._written)
 
     def _reject(self, reason: object) -> None:
