@@ -95,6 +95,11 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
       the beginning of the new content, as far as it was written, and nothing of the old one; others see it meanwhile.
     - When a write fails (a full disk: `OSError` with the errno ``ENOSPC``), or the stream is aborted or dropped,
       a new file is removed and the old one stays as it was.
+    - The new file has a name that begins with a dot and ends in ``.webstreams.tmp``. A process that is killed, by
+      SIGKILL, or by SIGTERM as long as that has its default action, runs no code any more, so it leaves this file (and
+      the old one as it was): it is removed when somebody writes the same file again. What another process is writing
+      is never removed, where the file system has locks (``flock``). To leave nothing after a SIGTERM, cancel the main
+      task: ``loop.add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)``.
     - With `fsync`, ``close()`` waits until the file and its name are safe on the disk.
     - Anything other than a regular file (a FIFO, a terminal, ``/dev/null``) is written in place, in every mode.
 

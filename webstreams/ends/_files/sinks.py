@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Literal
-from weakref import finalize
 
 from .._blocking.gate import Gate
 from .._blocking.thread_ends import ThreadSink
 from .._bytes import PIECE, view_of, write_fully
 from .metadata import take_over
+from .temporary import TemporaryFile
 
 Mode = Literal["replace", "create", "append", "in_place"]
 
@@ -44,9 +43,8 @@ class FileSink(ThreadSink):
         # Where the file is in the end: the name, or what it links to.
         self._target = path
         self._file: io.FileIO | None = None
-        # The name of a file that is not complete.
-        self._temporary: str | None = None
-        self._finalizer: finalize[..., Any] | None = None
+        # What is written until it is complete, if that is not the file itself.
+        self._temporary: TemporaryFile | None = None
         # A FIFO or a terminal: writing can wait for long.
         self._may_wait = False
         # Written in place: the old content goes when the new one comes.
@@ -99,10 +97,10 @@ class FileSink(ThreadSink):
         self._file.close()
         if self._temporary is not None:
             if self._mode == "create":
-                _rename_to_new(self._temporary, self._target)
+                _rename_to_new(self._temporary.path, self._target)
             else:
-                self._replace(self._temporary)
-            self._temporary = None
+                self._replace(self._temporary.path)
+            self._temporary.keep()
             if self._fsync:
                 _sync_directory(self._target)
         self.discard()
@@ -113,10 +111,7 @@ class FileSink(ThreadSink):
             with suppress(OSError):
                 self._file.close()
         if self._temporary is not None:
-            _remove(self._temporary, os.getpid())
-            self._temporary = None
-        if self._finalizer is not None:
-            self._finalizer.detach()
+            self._temporary.remove()
         self._gate.close()
 
     def interrupt(self) -> None:
@@ -136,20 +131,15 @@ class FileSink(ThreadSink):
     def _open_new(self, old: os.stat_result | None) -> None:
         if old is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
-        directory, name = os.path.split(self._target)
-        temporary = os.path.join(directory, f".{name[:32]}.{secrets.token_hex(6)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            descriptor = os.open(temporary, flags, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o700)
+            self._temporary = TemporaryFile(self._target, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o700)
         except OSError as error:
             if old is not None:
                 error.strerror = f"{error.strerror} (no new file can be made beside it: {IN_PLACE})"
             raise
-        self._temporary = temporary
-        self._finalizer = finalize(self, _remove, temporary, os.getpid())
-        self._file = io.FileIO(descriptor, "wb")
+        self._file = io.FileIO(self._temporary.descriptor, "wb")
         if old is not None:
-            take_over(descriptor, self._target, old)
+            take_over(self._temporary.descriptor, self._target, old)
 
     def _replace(self, temporary: str) -> None:
         try:
@@ -208,13 +198,6 @@ def _rename_to_new(temporary: str, path: str) -> None:
         os.rename(temporary, path)
     else:
         os.unlink(temporary)
-
-
-def _remove(temporary: str, process: int) -> None:
-    """Remove a file that was not completed; not in a process that was forked off its writer's."""
-    if os.getpid() == process:
-        with suppress(OSError):
-            os.unlink(temporary)
 
 
 def _sync_directory(path: str) -> None:

@@ -1,0 +1,181 @@
+"""`write_file`: what killed processes left is removed by the next writer of the same file, and nothing else.
+
+Issue 11, 1."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webstreams import ReadableStream
+from webstreams.ends._files.temporary import TemporaryFile
+from webstreams.ends.files import write_file
+
+from ..waiting import LIMIT
+
+pytestmark = pytest.mark.usefixtures("no_file_left")
+
+PROGRAM = """
+import asyncio, sys
+from webstreams.ends import write_file
+
+async def main():
+    async with write_file(sys.argv[1], mode=sys.argv[2]).get_writer() as writer:
+        await writer.write(b"half")
+        print("begun", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        await writer.write(b" and half")
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "name"
+
+
+def names(path: Path) -> list[str]:
+    return sorted(os.listdir(path.parent))
+
+
+def remains(path: Path) -> list[str]:
+    return [name for name in names(path) if name.endswith(".webstreams.tmp")]
+
+
+@contextmanager
+def process(path: Path, mode: str = "replace") -> Iterator[subprocess.Popen[str]]:
+    """A process that has written the half of a file, and waits for a line."""
+    command = [sys.executable, "-c", PROGRAM, str(path), mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            assert child.stdout.readline() == "begun\n"
+            yield child
+        finally:
+            child.kill()
+
+
+def kill(child: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL) -> None:
+    child.send_signal(number)
+    assert child.wait(LIMIT) == -number
+
+
+async def write(path: Path, content: bytes, mode: Any = "replace") -> None:
+    await ReadableStream.from_([content]).pipe_to(write_file(path, mode=mode))
+
+
+@pytest.mark.parametrize("mode", ["replace", "create"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_a_killed_process_left(path: Path, mode: str, number: signal.Signals) -> None:
+    with process(path, mode) as child:
+        kill(child, number)
+    assert len(remains(path)) == len(names(path)) == 1
+    await write(path, b"whole", mode)
+    assert path.read_bytes() == b"whole" and names(path) == ["name"]
+
+
+async def test_it_is_removed_when_the_writer_begins(path: Path) -> None:
+    path.write_bytes(b"old")
+    with process(path) as child:
+        kill(child)
+    (left,) = remains(path)
+    os.link(path.parent / left, path.with_name("dead"))
+    writer = write_file(path).get_writer()
+    await writer.write(b"half")
+    assert [path.with_name("dead").samefile(path.parent / name) for name in remains(path)] == [False]
+    await writer.abort()
+    assert path.read_bytes() == b"old" and names(path) == ["dead", "name"]
+
+
+async def test_what_a_living_process_writes_stays(path: Path) -> None:
+    with process(path) as living, process(path) as dead, process(path) as also_dead:
+        before = remains(path)
+        kill(dead)
+        kill(also_dead)
+        assert remains(path) == before and len(before) == 3
+        await write(path, b"whole")
+        assert path.read_bytes() == b"whole" and remains(path) == before[:1]
+        living.communicate("\n", timeout=LIMIT)
+    assert path.read_bytes() == b"half and half" and names(path) == ["name"]
+
+
+async def test_what_is_of_another_file_stays(path: Path) -> None:
+    for other in ("other", "name2", "n"):
+        with process(path.with_name(other)) as child:
+            kill(child)
+    before = remains(path)
+    await write(path, b"whole")
+    assert remains(path) == before and len(before) == 3
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\N{TURTLE}" * 63])
+async def test_the_longest_names(path: Path, name: str) -> None:
+    await write(path.with_name(name), b"whole")
+    assert names(path) == [name]
+
+
+FOREIGN: dict[str, Callable[[Path], None]] = {
+    "a directory": Path.mkdir,
+    "a FIFO": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+}
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+async def test_what_is_no_file_stays(path: Path, make: Callable[[Path], None]) -> None:
+    with process(path) as child:
+        kill(child)
+    (left,) = remains(path)
+    (path.parent / left).unlink()
+    make(path.parent / left)
+    before = names(path)
+    await write(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    assert names(path) == sorted([*before, "name"])
+
+
+async def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows there who writes what: nothing is removed, and everything is written."""
+    with process(path) as child:
+        kill(child)
+    before = remains(path)
+    monkeypatch.setattr(fcntl, "flock", refuse_to_lock)
+    await write(path, b"whole")
+    assert path.read_bytes() == b"whole" and remains(path) == before
+
+
+def refuse_to_lock(*_: object) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+def test_no_writer_takes_the_file_of_another(path: Path) -> None:
+    """Many begin and end at the same time, and each takes what it finds without a lock for left."""
+
+    def work(number: int) -> None:
+        for turn in range(100):
+            file = TemporaryFile(str(path), 0o600)
+            assert os.path.samestat(os.fstat(file.descriptor), os.stat(file.path))
+            if turn % 2:
+                os.rename(file.path, path.with_name(f"{number}.{turn}"))
+                assert os.path.samestat(os.fstat(file.descriptor), os.stat(path.with_name(f"{number}.{turn}")))
+                file.keep()
+            else:
+                file.remove()
+            os.close(file.descriptor)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(work, range(4))) == [None] * 4
+    assert remains(path) == [] and len(names(path)) == 200
