@@ -11,10 +11,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .._platform.errors import goes_through, stored_error
 from .jobs import JobQueue
+
+
+# After so many calls in a row that end at once (Workers.submit).
+QUICK: Final = 8
 
 
 class Slot:
@@ -53,6 +57,10 @@ class Workers:
         # Chunks that no worker has begun with, and how many calls are under way.
         self._ready: deque[Slot] = deque()
         self.running = 0
+        # Calls in a row during which no other one began: they end at once, so one worker is woken for many chunks.
+        self._quick_calls = 0
+        self._begun = 0
+        self._will_look = False
         # No worker begins anything any more; what is called when the last one has ended.
         self._is_stopped = False
         self._is_closed = False
@@ -68,12 +76,38 @@ class Workers:
         if self._is_stopped:
             return
         self._ready.append(slot)
+        if self._will_look:
+            return  # one worker is awake, and most likely does it all
+        if self._idle:
+            if self._quick_calls >= QUICK:
+                self._will_look = True
+                self._wake()
+                self._jobs.loop.call_soon(self._look)
+            else:
+                self._wake()
+        elif len(self._tasks) < self._concurrency:
+            self._add_worker()
+
+    def _wake(self) -> bool:
+        """Let an idle worker go on; whether there is one."""
         while self._idle:
             idle = self._idle.pop()
             if not idle.done():
                 idle.set_result(None)
-                return
-        if len(self._tasks) < self._concurrency:
+                return True
+        return False
+
+    def _look(self) -> None:
+        """The worker that was woken has had its turn: what it has left is for the others."""
+        self._will_look = False
+        if self._is_stopped or not self._ready:
+            return
+        self._quick_calls = 0
+        for _ in range(len(self._ready)):
+            if self._wake():
+                continue
+            if len(self._tasks) >= self._concurrency:
+                break
             self._add_worker()
 
     def _add_worker(self) -> None:
@@ -86,16 +120,35 @@ class Workers:
         self._tasks.add(task)
 
     async def _work(self, context: Context) -> None:
+        """Call the function for one chunk after the other. (All in one coroutine: a second one would cost as much.)"""
         task = asyncio.current_task()
         assert task is not None
-        goes_on = True
-        while goes_on and not self._is_stopped:
-            if self._ready:
-                goes_on = await self._call(self._ready.popleft(), task, context)
-            elif self._is_closed:
-                break
-            else:
+        jobs, ready, function, owner = self._jobs, self._ready, self._function, self._owner
+        while not self._is_stopped:
+            if not ready:
+                if self._is_closed:
+                    break
                 await self._wait()
+                continue
+            slot = ready.popleft()
+            self.running += 1
+            self._begun = begun = self._begun + 1
+            try:
+                value = await function(slot.chunk)
+            except BaseException as error:
+                self.running -= 1
+                self._call_raised(slot, error, task)
+                break
+            self.running -= 1
+            if self._is_stopped:
+                break
+            self._quick_calls = self._quick_calls + 1 if begun == self._begun else 0
+            owner.call_returned(slot, value)
+            jobs.countdown -= 1
+            if jobs.countdown <= 0 and jobs.is_late():
+                await asyncio.sleep(0)  # the event loop's other tasks have to have their turn
+            if context != self._context or task.cancelling():
+                break
 
     async def _wait(self) -> None:
         idle = self._jobs.loop.create_future()
@@ -106,27 +159,12 @@ class Workers:
             if not self._is_stopped:
                 self._owner.call_failed(None, stored_error(error))
 
-    async def _call(self, slot: Slot, task: asyncio.Task[Any], context: Context) -> bool:
-        """Call the function for a chunk; whether the worker can go on."""
-        self.running += 1
-        try:
-            value = await self._function(slot.chunk)
-        except BaseException as error:
-            self.running -= 1
-            if not self._is_stopped and self._is_current(task):
-                self._owner.call_failed(slot, stored_error(error))
-            if goes_through(error) or not self._is_current(task):
-                raise
-            return False
-        self.running -= 1
-        if self._is_stopped:
-            return False
-        self._owner.call_returned(slot, value)
-        jobs = self._jobs
-        jobs.countdown -= 1
-        if jobs.countdown <= 0 and jobs.is_late():
-            await asyncio.sleep(0)  # the event loop's other tasks have to have their turn
-        return context == self._context and not task.cancelling()
+    def _call_raised(self, slot: Slot, error: BaseException, task: asyncio.Task[Any]) -> None:
+        """Tell the owner of an error; raise what must not stay here."""
+        if not self._is_stopped and self._is_current(task):
+            self._owner.call_failed(slot, stored_error(error))
+        if goes_through(error) or not self._is_current(task):
+            raise error
 
     def _is_current(self, task: asyncio.Task[Any]) -> bool:
         """Whether the worker runs; its coroutine may have been thrown away with a stream that nobody had any more."""

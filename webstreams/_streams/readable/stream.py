@@ -441,7 +441,7 @@ class ReadableStream(ConsumedStream[T]):
         eggs
         """
         calls = Calls("for_each", function, concurrency, None, False, key, timeout, limiter, executor, on_error)
-        chain = chain_over(self._called("for_each", calls, False), "for_each")
+        chain = chain_over(self._called("for_each", calls, False, discards=True), "for_each")
         chain.add(Step(MAP, discard, None))
         return Drain(chain, "for_each").start()
 
@@ -468,12 +468,14 @@ class ReadableStream(ConsumedStream[T]):
         chain.add(step)
         return Drain(chain, "reduce", step).start()
 
-    def _called(self, method: str, calls: Calls, is_ordered: bool) -> ReadableStream[Any]:
+    def _called(self, method: str, calls: Calls, is_ordered: bool, discards: bool = False) -> ReadableStream[Any]:
         if calls.is_plain:
             return self._with_step(method, Step(MAP, calls.function, copy_context()))
         chain = chain_over(self, method)
         stream: ReadableStream[Any] = ReadableStream(BLANK)
-        ConcurrentSource(chain, stream, calls.function, calls.concurrency, calls.window, is_ordered, calls.key)
+        ConcurrentSource(
+            chain, stream, calls.function, calls.concurrency, calls.window, is_ordered, calls.key, discards
+        )
         return stream
 
     def _stepped(self, method: str, kind: int, function: Callable[[T], Any]) -> ReadableStream[Any]:

@@ -23,6 +23,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_active",
         "_chain",
         "_concurrency",
+        "_discards",
         "_done",
         "_ended",
         "_has_ended",
@@ -33,6 +34,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_is_refilling",
         "_is_wanted",
         "_key",
+        "_outstanding",
         "_slots",
         "_window",
         "_workers",
@@ -47,6 +49,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         window: int,
         is_ordered: bool,
         key: Callable[[Any], Any] | None,
+        discards: bool = False,
     ) -> None:
         super().__init__(stream)
         self._chain = chain
@@ -54,6 +57,10 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._window = window
         self._is_ordered = is_ordered
         self._key = key
+        # Nobody wants the results.
+        self._discards = discards
+        # How many chunks are with the workers.
+        self._outstanding = 0
         self._workers = Workers(self._jobs, function, concurrency, self)
         # Ordered: the slots in the order of their chunks. Else: the results in the order in which they came.
         self._slots: deque[Slot] = deque()
@@ -76,29 +83,24 @@ class ConcurrentSource(OperatorSource, Receiver):
         """See `OperatorSource`."""
         self._is_wanted = True
         self._jobs.leave_run()
-        self._refill()
         self._give_next()
+        self._refill()
 
     # Reading.
 
     def _refill(self) -> None:
-        """Read as long as there is something to do with what comes."""
+        """Read as long as the window has room, and no more than one chunk would have to wait for a call to end."""
         if self._is_refilling:
             return
         self._is_refilling = True
-        while not self._is_asking and self._may_read():
+        while (
+            self._in_window < self._window
+            and self._outstanding <= self._concurrency
+            and not (self._is_asking or self._has_ended or self._is_over)
+        ):
             self._is_asking = True
             self._chain.ask()
         self._is_refilling = False
-
-    def _may_read(self) -> bool:
-        """Whether the window has room, and no more than one chunk would have to wait for a call to end."""
-        return (
-            self._in_window < self._window
-            and self._workers.outstanding <= self._concurrency
-            and not self._has_ended
-            and not self._is_over
-        )
 
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
@@ -108,10 +110,15 @@ class ConcurrentSource(OperatorSource, Receiver):
         if self._is_ordered:
             self._slots.append(slot)
         if self._key is None:
-            self._workers.submit(slot)
+            self._submit(slot)
         else:
             self._submit_by_key(slot, self._key)
-        self._refill()
+        if not self._is_refilling:
+            self._refill()
+
+    def _submit(self, slot: Slot) -> None:
+        self._outstanding += 1
+        self._workers.submit(slot)
 
     def _submit_by_key(self, slot: Slot, key: Callable[[Any], Any]) -> None:
         try:
@@ -122,7 +129,7 @@ class ConcurrentSource(OperatorSource, Receiver):
             return
         if waiting is None:
             self._active[slot.key] = deque()
-            self._workers.submit(slot)
+            self._submit(slot)
         else:
             waiting.append(slot)
 
@@ -142,22 +149,23 @@ class ConcurrentSource(OperatorSource, Receiver):
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
         slot.chunk = None
+        self._outstanding -= 1
         if self._key is not None:
             self._free_key(slot.key)
         if self._is_ordered:
             slot.is_done = True
             slot.value = value
-        elif value is SKIP:
+        elif value is SKIP or self._discards:
             self._in_window -= 1
         else:
             self._done.append(value)
-        self._refill()
         self._give_next()
+        self._refill()
 
     def _free_key(self, key: Any) -> None:
         waiting = self._active[key]
         if waiting:
-            self._workers.submit(waiting.popleft())
+            self._submit(waiting.popleft())
             return
         del self._active[key]
         if self._has_ended and not self._active:
@@ -216,7 +224,6 @@ class ConcurrentSource(OperatorSource, Receiver):
     def _give_result(self, value: Any) -> None:
         self._is_wanted = False
         self.give(value)
-        self._refill()
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""
