@@ -16,7 +16,6 @@ from typing import Any, Final, Protocol
 from .._platform.errors import goes_through, stored_error
 from .jobs import JobQueue
 
-
 # After so many calls in a row that end at once (Workers.submit).
 QUICK: Final = 8
 
