@@ -123,11 +123,10 @@ class Workers:
         task = asyncio.current_task()
         assert task is not None
         jobs, ready, function, owner = self._jobs, self._ready, self._function, self._owner
-        while not self._is_stopped:
+        while True:
             if not ready:
-                if self._is_closed:
+                if self._is_closed or not await self._may_go_on():
                     break
-                await self._wait()
                 continue
             slot = ready.popleft()
             self.running += 1
@@ -149,7 +148,8 @@ class Workers:
             if context != self._context or task.cancelling():
                 break
 
-    async def _wait(self) -> None:
+    async def _may_go_on(self) -> bool:
+        """Wait until there may be something to do; whether it may be done."""
         idle = self._jobs.loop.create_future()
         self._idle.append(idle)
         try:
@@ -157,6 +157,7 @@ class Workers:
         except asyncio.CancelledError as error:
             if not self._is_stopped:
                 self._owner.call_failed(None, stored_error(error))
+        return not self._is_stopped
 
     def _call_raised(self, slot: Slot, error: BaseException, task: asyncio.Task[Any]) -> None:
         """Tell the owner of an error; raise what must not stay here."""
