@@ -33,9 +33,10 @@ class WrongPackage(Exception):
 def files(*folders: str) -> set[str]:
     """Return the files in these folders, without those that `.gitignore` names."""
     patterns = [line.rstrip("/") for line in (PROJECT / ".gitignore").read_text(encoding="utf-8").split()]
-    found = (path.relative_to(PROJECT) for folder in folders for path in (PROJECT / folder).rglob("*") if path.is_file())
+    found = (path for folder in folders for path in (PROJECT / folder).rglob("*") if path.is_file())
+    names = (path.relative_to(PROJECT) for path in found)
     return {
-        path.as_posix() for path in found if not any(fnmatch(part, each) for part in path.parts for each in patterns)
+        path.as_posix() for path in names if not any(fnmatch(part, each) for part in path.parts for each in patterns)
     }
 
 

@@ -163,7 +163,7 @@ def test_the_version_is_that_of_the_package_that_is_built() -> None:
 
 def test_an_index_of_packages_links_to_the_project() -> None:
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
-    assert urls.keys() == {"Homepage", "Documentation", "Changelog", "Issues"}
+    assert urls.keys() == {"Homepage", "Documentation", "Changelog", "Issues", "Source"}
     assert all(url.startswith(REPOSITORY) for url in urls.values())
 
 
