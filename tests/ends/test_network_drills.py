@@ -19,13 +19,14 @@ import pytest
 from tests.faults.helpers import soon
 from webstreams import ReadableStream, WritableStream
 from webstreams.ends.asyncio_streams import to_stream_writer
+from webstreams.ends.object_streams import as_byte_stream, to_byte_stream
 from webstreams.ends.sockets import connect_tcp, connect_unix
 
 from .sockets import contexts
 from .web import nothing_left, settled, until
 
 STATES = ["stalled", "running", "not begun"]
-SINKS = ["tcp", "unix", "tls", "StreamWriter"]
+SINKS = ["tcp", "unix", "tls", "StreamWriter", "anyio, tcp", "anyio, tls", "as_byte_stream"]
 
 
 class Peer:
@@ -50,7 +51,7 @@ class Peer:
         with self._listener:
             accepted, _ = self._listener.accept()
         try:
-            if self.kind == "tls":
+            if self.kind.endswith("tls"):
                 accepted = contexts()[0].wrap_socket(accepted, server_side=True, suppress_ragged_eofs=False)
             self.may_take.wait()
             while data := accepted.recv(65536):
@@ -62,6 +63,13 @@ class Peer:
 
     async def open(self) -> WritableStream[Any]:
         """Give a stream that ends at this peer."""
+        if self.kind == "anyio, tcp":
+            return to_byte_stream(await anyio.connect_tcp(*self.address))
+        if self.kind == "anyio, tls":
+            ssl: dict[str, Any] = {"ssl_context": contexts()[1], "tls_hostname": "localhost"}
+            return to_byte_stream(await anyio.connect_tcp(*self.address, **ssl))
+        if self.kind == "as_byte_stream":
+            return to_byte_stream(as_byte_stream(writable=(await connect_tcp(*self.address)).writable))
         if self.kind == "unix":
             connection = await connect_unix(self.address)
         elif self.kind == "StreamWriter":

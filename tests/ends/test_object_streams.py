@@ -254,7 +254,7 @@ async def test_chunks_of_every_kind_of_buffer(sockets: tuple[anyio.abc.SocketStr
     assert await server.receive() == b"one"
     assert await server.receive() == b"two"
     assert isinstance(await failure(writer.write("text")), TypeError)  # type: ignore[arg-type]
-    assert isinstance(await failure(server.receive()), anyio.EndOfStream)
+    assert isinstance(await failure(server.receive()), anyio.BrokenResourceError)  # not all was sent
 
 
 async def test_what_cannot_be_sent_to() -> None:
@@ -401,9 +401,11 @@ async def test_there_and_back() -> None:
 
 
 async def test_an_abort_goes_through() -> None:
-    stream = to_object_stream(as_object_stream(writable=WritableStream()))
+    source, sink = Endless(), Recorder()
+    stream = to_object_stream(as_object_stream(ReadableStream(source), WritableStream(sink)))
     await stream.abort("enough")
     assert await reason(stream.get_writer().closed) == "enough"
+    assert (sink.ended, source.cancelled) == (["enough"], ["enough"])
 
 
 WITHOUT_ANYIO = """

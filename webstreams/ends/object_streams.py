@@ -19,6 +19,7 @@ from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._anyio.adapters import BrokenResourceError, ByteStream, ClosedResourceError, EndOfStream, ObjectStream, is_end
+from ._anyio.cutting_off import cut_off
 from ._bytes import PIECE, bytes_strategy, view_of
 
 __all__ = [
@@ -180,8 +181,10 @@ def to_object_stream(stream: SendsItems[T]) -> WritableStream[T]:
     """Make a writable stream that sends every chunk into an anyio object stream (``send()``), one after the other.
 
     Closing it closes the object stream: ``aclose()``, or only ``send_eof()`` where it has that, so that it can still be
-    received from. Aborting ends a ``send()`` that waits, and closes it. The exceptions of the object stream error the
-    stream. Raises `TypeError` for something else.
+    received from. Aborting, and whatever else cuts the stream off (a pipe that is cancelled, the end of the event loop),
+    ends a ``send()`` that waits, and closes it too, since anyio's streams have nothing else: whoever receives cannot
+    tell that from the end of the data. The exception is what `as_object_stream` gives, whose stream is aborted.
+    The exceptions of the object stream error the stream. Raises `TypeError` for something else.
 
     >>> async def main() -> None:
     ...     sent = as_object_stream(writable=WritableStream({"write": lambda chunk, controller: print(chunk)}))
@@ -197,7 +200,9 @@ def to_object_stream(stream: SendsItems[T]) -> WritableStream[T]:
 def to_byte_stream(stream: SendsBytes) -> WritableStream[Buffer]:
     """Make a writable stream of bytes-like objects that sends them into an anyio byte stream.
 
-    The high-water mark is 64 KiB; the rest is as in `to_object_stream`.
+    The high-water mark is 64 KiB; the rest is as in `to_object_stream`. But when the stream is cut off, the peer of a
+    connection sees that: TCP is reset (by the socket among the stream's extra attributes), and TLS ends without its own
+    sign of the end. Unix sockets, pipes and files cannot tell.
 
     >>> async def main() -> None:
     ...     sent = as_byte_stream(writable=WritableStream({"write": lambda chunk, controller: print(chunk)}))
@@ -232,7 +237,7 @@ class _SendingSink:
         await (getattr(self._stream, "send_eof", None) or self._stream.aclose)()
 
     async def abort(self, reason: object) -> None:
-        await self._stream.aclose()
+        await cut_off(self._stream, reason)
 
     def _stop(self, event: object) -> None:
         if self._task is not None:
@@ -245,8 +250,8 @@ class _ByteSendingSink(_SendingSink):
     async def write(self, chunk: Buffer, controller: WritableStreamDefaultController) -> None:
         try:
             data = chunk if isinstance(chunk, bytes) else bytes(view_of(chunk))
-        except TypeError:
-            await self._stream.aclose()  # nothing else would
+        except TypeError as error:
+            await cut_off(self._stream, error)  # nothing else would
             raise
         if data:
             await super().write(data, controller)

@@ -125,6 +125,18 @@ class Adapter:
                 self._writer.abort(as_exception(error)).add_done_callback(_look_at)
             raise
 
+    async def abort(self, reason: object = None) -> None:
+        """Cancel the readable stream, abort the writable one, and wait for both.
+
+        anyio's own streams have no such method: it is for those who cannot send the rest of the data, and must not
+        `aclose()`, which is its end.
+        """
+        self._is_closed = True
+        ending = [] if self._reader is None else [self._reader.cancel(reason)]
+        if self._writer is not None:
+            ending.append(self._writer.abort(reason))
+        await Promise.all(ending)
+
     async def __aenter__(self) -> Self:
         """Return the stream itself."""
         return self

@@ -14,6 +14,11 @@ RESET: Final = struct.pack("ii", 1, 0)
 def abort(transport: Any, sock: Any) -> None:
     """Abort a transport, over `sock` if it has one: the peer sees an error, where the kind of socket can tell."""
     if sock is not None:
-        with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        reset_when_closed(sock)
     transport.abort()
+
+
+def reset_when_closed(sock: Any) -> None:
+    """Have the connection of a socket reset when that is closed, where the kind of socket can do that."""
+    with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
