@@ -181,9 +181,9 @@ def to_object_stream(stream: SendsItems[T]) -> WritableStream[T]:
     """Make a writable stream that sends every chunk into an anyio object stream (``send()``), one after the other.
 
     Closing it closes the object stream: ``aclose()``, or only ``send_eof()`` where it has that, so that it can still be
-    received from. Aborting, and whatever else cuts the stream off (a pipe that is cancelled, the end of the event loop),
-    ends a ``send()`` that waits, and closes it too, since anyio's streams have nothing else: whoever receives cannot
-    tell that from the end of the data. The exception is what `as_object_stream` gives, whose stream is aborted.
+    received from. Aborting, and whatever else cuts it off (a pipe that is cancelled, the end of the event loop), ends a
+    ``send()`` that waits and closes it too, since anyio's streams have nothing else: whoever receives cannot tell that
+    from the end of the data. The exception is what `as_object_stream` gives, whose stream is aborted.
     The exceptions of the object stream error the stream. Raises `TypeError` for something else.
 
     >>> async def main() -> None:
