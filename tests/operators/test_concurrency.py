@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import os
-import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +17,8 @@ import pytest
 from tests.faults.helpers import failure, quiet, soon, turns
 from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
 
+from .disorder import WAYS, run_many
+from .memory import OBJECTS, weigh_twice
 from .table import BOOM, Numbers, fail, same, same_at_once, same_soon, settle
 
 
@@ -523,74 +522,19 @@ async def test_reduce() -> None:
 # Counts under disorder.
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_the_limits_hold_in_any_disorder(seed: int) -> None:
-    chance = random.Random(seed)
-    for _ in range(25):
-        await soon(_disorder(chance))
-    await settle()
-
-
-async def _disorder(chance: random.Random) -> None:
-    concurrency = chance.choice([2, 3, 8])
-    ordered = chance.random() < 0.5
-    window = concurrency * chance.choice([1, 2, 5])
-    keys = chance.choice([None, None, 2])
-    source, running, started, taken = Numbers(100, chance.choice(["close", "error"])), 0, 0, 0
-    by_key: Counter[int] = Counter()
-    fails = chance.random() < 0.3
-    leaves_at = chance.choice([None, None, 20])
-
-    async def call(chunk: int) -> int:
-        nonlocal running, started
-        running += 1
-        started += 1
-        by_key[chunk % (keys or 1)] += 1
-        assert running <= concurrency
-        assert started - taken <= window + 1  # the one that is being taken
-        assert keys is None or by_key[chunk % keys] == 1
-        try:
-            for _ in range(chance.choice([0, 0, 1, 3, 10])):
-                await asyncio.sleep(0)
-            if fails and chance.random() < 0.02:
-                raise BOOM
-        finally:
-            running -= 1
-            by_key[chunk % (keys or 1)] -= 1
-        return chunk
-
-    key = None if keys is None else (lambda chunk: chunk % keys)
-    stream = source.stream(chance.choice([0, 1, 4])).map(
-        call, concurrency=concurrency, ordered=ordered, window=window, key=key
-    )
-    chunks: list[int] = []
-    try:
-        async with stream.values() as values:
-            async for chunk in values:
-                taken += 1
-                chunks.append(chunk)
-                if taken == leaves_at:
-                    break
-                for _ in range(chance.choice([0, 0, 2])):
-                    await asyncio.sleep(0)
-    except ValueError as error:
-        assert error is BOOM
-    assert running == 0
-    assert len(set(chunks)) == len(chunks)
-    if ordered:
-        assert chunks == list(range(len(chunks)))
+    """`python -m tests.operators.disorder` does 10,000 of these runs."""
+    with quiet():
+        ways = await run_many(125, seed)
+        assert sorted(ways) == sorted(WAYS)
+        await settle()
 
 
 async def test_many_items_take_constant_memory() -> None:
-    count = 0
-    living: list[int] = []
-    async for _ in ReadableStream.from_(range(30_000)).map(same_at_once, concurrency=16):
-        count += 1
-        if count in {5_000, 29_999}:
-            gc.collect()
-            living.append(len(gc.get_objects()))
-    assert count == 30_000
-    assert living[1] - living[0] < 100
+    """`python -m tests.operators.memory` does this with a million."""
+    first, last = await weigh_twice(20_000)
+    assert last.objects - first.objects < OBJECTS
 
 
 async def test_what_is_dropped_says_nothing() -> None:
@@ -648,3 +592,21 @@ async def test_a_sink_refuses_what_map_refuses() -> None:
         to_callable(same_at_once, concurrency=0)
     with pytest.raises(TypeError, match="needs a coroutine function"):
         to_callable(same, concurrency=2)
+
+
+# What is shown.
+
+
+async def test_repr_shows_what_runs_and_the_window() -> None:
+    gauge = Gauge()
+    stream = Numbers(100).stream().map(gauge, concurrency=3, window=5)
+    assert "0 of 3 calls under way, window 0/5" in repr(stream)
+    reader = stream.get_reader()
+    reader.read()
+    await turns(10)
+    gauge.open(1)
+    await turns(10)
+    assert "3 of 3 calls under way, window 5/5" in repr(stream)
+    assert "3 of 3 calls under way, window 5/5" in repr(reader)
+    await soon(reader.cancel())
+    assert "under way" not in repr(stream)

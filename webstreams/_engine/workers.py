@@ -123,8 +123,11 @@ class Workers:
         task = asyncio.current_task()
         assert task is not None
         jobs, ready, function, owner = self._jobs, self._ready, self._function, self._owner
+        slot: Slot | None
+        value: Any
         while True:
             if not ready:
+                slot = value = None  # a worker that waits must not keep them alive
                 if self._is_closed or not await self._may_go_on():
                     break
                 continue

@@ -235,6 +235,9 @@ class PullingController(ReadableController):
     def _show_queue(self) -> Iterator[str]:
         yield self._show_total()
         yield show_desired_size(self._get_desired_size())
+        activity = "" if self._source is None else self._source.activity()
+        if activity:
+            yield activity
         if self._close_requested and self._stream._state == "readable":
             yield "closing"
 

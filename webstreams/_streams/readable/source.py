@@ -37,6 +37,10 @@ class Source:
         """Return what an error of `pull` is said to have arisen in (`note_stage`); None if it comes from elsewhere."""
         return None
 
+    def activity(self) -> str:
+        """Tell what it is doing for `repr()`; nothing if that is known by the queue."""
+        return ""
+
 
 class UnderlyingSource:
     """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
@@ -63,3 +67,7 @@ class UnderlyingSource:
     def stage(self) -> Any:
         """Return what an error of `pull` is said to have arisen in (`note_stage`)."""
         return self.pull
+
+    def activity(self) -> str:
+        """See `Source`."""
+        return ""

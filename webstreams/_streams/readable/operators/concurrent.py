@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ...._debug.repr import show_count
 from ...._engine.promise import Promise, wait_for_all
 from ...._engine.workers import Slot, Workers
 from ...._platform.errors import callback_error
@@ -85,6 +86,11 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._jobs.leave_run()
         self._give_next()
         self._refill()
+
+    def activity(self) -> str:
+        """See `UnderlyingSource`."""
+        running = f"{self._workers.running} of {show_count(self._concurrency, 'call')} under way"
+        return f"{running}, window {self._in_window}/{self._window}"
 
     # Reading.
 
