@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import sys
 import time
 from collections import Counter
 from typing import Any
@@ -143,11 +142,11 @@ async def _read(
     reader = stream.get_reader()
     reads = [reader.read() for _ in range(chance.choice([1, 1, 3]))]
     while len(chunks) < leaves_at:
-        chunk, done = await reads.pop(0)
-        if done:
+        result = await reads.pop(0)
+        if result.done:
             return
         calls.taken += 1
-        chunks.append(chunk)
+        chunks.append(result.value)
         reads.append(reader.read())
     await reader.cancel("enough")
     assert calls.running == 0
@@ -181,4 +180,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
