@@ -197,7 +197,7 @@ READABLE: dict[str, Opener] = {
     "blocking": blocking,
     "gunzip": through(gzip.compress(TEXT), gunzip),
     "gzip and gunzip": through(TEXT, lambda: CompressionStream("gzip"), gunzip),
-    "text": through(TEXT, TextDecoderStream, lambda: lines(keep_ends=True), TextEncoderStream),
+    "text": through(TEXT, TextDecoderStream, lambda: lines(keep_ends=True), TextEncoderStream, lambda: chunked(1000)),
     "chunked": through(TEXT, lambda: chunked(7000)),
     "generator": through(TEXT, lambda: generator_transform(same)),
 }

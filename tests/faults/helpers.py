@@ -13,7 +13,7 @@ from webstreams import ReadableStream, StreamError, TransformStream, WritableStr
 T = TypeVar("T")
 
 # A test that would hang fails after this many seconds instead.
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class RecordingSource:

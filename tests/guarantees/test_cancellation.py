@@ -29,7 +29,7 @@ PROGRAMS = settings(max_examples=40, deadline=None, derandomize=True)
 MANY_TURNS = 2000
 REST = 12
 # A program that would hang fails after this many seconds instead.
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 def run(make_loop: LoopFactory, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
