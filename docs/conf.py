@@ -55,5 +55,3 @@ html_theme_options = {
 }
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
-# A guide that is added is taken in by itself; there need not be one at every moment.
-suppress_warnings = ["toc.empty_glob"]
