@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ def _page(path: str, folder: str) -> str:
 
 def with_links(text: str, folder: str, seen_from: str) -> str:
     """Turn the relative links of a text in `folder` into those of the site, for a page in the folder `seen_from`."""
+    return LINK.sub(partial(_link, folder, seen_from), text)
 
-    def link(match: re.Match[str]) -> str:
-        path = posixpath.normpath(posixpath.join(folder, match["path"]))
-        return match["before"] + target(path, seen_from) + (match["anchor"] or "")
 
-    return LINK.sub(link, text)
+def _link(folder: str, seen_from: str, match: re.Match[str]) -> str:
+    path = posixpath.normpath(posixpath.join(folder, match["path"]))
+    return match["before"] + target(path, seen_from) + (match["anchor"] or "")
 
 
 def target(path: str, seen_from: str) -> str:

@@ -35,7 +35,9 @@ def queue(axes: Axes, left: float) -> None:
 def arrow(axes: Axes, left: float, right: float, height: float, color: str, label: str) -> None:
     """Draw an arrow, its label above it or, to the left, below it."""
     axes.add_patch(
-        FancyArrowPatch((left, height), (right, height), arrowstyle="-|>", mutation_scale=12, color=color, linewidth=1.3)
+        FancyArrowPatch(
+            (left, height), (right, height), arrowstyle="-|>", mutation_scale=12, color=color, linewidth=1.3
+        )
     )
     above = left < right
     axes.text((left + right) / 2, height + (0.12 if above else -0.14), label, ha="center",
@@ -50,7 +52,11 @@ def draw(target: Path) -> None:
     axes.set_ylim(0, 3.2)
     axes.set_aspect("equal")
     axes.axis("off")
-    for left, width, name in ((0.2, 3.0, "ReadableStream"), (4.7, 4.3, "TransformStream"), (10.5, 3.0, "WritableStream")):
+    for left, width, name in (
+        (0.2, 3.0, "ReadableStream"),
+        (4.7, 4.3, "TransformStream"),
+        (10.5, 3.0, "WritableStream"),
+    ):
         box(axes, left, 1.0, width, 1.3, "white")
         axes.text(left + width / 2, 2.42, name, ha="center", va="bottom", fontsize=10, weight="bold")
     for left, text in ((0.4, "pull()"), (6.2, "transform()"), (11.95, "write()")):

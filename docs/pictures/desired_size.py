@@ -71,7 +71,9 @@ def draw(target: Path) -> None:
     axes.axhline(0, color="#888888", linewidth=0.8)
     axes.set_xlabel("milliseconds")
     axes.set_ylabel("desired_size (chunks)")
-    axes.set_title(f"{CHUNKS} chunks, mark {MARK}; the sink takes {1000 * SECONDS_PER_WRITE:.0f} ms for each", fontsize=10)
+    axes.set_title(
+        f"{CHUNKS} chunks, mark {MARK}; the sink takes {1000 * SECONDS_PER_WRITE:.0f} ms for each", fontsize=10
+    )
     axes.legend(frameon=False, loc="lower right")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
