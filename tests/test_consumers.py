@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from webstreams import AbortError, ReadableStream, StreamError
+from webstreams import AbortError, DataError, ReadableStream, StreamError
 from webstreams.consumers import LimitExceeded
 
 Consume = Callable[..., Coroutine[Any, Any, Any]]
@@ -262,3 +262,46 @@ async def test_a_timeout() -> None:
         async with asyncio.timeout(0.001):
             await stream.text()
     assert len(reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "text", "part"),
+    [
+        ("shift_jis", b"\x83e", "テ", 4096),
+        ("utf-16le", b"\0\xd8", "\ufffd", 16384),
+        ("utf-8", b"\xff", "\ufffd", 1 << 18),
+    ],
+)
+async def test_decoding_a_long_chunk_lets_other_tasks_run(encoding: str, data: bytes, text: str, part: int) -> None:
+    """Issue 11, 10: what goes byte by byte through Python code takes 100 milliseconds or more for a MiB."""
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(beat())
+    assert await ReadableStream.from_([data * 300_000]).text(encoding) == text * 300_000
+    task.cancel()
+    assert beats > len(data) * 300_000 / part
+
+
+async def test_an_error_in_a_long_chunk_tells_its_place() -> None:
+    source = Source(b"a" * 9000 + b"\xff" + b"a" * 9000)
+    with pytest.raises(DataError, match="byte 0xff at position 9000") as caught:
+        await source.stream.text("shift_jis", fatal=True)
+    assert source.cancelled == [caught.value]
+
+
+async def test_cancelling_in_the_middle_of_a_long_chunk() -> None:
+    source = Source(b"\x83e" * 100_000)
+    task = asyncio.create_task(source.stream.text("shift_jis"))
+    while not source.given:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() and source.given == 1 and len(source.cancelled) == 1
+    assert not source.stream.locked

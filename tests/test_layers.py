@@ -25,9 +25,9 @@ ROOMS = (
     "_debug",  # what people see
     "_platform",  # what the web platform does, without a stream in it
     "_text",  # the decoders of the Encoding Standard
+    "_engine",  # what a JavaScript engine does: jobs, promises, coroutines
     "consumers",  # what the methods of readable streams collect
     "_cutting",  # into lines and into chunks of one size
-    "_engine",  # what a JavaScript engine does: jobs, promises, coroutines
     "_streams",  # the Standard, chapter by chapter, with the types of what users write (`types`)
     "_fastpath",  # the trace of a pipeline that repeats itself
     "operations",

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ._engine.awaiting import next_turn
 from ._platform.arguments import checked_size
 from ._platform.buffer import is_bytes_like, wrong_chunk
 from ._platform.errors import AbortError, is_control_flow
@@ -94,7 +96,10 @@ async def _consume(stream: Readable[Any], collector: _Collector) -> None:
             chunk, done = await reader.read()
             if done:
                 break
-            collector.take(chunk)
+            rest = collector.take(chunk)
+            if rest is not None:
+                for _ in rest:
+                    await next_turn()
     except GeneratorExit:
         raise  # nobody runs the coroutine any more, and perhaps no loop either
     except BaseException as error:
@@ -128,8 +133,8 @@ class _Collector:
         self._limit = checked_limit(limit)
         self._size = 0
 
-    def take(self, chunk: Any) -> None:
-        """Keep a chunk."""
+    def take(self, chunk: Any) -> Iterator[None] | None:
+        """Keep a chunk; of one that takes long, return an iterator that does a part of the work at each step."""
         raise NotImplementedError
 
     def _count(self, size: int) -> None:
@@ -178,7 +183,7 @@ class _Text(_Collector):
         # Whether a chunk of text began with the second half of a surrogate pair.
         self._may_have_pairs = False
 
-    def take(self, chunk: Any) -> None:
+    def take(self, chunk: Any) -> Iterator[None] | None:
         if isinstance(chunk, str):
             self._count(_length_in_utf8(chunk) if self._limit is not None else 0)
             self._may_have_pairs |= "\udc00" <= chunk[:1] <= "\udfff"
@@ -186,9 +191,12 @@ class _Text(_Collector):
         elif is_bytes_like(chunk):
             data = as_bytes(chunk)
             self._count(len(data))
+            if self._decoder.takes_long(data):
+                return map(self._parts.append, self._decoder.in_parts(data))
             self._parts.append(self._decoder.decode(data))
         else:
             raise wrong_chunk(chunk, wanted="a str or a bytes-like object")
+        return None
 
     def result(self) -> str:
         self._parts.append(self._decoder.decode(b"", final=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
-from typing import Any, Final
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -15,9 +15,6 @@ from ._streams.transform.controller import TransformStreamDefaultController
 from ._streams.transform.stream import TransformStream
 from ._streams.writable.stream import WritableStream
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
-
-# So much is decoded at once in an encoding that takes up to a microsecond for a byte.
-_PART: Final = 4096
 
 
 class TextEncoderStream:
@@ -184,7 +181,7 @@ class _Decoding:
     ) -> Coroutine[Any, Any, None] | None:
         """Decode and enqueue a chunk."""
         data = as_bytes(chunk)
-        if self._decoder.is_slow and len(data) > _PART:
+        if self._decoder.takes_long(data):
             return self._transform_in_parts(data, controller)
         text = self._decoder.decode(data)
         if text:
@@ -194,8 +191,8 @@ class _Decoding:
     async def _transform_in_parts(self, data: bytes, controller: TransformStreamDefaultController[str]) -> None:
         """Do the same, so that no task of the loop waits for a whole chunk."""
         parts = []
-        for start in range(0, len(data), _PART):
-            parts.append(self._decoder.decode(data[start : start + _PART]))
+        for part in self._decoder.in_parts(data):
+            parts.append(part)
             await next_turn()
         text = "".join(parts)
         if text:

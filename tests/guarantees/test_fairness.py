@@ -166,6 +166,12 @@ async def transformed_read_loop(work: Heartbeat) -> None:
     await drain(ReadableStream[Any](EndlessSource(work)).pipe_through(TransformStream()).get_reader())
 
 
+async def lines_of_one_chunk(work: Heartbeat) -> None:
+    """One chunk has them all (issue 11, 10)."""
+    async for _ in ReadableStream.from_([b"\n" * CHUNKS]).lines():
+        work.goes_on()
+
+
 async def tee_into_two_pipes(work: Heartbeat) -> None:
     one, two = ReadableStream[Any](EndlessSource(work)).tee()
     await asyncio.gather(one.pipe_to(sink()), two.pipe_to(sink()))
@@ -203,6 +209,7 @@ OWN_WORKERS = [
     pipe_through_transforms,
     pipe_through_a_coroutine_transform,
     transformed_read_loop,
+    lines_of_one_chunk,
     tee_into_two_pipes,
     byte_tee_into_two_pipes,
     several_pipes,

@@ -6,6 +6,7 @@ UTF-8 and UTF-16 need nothing but Python; the tables of the other encodings come
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Final, Protocol
 
@@ -22,6 +23,11 @@ _LABELS: Final = {
     "utf-16be": ("unicodefffe", "utf-16be"),
     "utf-16le": ("csunicode", "iso-10646-ucs-2", "ucs-2", "unicode", "unicodefeff", "utf-16", "utf-16le"),
 }
+# How much is decoded at once (bytes): some milliseconds at most, also if it is all invalid. Each byte of some encodings
+# goes through Python code, and so does what is invalid in all of them but UTF-8.
+_PART_OF_UTF_8: Final = 256 * 1024
+_PART: Final = 16 * 1024
+_PART_OF_SLOW: Final = 4096
 _UNICODE_NAMES: Final = {label: name for name, labels in _LABELS.items() for label in labels}
 
 
@@ -72,15 +78,25 @@ def as_bytes(chunk: Buffer) -> bytes:
 class TextDecoder:
     """What the decoder streams and ``text()`` share: a decoder, the byte order mark, and the error for the user."""
 
-    __slots__ = ("_bytes_before", "_decoder", "_encoding", "_may_have_bom", "is_slow")
+    __slots__ = ("_bytes_before", "_decoder", "_encoding", "_may_have_bom", "_part")
 
     def __init__(self, encoding: str, fatal: bool, ignore_bom: bool) -> None:
         self._encoding = encoding
         self._decoder = _make_decoder(encoding, fatal)
         self._may_have_bom = not ignore_bom and encoding in _LABELS
         self._bytes_before = 0
-        # Whether each byte goes through Python code, which takes a hundred times as long.
-        self.is_slow = encoding not in _LABELS and _legacy().is_slow(self._decoder)
+        self._part = _PART_OF_UTF_8 if encoding == UTF_8 else _PART
+        if encoding not in _LABELS and _legacy().is_slow(self._decoder):
+            self._part = _PART_OF_SLOW
+
+    def takes_long(self, data: bytes) -> bool:
+        """Whether bytes should be decoded `in_parts`, with turns for others in between."""
+        return len(data) > self._part
+
+    def in_parts(self, data: bytes) -> Iterator[str]:
+        """Decode the next bytes; each step takes some milliseconds at most."""
+        for start in range(0, len(data), self._part):
+            yield self.decode(data[start : start + self._part])
 
     def decode(self, data: bytes, final: bool = False) -> str:
         """Decode the next bytes; with `final`, these are the last ones. DataError for invalid bytes when fatal."""
