@@ -21,10 +21,12 @@ from .rows import BYTES, ROWS, Drill, Row, closed_door, silent
 
 TABLES = (core_rows, end_rows)
 
-# The pipe gets on when so many chunks have passed, and does not when none has for so many turns and so long (seconds).
+# The pipe gets on when so many chunks have passed, and does not when none has for so many looks, each after so many
+# turns and so long (seconds).
 MANY = 20
-QUIET_TURNS = 30
-QUIET_TIME = 0.03
+QUIET_LOOKS = 3
+QUIET_TURNS = 10
+QUIET_TIME = 0.003
 
 
 class Counter:
@@ -68,9 +70,10 @@ async def reach_state(drill: Drill, counter: Counter) -> None:
     while drill.state == "running" and counter.count < MANY:
         assert time.monotonic() < end, f"the pipe does not get on: {counter.count} chunks"
         await asyncio.sleep(0.001)
-    last = -1
-    while drill.state != "running" and counter.count != last:
+    last = looks = -1
+    while drill.state != "running" and looks < QUIET_LOOKS:
         assert time.monotonic() < end, f"the pipe does not stall: {counter.count} chunks"
+        looks = looks + 1 if counter.count == last else 0
         last = counter.count
         await asyncio.sleep(QUIET_TIME)
         for _ in range(QUIET_TURNS):

@@ -4,11 +4,14 @@ the tables, stalled, running and before it has begun."""
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,20 @@ from tests.conftest import LOOP_FACTORIES
 from tests.waiting import LIMIT, until
 
 from .drill import begin, cases, nothing_left, reach_state, wait_until
+from .program import ERRORS
 from .rows import ROWS, Drill, State
 
 CASES = pytest.mark.parametrize(("name", "state"), cases(), ids=lambda each: each.replace(" ", "_"))
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> Iterator[None]:
+    """Collect what the drills have made, not what was there before: each drill collects several times."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], Awaitable[None]]) -> list[str]:
@@ -115,24 +128,70 @@ def test_the_scope_is_cancelled(name: str, state: State, tmp_path: Path) -> None
     assert run(name, state, tmp_path, "asyncio", wait) == []
 
 
+class Programs:
+    """Where the programs come from that are interrupted."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.drills.program"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._child = 0
+
+    def begin(self, *words: str) -> int:
+        """Start a program; return its process when its pipe is in its state."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(words).encode() + b"\n")
+        self._child = self._number("ready")
+        return self._child
+
+    def wait(self) -> int:
+        """Wait until the program has ended; return its exit code."""
+        code = self._number("ended")
+        self._child = 0
+        return code
+
+    def _number(self, word: str) -> int:
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], LIMIT)
+        assert readable, f"a program was not {word} within {LIMIT} seconds"
+        said, number = os.read(self._process.stdout.fileno(), 100).split()
+        assert said.decode() == word
+        return int(number)
+
+    def close(self) -> None:
+        """End everything."""
+        if self._child:
+            os.killpg(self._child, signal.SIGKILL)
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[list[Programs]]:
+    """Have the one that is used, if there is any."""
+    found: list[Programs] = []
+    yield found
+    for each in found:
+        each.close()
+
+
 @CASES
-def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path) -> None:
+def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path, programs: list[Programs]) -> None:
     """A real SIGINT to a real process, whose main task awaits the pipe."""
-    command = [sys.executable, "-m", "tests.drills.program", name, state, str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
-        assert child.stderr is not None
-        try:
-            assert child.stderr.readline() == "ready\n"
-            child.send_signal(signal.SIGINT)
-            _, said = child.communicate(timeout=LIMIT)
-        finally:
-            child.kill()
-    assert child.returncode == -signal.SIGINT
+    used = programs.pop() if programs else Programs()
+    try:
+        child = used.begin(name, state, str(tmp_path))
+        os.kill(child, signal.SIGINT)
+        assert used.wait() == -signal.SIGINT
+    except BaseException:
+        used.close()
+        raise
+    programs.append(used)
+    said = (tmp_path / ERRORS).read_text()
     assert said.endswith("KeyboardInterrupt\n")
     assert "published: False\n" in said
     assert "webstreams:" not in said
     assert os.listdir(tmp_path / "out") == []
-    wait_until(lambda: not group_exists(child.pid))
+    wait_until(lambda: not group_exists(child))
 
 
 def group_exists(group: int) -> bool:
