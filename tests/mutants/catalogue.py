@@ -95,7 +95,7 @@ def jobs_not_declared() -> Iterator[Mutant]:
     """Each job that ends with a callback, undeclared."""
     for module, job in (
         ("_streams/readable/pipe", "_write_chunk"),
-        ("_streams/readable/pulling", "_pull_fulfilled"),
+        ("_streams/readable/pulling", "_callback_fulfilled"),
         ("_streams/writable/controller", "_write_fulfilled"),
         ("_streams/transform/sides", "_go_on"),
     ):

@@ -8,14 +8,9 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
-
-class Fetching(Protocol):
-    """What asks for a result and goes on at once if it is there: the source over an async iterator, an operator."""
-
-    _is_pulling: bool
-    _item: Any
+from .fetching import Fetching
 
 
 async def await_it(value: Any) -> Any:

@@ -268,8 +268,8 @@ def start_coroutine(
 
 def call_coroutine(jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context: Context) -> CoroutineCall | None:
     """Call a coroutine callback in a copy of `context`; None if it has completed, else the call, to be settled."""
-    call: CoroutineCall | None = jobs.spare_call
-    jobs.spare_call = None
+    spare, jobs.spare_call = jobs.spare_call, None
+    call = spare if isinstance(spare, CoroutineCall) else None
     if call is None or call.is_spent or call.given != context:
         call = CoroutineCall(jobs, context)
     if not call.completes(coroutine):

@@ -20,7 +20,7 @@ from contextvars import Context
 from functools import partial
 from threading import get_ident as _get_ident
 from time import monotonic
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol, cast
 from weakref import WeakSet
 
 from .._debug.repr import BEFORE_SHOWING
@@ -67,10 +67,17 @@ _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
 _SLOT = "_webstreams_jobs"
 
 
+class ThreadProbe(Protocol):
+    """What tells in which thread an event loop runs: asyncio's loops themselves do, quicker than get_running_loop()."""
+
+    @property
+    def _thread_id(self) -> object: ...
+
+
 class _Untold:
     """Stands for a loop that does not tell its thread."""
 
-    _thread_id = None
+    _thread_id: object = None
 
 
 _UNTOLD = _Untold()
@@ -99,7 +106,6 @@ class JobQueue:
         "busy",
         "countdown",
         "end",
-        "home",
         "is_alone",
         "jobs",
         "loop",
@@ -109,14 +115,14 @@ class JobQueue:
         "scheduled",
         "spare_call",
         "tasks",
+        "thread_probe",
     )
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop: AbstractEventLoop = loop
         # Hears of the end of the loop, and what is under way with it.
         self.end: Final = LoopEnd(loop)
-        # Tells by its _thread_id in which thread the loop runs: asyncio's loops do, quicker than get_running_loop().
-        self.home: Any = loop if hasattr(loop, "_thread_id") else _UNTOLD
+        self.thread_probe: ThreadProbe = cast(ThreadProbe, loop) if hasattr(loop, "_thread_id") else _UNTOLD
         self.jobs: deque[Job] = deque()
         # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
         self.busy: bool = False
@@ -130,8 +136,8 @@ class JobQueue:
         self.countdown: int = FIRST_COUNTDOWN
         # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
         self.tasks: set[Task[Any]] = set()
-        # A coroutine call that the next one can have (coroutine_call.call_coroutine).
-        self.spare_call: Any = None
+        # What coroutine_call.call_coroutine keeps for the next call of a coroutine.
+        self.spare_call: object = None
         # The run under way on the fast path, which everything else has to leave (`run`).
         self.run: Run | None = None
         # What decides when pipes take the fast path; made by the first one.
@@ -172,7 +178,7 @@ class JobQueue:
         What the public API does to an object begins with this, or with its first half where no run can be under way:
         a run has all streams of its pipelines locked, so that no reader or writer of a user's is among its parts.
         """
-        if get_ident() != self.home._thread_id and get_running_loop() is not self.loop:
+        if get_ident() != self.thread_probe._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
         self.leave_run()
 

@@ -21,7 +21,7 @@ from .._debug.repr import Marker, show, show_value, show_words
 from .._platform.errors import as_exception, callback_error, throw
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
-from .coroutine_call import CoroutineCall, call_coroutine, start_coroutine
+from .coroutine_call import CoroutineCall, start_coroutine
 from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
@@ -30,14 +30,6 @@ from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
-
-# What an algorithm returns that will itself call, as a job, what the Standard does when its promise is settled.
-DEFERRED: Final = object()
-
-# The outcome of a coroutine callback that has completed without a suspension: what reacts to the promise that follows
-# its promise runs `COMPLETED_TICKS` jobs later than after a plain return.
-COMPLETED: Final[Any] = object()
-COMPLETED_TICKS: Final = 2
 
 # What the promise of an iterator is fulfilled with at the end: waiting for it raises StopAsyncIteration.
 END_OF_ITERATION: Final = Marker("the end of the iteration")
@@ -196,7 +188,7 @@ class Promise(PromiseState, Generic[T]):
         if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
         elif self._state == PENDING or not jobs.run_pending():
-            if get_ident() != jobs.home._thread_id and _running_loop() is not jobs.loop:
+            if get_ident() != jobs.thread_probe._thread_id and _running_loop() is not jobs.loop:
                 raise_wrong_loop()
             if self._state == PENDING and self._reactions is None and not jobs.busy:
                 # Nobody else waits: the mark in the queue will do, unless the task has to be suspended. There is only
@@ -353,7 +345,7 @@ def adopt(target: Promise[Any], value: Any, context: Context | None) -> Coroutin
     if isinstance(value, CoroutineType):
         return _adopt_coroutine(target, value, context)
     if isinstance(value, Promise):
-        jobs.push(partial(_follow, target, value))
+        jobs.push(partial(follow, target, value))
     elif isfuture(value):
         value.add_done_callback(partial(_settle_like, target))
     elif hasattr(value, "add_done_callback"):
@@ -369,11 +361,12 @@ def _adopt_coroutine(
     jobs = target._jobs
     source: Promise[Any] = Promise(jobs)
     call = start_coroutine(jobs, coroutine, copy_context() if context is None else context, source)
-    jobs.push(partial(_follow, target, source))
+    jobs.push(partial(follow, target, source))
     return call
 
 
-def _follow(target: Promise[Any], source: Promise[Any]) -> None:
+def follow(target: Promise[Any], source: Promise[Any]) -> None:
+    """Settle a promise as another one is settled."""
     source._react(target._fulfill, target._reject)
 
 
@@ -422,30 +415,6 @@ def converted(jobs: JobQueue, result: Any, context: Context | None) -> Promise[A
     promise: CallbackPromise[Any] = CallbackPromise(jobs)
     promise.call = adopt(promise, result, context)
     return promise
-
-
-def outcome_of(jobs: JobQueue, result: Any, context: Context | None) -> Any:
-    """Convert what a callback returned, as `converted` does, which is called for every chunk; `COMPLETED` for a
-    coroutine that has returned None at once.
-
-    # Python: no promises are made for that one.
-    """
-    if type(result) is not CoroutineType or context is None:
-        return COMPLETED if result is COMPLETED else converted(jobs, result, context)
-    call = call_coroutine(jobs, result, context)
-    if call is None:
-        return COMPLETED
-    source: Promise[Any] = Promise(jobs)
-    call.settle(source)
-    promise: CallbackPromise[Any] = CallbackPromise(jobs)
-    promise.call = call
-    jobs.push(partial(_follow, promise, source))
-    return promise
-
-
-def call_of(outcome: Any) -> CoroutineCall | None:
-    """Give the call of a coroutine that is under way, of what `converted` or `outcome_of` gave."""
-    return outcome.call if type(outcome) is CallbackPromise else None
 
 
 def upon(

@@ -73,17 +73,9 @@ class Run:
 
 @trait
 class Trigger:
-    """A pipe, as far as a policy knows it: a period begins with its read."""
+    """A pipe, as far as the engine knows it: a period begins with its read. `_fastpath.discovery` knows the rest."""
 
     __slots__ = ()
-
-    def read_next(self) -> None:
-        """The job of the read: ask the policy, or read plainly."""
-        raise NotImplementedError
-
-    def read_plainly(self) -> None:
-        """Read a chunk by the steps of the Standard."""
-        raise NotImplementedError
 
 
 class Policy:

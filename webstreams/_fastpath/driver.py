@@ -1,6 +1,6 @@
 """A run of coroutine callbacks: all of them are awaited by one coroutine.
 
-For the task and the context the whole run is one call of a coroutine callback (`promise.outcome_of`), which a
+For the task and the context the whole run is one call of a coroutine callback (`callbacks.outcome_of`), which a
 callback that suspends makes suspend, and which goes on as that callback goes on.
 """
 

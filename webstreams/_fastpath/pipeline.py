@@ -7,6 +7,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
+from .._engine.callbacks import callback_failed, callback_returned
 from .._engine.jobs import JobQueue
 from .._streams.part import Part
 from .._streams.readable.controller import ReadableStreamDefaultController
@@ -58,7 +59,7 @@ class Stage:
         raise NotImplementedError
 
     def returned(self, outcome: Any) -> None:
-        """Do what the plain path does with what the callback returned (`promise.outcome_of`)."""
+        """Do what the plain path does with what the callback returned (`callbacks.outcome_of`)."""
         raise NotImplementedError
 
     def failed(self, error: BaseException) -> None:
@@ -91,11 +92,11 @@ class PullStage(Stage):
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
-        self._readable._pull_returned(outcome)
+        callback_returned(self._readable, self._readable._jobs, outcome)
 
     def failed(self, error: BaseException) -> None:
         """See `Stage`."""
-        self._readable._pull_failed(error)
+        callback_failed(self._readable, self._readable._jobs, error)
 
 
 class ItemStage(Stage):
@@ -121,7 +122,7 @@ class ItemStage(Stage):
 
     def failed(self, error: BaseException) -> None:
         """See `Stage`."""
-        self._readable._pull_failed(error)
+        callback_failed(self._readable, self._readable._jobs, error)
 
 
 class TransformStage(Stage):
@@ -146,11 +147,11 @@ class TransformStage(Stage):
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
-        self._sink._transform_returned(outcome)
+        callback_returned(self._sink, self._sink._jobs, outcome)
 
     def failed(self, error: BaseException) -> None:
         """See `Stage`."""
-        self._sink._transform_failed(error)
+        callback_failed(self._sink, self._sink._jobs, error)
 
 
 class WriteStage(Stage):
@@ -169,11 +170,11 @@ class WriteStage(Stage):
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
-        self._writable._write_returned(outcome)
+        callback_returned(self._writable, self._writable._jobs, outcome)
 
     def failed(self, error: BaseException) -> None:
         """See `Stage`."""
-        self._writable._write_failed(error)
+        callback_failed(self._writable, self._writable._jobs, error)
 
 
 class Pipeline:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._engine.promise import COMPLETED
+from .._engine.callbacks import COMPLETED
 from .._engine.run import Run, get_ident
 from .._streams.readable.pipe import Pipe
 from .pipeline import Pipeline, Stage

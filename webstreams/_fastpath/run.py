@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from .._engine.promise import COMPLETED, outcome_of
+from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
 from .._engine.run import Call, Run, get_ident
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
@@ -243,7 +243,7 @@ class TraceRun(Run):
         """Do what the job under way does after the call of the callback."""
         for position, (controller, request, reference) in enumerate(step.answers):
             if position > 0:
-                controller._pull_returned(None)
+                callback_returned(controller, self._jobs, None)
             if reference is not None:
                 request.chunk_steps(self._chunk(reference))
         if step.pipe is not None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from ..._debug.repr import Summarized, show, show_count, summary
+from ..._debug.repr import show, show_count, summary
 from ..._engine.jobs import JobQueue
 from ..._platform.buffer import is_released, open_view
 from ..._platform.idl import INTERNAL, refuse_constructor, to_enforced_integer
+from ..._platform.mypyc import mypyc_attr, trait
+from .state import ReadableStreamState
 
 
-class RespondingController(Protocol):
-    """What a request needs of its ReadableByteStreamController."""
+@trait
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Responding:
+    """What a request is answered to: its ReadableByteStreamController, or what stands for that in the end."""
+
+    __slots__ = ()
 
     _jobs: JobQueue
+    _stream: ReadableStreamState[Any]
 
-    @property
-    def _stream(self) -> Summarized:
-        """Its stream."""
+    @abstractmethod
+    def _respond(self, bytes_written: int) -> None:
+        """ReadableByteStreamControllerRespond"""
 
-    def _respond(self, bytes_written: int) -> None: ...
-    def _respond_with_new_view(self, view: memoryview, given: Any) -> None: ...
+    @abstractmethod
+    def _respond_with_new_view(self, view: memoryview, given: Any) -> None:
+        """ReadableByteStreamControllerRespondWithNewView"""
 
 
 class ReadableStreamBYOBRequest:
@@ -35,7 +44,7 @@ class ReadableStreamBYOBRequest:
     def __init__(self, token: object = None, controller: Any = None, view: memoryview | None = None) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamBYOBRequest")
-        self._controller: RespondingController | None = controller
+        self._controller: Responding | None = controller
         self._view = view
 
     @property
@@ -80,7 +89,7 @@ class ReadableStreamBYOBRequest:
         yield f"of {summary(self._controller._stream)}"
         yield "view released" if is_released(self._view) else f"{show_count(self._view.nbytes, 'byte')} to fill"
 
-    def _require_valid(self) -> RespondingController:
+    def _require_valid(self) -> Responding:
         controller = self._controller
         if controller is None:
             raise TypeError("this BYOB request was answered already, or its read was cancelled")
@@ -102,12 +111,12 @@ class ReadableStreamBYOBRequest:
                 pass  # the author still has views of the view: they cannot be taken away
 
 
-class ClosedRequest:
+class ClosedRequest(Responding):
     """Stands for the controller of a request that is finished; the author has to respond with nothing."""
 
     __slots__ = ("_jobs", "_request", "_stream")
 
-    def __init__(self, request: ReadableStreamBYOBRequest, controller: RespondingController) -> None:
+    def __init__(self, request: ReadableStreamBYOBRequest, controller: Responding) -> None:
         self._request = request
         self._jobs = controller._jobs
         self._stream = controller._stream

@@ -13,7 +13,7 @@ from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise
 from ..._platform.buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
 from ..._platform.idl import INTERNAL, refuse_constructor
-from .byob_request import ReadableStreamBYOBRequest
+from .byob_request import ReadableStreamBYOBRequest, Responding
 from .pull_into import ByteQueue, PullIntoDescriptor
 from .pulling import PullingController
 from .source import Source, UnderlyingSource
@@ -28,7 +28,7 @@ from .state import (
 )
 
 
-class ReadableByteStreamController(PullingController):
+class ReadableByteStreamController(PullingController, Responding):
     """What an underlying byte source uses to feed its stream. Streams Standard, 4.7."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class ReadableByteStreamController(PullingController):
         `TypeError` for anything else, for an empty buffer, and when the stream is closed, errored or about to close.
         """
         jobs = self._jobs
-        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
         if len(own) == 0:

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Final
 from weakref import WeakSet
 
 from ..._engine.awaiting import close_when_done, fetch, wait_for_close
+from ..._engine.callbacks import DEFERRED, callback_returned
 from ..._engine.coroutine_call import CoroutineCall, call_coroutine
 from ..._engine.delay import after
+from ..._engine.fetching import Fetching
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
-    DEFERRED,
     END_OF_ITERATION,
     NEVER_AWAITABLE,
     AlgorithmPromise,
@@ -29,8 +30,20 @@ from ..._platform.errors import AbortError, StreamError, callback_error
 from ..part import Part
 from .source import Source
 
+# How many jobs come before the one that puts an item into the stream, if the item is there at once. The reference
+# implementation makes an asynchronous iterator of a synchronous one with ``yield*`` in an asynchronous generator.
+#   asynchronous: 1. Web IDL's "get an async iterator next value" reacts to the promise of next()
+#   synchronous:  1. CreateAsyncFromSyncIterator reacts to the item, to unwrap it; 2. ``yield*`` awaits the result;
+#                 3. Web IDL reacts, as above
+#   the end:      1. and 2. as above; 3. the generator's ``return`` awaits its value; 4. Web IDL reacts
+ASYNC_ITEM_TICKS: Final = 1
+SYNC_ITEM_TICKS: Final = 3
+SYNC_END_TICKS: Final = 4
+# How many jobs come before the one that fulfills the promise of the generator's return(): 1. of a synchronous item.
+SYNC_CLOSE_TICKS: Final = 1
 
-class IterableSource(Source, Part):
+
+class IterableSource(Source, Part, Fetching):
     """The pull and cancel algorithms over an iterator of either kind.
 
     # Python: an item that is there at once takes as many jobs as it does with promises, but no promises.
@@ -82,9 +95,9 @@ class IterableSource(Source, Part):
         # The item that is there at once, and what takes it as many jobs later as promises would.
         self._item: Any = None
         self._is_pulling = False
-        self._on_async_item: Job = after(jobs, 1, self._take_item)
-        self._on_sync_item: Job = after(jobs, 3, self._take_item)
-        self._on_end: Job = after(jobs, 4, self._take_item)
+        self._on_async_item: Job = after(jobs, ASYNC_ITEM_TICKS, self._take_item)
+        self._on_sync_item: Job = after(jobs, SYNC_ITEM_TICKS, self._take_item)
+        self._on_end: Job = after(jobs, SYNC_END_TICKS, self._take_item)
         self.context = self._context = copy_context()
         # Asks an iterator that is not async; the fast path puts itself in its place to watch.
         self.give: Callable[[Any], None] = self._give_next
@@ -190,14 +203,14 @@ class IterableSource(Source, Part):
         self._jobs.leave_run()
         rejected: Promise[Any] = Promise(self._jobs)
         self._jobs.push(partial(rejected._reject, error))
-        self._controller._pull_returned(self._take_later(rejected))
+        callback_returned(self._controller, self._jobs, self._take_later(rejected))
 
     def _give_awaitable(self, value: Any) -> None:
         self._jobs.leave_run()
         promise: Promise[Any] = Promise(self._jobs)
         item = Promise.resolve(value)
         item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
-        self._controller._pull_returned(self._take_later(promise))
+        callback_returned(self._controller, self._jobs, self._take_later(promise))
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
         self._jobs.push(partial(settle, value))
@@ -233,7 +246,7 @@ class IterableSource(Source, Part):
         if method is not None:
             method()
         promise: Promise[Any] = Promise(self._jobs)
-        self._jobs.push(after(self._jobs, 1, partial(promise._fulfill, None)))
+        self._jobs.push(after(self._jobs, SYNC_CLOSE_TICKS, partial(promise._fulfill, None)))
         return promise
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:

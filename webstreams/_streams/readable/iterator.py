@@ -227,7 +227,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         """
         iteration = self._iteration
         jobs = iteration.jobs
-        if jobs.run is not None or get_ident() != jobs.home._thread_id:
+        if jobs.run is not None or get_ident() != jobs.thread_probe._thread_id:
             jobs.require_running()
         if iteration.ongoing is None:
             iteration.ongoing = iteration.next_steps(None)

@@ -1,9 +1,14 @@
 """ReadableStreamPipeTo: reads from one stream and writes to another, as fast as the slower of both (4.9.1).
 
-The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. They are those that there are when
-the loop is written with promises, as in the reference implementation: the promise of the read is adopted a job after
-the read; the job after that, or after the chunk if that comes later, resolves the promise of the step; and the job
-after that begins the next step.
+The loop goes in jobs: wait for `ready` -> read -> write -> wait for `ready` again. It queues exactly the jobs that the
+promises of the reference implementation would queue, in the same order:
+
+    _step         the reaction to the promise of the last step: begins the next one
+    read_next     the reaction to writer.[[readyPromise]]: reads, and resolves the step's promise with that of the read
+    _adopted      NewPromiseResolveThenableJob: calls then() of the promise of the read
+    _hop          the reaction to that, as soon as there is a chunk: fulfills the promise of the step
+    _write_chunk  stands for no promise: writes a chunk that came inside the source's enqueue(), which must not call the
+                  sink
 """
 
 from __future__ import annotations

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, ClassVar
 
 from ..._debug.repr import show, show_desired_size, summary
 from ..._debug.watches import watch_unread
-from ..._engine.delay import after
-from ..._engine.jobs import Job, JobQueue
-from ..._engine.promise import (
-    COMPLETED,
-    COMPLETED_TICKS,
+from ..._engine.callbacks import (
     DEFERRED,
-    Promise,
-    converted,
+    CallsBack,
+    callback_failed,
+    callback_returned,
+    completion_of,
     outcome_of,
-    promise_rejected_with,
-    upon,
 )
-from ..._platform.errors import call, callback_error, goes_through, stored_error
+from ..._engine.jobs import Job, JobQueue
+from ..._engine.promise import Promise, converted, promise_rejected_with, upon
+from ..._platform.errors import call, callback_error, goes_through
 from ..._platform.idl import do_nothing
 from ..._platform.stages import note_stage
 from ..queue import QueueTotal
@@ -28,7 +25,7 @@ from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
 
 
-class PullingController(ReadableController):
+class PullingController(ReadableController, CallsBack):
     """The slots and operations that the default controller and the byte stream controller share."""
 
     __slots__ = (
@@ -75,7 +72,7 @@ class PullingController(ReadableController):
         self._jobs: JobQueue = stream._jobs
         # Somebody may call pull(): the controller has started, and still takes chunks.
         self._can_pull = False
-        self._on_pull_fulfilled: Job = self._pull_fulfilled
+        self._on_pull_fulfilled: Job = self._callback_fulfilled
         self._on_pull_completed: Job | None = None
         stream._controller = self
 
@@ -126,7 +123,7 @@ class PullingController(ReadableController):
         try:
             result = source.pull(self)
         except BaseException as error:
-            self._pull_failed(error)
+            callback_failed(self, self._jobs, error)
             if goes_through(error):
                 raise
             return
@@ -136,32 +133,22 @@ class PullingController(ReadableController):
             if not jobs.scheduled:
                 jobs.schedule()
         elif result is not DEFERRED:
-            self._pull_returned(outcome_of(jobs, result, source.context))
+            callback_returned(self, jobs, outcome_of(jobs, result, source.context))
 
-    def _pull_returned(self, outcome: Any) -> None:
-        """React to what the pull algorithm returned (`promise.outcome_of`)."""
-        jobs = self._jobs
-        if outcome is COMPLETED:
-            if self._on_pull_completed is None:
-                self._on_pull_completed = after(jobs, COMPLETED_TICKS, self._on_pull_fulfilled)
-            jobs.jobs.append(self._on_pull_completed)  # push(), without the call
-            if not jobs.scheduled:
-                jobs.schedule()
-        elif outcome is None:
-            jobs.push(self._on_pull_fulfilled)
-        else:
-            outcome._react(self._pull_fulfilled, self._pull_rejected)
+    def _after_return(self) -> Job:
+        return self._on_pull_fulfilled
 
-    def _pull_failed(self, error: BaseException) -> None:
-        """React to what the pull algorithm raised."""
-        self._jobs.push(partial(self._pull_rejected, stored_error(error)))
+    def _after_completion(self) -> Job:
+        if self._on_pull_completed is None:
+            self._on_pull_completed = completion_of(self._jobs, self._on_pull_fulfilled)
+        return self._on_pull_completed
 
-    def _pull_rejected(self, error: object) -> None:
+    def _callback_rejected(self, error: object) -> None:
         if self._source is not None:
             note_stage(error, self._source.stage(), "pull()")
         self._error(error)
 
-    def _pull_fulfilled(self, _: Any = None) -> None:
+    def _callback_fulfilled(self, _: Any = None) -> None:
         self._pulling = False
         if self._pull_again:
             self._pull_again = False
@@ -169,7 +156,7 @@ class PullingController(ReadableController):
 
     def ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the source is called last, if it is called again."""
-        return job == self._pull_fulfilled
+        return job == self._callback_fulfilled
 
     def _should_call_pull(self) -> bool:
         """ReadableStreamDefaultControllerShouldCallPull, ReadableByteStreamControllerShouldCallPull

@@ -296,7 +296,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         Standard, 4.4.3.
         """
         jobs = self._jobs
-        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         stream = self._stream
         if stream is None:

@@ -58,7 +58,7 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
         run = jobs.run
         if run is not None and run.take(self, chunk):
             return
-        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)

@@ -5,56 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from ..._engine.callbacks import (
+    DEFERRED,
+    CallsBack,
+    call_of,
+    callback_failed,
+    callback_returned,
+    completion_of,
+    outcome_of,
+)
+from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.delay import after
 from ..._engine.jobs import Job
-from ..._engine.promise import (
-    COMPLETED,
-    COMPLETED_TICKS,
-    DEFERRED,
-    AlgorithmPromise,
-    Promise,
-    call_of,
-    converted,
-    outcome_of,
-    promise_rejected_with,
-    upon,
-)
-from ..._platform.errors import callback_error, goes_through, stored_error
+from ..._engine.promise import AlgorithmPromise, Promise, converted, promise_rejected_with, upon
+from ..._platform.errors import callback_error, goes_through
 from ..._platform.stages import note_stage
 from ..part import Part
 from ..readable.source import Source
 from ..writable.sink import Sink
 from .state import TransformController, TransformStreamState, set_backpressure
 
+# So many jobs lie between the end of transform() and the end of its write. Each is the reaction to a promise:
+#   1. to transformPromise. It settles the promise of TransformStreamDefaultControllerPerformTransform, which the write
+#      algorithm returns if there was no backpressure;
+#   2. after backpressure, to that promise. It settles the one that the write algorithm returned: the promise of the
+#      reaction to [[backpressureChangePromise]]. (Its NewPromiseResolveThenableJob comes right after 1.)
+TICKS: Final = 1
+TICKS_AFTER_BACKPRESSURE: Final = 2
 
-class TransformSink(Sink, Part):
+
+class TransformSink(Sink, Part, CallsBack):
     """The writable side: hands each chunk to the transformer, when the readable side has room for the result.
 
-    # Python: the promises of one write have one reaction each, so a chain of jobs stands for them. A write that goes
-    # on at once is finished two jobs after transform() is, one that had to wait three: that many promises are between
-    # them in the Standard.
+    # Python: the promises of one write have one reaction each, so a chain of jobs stands for them (`TICKS`).
     """
 
-    __slots__ = (
-        "_chunk",
-        "_completed",
-        "_jobs",
-        "_one_job_later",
-        "_start_promise",
-        "_stream",
-        "_two_jobs_later",
-        "_waited",
-    )
-    _constant: ClassVar[tuple[str, ...]] = (
-        "_completed",
-        "_jobs",
-        "_one_job_later",
-        "_start_promise",
-        "_stream",
-        "_two_jobs_later",
-    )
+    __slots__ = ("_chunk", "_completed", "_endings", "_jobs", "_start_promise", "_stream", "_waited")
+    _constant: ClassVar[tuple[str, ...]] = ("_completed", "_endings", "_jobs", "_start_promise", "_stream")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_chunk",)
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
@@ -64,10 +53,10 @@ class TransformSink(Sink, Part):
         # The chunk of the write under way, and whether that had to wait for the readable side.
         self._chunk: Any = None
         self._waited = False
+        # Made by the first chunk, for many streams are idle: what ends a coroutine, and what ends the write after so
+        # many jobs.
         self._completed: Job | None = None
-        # Made by the first chunk: many streams are idle.
-        self._one_job_later: Job | None = None
-        self._two_jobs_later: Job | None = None
+        self._endings: tuple[Job, ...] = ()
 
     def start(self, controller: Any) -> Promise[Any]:
         """startAlgorithm"""
@@ -87,7 +76,7 @@ class TransformSink(Sink, Part):
         """React to the end of the backpressure."""
         writable = self._stream._writable
         if writable._state == "erroring":
-            self._jobs.push(partial(self._rejected, writable._stored_error))
+            self._jobs.push(partial(self._end_with_error, writable._stored_error))
         else:
             self._perform_transform()
 
@@ -103,71 +92,51 @@ class TransformSink(Sink, Part):
         if transformer is None:
             # Python: the Standard calls an algorithm that was cleared. The stream is being cancelled: nobody wants
             # the chunk.
-            self._transform_fulfilled_at_once()
+            callback_returned(self, self._jobs, None)
             return
         try:
             result = transformer.transform(chunk, controller)
         except BaseException as error:
-            self._transform_failed(error)
+            callback_failed(self, self._jobs, error)
             if goes_through(error):
                 raise
             return
-        if result is None:
-            self._transform_fulfilled_at_once()
-        else:
-            self._transform_returned(outcome_of(self._jobs, result, transformer.context))
+        callback_returned(self, self._jobs, outcome_of(self._jobs, result, transformer.context))
 
-    def _transform_returned(self, outcome: Any) -> None:
-        """React to what the transform algorithm returned (`promise.outcome_of`)."""
-        if outcome is None:
-            self._transform_fulfilled_at_once()
-        elif outcome is COMPLETED:
-            if self._completed is None:
-                self._completed = after(self._jobs, COMPLETED_TICKS, self._transform_fulfilled)
-            self._jobs.push(self._completed)
-        else:
-            self._stream._writable_controller._under_way = call_of(outcome)
-            outcome._react(self._transform_fulfilled, self._transform_rejected)
+    def _after_return(self) -> Job:
+        return self._ending_after(TICKS_AFTER_BACKPRESSURE if self._waited else TICKS)
 
-    def _transform_failed(self, error: BaseException) -> None:
-        """React to what the transform algorithm raised."""
-        self._jobs.push(partial(self._transform_rejected, stored_error(error)))
+    def _after_completion(self) -> Job:
+        if self._completed is None:
+            self._completed = completion_of(self._jobs, self._callback_fulfilled)
+        return self._completed
 
-    def _transform_fulfilled_at_once(self) -> None:
-        self._jobs.push(self._get_two_jobs_later() if self._waited else self._get_one_job_later())
+    def _callback_waits(self, call: CoroutineCall | None) -> None:
+        self._stream._writable_controller._under_way = call
 
-    def _transform_fulfilled(self, _: Any = None) -> None:
-        controller = self._stream._writable_controller
-        controller._under_way = None
-        self._jobs.push(self._get_one_job_later() if self._waited else controller._on_write_fulfilled)
+    def _callback_fulfilled(self, _: Any = None) -> None:
+        """The first of the jobs after the end of transform()."""
+        self._stream._writable_controller._under_way = None
+        self._jobs.push(self._ending_after((TICKS_AFTER_BACKPRESSURE if self._waited else TICKS) - 1))
 
-    def _transform_rejected(self, error: object) -> None:
+    def _callback_rejected(self, reason: object) -> None:
+        """The first of the jobs after the end of transform()."""
         transformer = self._stream._controller._transformer
         if transformer is not None and self._stream._readable._state == "readable":
-            note_stage(error, transformer.transform, "transform()")
-        self._stream._error(error)
-        rejected = partial(self._rejected, error)
-        if self._waited:
-            self._jobs.push(partial(self._jobs.push, rejected))
-        else:
-            self._jobs.push(rejected)
+            note_stage(reason, transformer.transform, "transform()")
+        self._stream._error(reason)
+        ticks = TICKS_AFTER_BACKPRESSURE if self._waited else TICKS
+        self._jobs.push(after(self._jobs, ticks - 1, partial(self._end_with_error, reason)))
 
-    def _rejected(self, error: object) -> None:
-        self._stream._writable_controller._write_rejected(error)
+    def _end_with_error(self, error: object) -> None:
+        self._stream._writable_controller._callback_rejected(error)
 
-    def _push_fulfilled(self) -> None:
-        # push(), without the call: a job is under way
-        self._jobs.jobs.append(self._stream._writable_controller._on_write_fulfilled)
-
-    def _get_one_job_later(self) -> Job:
-        if self._one_job_later is None:
-            self._one_job_later = self._push_fulfilled
-        return self._one_job_later
-
-    def _get_two_jobs_later(self) -> Job:
-        if self._two_jobs_later is None:
-            self._two_jobs_later = after(self._jobs, 1, self._get_one_job_later())
-        return self._two_jobs_later
+    def _ending_after(self, ticks: int) -> Job:
+        """Return what ends the write so many jobs later: always the same object."""
+        if not self._endings:
+            fulfilled = self._stream._writable_controller._on_write_fulfilled
+            self._endings = tuple([after(self._jobs, each, fulfilled) for each in range(TICKS_AFTER_BACKPRESSURE + 1)])
+        return self._endings[ticks]
 
     def abort(self, reason: object) -> Promise[None]:
         """TransformStreamDefaultSinkAbortAlgorithm"""

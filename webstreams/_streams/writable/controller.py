@@ -9,22 +9,20 @@ from typing import Any, ClassVar, Final
 
 from ..._debug.repr import show, show_queue, show_value, summary
 from ..._debug.watches import watch_writes
-from ..._engine.coroutine_call import CoroutineCall
-from ..._engine.delay import after
-from ..._engine.jobs import Job, JobQueue
-from ..._engine.promise import (
-    COMPLETED,
-    COMPLETED_TICKS,
+from ..._engine.callbacks import (
     DEFERRED,
-    Promise,
+    CallsBack,
     call_of,
-    converted,
+    callback_failed,
+    callback_returned,
+    completion_of,
     outcome_of,
-    promise_rejected_with,
-    upon,
 )
+from ..._engine.coroutine_call import CoroutineCall
+from ..._engine.jobs import Job, JobQueue
+from ..._engine.promise import Promise, converted, promise_rejected_with, upon
 from ..._engine.settling import Settled
-from ..._platform.errors import call, callback_error, goes_through, stored_error
+from ..._platform.errors import call, callback_error, goes_through
 from ..._platform.idl import INTERNAL, do_nothing, refuse_constructor
 from ..._platform.stages import note_stage
 from ..abort import AbortController, AbortSignal
@@ -36,7 +34,7 @@ from .state import WritableController, WritableStreamState, update_backpressure
 CLOSE_SENTINEL: Final = object()
 
 
-class WritableStreamDefaultController(WritableController):
+class WritableStreamDefaultController(WritableController, CallsBack):
     """What an underlying sink uses to act on its stream. Streams Standard, 5.4."""
 
     __slots__ = (
@@ -265,7 +263,7 @@ class WritableStreamDefaultController(WritableController):
         try:
             result = sink.write(chunk, self)
         except BaseException as error:
-            self._write_failed(error)
+            callback_failed(self, self._jobs, error)
             if goes_through(error):
                 raise
             return
@@ -275,28 +273,20 @@ class WritableStreamDefaultController(WritableController):
             if not jobs.scheduled:
                 jobs.schedule()
         elif result is not DEFERRED:
-            self._write_returned(outcome_of(self._jobs, result, sink.context))
+            callback_returned(self, self._jobs, outcome_of(self._jobs, result, sink.context))
 
-    def _write_returned(self, outcome: Any) -> None:
-        """React to what the write algorithm returned (`promise.outcome_of`)."""
-        jobs = self._jobs
-        if outcome is COMPLETED:
-            if self._on_write_completed is None:
-                self._on_write_completed = after(jobs, COMPLETED_TICKS, self._on_write_fulfilled)
-            jobs.jobs.append(self._on_write_completed)  # push(), without the call
-            if not jobs.scheduled:
-                jobs.schedule()
-        elif outcome is None:
-            jobs.push(self._on_write_fulfilled)
-        else:
-            self._under_way = call_of(outcome)
-            outcome._react(self._write_under_way_fulfilled, self._write_rejected)
+    def _after_return(self) -> Job:
+        return self._on_write_fulfilled
 
-    def _write_failed(self, error: BaseException) -> None:
-        """React to what the write algorithm raised."""
-        self._jobs.push(partial(self._write_rejected, stored_error(error)))
+    def _after_completion(self) -> Job:
+        if self._on_write_completed is None:
+            self._on_write_completed = completion_of(self._jobs, self._on_write_fulfilled)
+        return self._on_write_completed
 
-    def _write_under_way_fulfilled(self, _: Any = None) -> None:
+    def _callback_waits(self, call: CoroutineCall | None) -> None:
+        self._under_way = call
+
+    def _callback_fulfilled(self, _: Any = None) -> None:
         self._under_way = None
         self._write_fulfilled()
 
@@ -327,7 +317,7 @@ class WritableStreamDefaultController(WritableController):
         """Tell the fast path that the sink is called last, with the next chunk in the queue."""
         return job == self._write_fulfilled
 
-    def _write_rejected(self, reason: object) -> None:
+    def _callback_rejected(self, reason: object) -> None:
         self._under_way = None
         if isinstance(self._sink, UnderlyingSink):
             note_stage(reason, self._sink.write, "write()")

@@ -113,7 +113,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         """
         if self._ready_promise is None:
             jobs = self._jobs
-            if jobs.run is not None or get_ident() != jobs.home._thread_id:
+            if jobs.run is not None or get_ident() != jobs.thread_probe._thread_id:
                 jobs.require_running()
             self._ready_promise = self._make_ready_promise()
         return self._ready_promise
@@ -192,7 +192,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         5.3.3.
         """
         jobs = self._jobs
-        if get_ident() != jobs.home._thread_id and get_running_loop() is not jobs.loop:
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         stream = self._stream
         if stream is None:

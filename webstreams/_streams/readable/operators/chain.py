@@ -15,6 +15,7 @@ from typing import Any, Final
 from ...._debug.repr import LockHolder
 from ...._engine.awaiting import hand_over
 from ...._engine.coroutine_call import CoroutineCall, call_coroutine
+from ...._engine.fetching import Fetching
 from ...._engine.promise import (
     NEVER_AWAITABLE,
     AlgorithmPromise,
@@ -57,7 +58,7 @@ class Receiver:
         raise NotImplementedError
 
 
-class Chain(Owner):
+class Chain(Owner, Fetching):
     """The steps over one stream; asks it for no more than it was asked for."""
 
     __slots__ = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...._debug.repr import LockHolder
-from ...._engine.promise import DEFERRED, AlgorithmPromise, Promise
+from ...._engine.callbacks import DEFERRED
+from ...._engine.promise import AlgorithmPromise, Promise
 from ...._platform.idl import INTERNAL
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader, require_unlocked
