@@ -7,10 +7,19 @@ import os
 
 def open_descriptors() -> dict[int, str]:
     """Give every open descriptor, and what it is. Not the sockets: uvloop makes new ones for itself now and then."""
+    return {number: target for number, target in _descriptors().items() if not target.startswith("socket:")}
+
+
+def open_sockets() -> set[str]:
+    """Give what tells every open socket from others; uvloop's own, too."""
+    return {target for target in _descriptors().values() if target.startswith("socket:")}
+
+
+def _descriptors() -> dict[int, str]:
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except FileNotFoundError:
             pass  # the one of the list itself
-    return {number: target for number, target in found.items() if not target.startswith("socket:")}
+    return found

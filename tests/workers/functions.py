@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from webstreams import ReadableStream, TransformStream, WritableStream
+from webstreams.workers import Port, receive, transfer
 
 
 def double(chunks: Iterable[Any]) -> Iterator[Any]:
@@ -71,3 +75,79 @@ def hang(chunks: Iterable[Any]) -> Iterator[Any]:
 
 def returns_none(chunks: Iterable[Any]) -> None:
     list(chunks)
+
+
+# The other ends of ports, in another thread or process.
+
+
+def use_port(function: Any, port: Port, chunks: Iterable[Any]) -> Iterator[Any]:
+    """Run ``function(port)``, a coroutine function, in an event loop; yield what it returns."""
+    yield asyncio.run(function(port))
+
+
+async def list_of(port: Port) -> list[Any]:
+    stream: Any = await receive(port)
+    return [(type(chunk).__name__, bytes(chunk) if isinstance(chunk, memoryview) else chunk) async for chunk in stream]
+
+
+async def give_numbers(port: Port) -> None:
+    transfer(ReadableStream.from_(range(100)), port)
+    await ended(port)
+
+
+async def double_all(port: Port) -> None:
+    doubling: TransformStream[Any, Any] = TransformStream({"transform": double_one})
+    transfer(doubling, port)
+    await ended(port)
+
+
+def double_one(chunk: Any, controller: Any) -> None:
+    controller.enqueue(chunk * 2)
+
+
+async def collect_slowly(port: Port) -> list[Any]:
+    """Give a sink that takes what it gets; return that."""
+    taken: list[Any] = []
+    transfer(WritableStream({"write": lambda chunk, controller: taken.append(chunk)}), port)
+    await ended(port)
+    return taken
+
+
+async def count_credits(port: Port) -> int:
+    """Give a source that counts how far ahead of the reader it is; return the most."""
+    taken = 0
+    most = 0
+    acknowledged: Any = await receive(port)
+
+    async def numbers() -> Any:
+        nonlocal most
+        for number in range(100):
+            most = max(most, number - taken)
+            yield number
+
+    transfer(ReadableStream.from_(numbers()), port, window=4)
+    async for number in acknowledged:
+        taken = number + 1
+    return most
+
+
+async def hang_with_streams(port: Port) -> None:
+    """Give a readable and a writable stream, and do not end."""
+    transfer(ReadableStream.from_(iter(os.getpid, None)), port)
+    transfer(WritableStream(), port)
+    await asyncio.sleep(3600)
+
+
+async def leave_with_streams(port: Port) -> None:
+    """Give streams, and end the event loop."""
+    transfer(ReadableStream(), port)
+    transfer(WritableStream(), port)
+
+
+async def ended(port: Port) -> None:
+    """Wait until the other port is closed."""
+    try:
+        await receive(port)
+    except EOFError:
+        return
+    raise AssertionError("no stream was expected")

@@ -267,5 +267,5 @@ def test_hostile_frames_are_an_error(head: tuple[int, int, int]) -> None:
 
 
 def test_reasons_cross_whatever_they_are() -> None:
-    assert unpack(pack("text")) == "text"
-    assert isinstance(unpack(pack(lambda: None)), RemoteError)
+    assert unpack(*pack("text")) == "text"
+    assert isinstance(unpack(*pack(lambda: None)), RemoteError)

@@ -46,24 +46,21 @@ class End(ABC):
 class SocketEnd(End):
     """Our end of a socket."""
 
-    def __init__(self, connection: socket.socket, listener: Listener) -> None:
+    def __init__(self, connection: socket.socket, listener: Listener, trusted: bool = True) -> None:
         connection.setblocking(False)
         self._socket = connection
         self._listener = listener
+        # Whether what comes may be unpickled.
+        self._trusted = trusted
         self._loop = get_running_loop()
         self._reader = FrameReader()
         self._parts: list[Part] = []
         # How many parts are still before a message is sent, and what to call then.
         self._waiting: deque[tuple[int, Callable[[Any], None], Callable[[object], None]]] = deque()
-        self._is_reading = False
+        self._is_reading = True
+        self._is_finishing = False
         self._is_closed = False
-        self.resume()
-
-    def resume(self) -> None:
-        """Take what arrives, from now on."""
-        if not self._is_reading and not self._is_closed:
-            self._is_reading = True
-            self._loop.add_reader(self._socket.fileno(), self._readable)
+        self._loop.add_reader(connection.fileno(), self._readable)
 
     def send(self, kind: int, value: Any) -> Promise[None] | None:
         """See `End`."""
@@ -73,7 +70,7 @@ class SocketEnd(End):
         was_idle = not self._parts
         self._parts += parts
         if was_idle:
-            self._put()
+            self._begin()
             if not self._parts:
                 return None
             self._loop.add_writer(self._socket.fileno(), self._writable)
@@ -83,16 +80,30 @@ class SocketEnd(End):
 
     def drain(self) -> None:
         """See `End`."""
-        while not self._is_closed and self._receive():
+        while self._is_reading and self._receive():
             pass
+
+    def finish(self) -> None:
+        """Let go of the connection when everything is sent."""
+        self._is_finishing = True
+        if not self._parts:
+            self.close()
+        else:
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket.fileno())
 
     def close(self) -> None:
         """See `End`."""
         if self._is_closed:
             return
         self._is_closed = True
+        self._stop_reading()
         if not self._loop.is_closed():
-            self._loop.remove_reader(self._socket.fileno())
             self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
         waiting, self._waiting = self._waiting, deque()
@@ -102,7 +113,7 @@ class SocketEnd(End):
 
     def _readable(self) -> None:
         for _ in range(READS_IN_A_ROW):
-            if self._is_closed or not self._receive():
+            if not self._is_reading or not self._receive():
                 return
 
     def _receive(self) -> bool:
@@ -119,9 +130,10 @@ class SocketEnd(End):
             return False
         try:
             for frame in self._reader.received(size):
-                self._listener.got(*decode(frame))
+                self._listener.got(*decode(frame, self._trusted))
         except Exception as error:  # no frame, or one that cannot be unpickled
-            self._end(error)
+            self._stop_reading()  # no more: the other end can still be told
+            self._listener.ended(error)
             return False
         return True
 
@@ -133,10 +145,22 @@ class SocketEnd(End):
         try:
             self._put()
         except OSError as error:
-            self._end(error)
+            self.drain()  # what it has said before it went
+            if not self._is_closed:
+                self._end(error)
             return
-        if not self._parts:
-            self._loop.remove_writer(self._socket.fileno())
+        if self._parts or self._is_closed:
+            return
+        self._loop.remove_writer(self._socket.fileno())
+        if self._is_finishing:
+            self.close()
+
+    def _begin(self) -> None:
+        try:
+            self._put()
+        except OSError:
+            self._parts = []
+            raise
 
     def _put(self) -> None:
         """Send as much as goes now."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import traceback
-from typing import Any, NamedTuple
+from typing import Any, Final
+
+HANGING: Final = "the worker does not end: a thread cannot be killed"
 
 
 class RemoteError(Exception):
@@ -18,47 +21,44 @@ class WorkerDied(Exception):
     """A worker has ended without a word: it was killed, it has crashed, has called ``exit()``, or has hung at its end.
 
     `exitcode` is the exit status of the process, ``-N`` if the signal N ended it; None for a thread and an interpreter
-    that do not end. Not in the Standard.
+    that do not end, and for the other end of a transferred stream, of which nothing is known. Not in the Standard.
     """
 
-    def __init__(self, exitcode: int | None = None) -> None:
-        super().__init__(exitcode)
+    def __init__(self, exitcode: int | None = None, text: str = HANGING) -> None:
+        super().__init__(exitcode, text)
         self.exitcode = exitcode
+        self._text = text
 
     def __str__(self) -> str:
         """Say how it ended."""
         if self.exitcode is None:
-            return "the worker does not end: a thread cannot be killed"
+            return self._text
         how = f"signal {-self.exitcode}" if self.exitcode < 0 else f"exit status {self.exitcode}"
         return f"the worker has ended before its work was done ({how})"
 
 
-class PackedReason(NamedTuple):
-    """A reason on its way: the pickle if there can be one, its `repr()`, and the traceback."""
+def pack(reason: object) -> tuple[bytes, bytes | None]:
+    """Make a reason ready for another process, whatever it is: what it is in words, and the pickle if there can be one.
 
-    pickle: bytes | None
-    text: str
-    traceback: str
-
-
-def pack(reason: object) -> PackedReason:
-    """Make a reason ready for another process, whatever it is."""
-    text = ""
+    They are apart, so that words can be had of somebody whose pickles are not wanted.
+    """
+    lines = ""
     if isinstance(reason, BaseException) and reason.__traceback__ is not None:
-        text = "".join(traceback.format_exception(reason))
-    return PackedReason(_pickled(reason), _shown(reason), text)
+        lines = "".join(traceback.format_exception(reason))
+    return json.dumps([_shown(reason), lines]).encode(), _pickled(reason)
 
 
-def unpack(packed: PackedReason) -> Any:
-    """Give the reason, with the traceback as a note."""
-    reason: Any = RemoteError(packed.text)
-    if packed.pickle is not None:
+def unpack(words: bytes | bytearray, data: bytes | bytearray | None) -> Any:
+    """Return the reason, with the traceback as a note; a `RemoteError` if there is no pickle. Raises `ValueError`."""
+    text, lines = json.loads(words)
+    reason: Any = RemoteError(str(text))
+    if data is not None:
         try:
-            reason = pickle.loads(packed.pickle)
+            reason = pickle.loads(data)
         except Exception:
             pass  # this process has not what the other one has: the text tells
-    if packed.traceback and isinstance(reason, BaseException):
-        reason.add_note(f"In the worker:\n{packed.traceback.rstrip()}")
+    if lines and isinstance(reason, BaseException):
+        reason.add_note(f"In the worker:\n{str(lines).rstrip()}")
     return reason
 
 

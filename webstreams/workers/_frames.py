@@ -7,7 +7,8 @@ pickle; the length is that of the pickle, or of the bytes themselves.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -34,9 +35,16 @@ CANCEL: Final = 6  # no chunk is wanted any more
 BYTES: Final = 7  # chunks that need no pickle
 BYTEARRAY: Final = 8
 VIEW: Final = 9
+TEXT: Final = 10
 
+RAW_KINDS: Final[dict[int, Callable[[bytearray], Any]]] = {
+    BYTES: bytes,
+    BYTEARRAY: bytearray,
+    VIEW: memoryview,
+    TEXT: partial(str, encoding="utf-8", errors="surrogatepass"),
+}
 WITHOUT_DATA: Final = frozenset((PULL, CLOSE))
-RAW: Final[dict[type, int]] = {bytes: BYTES, bytearray: BYTEARRAY, memoryview: VIEW}
+RAW: Final[dict[type, int]] = {bytes: BYTES, bytearray: BYTEARRAY, memoryview: VIEW, str: TEXT}
 REASONS: Final = frozenset((ERROR, CANCEL))
 PICKLED: Final = frozenset((SETUP, CHUNK, *REASONS))
 
@@ -59,13 +67,10 @@ def encode(kind: int, value: Any) -> list[Part]:
         return [HEAD.pack(kind, value, 0)]
     raw = RAW.get(type(value)) if kind == CHUNK else None
     if raw is not None:
-        view = memoryview(value)
-        data: Part = view.cast("B") if view.c_contiguous and view.nbytes else view.tobytes()
+        data = _bytes_of(value)
         _require_size(len(data))
         return [HEAD.pack(raw, 0, len(data)), data]
-    found: list[pickle.PickleBuffer] = []
-    data = pickle.dumps(pack(value) if kind in REASONS else value, protocol=5, buffer_callback=found.append)
-    buffers = [buffer.raw() for buffer in found]
+    data, buffers = _reason_parts(value) if kind in REASONS else _pickled_parts(value)
     _require_size(len(data) + sum(map(len, buffers)))
     if len(buffers) > MAX_BUFFERS:
         raise ValueError(f"a chunk may have at most {MAX_BUFFERS} buffers, not {len(buffers)}: send fewer at a time")
@@ -73,19 +78,43 @@ def encode(kind: int, value: Any) -> list[Part]:
     return [head, data, *buffers]
 
 
-def decode(frame: Frame) -> Message:
-    """Give the message of a frame; raises what unpickling raises."""
+def _bytes_of(value: Any) -> Part:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    view = memoryview(value)
+    return view.cast("B") if view.c_contiguous and view.nbytes else view.tobytes()
+
+
+def _pickled_parts(value: Any) -> tuple[Part, list[Part]]:
+    found: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(value, protocol=5, buffer_callback=found.append)
+    return data, [buffer.raw() for buffer in found]
+
+
+def _reason_parts(reason: object) -> tuple[Part, list[Part]]:
+    words, data = pack(reason)
+    return words, [] if data is None else [data]
+
+
+def decode(frame: Frame, trusted: bool = True) -> Message:
+    """Return the message of a frame; raises what unpickling raises.
+
+    Nothing is unpickled that comes from somebody who is not trusted, for a pickle runs what its author wants: raises
+    `DataError` for a chunk that is pickled, and leaves reasons at their words.
+    """
     kind, number, data, buffers = frame
     if kind in WITHOUT_DATA:
         return kind, number
-    if kind == BYTES:
-        return CHUNK, bytes(data)
-    if kind == BYTEARRAY:
-        return CHUNK, data
-    if kind == VIEW:
-        return CHUNK, memoryview(data)
-    value = pickle.loads(data, buffers=buffers)
-    return kind, unpack(value) if kind in REASONS else value
+    if kind in RAW_KINDS:
+        return CHUNK, RAW_KINDS[kind](data)
+    if kind in REASONS:
+        return kind, unpack(data, buffers[0] if buffers and trusted else None)
+    if not trusted:
+        raise DataError(
+            "the other end has sent a chunk that is pickled, and unpickling runs whatever the sender wants: "
+            "send bytes or str, or make the port with trusted=True if you trust whoever is there"
+        )
+    return kind, pickle.loads(data, buffers=buffers)
 
 
 class FrameReader:
@@ -151,7 +180,7 @@ def _layout(frames: list[Frame]) -> Generator[int, bytearray, None]:
         if kind in WITHOUT_DATA and not length:
             frames.append(Frame(kind, number, bytearray(), []))
             continue
-        if kind not in PICKLED and (kind not in RAW.values() or number):
+        if kind not in PICKLED and (kind not in RAW_KINDS or number):
             raise DataError(f"the other end has sent a frame of an unknown kind: {kind}")
         if length > MAX_FRAME or number > MAX_BUFFERS:
             raise DataError(f"the other end has sent a frame that is too long: {length} bytes and {number} buffers")

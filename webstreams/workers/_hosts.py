@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -14,10 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from multiprocessing.context import get_spawning_popen, set_spawning_popen
+from multiprocessing.reduction import ForkingPickler
 from multiprocessing.spawn import get_preparation_data
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from threading import Lock, Thread
 from typing import Any, ClassVar, Final, Literal
+from weakref import finalize
 
 from .._engine.promise import Promise
 from ..ends._blocking.threads import in_thread
@@ -71,6 +73,7 @@ class Process(Host):
             raise
         finally:
             theirs.close()
+        job.close_descriptors()  # the child has them
         self._lock = Lock()
         self._is_reaped = False
         self.exited = in_thread(self._wait)
@@ -130,6 +133,7 @@ class InterpreterHost(InThread):
         ours, theirs = socket.socketpair()
         self.end = SocketEnd(ours, listener)
         self.end.send(SETUP, job.setup())
+        job.descriptors.clear()  # they are the interpreter's
         self._start(_interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
 
 
@@ -156,15 +160,20 @@ class Job:
         self.kind: Kind = kind
         self.batch = batch
         self.grace = grace
-        # What the child needs to have open.
+        # What the child needs to have open: the ports that the function was given.
         self.descriptors: list[int] = []
-        self._pickled = b"" if kind == "thread" else pickled_function(function, kind)
+        finalize(self, _close_all, self.descriptors).atexit = False
+        self._pickled = b"" if kind == "thread" else pickled_function(function, kind, self.descriptors)
         if kind == "interpreter":
             interpreters()
 
     def start(self, listener: Listener) -> Host:
         """Start a worker."""
         return HOSTS[self.kind](self, listener)
+
+    def close_descriptors(self) -> None:
+        """Close what the child has inherited."""
+        _close_all(self.descriptors)
 
     def setup(self) -> Setup:
         """Give what a worker elsewhere is told first."""
@@ -180,15 +189,56 @@ HOSTS: Final[dict[Kind, Callable[[Job, Listener], Host]]] = {
 }
 
 
-def pickled_function(function: Callable[..., Any], kind: Kind) -> bytes:
+class Inheritance:
+    """Stands for the process that is being spawned, as multiprocessing has it, while its function is pickled.
+
+    What has a descriptor (a port, a connection of multiprocessing) asks it to let the process inherit that.
+    """
+
+    def __init__(self, descriptors: list[int]) -> None:
+        self._descriptors = descriptors
+
+    def duplicate_for_child(self, descriptor: int) -> int:
+        """Keep a duplicate for the process; it will have the same number there."""
+        duplicate = os.dup(descriptor)
+        self._descriptors.append(duplicate)
+        return duplicate
+
+    def DupFd(self, descriptor: int) -> Inherited:
+        """Return what becomes the descriptor in the process."""
+        return Inherited(descriptor)
+
+
+class Inherited:
+    """A descriptor that a process has inherited."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def detach(self) -> int:
+        """Return it; the caller has to close it."""
+        return self._descriptor
+
+
+def pickled_function(function: Callable[..., Any], kind: Kind, descriptors: list[int]) -> bytes:
     """Pickle what the worker is to run; raises `TypeError` with the cure."""
+    before: Any = get_spawning_popen()
+    stand_in: Any = Inheritance(descriptors)
+    set_spawning_popen(stand_in)
     try:
-        return pickle.dumps(function, protocol=5)
+        return bytes(ForkingPickler.dumps(function, 5))
     except Exception as error:
         raise TypeError(
             f'kind="{kind}" needs a function that the worker can import, not {function!r}: define it with "def" at the '
             f'top of a module (arguments go with functools.partial), or use kind="thread" ({error})'
         ) from error
+    finally:
+        set_spawning_popen(before)
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def interpreters() -> Any:

@@ -172,7 +172,10 @@ def workers(
         raise TypeError(f"ordered must be a bool, not {type(ordered).__name__}")
     size = _window(window)
     batch = 1 if ordered else max(1, size // 2)
-    return Stage(_checked_job(function, kind, grace, batch), number, size, ordered)
+    job = _checked_job(function, kind, grace, batch)
+    if job.descriptors and number > 1:
+        raise ValueError("a port can be moved into one worker only: use worker(), or a port for each")
+    return Stage(job, number, size, ordered)
 
 
 def _checked_job(function: Any, kind: Any, grace: Any, batch: int) -> Job:
