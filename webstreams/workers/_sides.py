@@ -1,8 +1,8 @@
 """The two sides of a transferred stream: the Standard's "cross-realm transform", section 8.2.
 
 One end of a connection has a writable side, the other one a readable side. The readable side asks for chunks ("pull"),
-the writable side sends them ("chunk") and tells of its end ("close"); both tell of errors ("error"). What comes is looked
-at, as the Standard's notes encourage: the other end may be anybody's.
+the writable side sends them ("chunk") and tells of its end ("close"); both tell of errors ("error"). What comes is
+looked at, as the Standard's notes encourage: the other end may be anybody's.
 """
 
 from __future__ import annotations
@@ -230,8 +230,8 @@ class WritableSide(Side):
 
     def stop_waiting(self, reason: object) -> None:
         """Reject the write that waits."""
-        # Python: in the Standard, an aborted stream waits for the other end, and the write is fulfilled then, though its
-        # chunk goes nowhere.
+        # Python: in the Standard, an aborted stream waits for the other end, and the write is fulfilled then, though
+        # its chunk goes nowhere.
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting[2](reason)
