@@ -311,7 +311,7 @@ async def test_what_cannot_be_pickled_errors_both_ends(channel: Any) -> None:
         await stream.list()
     reasons: list[Any] = []
     transfer(WritableStream({"abort": reasons.append}), here)
-    writer = (await receive(there)).get_writer()  # type: ignore[union-attr]
+    writer = (await receive(there)).get_writer()
     with pytest.raises((AttributeError, pickle.PicklingError)) as caught:
         await writer.write(lambda: None)
     assert type(await reason_of(writer.closed)) is type(caught.value)
@@ -425,9 +425,9 @@ async def test_a_cancelled_receive_takes_nothing_and_others_get_them_in_turn(cha
     await asyncio.wait([first])
     found = []
     if not first.cancelled():
-        found.append(await first.result().list())  # type: ignore[union-attr]
+        found.append(await first.result().list())
     for task in (second, third)[: 2 - len(found)]:
-        found.append(await (await task).list())  # type: ignore[union-attr]
+        found.append(await (await task).list())
     assert sorted(found) == [[1], [2]]
     for task in (second, third):
         task.cancel()
@@ -466,7 +466,7 @@ async def test_a_port_is_used_by_one_loop_at_a_time(channel: Any) -> None:
 
     def use() -> None:
         try:
-            asyncio.run(receive(there))  # type: ignore[arg-type]
+            asyncio.run(receive(there))
         except RuntimeError as error:
             errors.append(error)
 
@@ -475,7 +475,7 @@ async def test_a_port_is_used_by_one_loop_at_a_time(channel: Any) -> None:
     thread.join()
     assert "another event loop" in str(errors[0])
     transfer(ReadableStream.from_([1]), here)
-    assert await (await task).list() == [1]  # type: ignore[union-attr]
+    assert await (await task).list() == [1]
 
 
 async def test_a_full_port_says_so_and_leaves_the_stream_as_it_was(channel: Any) -> None:
@@ -627,7 +627,7 @@ async def test_nothing_of_a_stranger_is_unpickled(stranger: Any) -> None:
         (connection,) = give(theirs, RECORD.pack(MAGIC, 1, 8))
         stream: Any = await receive(port)
         found = []
-        with pytest.raises(kind, match=text), connection:  # type: ignore[arg-type]
+        with pytest.raises(kind, match=text), connection:
             reader = stream.get_reader()
             read = reader.read()
             await asked(connection)

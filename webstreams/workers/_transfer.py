@@ -67,23 +67,21 @@ def transfer(stream: Transferable, port: Port, *, window: int = 1) -> None:
         _connect(side, ours, size, port.trusted)
 
 
-async def receive(port: Port) -> ReadableStream[Any] | WritableStream[Any] | TransformStream[Any, Any]:
+async def receive(port: Port) -> Any:
     """Wait for the next stream that the other end transfers; several come in their order.
 
-    It can be used as the original: a `ReadableStream`, a `WritableStream`, or a `TransformStream` for a pair. Its queue
-    is as the Standard has it, whatever the original has: none for a readable side, 1 chunk for a writable side. A byte
-    stream arrives as a stream of `bytes`. Those who wait at the same time get a stream one after the other, and a wait
-    that is cancelled takes none.
+    It can be used as the original: a `ReadableStream`, a `WritableStream`, or a `TransformStream` for a pair; which one
+    a type checker has to be told: ``stream: ReadableStream[str] = await receive(port)``. Its queue is as the Standard
+    has it, whatever the original has: none for a readable side, 1 chunk for a writable side. A byte stream arrives as a
+    stream of `bytes`. Those who wait at the same time get a stream one after the other, and a wait that is cancelled
+    takes none.
 
     Raises `EOFError` when the other port was closed, or its process has ended, and all streams were received;
     `DataError` when something else than a port is there, and then the port is closed; `ValueError` when this port is
     closed; `RuntimeError` when somebody waits in another event loop.
     """
     _require_port(port, "receive")
-    stream: ReadableStream[Any] | WritableStream[Any] | TransformStream[Any, Any] = _make(
-        await port.next(), port.trusted
-    )
-    return stream
+    return _make(await port.next(), port.trusted)
 
 
 def _require_port(port: Any, function: str) -> None:
