@@ -40,6 +40,7 @@ ROOMS = (
     "_flow",  # several streams, sharing, producers
     "brokers",  # message brokers
     "workers",  # streams across threads and processes
+    "observe",  # what pipelines do with their time
     "",
 )
 
@@ -54,7 +55,7 @@ CHAPTERS = {
 }
 
 # The door to asyncio, and one exception class. The ends of streams (`ends`) are about what asyncio has: all may use it.
-ASYNCIO = {"_engine", "_flow", "brokers", "threads", "workers", "_transforms.demand_driven"}
+ASYNCIO = {"_engine", "_flow", "brokers", "observe", "threads", "workers", "_transforms.demand_driven"}
 CANCELLED_ERROR = "_platform.errors"
 
 MAX_FILE_LINES = 600

@@ -111,14 +111,14 @@ def show_holder(lock: Any) -> str:
 class LockHolder:
     """Who uses a reader or a writer, in words, if that is not the author."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("words",)
 
     def __init__(self, *words: Any) -> None:
-        self._words = words
+        self.words = words
 
     def __repr__(self) -> str:
         """Say who it is."""
-        return show_words(self._words)
+        return show_words(self.words)
 
 
 TEE: Final = LockHolder("a tee")

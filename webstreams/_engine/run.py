@@ -91,6 +91,10 @@ class Policy:
         """The pipe of a handle has ended."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Callbacks were replaced: what was recorded of them is worth nothing."""
+        raise NotImplementedError
+
     def takes_over(self, pipe: Trigger) -> bool:
         """Whether the read of a pipe that is due has been done, perhaps with many more."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from typing_extensions import TypeVar
@@ -15,12 +16,14 @@ T = TypeVar("T", default=Any, covariant=True)
 class TaskPromise(Promise[T]):
     """Settled when a task has ended: cancelling the only task that awaits it cancels that task, and waits for it."""
 
-    __slots__ = ("_task", "_words")
+    __slots__ = ("_task", "_words", "about")
 
     def __init__(self, jobs: JobQueue, task: Any, *words: object) -> None:
         super().__init__(jobs)
         self._task = task
         self._words = words
+        # Refers weakly to a stream that the task works on, for who observes.
+        self.about: Callable[[], Any] | None = None
         # asyncio itself keeps only weak references.
         jobs.tasks.add(task)
         task.add_done_callback(jobs.tasks.discard)

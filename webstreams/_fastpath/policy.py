@@ -71,6 +71,10 @@ class TracePolicy(Policy):
         self._handles.discard(handle)
         self._begin_anew()
 
+    def forget(self) -> None:
+        """See `Policy`."""
+        self._begin_anew()
+
     def _begin_anew(self) -> None:
         self._run = None
         self._interval = FIRST_INTERVAL if len(self._handles) <= 1 else max(FIRST_INTERVAL, self._interval // 2)

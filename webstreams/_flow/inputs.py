@@ -32,6 +32,7 @@ class Input:
     def __init__(self, stream: ReadableStream[Any], taker: Taker, function: str, index: int = 0) -> None:
         self._reader = stream.get_reader()
         self._reader._holder = LockHolder(f"{function}()")
+        self._reader._consumer = self
         self._request = CheckedRequest(self._reader._jobs, self)
         # None when nobody wants to know any more.
         self._taker: Taker | None = taker

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from inspect import isasyncgenfunction
 from typing import Any, Generic, TypeAlias, TypeVar, overload
+from weakref import ref
 
 from .._debug.repr import show_holder
 from .._engine.jobs import current_jobs
@@ -108,6 +109,7 @@ def pipeline(source: Any, *stages: Any, sink: Any, signal: AbortSignal | None = 
     pipes = [readable.pipe_to(writable, signal=signal) for readable, writable in zip(readables, writables, strict=True)]
     task = jobs.loop.create_task(_wait(pipes[-1], all_settled(pipes[:-1])))
     promise: TaskPromise[None] = TaskPromise(jobs, task, "pipeline()")
+    promise.about = ref(writables[-1])
     task.add_done_callback(partial(_settle, promise, pipes[-1]))
     return promise
 

@@ -260,6 +260,8 @@ class ReadableByteStreamController(PullingController, Responding):
         stream = self._stream
         if self._close_requested or stream._state != "readable":
             return
+        if self._meter is not None:
+            self._meter.chunk_is_put(chunk)
         if self._pending_pull_intos:
             self._take_over_first_pull_into()
         reader = stream._reader
@@ -429,6 +431,8 @@ class ReadableByteStreamController(PullingController, Responding):
         if self._stream._state == "closed":
             self._respond_in_closed_state(first)
         else:
+            if self._meter is not None:
+                self._meter.bytes_are_put(bytes_written)
             self._respond_in_readable_state(bytes_written, first)
         self._call_pull_if_needed()
 

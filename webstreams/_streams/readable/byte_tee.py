@@ -39,6 +39,7 @@ class ByteTee(Tee):
     def forward_reader_error(self, this_reader: ReadableStreamGenericReader) -> None:
         """Use a new reader: error the branches with the stream, as long as this is the one in use."""
         this_reader._holder = TEE
+        this_reader._consumer = self
         this_reader.closed._react(None, partial(self._reader_was_errored, this_reader))
 
     def _reader_was_errored(self, this_reader: ReadableStreamGenericReader, error: object) -> None:

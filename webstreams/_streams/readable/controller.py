@@ -103,6 +103,9 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             for index in range(1, len(chunks)):
                 self.enqueue(chunks[index])
         elif self._can_close_or_enqueue():
+            if self._meter is not None:
+                for chunk in chunks[1:]:
+                    self._meter.chunk_is_put(chunk)
             queue.chunks.extend(chunks[1:])
             queue.total += len(chunks) - 1
 
@@ -179,6 +182,8 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
 
     def _put(self, chunk: Any) -> None:
         """Give a chunk to the read that waits for it, or put it into the queue."""
+        if self._meter is not None:
+            self._meter.chunk_is_put(chunk)
         reader = self._stream._reader
         queue = self._queue
         if reader is not None and reader._read_requests:

@@ -20,6 +20,7 @@ from ..._engine.promise import Promise, converted, promise_rejected_with, upon
 from ..._platform.errors import call, callback_error, goes_through
 from ..._platform.idl import do_nothing
 from ..._platform.stages import note_stage
+from ..meter import Meter
 from ..queue import QueueTotal
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
@@ -33,6 +34,7 @@ class PullingController(ReadableController, CallsBack):
         "_close_requested",
         "_jobs",
         "_measure",
+        "_meter",
         "_on_pull_completed",
         "_on_pull_fulfilled",
         "_pull_again",
@@ -47,6 +49,7 @@ class PullingController(ReadableController, CallsBack):
     _constant: ClassVar[tuple[str, ...]] = (
         "_jobs",
         "_measure",
+        "_meter",
         "_on_pull_completed",
         "_on_pull_fulfilled",
         "_strategy_hwm",
@@ -70,6 +73,7 @@ class PullingController(ReadableController, CallsBack):
         self._source: Source | UnderlyingSource | None = source
         # Ours.
         self._jobs: JobQueue = stream._jobs
+        self._meter: Meter | None = None
         # Somebody may call pull(): the controller has started, and still takes chunks.
         self._can_pull = False
         self._on_pull_fulfilled: Job = self._callback_fulfilled

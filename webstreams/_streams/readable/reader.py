@@ -17,6 +17,7 @@ from ..._engine.promise import Promise, promise_rejected_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._platform.errors import AbortError, cancelled_error
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..meter import LOCKS
 from ..results import READ_DONE, ReadDoneResult, ReadValueResult
 from .state import GenericReaderState, ReadableStreamState, ReadRequest
 
@@ -184,6 +185,8 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._holder = None
         self._consumer = None
         stream._reader = self
+        if LOCKS.tell is not None:
+            LOCKS.tell(stream)
 
     @property
     def closed(self) -> Promise[None]:

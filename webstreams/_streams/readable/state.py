@@ -58,9 +58,9 @@ class GenericReaderState(Part):
     _read_requests: deque[ReadRequest]
     # Python: [[closedPromise]] is made when somebody looks at it.
     _closed_promise: Promise[None] | None
-    # Ours: who reads, if it is not the author: in words, and the pipe or the tee itself.
+    # Ours: who reads, if it is not the author: in words, and the pipe, the tee or the operators themselves.
     _holder: LockHolder | None
-    _consumer: ReadRequest | None
+    _consumer: object
 
     def _error_read_requests(self, error: object) -> None:
         """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""

@@ -22,6 +22,7 @@ from ..._engine.jobs import Job
 from ..._engine.promise import AlgorithmPromise, Promise, converted, promise_rejected_with, upon
 from ..._platform.errors import callback_error, goes_through
 from ..._platform.stages import note_stage
+from ..meter import Meter
 from ..part import Part
 from ..readable.source import Source
 from ..writable.sink import Sink
@@ -42,13 +43,14 @@ class TransformSink(Sink, Part, CallsBack):
     # Python: the promises of one write have one reaction each, so a chain of jobs stands for them (`TICKS`).
     """
 
-    __slots__ = ("_chunk", "_completed", "_endings", "_jobs", "_start_promise", "_stream", "_waited")
-    _constant: ClassVar[tuple[str, ...]] = ("_completed", "_endings", "_jobs", "_start_promise", "_stream")
+    __slots__ = ("_chunk", "_completed", "_endings", "_jobs", "_meter", "_start_promise", "_stream", "_waited")
+    _constant: ClassVar[tuple[str, ...]] = ("_completed", "_endings", "_jobs", "_meter", "_start_promise", "_stream")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_chunk",)
 
     def __init__(self, stream: TransformStreamState, start_promise: Promise[Any]) -> None:
         self._stream = stream
         self._jobs = stream._jobs
+        self._meter: Meter | None = None
         self._start_promise = start_promise
         # The chunk of the write under way, and whether that had to wait for the readable side.
         self._chunk: Any = None
@@ -68,6 +70,8 @@ class TransformSink(Sink, Part, CallsBack):
         self._waited = self._stream._backpressure
         if self._waited:
             self._stream._backpressure_change = self._go_on
+            if self._meter is not None:
+                self._meter.began_to_wait()
         else:
             self._perform_transform()
         return DEFERRED

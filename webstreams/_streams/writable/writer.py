@@ -13,6 +13,7 @@ from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_
 from ..._engine.promise_state import PENDING
 from ..._engine.settling import Settled
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..meter import LOCKS
 from .state import WritableStreamState, WriterState
 
 T = TypeVar("T", default=Any, contravariant=True)
@@ -77,6 +78,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._released_error = None
         self._holder = None
         stream._writer = self
+        if LOCKS.tell is not None:
+            LOCKS.tell(stream)
         self._jobs.end.sinks.add(stream)
         if stream._state == "erroring" or stream._state == "errored":
             self._ensure_ready_promise_rejected(stream._stored_error)

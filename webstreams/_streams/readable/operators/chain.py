@@ -86,6 +86,7 @@ class Chain(Owner, Fetching):
 
     def __init__(self, stream: ReadableStreamState[Any], reader: ReadableStreamDefaultReader[Any]) -> None:
         self.jobs = stream._jobs
+        reader._consumer = self
         self._steps: list[Step] = []
         self._plan: list[tuple[int, Callable[[Any], Any], Step]] = []
         self._receiver: Receiver | None = None
@@ -134,6 +135,7 @@ class Chain(Owner, Fetching):
         """Lock a stream that this chain fed so far, to go on behind it."""
         reader: ReadableStreamDefaultReader[Any] = ReadableStreamDefaultReader(stream)
         reader._holder = holder
+        reader._consumer = self
         self._between.append((reader, len(self._steps)))
 
     # The loop.

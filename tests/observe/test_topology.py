@@ -1,0 +1,225 @@
+"""What is found, by whom, and that observing touches nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from webstreams import (
+    CompressionStream,
+    DecompressionStream,
+    ReadableStream,
+    TextDecoderStream,
+    TransformStream,
+    WritableStream,
+    compose,
+    from_bytes,
+    to_callable,
+)
+from webstreams.observe import Pipeline, label, observe
+from webstreams.observe._pipeline import PIPELINES
+from webstreams.observe._stages import STAGES
+
+
+def names(pipeline: Pipeline) -> list[str]:
+    return [stage.name for stage in pipeline.stages]
+
+
+def chain_of_stages() -> tuple[list[Any], Any]:
+    """A pipeline, every object of it that can be observed, and the promise."""
+    source = ReadableStream.from_([b"spam", b"eggs"])
+    gzip, gunzip, text = CompressionStream("gzip"), DecompressionStream("gzip"), TextDecoderStream()
+    sink = to_callable(str)
+    label(sink, "sink")
+    ends = [source, gzip, gunzip, text, gzip.readable, gunzip.writable, sink]
+    piping = source.pipe_through(gzip).pipe_through(gunzip).pipe_through(text).pipe_to(sink)
+    return [*ends, piping], piping
+
+
+@pytest.mark.parametrize("index", range(8))
+async def test_the_whole_pipeline_is_found_from_any_of_its_parts(index: int) -> None:
+    subjects, piping = chain_of_stages()
+    observed = observe(subjects[index])
+    assert names(observed) == ["source", "CompressionStream", "DecompressionStream", "TextDecoderStream", "sink"]
+    await piping
+    stages = observed.stages
+    assert [stage.state for stage in stages] == ["closed"] * 5
+    assert stages[0].size_out == 8
+    assert (stages[1].size_in, stages[3].size_out, stages[4].size_in) == (8, 8, 8)
+
+
+async def test_stages_that_join_later_are_found_before_their_first_chunk() -> None:
+    source = ReadableStream.from_(range(5))
+    observed = observe(source, name="growing")
+    assert names(observed) == ["source"]
+    result = source.pipe_through(TransformStream()).map(str)
+    left, right = result.tee()
+    assert await left.list() == ["0", "1", "2", "3", "4"]
+    assert await right.take(2).list() == ["0", "1"]
+    stages = {stage.name: stage for stage in observed.stages}
+    assert list(stages) == ["source", "transform", "str", "branch 1", "branch 2", "take"]
+    assert [stage.chunks_out for stage in stages.values()][:4] == [5, 5, 5, 5]
+
+
+async def test_what_writes_to_a_stream_later_is_found() -> None:
+    sink = WritableStream({"write": lambda chunk, controller: None})
+    observed = observe(sink)
+    await ReadableStream.from_(["abc"]).pipe_to(sink)
+    assert names(observed) == ["source", "sink"]
+    assert [stage.chunks_out or stage.chunks_in for stage in observed.stages] == [1, 1]
+
+
+async def test_a_composed_pair_is_all_of_its_stages() -> None:
+    pair = compose(CompressionStream("gzip"), DecompressionStream("gzip"))
+    observed = observe(pair)
+    await ReadableStream.from_([b"spam"]).pipe_through(pair).bytes()
+    assert names(observed) == ["source", "CompressionStream", "DecompressionStream"]
+
+
+async def test_a_pair_of_the_users_is_one_stage() -> None:
+    waiting: list[Any] = []
+    readable: ReadableStream[Any] = ReadableStream({"start": waiting.append})
+    writable: WritableStream[Any] = WritableStream(
+        {
+            "write": lambda chunk, controller: waiting[0].enqueue(chunk * 2),
+            "close": lambda: waiting.pop().close(),
+        }
+    )
+
+    class Doubling:
+        def __init__(self) -> None:
+            self.readable, self.writable = readable, writable
+
+    doubled = ReadableStream.from_([1, 2]).pipe_through(Doubling())
+    observed = observe(doubled)
+    assert await doubled.list() == [2, 4]
+    assert [(stage.kind, stage.chunks_in, stage.chunks_out) for stage in observed.stages] == [
+        ("source", 0, 2),
+        ("transform", 2, 2),
+    ]
+
+
+async def test_bytes_are_counted_in_both_ways_of_giving_them() -> None:
+    stream = from_bytes([b"spam", b"eggs"])
+    observed = observe(stream)
+    with stream.get_reader(mode="byob") as reader:
+        result = await reader.read(bytearray(8), min=8)
+    assert bytes(result.value or b"") == b"spameggs"
+    assert observed.stages[-1].size_out == 8
+
+
+async def test_nothing_is_locked_read_or_kept() -> None:
+    pulls: list[int] = []
+    stream: ReadableStream[int] = ReadableStream({"pull": lambda controller: pulls.append(1)}, {"high_water_mark": 0})
+    observed = observe(stream)
+    await asyncio.sleep(0)
+    assert not stream.locked
+    assert not pulls
+    assert names(observed) == ["<lambda>"] or names(observed) == ["source"]
+    writer = WritableStream().get_writer()
+    await writer.close()
+
+
+async def test_ten_thousand_pipelines_leave_nothing() -> None:
+    def make(count: int) -> Callable[[], Any]:
+        async def run() -> None:
+            for _ in range(count):
+                piping = ReadableStream.from_([1]).map(str).pipe_through(TransformStream()).pipe_to(WritableStream())
+                observe(piping, name="many")
+                await piping
+
+        return run
+
+    await make(100)()
+    gc.collect()
+    before, pipelines, stages = len(gc.get_objects()), len(PIPELINES), len(STAGES)
+    for _ in range(20):
+        await make(500)()
+        gc.collect()
+    assert len(gc.get_objects()) < before + 2000
+    assert len(PIPELINES) <= pipelines + 2
+    assert len(STAGES) <= stages + 8
+
+
+async def test_a_pipeline_outlives_its_streams_only_in_numbers() -> None:
+    async def run() -> Pipeline:
+        piping = ReadableStream.from_([b"spam"]).pipe_to(WritableStream())
+        observed = observe(piping, name="short")
+        await piping
+        return observed
+
+    observed = await run()
+    gc.collect()
+    assert [stage.state for stage in observed.stages] == ["closed", "closed"]
+    assert observed.stages[0].size_out == 4
+    assert observed.bottleneck is None or observed.bottleneck.name
+    assert repr(observed) == "<Pipeline 'short', 2 stages>"
+
+
+async def test_the_loop_is_busy_and_another_thread_looks() -> None:
+    stream = ReadableStream.from_(range(10)).pipe_through(TransformStream())
+    observed = observe(stream, name="busy")
+    seen: list[Any] = []
+    asked, answered = threading.Event(), threading.Event()
+
+    def look() -> None:
+        asked.wait(30)
+        seen.append((observed.stages, observed.bottleneck, observed.tree()))
+        answered.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+
+    def hold(chunk: int) -> None:
+        asked.set()
+        assert answered.wait(30)
+
+    await stream.for_each(hold)
+    thread.join()
+    (stages, _, tree) = seen[0]
+    assert [stage.name for stage in stages][:2] == ["source", "transform"]
+    assert tree.startswith("busy\n")
+
+
+async def test_errors_are_shown_and_noted_as_without_it() -> None:
+    def fail(chunk: int, controller: Any) -> None:
+        raise ValueError("spam")
+
+    stream = ReadableStream.from_([1]).pipe_through(TransformStream({"transform": fail}))
+    observed = observe(stream)
+    with pytest.raises(ValueError, match="spam") as caught:
+        await stream.list()
+    assert any("in the stage" in note and "fail" in note for note in caught.value.__notes__)
+    stage = observed.stages[1]
+    assert (stage.name, stage.state, stage.error, stage.desired_size) == ("fail", "errored", caught.value, None)
+
+
+async def test_a_codec_that_works_in_a_thread_is_busy() -> None:
+    chunks = [os.urandom(300_000) for _ in range(8)]
+    stream = ReadableStream.from_(chunks).pipe_through(CompressionStream("gzip"))
+    observed = observe(stream)
+    await stream.pipe_to(WritableStream())
+    assert observed.bottleneck is not None
+    assert observed.bottleneck.name == "CompressionStream"
+    assert observed.stages[1].busy > 0.5
+
+
+@pytest.mark.parametrize("wrong", [None, 1, "stream", [1]])
+async def test_anything_else_is_a_mistake(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"observe\(\) needs a ReadableStream"):
+        observe(wrong)
+    with pytest.raises(TypeError, match=r"label\(\) needs a ReadableStream"):
+        label(wrong, "name")
+
+
+async def test_a_name_has_to_be_one() -> None:
+    with pytest.raises(TypeError, match="name must be a str"):
+        observe(WritableStream(), name=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="needs the name as a str"):
+        label(WritableStream(), "")

@@ -1,0 +1,488 @@
+"""What is put in the place of a callback that is observed: calls it, and counts.
+
+The algorithms of a stream refer to these objects, and these to the callback: they live and end with the stream. A
+coroutine function is replaced by a coroutine function and a plain one by a plain one, so that jobs and tasks are those
+that there are without it, and the fast path goes on.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Generator, Iterator
+from inspect import iscoroutinefunction
+from types import CoroutineType, GeneratorType
+from typing import Any
+
+from .._engine.promise import Promise, is_awaitable
+from .._fastpath.run import TraceRun
+from .._platform.stages import stage_name
+from .._streams.meter import Meter
+from .._streams.readable.source import Source
+from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, Counts, LoadCounts
+from ._timing import CLOCK
+
+
+class Observed:
+    """A callback and the counts of its stage."""
+
+    __slots__ = ("counts", "function")
+
+    def __init__(self, function: Callable[..., Any], counts: Any) -> None:
+        self.function = function
+        self.counts = counts
+
+    @property
+    def stage_name(self) -> str:
+        """The name of the callback itself, for the notes of errors."""
+        return stage_name(self.function)
+
+
+class Steps:
+    """An awaitable that goes through the steps of a coroutine, or of another awaitable, and measures each of them."""
+
+    __slots__ = ("_observed", "_steps")
+
+    def __init__(self, observed: ObservedCall, steps: Any) -> None:
+        self._observed = observed
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Pass everything on, both ways."""
+        observed, steps = self._observed, self._steps
+        counts, timing, read = observed.counts, observed.counts.timing, CLOCK.read
+        error: BaseException | None = None
+        value: Any = None
+        try:
+            while True:
+                outside, began = timing.enter(), read()
+                try:
+                    asked = steps.send(value) if error is None else steps.throw(error)
+                except StopIteration as stop:
+                    return stop.value
+                finally:
+                    now = read()
+                    counts.blame += timing.leave(outside, began, now)
+                    error = None
+                total = timing.total
+                try:
+                    value = yield asked
+                except GeneratorExit:
+                    steps.close()
+                    raise
+                except BaseException as raised:
+                    error = raised
+                counts.blame += timing.waited(now, total, read())
+        finally:
+            observed.finished()
+
+
+class ObservedCall(Observed):
+    """A callback that makes its stage busy, until what it returns is settled.
+
+    `takes` tells that its first argument is a chunk, `gives` that it may enqueue one.
+    """
+
+    __slots__ = ("_gives", "_since", "_takes", "_total")
+
+    def __init__(self, function: Callable[..., Any], counts: Counts, *, takes: bool, gives: bool) -> None:
+        super().__init__(function, counts)
+        self._takes = takes
+        self._gives = gives
+        # When the wait for what was returned began.
+        self._since = self._total = 0.0
+
+    @property
+    def replacement(self) -> Callable[..., Any]:
+        """What to call in the place of the callback."""
+        return self.call_coroutine if iscoroutinefunction(self.function) else self.call
+
+    def call(self, *arguments: Any) -> Any:
+        """Call a plain function."""
+        counts = self.counts
+        timing, read = counts.timing, CLOCK.read
+        run = counts.jobs.run
+        if self._takes:
+            counts.takes(arguments[0])
+        outside, began = timing.enter(), read()
+        counts.enter(BUSY, began)
+        try:
+            result = self.function(*arguments)
+        except BaseException:
+            self._has_run(outside, began, run)
+            self.finished()
+            raise
+        now = self._has_run(outside, began, run)
+        if result is None:
+            self._is_idle(now, run)
+            return None
+        return self._followed(result, now)
+
+    async def call_coroutine(self, *arguments: Any) -> Any:
+        """Call a coroutine function."""
+        counts = self.counts
+        run = counts.jobs.run
+        if self._takes:
+            counts.takes(arguments[0])
+        counts.enter(BUSY, CLOCK.read())
+        fast = counts.blame
+        result = await Steps(self, self.function(*arguments))
+        if run is not None and run is counts.jobs.run and isinstance(run, TraceRun):
+            counts.fast += counts.blame - fast
+            self._has_given(run)
+        return result
+
+    def _has_run(self, outside: float, began: float, run: Any) -> float:
+        now = CLOCK.read()
+        counts = self.counts
+        own = counts.timing.leave(outside, began, now)
+        counts.blame += own
+        if run is not None and isinstance(run, TraceRun):
+            counts.fast += own
+            if run is counts.jobs.run:
+                self._has_given(run)
+        return now
+
+    def _has_given(self, run: TraceRun) -> None:
+        """Count the chunk that the fast path has taken: no controller has seen it."""
+        if self._gives and run.expecting is None:
+            self.counts.gives(run.current.output[-1])
+
+    def _is_idle(self, now: float, run: Any) -> None:
+        counts = self.counts
+        counts.enter(counts.idle, now)
+
+    def finished(self) -> None:
+        """What was called is over."""
+        self._is_idle(CLOCK.read(), self.counts.jobs.run)
+
+    def _followed(self, result: Any, now: float) -> Any:
+        """Learn when something that was returned is settled; return what the core has to wait for in its place."""
+        if type(result) is CoroutineType:
+            return self._wait_for(result)
+        self._since, self._total = now, self.counts.timing.total
+        if isinstance(result, Promise):
+            result._react(self._settled, self._settled)
+        elif isinstance(result, Future):
+            result.add_done_callback(self._settled)
+        elif is_awaitable(result):
+            return Steps(self, result.__await__())
+        else:
+            self.finished()
+        return result
+
+    async def _wait_for(self, coroutine: Any) -> Any:
+        return await Steps(self, coroutine)
+
+    def _settled(self, _: Any = None) -> None:
+        counts = self.counts
+        counts.blame += counts.timing.waited(self._since, self._total, CLOCK.read())
+        self.finished()
+
+
+class ObservedPull(ObservedCall):
+    """The ``pull()`` of a source: if it has given nothing, the chunk that is wanted comes later."""
+
+    __slots__ = ("_before", "_controller")
+
+    def __init__(self, function: Callable[..., Any], counts: Counts, controller: Any) -> None:
+        super().__init__(function, counts, takes=False, gives=True)
+        self._controller = controller
+        # How many chunks it had given when it was called last.
+        self._before = 0
+
+    def gave_later(self) -> None:
+        """A chunk has come that a call had not given: it is not one of the next call."""
+        self._before = self.counts.chunks_out
+
+    def _is_idle(self, now: float, run: Any) -> None:
+        counts = self.counts
+        has_given = counts.chunks_out != self._before
+        self._before = counts.chunks_out
+        counts.enter(BLOCKED if run is not None or has_given else idle_state(self._controller), now)
+
+
+class SourceMeter(Meter):
+    """What a source's controller tells of its chunks. They may come at any time, if it has no ``pull()``."""
+
+    __slots__ = ("_controller", "counts", "pull")
+
+    def __init__(self, counts: Counts, controller: Any, pull: ObservedPull | None) -> None:
+        self.counts = counts
+        self.pull = pull
+        self._controller = controller
+
+    def chunk_is_put(self, chunk: Any) -> None:
+        """See `Meter`."""
+        counts = self.counts
+        counts.chunk_is_put(chunk)
+        if counts.state == BUSY:
+            return
+        if self.pull is None:
+            self.settle()
+        else:
+            self.pull.gave_later()
+            counts.enter(BLOCKED, CLOCK.read())
+
+    def bytes_are_put(self, count: int) -> None:
+        """See `Meter`."""
+        self.counts.bytes_are_put(count)
+
+    def settle(self) -> None:
+        """Find out what the source was up to now: it does nothing, and nobody tells of what others take."""
+        self.counts.state = idle_state(self._controller)
+        self.counts.enter(BLOCKED, CLOCK.read())
+
+
+class ObservedSource(Source):
+    """In the place of the source over an asynchronous iterable, which is busy until its item is there."""
+
+    __slots__ = ("_meter", "_source", "_total", "context")
+
+    def __init__(self, source: Any, meter: ItemMeter) -> None:
+        self._source = source
+        self._meter = meter
+        self.context = source.context
+
+    def pull(self, controller: Any) -> Any:
+        """pullAlgorithm"""
+        counts, read = self._meter.counts, CLOCK.read
+        outside, began = counts.timing.enter(), read()
+        counts.enter(BUSY, began)
+        try:
+            return self._source.pull(controller)
+        finally:
+            now = read()
+            counts.blame += counts.timing.leave(outside, began, now)
+            self._meter.begin_wait(now)
+
+    def cancel(self, reason: object) -> Any:
+        """cancelAlgorithm"""
+        return self._source.cancel(reason)
+
+    def stage(self) -> Any:
+        """See `Source`."""
+        return self._source.stage()
+
+
+class ItemMeter(Meter):
+    """Hears of the items that an asynchronous iterable gives."""
+
+    __slots__ = ("_since", "_total", "counts")
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self._since = self._total = 0.0
+
+    def begin_wait(self, now: float) -> None:
+        """The iterator was asked."""
+        self._since, self._total = now, self.counts.timing.total
+
+    def chunk_is_put(self, chunk: Any) -> None:
+        """See `Meter`."""
+        counts, now = self.counts, CLOCK.read()
+        counts.chunk_is_put(chunk)
+        counts.blame += counts.timing.waited(self._since, self._total, now)
+        counts.enter(BLOCKED, now)
+
+
+def idle_state(controller: Any) -> int:
+    """Return the state of a source that does nothing."""
+    reader = controller._stream._reader
+    is_waited_for = reader is not None and bool(reader._read_requests)
+    return STARVED if is_waited_for or controller._measure.total < controller._strategy_hwm else BLOCKED
+
+
+# Pairs and operators, which work when they are read.
+
+
+class ObservedAsk(Observed):
+    """The ``pull()`` of what works when it is read."""
+
+    __slots__ = ()
+
+    def call(self, controller: Any) -> Any:
+        """Note that a chunk is wanted."""
+        counts: AskedCounts = self.counts
+        run = counts.jobs.run
+        counts.asked()
+        outside, began = counts.timing.enter(), CLOCK.read()
+        try:
+            return self.function(controller)
+        finally:
+            own = counts.timing.leave(outside, began, CLOCK.read())
+            if counts.has_input is not None:
+                counts.blame += own
+            if run is not None and isinstance(run, TraceRun) and run is counts.jobs.run and run.expecting is None:
+                counts.gives(run.current.output[-1])
+                counts.has_put()
+
+
+class ObservedPairWrite(Observed):
+    """The ``write()`` and the ``close()`` of a pair of streams around one thing."""
+
+    __slots__ = ("_takes",)
+
+    def __init__(self, function: Callable[..., Any], counts: AskedCounts, *, takes: bool) -> None:
+        super().__init__(function, counts)
+        self._takes = takes
+
+    def call(self, *arguments: Any) -> Any:
+        """Note that there is something to work on."""
+        counts: AskedCounts = self.counts
+        if self._takes:
+            counts.takes(arguments[0])
+        counts.took(True)
+        outside, began = counts.timing.enter(), CLOCK.read()
+        try:
+            result = self.function(*arguments)
+        except BaseException:
+            counts.took(False)
+            raise
+        finally:
+            counts.blame += counts.timing.leave(outside, began, CLOCK.read())
+        return self._followed(result)
+
+    def _followed(self, result: Any) -> Any:
+        if isinstance(result, Promise):
+            result._react(self._settled, self._settled)
+        elif type(result) is CoroutineType:
+            return self._wait_for(result)
+        else:
+            self._settled()
+        return result
+
+    async def _wait_for(self, coroutine: Any) -> Any:
+        try:
+            return await coroutine
+        finally:
+            self._settled()
+
+    def _settled(self, _: Any = None) -> None:
+        self.counts.took(False)
+
+
+class ObservedStep(ObservedCall):
+    """The function of an operator; what a generator of ``flat_map()`` does later counts, too."""
+
+    __slots__ = ()
+
+    def __init__(self, function: Callable[..., Any], counts: Counts) -> None:
+        super().__init__(function, counts, takes=True, gives=False)
+
+    def _followed(self, result: Any, now: float) -> Any:
+        if type(result) is GeneratorType:
+            self._is_idle(now, None)
+            return Items(self, result)
+        return super()._followed(result, now)
+
+
+class Items:
+    """The items of a generator, each of which takes time."""
+
+    __slots__ = ("_items", "_observed")
+
+    def __init__(self, observed: ObservedCall, items: Any) -> None:
+        self._observed = observed
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        """Give the next item."""
+        counts = self._observed.counts
+        outside, began = counts.timing.enter(), CLOCK.read()
+        counts.enter(BUSY, began)
+        try:
+            return next(self._items)
+        finally:
+            now = CLOCK.read()
+            counts.blame += counts.timing.leave(outside, began, now)
+            counts.enter(counts.idle, now)
+
+    def close(self) -> None:
+        """Close the generator."""
+        self._items.close()
+
+
+class ObservedItems(Observed):
+    """In the place of an iterator that a chain of operators takes its chunks from without the stream between."""
+
+    __slots__ = ("_observed",)
+
+    def __init__(self, iterator: Any, counts: Counts) -> None:
+        super().__init__(iterator, counts)
+        self._observed = Items(self, iterator)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        """Give the next chunk, and count it."""
+        chunk = next(self._observed)
+        self.counts.gives(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the iterator, if it can be closed."""
+        close = getattr(self.function, "close", None)
+        if close is not None:
+            close()
+
+
+class ObservedReader:
+    """The reader of the function of ``generator_transform()``: while it waits for a chunk, that has nothing to do."""
+
+    __slots__ = ("_counts", "_reader")
+
+    def __init__(self, reader: Any, counts: Counts) -> None:
+        self._reader = reader
+        self._counts = counts
+
+    @property
+    def _stream(self) -> Any:
+        return self._reader._stream
+
+    def read(self) -> Any:
+        """Read a chunk."""
+        promise = self._reader.read()
+        if promise.done():
+            self._is_there(promise.result())
+        else:
+            self._counts.enter(STARVED, CLOCK.read())
+            promise._react(self._is_there, self._has_failed)
+        return promise
+
+    def _is_there(self, result: Any) -> None:
+        if not result.done:
+            self._counts.takes(result.value)
+        self._has_failed()
+
+    def _has_failed(self, _: object = None) -> None:
+        if self._counts.state == STARVED:
+            self._counts.enter(BUSY, CLOCK.read())
+
+    def cancel(self, reason: object) -> Any:
+        """Cancel the stream."""
+        return self._reader.cancel(reason)
+
+
+class ObservedCalls(Observed):
+    """A function of which several calls run at a time."""
+
+    __slots__ = ("_takes",)
+
+    def __init__(self, function: Callable[..., Any], counts: LoadCounts, *, takes: bool) -> None:
+        super().__init__(function, counts)
+        self._takes = takes
+
+    async def call(self, chunk: Any) -> Any:
+        """Call it."""
+        counts: LoadCounts = self.counts
+        if self._takes:
+            counts.takes(chunk)
+        counts.begin()
+        try:
+            return await self.function(chunk)
+        finally:
+            counts.end()

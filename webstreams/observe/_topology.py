@@ -1,0 +1,233 @@
+"""Which streams belong together, read from their locks and from what feeds and empties them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from .._streams.readable.iterable import IterableSource
+from .._streams.readable.operators.chain import Chain
+from .._streams.readable.operators.concurrent import ConcurrentSource
+from .._streams.readable.operators.source import ChainSource, OperatorSource
+from .._streams.readable.operators.timed import TimedSource
+from .._streams.readable.pipe import Pipe
+from .._streams.readable.source import UnderlyingSource
+from .._streams.readable.state import GenericReaderState, ReadableStreamState
+from .._streams.readable.tee import Tee, TeeBranch
+from .._streams.transform.sides import TransformSink, TransformSource
+from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.state import WritableStreamState
+from ._callbacks import Observed, ObservedReader, ObservedSource
+
+_PACKAGE: Final = __name__.partition(".")[0]
+
+
+def source_of(readable: Any) -> Any:
+    """Return the algorithms that feed a stream; None when it has ended."""
+    source = readable._controller._source
+    return source._source if isinstance(source, ObservedSource) else source
+
+
+def owner_of(callback: Any) -> Any:
+    """Return the object whose method a callback is; a pair of streams has one for both."""
+    callback = original(callback)
+    return getattr(callback, "__self__", None)
+
+
+def original(callback: Any) -> Any:
+    """Return the callback itself, for one that is observed."""
+    owner = getattr(callback, "__self__", None)
+    return owner.function if isinstance(owner, Observed) else callback
+
+
+def owner_of_source(readable: Any) -> Any:
+    """Return the object that feeds a stream, if one does."""
+    source = source_of(readable)
+    if type(source) is not UnderlyingSource:
+        return None
+    owner = owner_of(source.pull)
+    return owner_of(source.cancel) if owner is None else owner
+
+
+def owner_of_sink(writable: Any) -> Any:
+    """Return the object that empties a stream, if one does."""
+    sink = writable._controller._sink
+    return owner_of(sink.write) if isinstance(sink, UnderlyingSink) else None
+
+
+def pipe_from(readable: Any) -> Pipe | None:
+    """Return the pipe that reads a stream."""
+    consumer = None if readable._reader is None else readable._reader._consumer
+    return consumer if isinstance(consumer, Pipe) else None
+
+
+def pipe_into(writable: Any) -> Pipe | None:
+    """Return the pipe that writes to a stream."""
+    holder = None if writable._writer is None else writable._writer._holder
+    for word in () if holder is None else holder.words:
+        if isinstance(word, ReadableStreamState):
+            pipe = pipe_from(word)
+            if pipe is not None and pipe.dest is writable:
+                return pipe
+    return None
+
+
+# Neighbours.
+
+
+def neighbours(stream: Any) -> Iterator[Any]:
+    """Give the streams beside one."""
+    if isinstance(stream, WritableStreamState):
+        yield from _of_writable(stream)
+    else:
+        yield from feeding(stream)
+        yield from reading(stream)
+
+
+def _of_writable(writable: Any) -> Iterator[Any]:
+    pipe = pipe_into(writable)
+    if pipe is not None:
+        yield pipe.source
+        if pipe._fed is not None:
+            yield pipe._fed
+    sink = writable._controller._sink
+    if isinstance(sink, TransformSink):
+        yield sink._stream._readable
+    else:
+        yield from streams_in(owner_of_sink(writable))
+
+
+def reading(readable: Any) -> Iterator[Any]:
+    """Give the streams that get what is read from a stream."""
+    consumer = None if readable._reader is None else readable._reader._consumer
+    if isinstance(consumer, Pipe):
+        yield consumer.dest
+        if consumer._fed is not None:
+            yield consumer._fed
+    elif isinstance(consumer, Tee):
+        yield from (each for each in consumer.branches() if each is not None)
+    elif isinstance(consumer, Chain):
+        yield from _beside(consumer)
+    else:
+        taker: Any = getattr(consumer, "_taker", None)
+        yield from streams_in(taker) if not hasattr(taker, "branches") else subscriptions_of(taker)
+
+
+def subscriptions_of(hub: Any) -> Iterator[Any]:
+    """Give the subscriptions of a shared stream that somebody still has."""
+    for branch in list(hub.branches):
+        stream = branch.outlet._stream()
+        if stream is not None:
+            yield stream
+
+
+def _beside(chain: Chain) -> Iterator[Any]:
+    yield chain.root
+    for reader, _ in chain._between:
+        yield reader._stream
+    receiver: Any = chain._receiver
+    if isinstance(receiver, OperatorSource):
+        yield receiver._controller._stream
+
+
+def feeding(readable: Any) -> Iterator[Any]:
+    """Give the streams that a stream gets its chunks from, and the writable side of its pair."""
+    source = source_of(readable)
+    if readable._fed_by is not None:
+        yield readable._fed_by.dest
+    if isinstance(source, TransformSource):
+        yield source._stream._writable
+    elif isinstance(source, TeeBranch):
+        yield source.tee.stream
+    elif isinstance(source, OperatorSource):
+        chain = chain_of(source)
+        if chain is not None:
+            yield chain.root
+            yield from (reader._stream for reader, _ in chain._between)
+    elif not isinstance(source, IterableSource):
+        yield from _feeding_object(owner_of_source(readable))
+
+
+def _feeding_object(owner: Any) -> Iterator[Any]:
+    hub = getattr(owner, "_hub", None)
+    if hub is not None:
+        yield from streams_in(hub._input)
+        yield from subscriptions_of(hub)
+    elif not hasattr(owner, "_producer"):  # that has a stream for its own use
+        yield from streams_in(owner)
+
+
+def chain_of(source: Any) -> Chain | None:
+    """Return the chain that an operator asks."""
+    if isinstance(source, ChainSource):
+        return source.chain
+    if isinstance(source, (ConcurrentSource, TimedSource)):
+        return source._chain
+    return None
+
+
+def inputs_of(stream: Any) -> Iterator[Any]:
+    """Give the readable streams whose chunks a stream gets at once, not those before them."""
+    if isinstance(stream, WritableStreamState):
+        pipe = pipe_into(stream)
+        if pipe is not None:
+            yield pipe.source
+        return
+    source = source_of(stream)
+    owner = owner_of_source(stream)
+    if isinstance(source, OperatorSource):
+        yield from _input_of_operator(stream, source)
+    elif isinstance(source, TeeBranch):
+        yield source.tee.stream
+    elif hasattr(owner, "_hub"):
+        yield from streams_in(owner._hub._input)
+    elif owner is not None and not hasattr(owner, "writable") and not hasattr(owner, "_producer"):
+        for each in streams_in(owner):
+            if each is not stream and isinstance(each, ReadableStreamState):
+                yield each
+
+
+def _input_of_operator(readable: Any, source: OperatorSource) -> Iterator[Any]:
+    chain = chain_of(source)
+    if chain is None:
+        consumer = None if readable._reader is None else readable._reader._consumer
+        if isinstance(consumer, Chain):
+            count = next((count for reader, count in consumer._between if reader._stream is readable), 0)
+            yield input_of_step(consumer, count - 1)
+    else:
+        is_step = isinstance(source, ChainSource)
+        yield input_of_step(chain, len(chain._steps) - 1 if is_step else len(chain._steps))
+
+
+def input_of_step(chain: Chain, index: int) -> Any:
+    """Return the stream that a step of a chain gets its chunks from."""
+    for reader, count in chain._between:
+        if count == index and reader._stream is not None:
+            return reader._stream
+    return chain.root
+
+
+def streams_in(owner: Any, depth: int = 2) -> Iterator[Any]:
+    """Give the streams that an object of this package refers to: itself, by readers and writers, by its parts."""
+    if owner is None or not type(owner).__module__.startswith(_PACKAGE):
+        return
+    for value in _values_in(owner):
+        if isinstance(value, (ReadableStreamState, WritableStreamState)):
+            yield value
+        elif isinstance(value, (GenericReaderState, ObservedReader)):
+            if value._stream is not None:
+                yield value._stream
+        elif depth and not isinstance(value, type):
+            yield from streams_in(value, depth - 1)
+
+
+def _values_in(owner: Any) -> Iterable[Any]:
+    values = list(getattr(owner, "__dict__", {}).values())
+    for kind in type(owner).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        names = (slots,) if isinstance(slots, str) else slots
+        values += [getattr(owner, name, None) for name in names if not name.startswith("__")]
+    for value in list(values):
+        if isinstance(value, dict):
+            values += list(value)
+    return values
