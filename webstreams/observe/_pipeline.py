@@ -40,15 +40,13 @@ _pipelines_of: Final[WeakKeyDictionary[Any, list[Pipeline]]] = WeakKeyDictionary
 class Look:
     """Somebody who looks at a pipeline again and again: the shares are those since that one's last look."""
 
-    __slots__ = ("_before", "_last", "_pipeline")
+    __slots__ = ("_before", "_last")
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self) -> None:
         self._last = self._before = Mark(CLOCK.read(), {})
 
-    def take(self, *, is_look: bool = True) -> Snapshot:
-        """Return how the pipeline is now; if it `is_look`, the next one begins here."""
-        pipeline = self._pipeline
+    def take(self, pipeline: Pipeline, *, is_look: bool = True) -> Snapshot:
+        """Return how a pipeline is now; if it `is_look`, the next one begins here."""
         now = pipeline._mark()
         before = self._before if now.now - self._last.now < SAME_LOOK else self._last
         shares = shares_between(pipeline._stages, before, now)
@@ -78,7 +76,7 @@ class Pipeline:
         self._jobs_of_loop = streams[0]._jobs
         self._stages: list[Stage] = []
         self._is_searching = False
-        self._look: Look = Look(self)
+        self._look = Look()
         PIPELINES.add(self)
 
     @property
@@ -95,28 +93,28 @@ class Pipeline:
         Looks that follow each other within 10 ms show the same period. When the pipeline has ended, the period ends
         with it.
         """
-        return self._look.take().stages
+        return self._look.take(self).stages
 
     @property
     def bottleneck(self) -> StageStatistics | None:
         """The stage that holds the others up since the last look; None if there is none, or if nobody reads."""
-        return self._look.take(is_look=False).bottleneck
+        return self._look.take(self, is_look=False).bottleneck
 
     def tree(self) -> str:
         """Return a picture of the pipeline as text: a line for each stage, with its shares since the last look."""
-        return tree_of(self._look.take(is_look=False), self._upstream_names())
+        return tree_of(self._look.take(self, is_look=False), self._upstream_names())
 
     async def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
         """Give how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
 
         Each watch has its own period, whatever else looks at the pipeline.
         """
-        look = Look(self)
+        look = Look()
         is_over = False
         while not is_over:
             await asyncio.sleep(interval)
             is_over = self.is_over
-            yield look.take()
+            yield look.take(self)
 
     def log(self, logger: logging.Logger, interval: float = 10.0, *, stalled: float = 60.0) -> Promise[None]:
         """Log a line every `interval` seconds until the pipeline has ended: what has passed, and the bottleneck.
