@@ -10,7 +10,7 @@ from .._platform.stages import stage_name
 _labels: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 
 # What tells nothing about a stage.
-_MEANINGLESS: Final = frozenset({"<lambda>", "do_nothing", "_enqueue_chunk"})
+_MEANINGLESS: Final = frozenset({"<lambda>", "<genexpr>", "do_nothing", "_enqueue_chunk"})
 
 
 def label(thing: Any, name: str) -> None:

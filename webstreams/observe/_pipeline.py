@@ -32,6 +32,9 @@ from ._text import line_of, tree_of
 from ._timing import CLOCK
 from ._topology import inputs_of, neighbours
 
+# Who waits for the next moment to look sees within this time that the pipeline has ended (seconds).
+SAW_END: Final = 0.25
+
 # All pipelines that are observed, and those that a stream belongs to: they live as long as their streams.
 PIPELINES: Final[WeakSet[Pipeline]] = WeakSet()
 _pipelines_of: Final[WeakKeyDictionary[Any, list[Pipeline]]] = WeakKeyDictionary()
@@ -112,9 +115,18 @@ class Pipeline:
         look = Look()
         is_over = False
         while not is_over:
-            await asyncio.sleep(interval)
-            is_over = self.is_over
+            is_over = await self._ends_within(interval)
             yield look.take(self)
+
+    async def _ends_within(self, seconds: float) -> bool:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (left := until - loop.time()) > 0:
+            await asyncio.sleep(min(left, SAW_END))
+            if self.is_over:
+                return True
+        await asyncio.sleep(0)
+        return self.is_over
 
     def log(self, logger: logging.Logger, interval: float = 10.0, *, stalled: float = 60.0) -> Promise[None]:
         """Log a line every `interval` seconds until the pipeline has ended: what has passed, and the bottleneck.
@@ -333,7 +345,7 @@ class _Settling:
         self._promise = promise
 
     def __call__(self, task: asyncio.Task[None]) -> None:
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        error = None if task.cancelled() else task.exception()
         if error is None:
             self._promise._fulfill(None)
         else:
