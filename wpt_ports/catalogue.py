@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from .harness import Port, ports_of
 
 _HERE = Path(__file__).parent
+# What the name of a file says about where it runs.
+ENDING = re.compile(r"(\.tentative)?(\.any\.js|\.window\.js|\.https\.html|\.html)$")
 # The folders of upstream whose titles count.
 FOLDERS = ("streams/", "dom/abort/", "encoding/streams/", "compression/")
 
@@ -37,7 +40,7 @@ def module_of(file: str) -> str:
     Upstream has dropped the "tentative" of some names since the titles were agreed on: what it added to these files
     later is listed under the name that was agreed on.
     """
-    path = file.removesuffix(".any.js").removesuffix(".tentative").replace("-", "_").replace("/", ".")
+    path = ENDING.sub("", file).replace("-", "_").replace("/", ".")
     return f"{__package__}.{path}"
 
 

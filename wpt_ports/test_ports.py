@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from .catalogue import all_ports, stale_entries, status, unlisted_ports
 from .harness import Port, run_port
+from .resources.realms import end_process
+
+
+@pytest.fixture(scope="module", autouse=True)
+def realms() -> Iterator[None]:
+    """The process that streams are transferred to ends with the ports."""
+    yield
+    end_process()
+
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 LOOPS: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}

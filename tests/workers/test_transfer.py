@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import copy
 import gc
 import os
 import pickle
@@ -230,6 +231,13 @@ async def test_what_is_locked_cannot_be_transferred_and_stays_as_it_is(channel: 
     with pytest.raises(TypeError, match="cannot transfer the stream: it is locked"):
         transfer(pair, here)
     assert not pair.readable.locked
+
+
+async def test_streams_are_neither_pickled_nor_copied() -> None:
+    for stream in (ReadableStream(), WritableStream(), TransformStream()):
+        for function in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match=r"cannot pickle or copy a \w+Stream: .*transfer\(\)"):
+                function(stream)  # type: ignore[operator]
 
 
 async def test_any_pair_arrives_as_a_transform_stream(channel: Any) -> None:

@@ -16,7 +16,7 @@ from types import (
     MethodType,
     MethodWrapperType,
 )
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 # Python: JavaScript takes any object for a dictionary; these can only be a mistake.
 _PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
@@ -158,3 +158,11 @@ def described(value: Any) -> str:
 
 def _name_of(function: Any) -> str:
     return getattr(function, "__name__", None) or repr(function)
+
+
+def refuse_pickling(stream: object) -> NoReturn:
+    """Raise the error for pickling or copying a stream, with the cure."""
+    raise TypeError(
+        f"cannot pickle or copy a {type(stream).__name__}: it belongs to this event loop; "
+        "webstreams.workers.transfer() sends it into another thread or process"
+    )

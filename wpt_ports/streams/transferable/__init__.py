@@ -1,0 +1,1 @@
+"""Ports of upstream streams/transferable: see `wpt_ports`."""
