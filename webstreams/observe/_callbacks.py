@@ -10,7 +10,7 @@ from __future__ import annotations
 from asyncio import Future
 from collections.abc import Callable, Generator, Iterator
 from inspect import iscoroutinefunction
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
 from .._engine.promise import Promise, is_awaitable
@@ -35,6 +35,19 @@ class Observed:
     def stage_name(self) -> str:
         """The name of the callback itself, for the notes of errors."""
         return stage_name(self.function)
+
+    def _named(self, method: Any) -> Any:
+        """Return a method of this object by the name of the callback: a task that runs it shows that."""
+        copy = FunctionType(
+            method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__
+        )
+        copy.__qualname__ = getattr(self.function, "__qualname__", copy.__qualname__)
+        return MethodType(copy, self)
+
+    def _alike(self, coroutine: Any, inner: Any) -> Any:
+        """Give a coroutine the name of the one that it awaits."""
+        coroutine.__qualname__ = getattr(inner, "__qualname__", coroutine.__qualname__)
+        return coroutine
 
 
 class Steps:
@@ -94,7 +107,7 @@ class ObservedCall(Observed):
     @property
     def replacement(self) -> Callable[..., Any]:
         """What to call in the place of the callback."""
-        return self.call_coroutine if iscoroutinefunction(self.function) else self.call
+        return self._named(type(self).call_coroutine) if iscoroutinefunction(self.function) else self.call
 
     def call(self, *arguments: Any) -> Any:
         """Call a plain function."""
@@ -158,7 +171,7 @@ class ObservedCall(Observed):
     def _followed(self, result: Any, now: float) -> Any:
         """Learn when something that was returned is settled; return what the core has to wait for in its place."""
         if type(result) is CoroutineType:
-            return self._wait_for(result)
+            return self._alike(self._wait_for(result), result)
         self._since, self._total = now, self.counts.timing.total
         if isinstance(result, Promise):
             result._react(self._settled, self._settled)
@@ -346,7 +359,7 @@ class ObservedPairWrite(Observed):
         if isinstance(result, Promise):
             result._react(self._settled, self._settled)
         elif type(result) is CoroutineType:
-            return self._wait_for(result)
+            return self._alike(self._wait_for(result), result)
         else:
             self._settled()
         return result
