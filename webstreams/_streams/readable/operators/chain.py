@@ -31,12 +31,15 @@ from ...._platform.stages import note_stage
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
-from .inputs import Input, Owner, find_iterator, inner_input, take_awaitable
+from .inputs import Input, Owner, find_iterator, inner_input, may_have_iterator_soon, take_awaitable
 from .marks import ENDED, SKIP, WAITING
 from .steps import EXPAND, FILTER, MAP, TAKE, TAP, Step
 
 OPEN: Final = 0
 DONE: Final = 1
+
+# In the place of MAP: a function of the library, which gives nothing to wait for.
+OWN: Final = -1
 
 
 @trait
@@ -74,12 +77,12 @@ class Chain(Owner, Fetching):
         "_is_running",
         "_is_waiting",
         "_item",
-        "_may_share",
         "_pending",
         "_plan",
         "_receiver",
         "_state",
         "_steps",
+        "_tries_to_share",
         "jobs",
         "root",
     )
@@ -93,8 +96,8 @@ class Chain(Owner, Fetching):
         self.root = stream
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
         self._inputs = [Input(self, stream._jobs, 0, reader, None)]
-        # Nobody has looked yet whether the stream's iterator can be asked without it.
-        self._may_share = True
+        # How often to look whether the stream's iterator can be asked without it: it may not have started yet.
+        self._tries_to_share = 4
         # The locks of the streams between operators, each with the number of steps before it.
         self._between: list[tuple[ReadableStreamDefaultReader[Any], int]] = []
         self._state = OPEN
@@ -121,7 +124,7 @@ class Chain(Owner, Fetching):
         """Add a step behind the others."""
         step.index = len(self._steps)
         self._steps.append(step)
-        self._plan.append((step.kind, step.function, step))
+        self._plan.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step))
         if step.kind == TAKE and step.is_full():
             self._stop_inputs(len(self._steps) - 1)
 
@@ -190,27 +193,38 @@ class Chain(Owner, Fetching):
         plan = self._plan if first == 0 else self._plan[first:]
         left = jobs.countdown
         step: Step | None = None
+        usual: Any = None  # the type of the last item, if nobody can wait for that
         try:
             for item in iterator:
                 left -= 1
-                if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
-                    self._await_item(source, item)
-                    break
+                if type(item) is not usual:
+                    if type(item) in NEVER_AWAITABLE:
+                        usual = type(item)
+                    elif is_awaitable(item):
+                        self._await_item(source, item)
+                        break
                 value = item
                 for kind, function, step in plan:
                     if kind > TAP:
                         self._pass_on(value, step.index)
                         break
                     result = function(value)
-                    if type(result) not in NEVER_AWAITABLE and step.may_wait and is_awaitable(result):
-                        self._resume(result, value, step.index)
-                        break
-                    if kind == MAP:
+                    if kind <= MAP:
                         if result is SKIP:
                             break
-                        value = result
-                    elif kind == FILTER and not result:
+                        if kind == OWN or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                            value = result
+                            continue
+                    elif result is True:
+                        continue
+                    elif result is False and kind == FILTER:
                         break
+                    elif type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                        if result or kind == TAP:
+                            continue
+                        break
+                    self._resume(result, value, step.index)
+                    break
                 else:
                     if self._state == OPEN:
                         self._give(value)
@@ -230,12 +244,18 @@ class Chain(Owner, Fetching):
             jobs.countdown = min(left, jobs.countdown)
 
     def _read(self, source: Input) -> Any:
-        if self._may_share and source.position == 0:
-            self._may_share = False
+        if self._tries_to_share > 0 and source.position == 0:
             self._disturb()
-            source.iterator = find_iterator(self.root)
-            if source.iterator is not None:
+            found = find_iterator(self.root)
+            if found is not None:
+                source.iterator = found
                 return WAITING
+            self._tries_to_share -= 1
+            if may_have_iterator_soon(self.root):
+                self._wait()
+                self.jobs.push(self._go_on)
+                return WAITING
+            self._tries_to_share = 0
         self._wait()
         chunk = source.read()
         if chunk is not WAITING:

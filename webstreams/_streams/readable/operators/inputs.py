@@ -122,6 +122,15 @@ class Input(ReadRequest):
         return None
 
 
+def may_have_iterator_soon(stream: ReadableStreamState[Any]) -> bool:
+    """Whether `find_iterator` is worth another look, when the jobs that are queued have run: the stream is new."""
+    controller: Any = stream._controller
+    if type(controller) is not ReadableStreamDefaultController or stream._state != "readable" or controller._started:
+        return False
+    source = controller._source
+    return type(source) is IterableSource and not source.is_async and controller._strategy_hwm == 0
+
+
 def find_iterator(stream: ReadableStreamState[Any]) -> Iterator[Any] | None:
     """Return the iterator that a stream takes its chunks from, if nobody could tell who calls it."""
     controller: Any = stream._controller

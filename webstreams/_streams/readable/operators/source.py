@@ -7,23 +7,74 @@ from typing import Any
 from ...._debug.repr import LockHolder
 from ...._engine.callbacks import DEFERRED
 from ...._engine.promise import AlgorithmPromise, Promise
+from ...._platform.errors import goes_through
 from ...._platform.idl import INTERNAL
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader, require_unlocked
 from ..source import UnderlyingSource
-from ..state import ReadableStreamState
+from ..state import ReadableStreamState, ReadRequest
 from .chain import Chain, Receiver
+
+
+class OperatorController(ReadableStreamDefaultController[Any]):
+    """The controller of such a stream: a read that finds nothing asks the operator, without the steps between."""
+
+    __slots__ = ()
+
+    def _pull_steps(self, read_request: ReadRequest) -> None:
+        """[[PullSteps]]
+
+        # Python: a chunk that the operator has at once goes to the read at once. Only who makes the stream can see that
+        # no job is queued for the end of a pull, and that is this library.
+        """
+        stream, source = self._stream, self._source
+        reader = stream._reader
+        if (
+            self._pulling
+            or self._queue.chunks
+            or not self._can_pull
+            or self._jobs.run is not None
+            or reader is None
+            or reader._read_requests
+            or not isinstance(source, OperatorSource)
+        ):
+            super()._pull_steps(read_request)
+            return
+        reader._read_requests.append(read_request)
+        self._pulling = True
+        source.is_asked_directly = True
+        try:
+            source.ask()
+        except BaseException as error:
+            self._pull_failed(error)
+            if goes_through(error):
+                raise
+        finally:
+            source.is_asked_directly = False
+
+    def take(self, chunk: Any) -> None:
+        """Give a chunk to the read that has asked for it."""
+        self._pulling = False
+        reader = self._stream._reader
+        if reader is None or not reader._read_requests:
+            self._enqueue(chunk)  # the read was withdrawn meanwhile
+            return
+        reader._read_requests.popleft().chunk_steps(chunk)
+        if self._pull_again or reader._read_requests:
+            self._pull_again = False
+            self._call_pull_if_needed()
 
 
 class OperatorSource(UnderlyingSource):
     """The source of such a stream: gives one chunk, now or later, for each pull."""
 
-    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise")
+    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise", "is_asked_directly")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         super().__init__({"pull": self._pull, "cancel": self.cancel_steps})
         self._jobs = stream._jobs
-        self._controller: Any = ReadableStreamDefaultController(INTERNAL, stream, self, 0, None)
+        self.is_asked_directly = False
+        self._controller: Any = OperatorController(INTERNAL, stream, self, 0, None)
         self._is_pulling = False
         self._promise: Promise[Any] | None = None
 
@@ -50,6 +101,10 @@ class OperatorSource(UnderlyingSource):
 
     def give(self, chunk: Any) -> None:
         """Put a chunk into the stream."""
+        if self.is_asked_directly:
+            self.is_asked_directly = False
+            self._controller.take(chunk)
+            return
         if self._jobs.run is None:
             self._controller._enqueue(chunk)
         else:
@@ -115,7 +170,7 @@ def chain_over(stream: ReadableStreamState[Any], method: str) -> Chain:
     require_unlocked(stream, f"{method}() stream")
     holder = LockHolder(f"{method}()")
     controller: Any = stream._controller
-    if type(controller) is ReadableStreamDefaultController:
+    if type(controller) is OperatorController:
         source: Any = controller._source
         is_unused = stream._state == "readable" and not stream._disturbed
         if isinstance(source, ChainSource) and source.chain is not None and is_unused:

@@ -123,8 +123,12 @@ class BatchStep(Step):
 
     def _count(self, chunk: Any) -> Any:
         batch = self._batch
-        batch.chunks.append(chunk)
-        return batch.take() if len(batch.chunks) == batch.count else SKIP
+        chunks = batch.chunks
+        chunks.append(chunk)
+        if len(chunks) != batch.count:
+            return SKIP
+        batch.chunks = []
+        return chunks
 
     def _add(self, chunk: Any) -> Any:
         return self._batch.take() if self._batch.add(chunk) else SKIP

@@ -1,0 +1,203 @@
+"""Several calls at a time, and what can happen to them: the situations, and the ways to get into them.
+
+Each way makes an asynchronous iterable of the results of a coroutine function for some numbers, with a limit of calls
+at a time; the situations look at what is left behind and at what it costs. `javascript/bounded` has the same for p-map.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiostream
+import streamable
+
+from webstreams import ReadableStream
+
+CHUNKS = 1000
+LIMIT = 4
+WINDOW = 64
+TRIVIAL = 10_000
+LEAVES_AT = 3
+# Seconds: a call that nothing should have to wait for, a usual one, and the time in which what is cancelled ends.
+LONG, SHORT, PAUSE = 1.0, 0.004, 0.05
+
+Function = Callable[[int], Awaitable[int]]
+
+
+class Calls:
+    """A function that counts its calls: the first ones end at once, the others take a time, and one may fail."""
+
+    def __init__(self, quick: int, seconds: float, fails_at: int = -1) -> None:
+        self._quick = quick
+        self._seconds = seconds
+        self._fails_at = fails_at
+        self.started = 0
+        self.running = 0
+
+    async def run(self, chunk: int) -> int:
+        """Do a call."""
+        self.started += 1
+        self.running += 1
+        try:
+            if chunk == self._fails_at:
+                raise ValueError(chunk)
+            if chunk >= self._quick:
+                await asyncio.sleep(self._seconds)
+        finally:
+            self.running -= 1
+        return chunk
+
+
+class Way:
+    """One way to have several calls at a time."""
+
+    def iterate(self, function: Function, chunks: int, limit: int, window: int | None = None) -> AsyncIterable[int]:
+        """Give the results in order; `window` is how far ahead calls may be started, where that can be said."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def results(
+        self, function: Function, chunks: int, limit: int, window: int | None = None
+    ) -> AsyncGenerator[AsyncIterable[int], None]:
+        """Iterate, with the clean-up that the documentation of the library asks for."""
+        yield self.iterate(function, chunks, limit, window)
+
+
+class Streams(Way):
+    """This library."""
+
+    def iterate(self, function: Function, chunks: int, limit: int, window: int | None = None) -> AsyncIterable[int]:
+        """See `Way`."""
+        return ReadableStream.from_(range(chunks)).map(function, concurrency=limit, window=window)
+
+
+class Aiostream(Way):
+    """aiostream."""
+
+    @asynccontextmanager
+    async def results(
+        self, function: Function, chunks: int, limit: int, window: int | None = None
+    ) -> AsyncGenerator[AsyncIterable[int], None]:
+        """See `Way`."""
+        mapped: Any = aiostream.stream.map(aiostream.stream.iterate(range(chunks)), function, task_limit=limit)
+        async with mapped.stream() as results:
+            yield results
+
+
+class Streamable(Way):
+    """streamable."""
+
+    def iterate(self, function: Function, chunks: int, limit: int, window: int | None = None) -> AsyncIterable[int]:
+        """See `Way`."""
+        mapped: AsyncIterable[int] = streamable.stream(range(chunks)).map(function, concurrency=limit)
+        return mapped
+
+
+WAYS: dict[str, Way] = {"webstreams": Streams(), "aiostream": Aiostream(), "streamable": Streamable()}
+
+
+async def consumer_breaks(way: Way) -> float:
+    """Return how many calls are left a moment after the consumer has left its loop."""
+    calls, taken = Calls(LEAVES_AT, LONG), 0
+    async with way.results(calls.run, CHUNKS, LIMIT) as results:
+        async for _ in results:
+            taken += 1
+            if taken == LEAVES_AT:
+                break
+    await asyncio.sleep(PAUSE)
+    return calls.running
+
+
+async def task_is_cancelled(way: Way) -> float:
+    """Return how many calls are left a moment after the consumer's task was cancelled."""
+    calls = Calls(0, LONG)
+
+    async def consume() -> None:
+        async with way.results(calls.run, CHUNKS, LIMIT) as results:
+            async for _ in results:
+                pass
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(PAUSE)
+    task.cancel()
+    await asyncio.wait([task])
+    del task
+    await asyncio.sleep(PAUSE)
+    return calls.running
+
+
+async def third_fails(way: Way) -> tuple[float, float]:
+    """Return the seconds until the consumer hears of it, and how many calls are left then."""
+    calls = Calls(0, LONG, fails_at=2)
+    began = time.monotonic()
+    try:
+        async with way.results(calls.run, CHUNKS, LIMIT) as results:
+            async for _ in results:
+                pass
+    except ValueError:
+        return time.monotonic() - began, calls.running
+    raise RuntimeError("it did not fail")
+
+
+async def some_are_slow(way: Way) -> float:
+    """Return the seconds that all take, if every 16th takes 20 times as long."""
+
+    async def call(chunk: int) -> int:
+        await asyncio.sleep(SHORT if chunk % 16 else 20 * SHORT)
+        return chunk
+
+    began, taken = time.monotonic(), 0
+    async with way.results(call, CHUNKS, LIMIT, WINDOW) as results:
+        async for _ in results:
+            taken += 1
+    require(taken, CHUNKS)
+    return time.monotonic() - began
+
+
+def ideal() -> float:
+    """Return the seconds that they would take if no call ever had to wait for another."""
+    return SHORT * (CHUNKS + 19 * -(-CHUNKS // 16)) / LIMIT
+
+
+async def trivial_calls(way: Way) -> float:
+    """Return the microseconds of processor time for a call that does nothing."""
+
+    async def call(chunk: int) -> int:
+        return chunk
+
+    began, taken = time.process_time(), 0
+    async with way.results(call, TRIVIAL, 16) as results:
+        async for _ in results:
+            taken += 1
+    require(taken, TRIVIAL)
+    return (time.process_time() - began) * 1e6 / TRIVIAL
+
+
+def require(taken: int, chunks: int) -> None:
+    """Raise an error unless all chunks have arrived."""
+    if taken != chunks:
+        raise RuntimeError(f"{taken} chunks arrived, not {chunks}")
+
+
+async def measure(way: Way, rounds: int) -> dict[str, float]:
+    """Go through all situations; of what takes a time the best of some rounds counts."""
+    late, left = await third_fails(way)
+    return {
+        "break": await consumer_breaks(way),
+        "cancel": await task_is_cancelled(way),
+        "failure": late,
+        "left": left,
+        "slow": min([await some_are_slow(way) for _ in range(rounds)]),
+        "trivial": min([await trivial_calls(way) for _ in range(rounds)]),
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure one way, in this process; print what was found as JSON."""
+    name, rounds = arguments
+    print(json.dumps(asyncio.run(measure(WAYS[name], int(rounds)))))
