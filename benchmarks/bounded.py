@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ LEAVES_AT = 3
 # Seconds: a call that nothing should have to wait for, a usual one, and the time in which what is cancelled ends.
 LONG, SHORT, PAUSE = 1.0, 0.004, 0.05
 
-Function = Callable[[int], Awaitable[int]]
+Function = Callable[[int], Coroutine[Any, Any, int]]
 
 
 class Calls:
@@ -84,7 +84,8 @@ class Aiostream(Way):
         self, function: Function, chunks: int, limit: int, window: int | None = None
     ) -> AsyncGenerator[AsyncIterable[int], None]:
         """See `Way`."""
-        mapped: Any = aiostream.stream.map(aiostream.stream.iterate(range(chunks)), function, task_limit=limit)
+        called: Any = function
+        mapped: Any = aiostream.stream.map(aiostream.stream.iterate(range(chunks)), called, task_limit=limit)
         async with mapped.stream() as results:
             yield results
 

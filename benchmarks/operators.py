@@ -2,9 +2,9 @@
 
     python -m benchmarks.operators [--engines checkout,pure,compiled] [--python PYTHON]... [--rounds N] [--items N]
 
-The first table has what happens to calls (``benchmarks/bounded.py``): with aiostream and streamable in the first Python,
-and with p-map in the Node of ``javascript/bounded/package.json``, which npm installs if Node is there. The second has what
-an item costs in a chain of operators, of bare asynchronous generators, and of transform streams on the plain path
+The first table has what happens to calls (``benchmarks/bounded.py``): aiostream and streamable in the first Python, and
+p-map in the Node of ``javascript/bounded/package.json``, which npm installs if it is there. The second has what an item
+costs in a chain of operators, of bare asynchronous generators, and of transform streams on the plain path
 (``benchmarks/chains.py``). All of it is run in turns, each time in a new process; the best of some rounds counts. The
 exit status is 1 if another library for Python is better in any row, or a chain of operators costs more than it may.
 """

@@ -91,7 +91,7 @@ class Chain(Owner, Fetching):
         self.jobs = stream._jobs
         reader._consumer = self
         self._steps: list[Step] = []
-        self._plan: list[tuple[int, Callable[[Any], Any], Step]] = []
+        self._plan: list[tuple[int, Callable[[Any], Any], int]] = []
         self._receiver: Receiver | None = None
         self.root = stream
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
@@ -124,7 +124,7 @@ class Chain(Owner, Fetching):
         """Add a step behind the others."""
         step.index = len(self._steps)
         self._steps.append(step)
-        self._plan.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step))
+        self._plan.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index))
         if step.kind == TAKE and step.is_full():
             self._stop_inputs(len(self._steps) - 1)
 
@@ -185,63 +185,56 @@ class Chain(Owner, Fetching):
             self._run()
 
     def _run_over(self, source: Input, iterator: Iterator[Any]) -> None:
-        """Have items of an iterator pass the steps, until one comes out or something has to be waited for.
+        """Have items of an iterator pass the steps, until one comes out or something has to be waited for."""
+        try:
+            if self._loop_over(source, iterator):
+                self._input_has_ended(source)
+        except BaseException as error:
+            self._iterator_failed(source, error)
 
-        What `_pass_on` does is done here without calls, as far as it is usual.
-        """
+    def _loop_over(self, source: Input, iterator: Iterator[Any]) -> bool:
+        """Do what `_pass_on` does for item after item, without calls as far as it is usual; whether the end came."""
         jobs, first = self.jobs, source.position
         plan = self._plan if first == 0 else self._plan[first:]
         left = jobs.countdown
-        step: Step | None = None
-        usual: Any = None  # the type of the last item, if nobody can wait for that
+        index = 0
         try:
             for item in iterator:
                 left -= 1
-                if type(item) is not usual:
-                    if type(item) in NEVER_AWAITABLE:
-                        usual = type(item)
-                    elif is_awaitable(item):
-                        self._await_item(source, item)
-                        break
+                if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
+                    self._await_item(source, item)
+                    return False
                 value = item
-                for kind, function, step in plan:
-                    if kind > TAP:
-                        self._pass_on(value, step.index)
-                        break
-                    result = function(value)
-                    if kind <= MAP:
-                        if result is SKIP:
+                try:
+                    for kind, function, index in plan:
+                        if kind > TAP:
+                            self._pass_on(value, index)
                             break
-                        if kind == OWN or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
-                            value = result
-                            continue
-                    elif result is True:
-                        continue
-                    elif result is False and kind == FILTER:
+                        result = function(value)
+                        if kind <= MAP:
+                            if result is SKIP:
+                                break
+                            if kind == OWN or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                                value = result
+                                continue
+                        elif type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                            if result or kind == TAP:
+                                continue
+                            break
+                        self._resume(result, value, index)
                         break
-                    elif type(result) in NEVER_AWAITABLE or not is_awaitable(result):
-                        if result or kind == TAP:
-                            continue
-                        break
-                    self._resume(result, value, step.index)
-                    break
-                else:
-                    if self._state == OPEN:
-                        self._give(value)
-                step = None
-                if not self._is_asked or self._state != OPEN or self._is_waiting or left <= 0:
-                    break
+                    else:
+                        if self._state == OPEN:
+                            self._give(value)
+                except BaseException as error:
+                    self._fail(index, error)
+                if left <= 0 or not self._is_asked or self._state != OPEN or self._is_waiting:
+                    return False
                 if source.iterator is not iterator or self._inputs[-1] is not source:
-                    break
-            else:
-                self._input_has_ended(source)
-        except BaseException as error:
-            if step is None:
-                self._iterator_failed(source, error)
-            else:
-                self._fail(step.index, error)
+                    return False
         finally:
             jobs.countdown = min(left, jobs.countdown)
+        return True
 
     def _read(self, source: Input) -> Any:
         if self._tries_to_share > 0 and source.position == 0:
