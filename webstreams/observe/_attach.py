@@ -269,7 +269,7 @@ def _ask_through_stream(readable: Any, counts: Counts) -> None:
     """Have a chain that asks the iterator without the stream between tell of it, too."""
     consumer = None if readable._reader is None else readable._reader._consumer
     if isinstance(consumer, Chain):
-        consumer._may_share = False
+        consumer._tries_to_share = 0
         for each in consumer._inputs:
             if each.reader is readable._reader and each.iterator is not None:
                 each.iterator = ObservedItems(each.iterator, counts)
@@ -369,8 +369,7 @@ def _attach_step(chain: Chain, index: int, counts: ChainCounts, outputs: dict[in
     stage = _made(Stage(name or _method_of_step(chain, index), kind, own, readable=output))
     if output is None and is_sink:
         DRAINS[input_of_step(chain, index)] = stage
-    step.function = ObservedStep(step.function, own).replacement
-    chain._plan[index] = (step.kind, step.function, step)
+    chain.replace_function(index, ObservedStep(step.function, own).replacement)
 
 
 def _last_step(chain: Chain) -> int:

@@ -124,9 +124,15 @@ class Chain(Owner, Fetching):
         """Add a step behind the others."""
         step.index = len(self._steps)
         self._steps.append(step)
-        self._plan.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index))
+        self._plan.append(_planned(step))
         if step.kind == TAKE and step.is_full():
             self._stop_inputs(len(self._steps) - 1)
+
+    def replace_function(self, index: int, function: Callable[[Any], Any]) -> None:
+        """Have a step call another function, which observes it."""
+        step = self._steps[index]
+        step.function = function
+        self._plan[index] = _planned(step)
 
     def give_to(self, receiver: Receiver) -> None:
         """Say who gets the chunks; tell it at once if there will be none."""
@@ -541,6 +547,11 @@ class Chain(Owner, Fetching):
         ended, self._between = self._between, []
         for reader, _ in ended:
             _end_stream(reader, error, index < 0)
+
+
+def _planned(step: Step) -> tuple[int, Callable[[Any], Any], int]:
+    """Return what the loop over an iterable has to know of a step."""
+    return OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index
 
 
 def _end_stream(reader: ReadableStreamDefaultReader[Any], error: object, is_errored: bool) -> None:

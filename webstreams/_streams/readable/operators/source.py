@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...._debug.repr import LockHolder
-from ...._engine.callbacks import DEFERRED
+from ...._engine.callbacks import DEFERRED, callback_failed
 from ...._engine.promise import AlgorithmPromise, Promise
 from ...._platform.errors import goes_through
 from ...._platform.idl import INTERNAL
@@ -36,6 +36,7 @@ class OperatorController(ReadableStreamDefaultController[Any]):
             or self._jobs.run is not None
             or reader is None
             or reader._read_requests
+            or self._meter is not None
             or not isinstance(source, OperatorSource)
         ):
             super()._pull_steps(read_request)
@@ -46,7 +47,7 @@ class OperatorController(ReadableStreamDefaultController[Any]):
         try:
             source.ask()
         except BaseException as error:
-            self._pull_failed(error)
+            callback_failed(self, self._jobs, error)
             if goes_through(error):
                 raise
         finally:
