@@ -24,8 +24,8 @@ class OperatorController(ReadableStreamDefaultController[Any]):
     def _pull_steps(self, read_request: ReadRequest) -> None:
         """[[PullSteps]]
 
-        # Python: a chunk that the operator has at once goes to the read at once. Only who makes the stream can see that
-        # no job is queued for the end of a pull, and that is this library.
+        A chunk that the operator has at once goes to the read at once, and no job is queued for the end of a pull: only
+        who makes a stream could see that, and this one is made by the library.
         """
         stream, source = self._stream, self._source
         reader = stream._reader
