@@ -18,6 +18,7 @@ from ._attach import stages_of
 from ._callbacks import SourceMeter
 from ._counts import BUSY
 from ._names import streams_of
+from ._retired import begin, retire
 from ._stages import Stage, stage_at
 from ._statistics import (
     SAME_LOOK,
@@ -80,7 +81,16 @@ class Pipeline:
         self._stages: list[Stage] = []
         self._is_searching = False
         self._look = Look()
+        self._search()
+        self._begun_as = self.name
+        begin(self._begun_as)
         PIPELINES.add(self)
+
+    def __del__(self) -> None:
+        """What was counted is not lost for the metrics of others with the same name."""
+        name = getattr(self, "_begun_as", None)
+        if name is not None:
+            retire(name, [(stage, each.kind, each.counts) for each, stage in self._named().items()])
 
     @property
     def name(self) -> str:
@@ -270,9 +280,7 @@ def observe(subject: Any, *, name: str | None = None) -> Pipeline:
     jobs.require_running()
     jobs.leave_run()
     LOCKS.tell = _has_lock
-    pipeline = Pipeline(streams, name)
-    pipeline._search()
-    return pipeline
+    return Pipeline(streams, name)
 
 
 def _streams_of_promise(subject: Any) -> Iterator[Any]:
