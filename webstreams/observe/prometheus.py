@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from ._readings import Reading, readings
 
-__all__ = ["StageCollector", "collector"]
+__all__ = ["collector"]
 
 _LABELS: Final = ["pipeline", "stage", "kind"]
 _GAUGES: Final = (
