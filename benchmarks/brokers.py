@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from tests.brokers.places import GROUP, PLACES, KafkaPlace, NatsPlace, Place, RabbitPlace, RedisPlace
+from tests.brokers.places import GROUP, Place, make_place
 from tests.brokers.servers import SERVERS
 from webstreams import WritableStream
 from webstreams.brokers import acknowledging
@@ -24,7 +24,7 @@ LIMIT: Final = {"rabbitmq": 64, "redis": 64, "nats": 64, "kafka": 500}
 Sink = Callable[[Any], object]
 
 
-async def rabbit_loop(place: RabbitPlace, channels: Any, count: int, sink: Sink) -> None:
+async def rabbit_loop(place: Place, channels: Any, count: int, sink: Sink) -> None:
     """aio-pika: the iterator of a queue."""
     await channels.consuming.set_qos(prefetch_count=LIMIT["rabbitmq"])
     queue = await channels.consuming.get_queue(place.name)
@@ -37,7 +37,7 @@ async def rabbit_loop(place: RabbitPlace, channels: Any, count: int, sink: Sink)
                 return
 
 
-async def redis_loop(place: RedisPlace, client: Any, count: int, sink: Sink) -> None:
+async def redis_loop(place: Place, client: Any, count: int, sink: Sink) -> None:
     """redis-py: read some, acknowledge them together."""
     while count:
         answer = await client.xreadgroup(GROUP, "loop", {place.name: ">"}, count=LIMIT["redis"], block=1000)
@@ -48,7 +48,7 @@ async def redis_loop(place: RedisPlace, client: Any, count: int, sink: Sink) -> 
         count -= len(entries)
 
 
-async def nats_loop(place: NatsPlace, js: Any, count: int, sink: Sink) -> None:
+async def nats_loop(place: Place, js: Any, count: int, sink: Sink) -> None:
     """nats-py: fetch some, acknowledge each."""
     subscription = await js.pull_subscribe_bind(GROUP, place.name)
     while count:
@@ -59,7 +59,7 @@ async def nats_loop(place: NatsPlace, js: Any, count: int, sink: Sink) -> None:
         count -= len(messages)
 
 
-async def kafka_loop(place: KafkaPlace, clients: Any, count: int, sink: Sink) -> None:
+async def kafka_loop(place: Place, clients: Any, count: int, sink: Sink) -> None:
     """aiokafka: get some, commit them."""
     while count:
         pages = await clients.consumer.getmany(timeout_ms=1000, max_records=LIMIT["kafka"])
@@ -106,7 +106,7 @@ async def measure(broker: str, messages: int, loops: int) -> list[tuple[float, f
     try:
         for _ in range(loops):
             for index, side in enumerate(sides):
-                place = PLACES[broker](server.url)
+                place = make_place(broker, server.url)
                 await place.make()
                 await place.fill(messages)
                 async with place.connect() as connection:

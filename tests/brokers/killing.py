@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.brokers.places import PLACES, Place
+from tests.brokers.places import BROKERS, Place, make_place
 from tests.brokers.servers import SERVERS
 
 LIMIT: Final = 32
@@ -83,7 +83,7 @@ async def main(broker: str, messages: int, kills: int, seed: int) -> Outcome:
     """Start a server, fill it, and run."""
     server = SERVERS[broker]().start()
     try:
-        place = PLACES[broker](server.url)
+        place = make_place(broker, server.url)
         place.hasten()
         await place.make()
         await place.fill(messages)
@@ -95,7 +95,7 @@ async def main(broker: str, messages: int, kills: int, seed: int) -> Outcome:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("broker", choices=sorted(PLACES))
+    parser.add_argument("broker", choices=sorted(BROKERS))
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))

@@ -57,7 +57,7 @@ class MemoryBroker(BrokerSource[int]):
         self._push()
 
     def _push(self) -> None:
-        while self.waiting and self.ledger.free and not self.stopped:
+        while self.waiting and self.ledger.free and not self.is_over:
             number, attempt = self.waiting.popleft()
             self._attempts[number] = attempt
             self.deliver(number, number, None, attempt)

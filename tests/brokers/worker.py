@@ -7,14 +7,14 @@ import os
 import sys
 from typing import Any
 
-from tests.brokers.places import PLACES
+from tests.brokers.places import make_place
 from webstreams import WritableStream
 from webstreams.brokers import acknowledging
 
 
 async def main(broker: str, url: str, name: str, file: str, limit: int) -> None:
     """Consume for ever."""
-    place = PLACES[broker](url, name)
+    place = make_place(broker, url, name)
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(value: Any, controller: object) -> None:

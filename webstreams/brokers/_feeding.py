@@ -40,6 +40,9 @@ class FetchingSource(BrokerSource[K]):
         """Fetch up to `count` messages and deliver them; return at the latest after a moment without one."""
         raise NotImplementedError
 
+    def has_no_room(self) -> None:
+        """Called when nothing more may be fetched for now."""
+
     async def tend(self) -> None:
         """Look after what is open."""
         raise NotImplementedError
@@ -69,13 +72,15 @@ class FetchingSource(BrokerSource[K]):
                 if self._has_room():
                     await self.fetch(self.room)
                 else:
+                    self.has_no_room()
                     await self.ledger.change()
         except Exception as error:
             self.fail(error)
 
     def _has_room(self) -> bool:
         room = self.room
-        return room >= self._enough or (self.hungry and room > 0)
+        # What is being settled makes more room soon: that is worth one request, not two.
+        return room >= self._enough or (self.hungry and room > 0 and not self.ledger.settling)
 
     async def _tend_for_ever(self, every: float) -> None:
         try:

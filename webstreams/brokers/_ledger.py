@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -16,6 +16,8 @@ K = TypeVar("K", bound=Hashable, default=Any)
 Settle = Callable[[K, Outcome], Awaitable[None]]
 # Acknowledges a delivery without a task; calls the function when that is done.
 Acknowledge = Callable[[K, Acknowledged], None]
+# Acknowledges a delivery at once, if that is possible.
+AcknowledgeNow = Callable[[K], bool]
 
 
 class Ledger(Generic[K]):
@@ -26,15 +28,19 @@ class Ledger(Generic[K]):
         limit: int,
         settle: Settle[K],
         acknowledge: Acknowledge[K],
+        acknowledge_now: AcknowledgeNow[K],
         failed: Callable[[Exception], None],
         where: str,
     ) -> None:
         self.limit = limit
         # Why the stream has ended; None while it goes on.
         self.end: BaseException | str | None = None
+        # How many deliveries the broker is being told of.
+        self.settling = 0
         self._where = where
         self._settle = settle
         self._acknowledge = acknowledge
+        self._acknowledge_now = acknowledge_now
         self._failed = failed
         self._entries: dict[K, _Entry[K]] = {}
         self._waiters: list[asyncio.Future[None]] = []
@@ -42,6 +48,10 @@ class Ledger(Generic[K]):
     def __len__(self) -> int:
         """How many deliveries nobody has settled."""
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[K]:
+        """Give the keys of the open deliveries, the oldest first."""
+        return iter(self._entries)
 
     def __contains__(self, key: K) -> bool:
         """Whether a delivery is open."""
@@ -52,16 +62,14 @@ class Ledger(Generic[K]):
         """How many more may be open."""
         return self.limit - len(self._entries)
 
-    @property
-    def keys(self) -> list[K]:
-        """The open deliveries, the oldest first."""
-        return list(self._entries)
-
     def open(self, key: K, value: Any, metadata: Any, attempt: int | None) -> Delivery[Any]:
         """Enter a delivery."""
-        entry = _Entry(self, key)
-        self._entries[key] = entry
+        entry = self._entries[key] = _Entry(self, key, metadata)
         return Delivery(value, entry, metadata=metadata, attempt=attempt)
+
+    def message(self, key: K) -> Any:
+        """Return the metadata of an open delivery."""
+        return self._entries[key].message
 
     def drop(self, key: K) -> None:
         """Forget a delivery that the broker gives to somebody else: settling it does nothing then."""
@@ -71,10 +79,11 @@ class Ledger(Generic[K]):
             self.wake()
 
     def close(self, end: BaseException | str) -> list[K]:
-        """End the account; give what is open, which the source gives back."""
+        """End the account; return what is open, which the source gives back. What is being settled is waited for."""
         self.end = end
-        keys = list(self._entries)
-        self._entries.clear()
+        keys = [key for key, entry in self._entries.items() if not entry.is_settling]
+        for key in keys:
+            del self._entries[key]
         self.wake()
         return keys
 
@@ -105,22 +114,34 @@ class Ledger(Generic[K]):
             if entry.is_dropped:
                 return
             raise self.lost()
+        entry.is_settling = True
+        self.settling += 1
         try:
             await self._settle(key, outcome)
         except Exception as error:
             self._failed(error)
             raise self.lost() from error
         finally:
-            if self._entries.get(key) is entry:
-                del self._entries[key]
-                self.wake()
+            self._settled(entry)
 
     def acknowledge(self, entry: _Entry[K], done: Acknowledged) -> None:
         """Acknowledge a delivery, without a task."""
-        if self._entries.get(entry.key) is entry:
-            self._acknowledge(entry.key, _Acknowledgement(self, entry, done))
-        else:
+        if self._entries.get(entry.key) is not entry:
             done(None if entry.is_dropped else self.lost())
+            return
+        entry.is_settling = True
+        self.settling += 1
+        self._acknowledge(entry.key, _Acknowledgement(self, entry, done))
+
+    def acknowledge_now(self, entry: _Entry[K]) -> bool:
+        """Acknowledge a delivery if that can be done at once; whether it is done."""
+        key, entries = entry.key, self._entries
+        if entries.get(key) is not entry or not self._acknowledge_now(key):
+            return False
+        del entries[key]
+        if self._waiters:
+            self.wake()
+        return True
 
     def acknowledged(self, entry: _Entry[K], done: Acknowledged, error: BaseException | None) -> None:
         """The broker has been told, or could not be told."""
@@ -130,11 +151,15 @@ class Ledger(Generic[K]):
             lost = self.lost()
             lost.__cause__ = error
             error = lost
+        self._settled(entry)
+        done(error)
+
+    def _settled(self, entry: _Entry[K]) -> None:
+        self.settling -= 1
         if self._entries.get(entry.key) is entry:
             del self._entries[entry.key]
             if self._waiters:
                 self.wake()
-        done(error)
 
     def wake(self) -> None:
         """Let those go on who wait for a change."""
@@ -147,12 +172,15 @@ class Ledger(Generic[K]):
 class _Entry(QuickSettlement, Generic[K]):
     """A delivery in the account: what settles it."""
 
-    __slots__ = ("_ledger", "is_dropped", "key")
+    __slots__ = ("_ledger", "is_dropped", "is_settling", "key", "message")
 
-    def __init__(self, ledger: Ledger[K], key: K) -> None:
+    def __init__(self, ledger: Ledger[K], key: K, message: Any) -> None:
         self._ledger = ledger
         self.key: K = key
+        self.message = message
+        # The broker gives it to somebody else; or is being told what has become of it.
         self.is_dropped: bool = False
+        self.is_settling: bool = False
 
     def require_open(self) -> None:
         """Raise `DeliveryLost` if it is too late."""
@@ -166,6 +194,10 @@ class _Entry(QuickSettlement, Generic[K]):
     def acknowledge(self, done: Acknowledged) -> None:
         """Tell the broker, without a task."""
         self._ledger.acknowledge(self, done)
+
+    def acknowledge_now(self) -> bool:
+        """Tell the broker, if that is done at once."""
+        return self._ledger.acknowledge_now(self)
 
 
 class _Acknowledgement(Generic[K]):

@@ -23,14 +23,18 @@ class Offsets:
         self._delivered.append(offset)
         self.outstanding += 1
 
-    def finish(self, offset: int) -> None:
-        """A record is done with."""
-        self._finished.add(offset)
-        while self._delivered and self._delivered[0] in self._finished:
-            first = self._delivered.popleft()
-            self._finished.remove(first)
+    def finish(self, offset: int) -> int:
+        """A record is done with; return how many more are before the position now."""
+        delivered, finished = self._delivered, self._finished
+        finished.add(offset)
+        count = 0
+        while delivered and delivered[0] in finished:
+            first = delivered.popleft()
+            finished.remove(first)
             self.next = first + 1
-            self._passed += 1
+            count += 1
+        self._passed += count
+        return count
 
     def prepare(self) -> tuple[int, int]:
         """Give the position to commit, and how many records it newly covers; `commit` takes both."""

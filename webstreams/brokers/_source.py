@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Hashable
 from contextlib import suppress
-from typing import Any, Final, Generic
+from functools import partial
+from typing import Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -33,8 +34,11 @@ def checked_limit(limit: Any, name: str) -> int:
 class BrokerSource(Generic[K]):
     """The underlying source over a broker. A subclass says how to begin, how to settle and how to end."""
 
+    # Errors after which the broker cannot be told anything.
+    lost: ClassVar[tuple[type[BaseException], ...]] = (OSError,)
+
     def __init__(self, limit: int, where: str) -> None:
-        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.fail, where)
+        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.acknowledge_now, self.fail, where)
         # Set while a read waits.
         self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
@@ -55,8 +59,12 @@ class BrokerSource(Generic[K]):
         raise NotImplementedError
 
     def acknowledge(self, key: K, done: Acknowledged) -> None:
-        """Do what ``settle(key, "ack")`` does; a subclass that needs no task for it says how."""
+        """Do what ``settle(key, "ack")`` does, and call `done`; a subclass that needs no task for it says how."""
         call_back(self.settle(key, "ack"), done)
+
+    def acknowledge_now(self, key: K) -> bool:
+        """Do what ``settle(key, "ack")`` does if nothing has to be waited for; whether it is done."""
+        return False
 
     async def stop(self) -> None:
         """Receive no more. Called once, also after an error."""
@@ -93,7 +101,9 @@ class BrokerSource(Generic[K]):
     # What a subclass calls.
 
     def deliver(self, key: K, value: Any, metadata: Any, attempt: int | None) -> None:
-        """Give a delivery to the read that waits, or keep it for the next one."""
+        """Give a delivery to the read that waits, or keep it for the next one; after the end, it is nobody's."""
+        if self._is_closed or self._parting is not None:
+            return
         delivery = self.ledger.open(key, value, metadata, attempt)
         if self.hungry:
             self.hungry = False
@@ -102,11 +112,13 @@ class BrokerSource(Generic[K]):
             self.unread.append(delivery)
 
     def fail(self, error: BaseException) -> None:
-        """Error the stream, and give back what is open."""
+        """Give back what is open, and error the stream: whoever is told may close the connection."""
         if self._parting is None:
             self._is_closed = True
-            self._controller.error(error)
-            self._part(error)
+            self._part(error).add_done_callback(partial(self._failed, error))
+
+    def _failed(self, error: BaseException, parting: asyncio.Task[None]) -> None:
+        self._controller.error(error)
 
     @property
     def is_over(self) -> bool:
@@ -149,18 +161,23 @@ class BrokerSource(Generic[K]):
         if self._parting is None:
             keys = self.ledger.close(end)
             self.unread.clear()
-            self._parting = asyncio.get_running_loop().create_task(self._leave(keys, isinstance(end, BaseException)))
+            self._parting = asyncio.get_running_loop().create_task(self._leave(keys, end))
         return self._parting
 
-    async def _leave(self, keys: list[K], has_failed: bool) -> None:
+    async def _leave(self, keys: list[K], end: BaseException | str) -> None:
         try:
             async with asyncio.timeout(PARTING_TIME):
                 if not self._drained:
                     await self.stop()
-                await self.give_back(keys)
+                try:
+                    if not isinstance(end, self.lost):
+                        await self.give_back(keys)
+                finally:
+                    while len(self.ledger):  # being settled
+                        await self.ledger.change()
         except Exception:
-            # A broker that cannot be reached has taken everything back by itself, or will; the stream was told why.
-            if not has_failed:
+            # A broker that cannot be reached has taken everything back by itself, or will; the stream is told why.
+            if not isinstance(end, BaseException):
                 raise
 
 

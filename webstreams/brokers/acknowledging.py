@@ -12,12 +12,14 @@ from typing import Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
-from .._engine.promise import Promise
+from .._engine.promise import Promise, promise_rejected_with
 from .._engine.settling import Settled, SettledByCalls
+from .._streams.readable.pipe import looks_at_no_write
+from .._streams.writable.at_once import DirectWriter
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.overlapping import OverlappingSink, detach_write
 from .._streams.writable.sink import UnderlyingSink
-from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
+from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._publishing import Publisher
 from .delivery import Delivery, DeliveryLost, call_back
@@ -72,38 +74,110 @@ def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") ->
     if on_failure not in _ANSWERS:
         raise ValueError(f'on_failure must be "stop", "requeue" or "reject", not {on_failure!r}')
     work = _Acknowledging(sink, on_failure)
-    stream: WritableStream[Delivery[T]] = WritableStream(BLANK)
-    limit = work.limit
-    work.overlapping = OverlappingSink(stream._jobs, limit, None, work.finish, work.stop)
-    work.overlapping.settle_by_hand(work.begin)
     if on_failure != "stop":
         _survive_single_failures(sink)
-    create_writable_stream(work.overlapping, limit, None, stream)
+    stream: WritableStream[Delivery[T]] = WritableStream(work, {"high_water_mark": work.limit})
     return stream
 
 
 class _Acknowledging:
-    """What is done for each delivery, and at the end."""
+    """The underlying sink: writes the value of each delivery, and acknowledges it after that.
+
+    A writer's write() is settled when its delivery has been acknowledged. A pipe looks at none of its writes: for it, a
+    write is done as soon as the sink wants more, nothing is made for it that waits, and the pipe takes the fast path.
+    Closing the stream waits for all acknowledgements either way.
+    """
+
+    # What errors are said to arise in.
+    stage_name = "acknowledging()"
+    # The end of the event loop is told to the sink behind it.
+    may_stay_open = True
 
     def __init__(self, sink: WritableStream[Any], on_failure: OnFailure) -> None:
         self._sink = sink
         self._writer = sink.get_writer()
         self.on_failure = on_failure
         self.jobs = sink._jobs
-        # What waits until the sink wants more, in the order of the deliveries.
+        # What a writer has written and the sink does not want yet, in the order of the deliveries.
         self._waiting: deque[_Write] = deque()
         wanted = self._writer.desired_size
         at_a_time = MOST_AT_A_TIME if wanted is None or wanted == math.inf else int(wanted)
         self.limit = max(1, min(at_a_time, MOST_AT_A_TIME)) + ACKNOWLEDGED_MEANWHILE
-        self.overlapping: OverlappingSink
+        self.overlapping = OverlappingSink(self.jobs, self.limit, None, self._finish, self._stop)
+        self.overlapping.settle_by_hand(self._begin)
+        # The writer that has written last, and whether it is that of a pipe.
+        self._known_writer: object = None
+        self._is_piped = False
+        # Writes what a pipe gives, and what it is busy with.
+        self._direct = DirectWriter(self._writer, self._unseen_request)
+        self._delivery: Delivery[Any]
+
+    # What the stream calls.
+
+    def start(self, controller: WritableStreamDefaultController) -> None:
+        """Get to know the stream."""
+        self.overlapping.start(controller)
+
+    def write(self, delivery: Delivery[Any], controller: WritableStreamDefaultController) -> Any:
+        """Write a value and acknowledge its delivery: by callbacks, for a task would cost more than the rest."""
+        stream = controller._stream
+        if stream._writer is not self._known_writer:
+            self.jobs.leave_run()
+            self._known_writer = stream._writer
+            self._is_piped = looks_at_no_write(stream._in_flight_write_request)
+        if self._is_piped:
+            return self._write_piped(delivery)
+        self.jobs.leave_run()
+        return self.overlapping.write(delivery, controller)
+
+    def close(self) -> Promise[None]:
+        """Close the sink when everything is written and acknowledged."""
+        closed: Promise[None] = self.overlapping.close()
+        return closed
+
+    def abort(self, reason: object) -> Promise[None]:
+        """Abort the sink; the deliveries go back when their stream is cancelled."""
+        aborted: Promise[None] = self.overlapping.abort(reason)
+        return aborted
+
+    # Writing.
 
     @property
     def can_go_on(self) -> bool:
         """Whether the stream goes on after a write that has failed."""
         return self.on_failure != "stop" and self._sink._state == "writable"
 
-    def begin(self, delivery: Delivery[Any], request: Settled) -> None:
-        """Write a value and acknowledge its delivery: by callbacks, for a task would cost more than the rest."""
+    def _write_piped(self, delivery: Delivery[Any]) -> Promise[None] | None:
+        overlapping = self.overlapping
+        if overlapping.has_room:
+            try:
+                _require_delivery(delivery)
+            except Exception as error:
+                overlapping.begin_unseen()
+                self.jobs.push(partial(overlapping.rejected, None, error))
+                return None
+            self._delivery = delivery
+            if self._direct.write(delivery.value) and not delivery._acknowledge_now():
+                self._unseen_write().written()
+        if not overlapping.has_room:
+            return overlapping.wait_for_room()
+        return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
+
+    def _unseen_write(self) -> _Write:
+        """Make the write of the delivery of now, which a pipe has given."""
+        self.overlapping.begin_unseen()
+        return _Write(self, self._delivery, None)
+
+    def _unseen_request(self) -> Settled:
+        return self._unseen_write().request()
+
+    def _is_not_wanted(self, reason: object) -> Promise[None]:
+        """The sink has failed: the stream is errored when it is known what has become of the writes under way."""
+        if self.overlapping.is_idle:
+            return promise_rejected_with(self.jobs, reason)
+        return self.overlapping.wait_for_room()
+
+    def _begin(self, delivery: Delivery[Any], request: Settled) -> None:
         write = _Write(self, delivery, request)
         try:
             _require_delivery(delivery)
@@ -118,8 +192,7 @@ class _Acknowledging:
             write.begin(self._writer)
 
     def _is_full(self) -> bool:
-        wanted = self._writer.desired_size
-        return wanted is not None and wanted <= 0
+        return self._sink._backpressure and self._sink._state == "writable"
 
     def _wait(self) -> None:
         self._writer.ready._react(self._go_on, self._go_on)
@@ -132,12 +205,10 @@ class _Acknowledging:
         if self._waiting:
             self._wait()
 
-    def finish(self) -> Promise[None]:
-        """Close the sink: everything is written and acknowledged."""
+    def _finish(self) -> Promise[None]:
         return self._writer.close()
 
-    def stop(self, reason: object) -> Promise[None]:
-        """Abort the sink; the deliveries go back when their stream is cancelled."""
+    def _stop(self, reason: object) -> Promise[None]:
         return self._writer.abort(reason)
 
 
@@ -155,23 +226,28 @@ class _Write:
 
     __slots__ = ("_request", "_work", "delivery")
 
-    def __init__(self, work: _Acknowledging, delivery: Delivery[Any], request: Settled) -> None:
+    def __init__(self, work: _Acknowledging, delivery: Delivery[Any], request: Settled | None) -> None:
         self._work = work
         self.delivery = delivery
         self._request = request
 
     def begin(self, writer: WritableStreamDefaultWriter[Any]) -> None:
         """Hand the value to the sink."""
-        writer._write(self.delivery.value, SettledByCalls(self._fulfill, self._reject))
+        writer._write(self.delivery.value, self.request())
+
+    def request(self) -> Settled:
+        """Return what the sink is to tell of the end of the write."""
+        return SettledByCalls(self._fulfill, self._reject)
 
     def _fulfill(self, value: Any) -> None:
         """The sink calls this in the midst of its own work; so it does with the next one."""
-        self._work.jobs.push(self._written)
+        self._work.jobs.push(self.written)
 
     def _reject(self, reason: object) -> None:
         self._work.jobs.push(partial(self._failed, reason))
 
-    def _written(self) -> None:
+    def written(self) -> None:
+        """The sink has the value: acknowledge."""
         try:
             self.delivery._acknowledge(self._acknowledged)
         except RuntimeError as error:  # somebody has settled it meanwhile
@@ -221,13 +297,22 @@ class _SurvivingWrite:
     def __init__(self, write: Any) -> None:
         self._write = write
 
-    async def __call__(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
+    def __call__(self, chunk: Any, controller: WritableStreamDefaultController) -> Awaitable[None] | None:
         """Write; a failure settles the promise of this write, and the stream believes that all is well."""
         try:
             result: Awaitable[object] | object = self._write(chunk, controller)
-            if isawaitable(result):
-                await result
         except Exception as error:
-            if controller._stream._state != "writable":
-                raise
-            detach_write(controller)._reject(error)
+            self._tell(error, controller)
+            return None
+        return self._wait(result, controller) if isawaitable(result) else None
+
+    async def _wait(self, result: Awaitable[object], controller: WritableStreamDefaultController) -> None:
+        try:
+            await result
+        except Exception as error:
+            self._tell(error, controller)
+
+    def _tell(self, error: Exception, controller: WritableStreamDefaultController) -> None:
+        if controller._stream._state != "writable":
+            raise error
+        detach_write(controller)._reject(error)

@@ -52,6 +52,10 @@ class QuickSettlement:
         """Do what ``settle("ack")`` does, and call `done` after that, perhaps at once."""
         raise NotImplementedError
 
+    def acknowledge_now(self) -> bool:
+        """Do what ``settle("ack")`` does if it can be done at once; whether it is done."""
+        return False
+
 
 def call_back(work: Awaitable[None], done: Acknowledged) -> None:
     """Run a coroutine, from now on, and call `done` when it has ended: at once if it does not wait for anything."""
@@ -125,6 +129,14 @@ class Delivery(Generic[T]):
             settlement.acknowledge(done)
         else:
             call_back(settlement.settle("ack"), done)
+
+    def _acknowledge_now(self) -> bool:
+        """Do what ``ack()`` does if it can be done at once; whether it is done. For one that is unsettled."""
+        settlement = self._settlement
+        if not self._end and isinstance(settlement, QuickSettlement) and settlement.acknowledge_now():
+            self._end = _WORDS["ack"]
+            return True
+        return False
 
     def derive(self, *values: U) -> list[Delivery[U]]:
         """Make a delivery of each value, with the same metadata, and hand the duty on to them.

@@ -122,6 +122,8 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
 class _Source(FetchingSource[Key]):
     """Polls one consumer, and commits what is finished."""
 
+    lost = (OSError, KafkaConnectionError)
+
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
@@ -137,13 +139,14 @@ class _Source(FetchingSource[Key]):
         self._dead_letter: WritableStreamDefaultWriter[Record] | None = (
             None if dead_letter is None else dead_letter.get_writer()
         )
-        self._records: dict[Key, Record] = {}
         self._partitions: dict[TopicPartition, Offsets] = {}
         # Partitions that go away, or have gone.
         self._revoked: set[TopicPartition] = set()
         self._listener: _Listener | None = None
         self._polled = self._heard = time.monotonic()
         self._commit_lock = asyncio.Lock()
+        # How many records are before the positions and were not when those were committed.
+        self._uncommitted = 0
 
     async def open(self) -> None:
         """Listen to rebalances, and begin."""
@@ -178,7 +181,6 @@ class _Source(FetchingSource[Key]):
 
     def _deliver_record(self, partition: TopicPartition, record: Record, attempt: int) -> None:
         key = (partition, record.offset, attempt)
-        self._records[key] = record
         self.deliver(key, record.value, record, attempt)
 
     # Settling.
@@ -186,16 +188,29 @@ class _Source(FetchingSource[Key]):
     async def settle(self, key: Key, outcome: Outcome) -> None:
         """Note that a record is done, or deliver it again."""
         partition, offset, attempt = key
-        record = self._records.pop(key)
+        record = self.ledger.message(key)
         if outcome == "requeue":
             self._deliver_record(partition, record, attempt + 1)
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)
+        self._finish(partition, offset)
+
+    def acknowledge_now(self, key: Key) -> bool:
+        """Note that a record is done: nobody is told of that now."""
+        self._finish(key[0], key[1])
+        return True
+
+    def _finish(self, partition: TopicPartition, offset: int) -> None:
         offsets = self._partitions.get(partition)
         if offsets is not None:
-            offsets.finish(offset)
-        if self.room < self._enough and offsets is not None and offsets.next != offsets.committed:
+            self._uncommitted += offsets.finish(offset)
+            if self._uncommitted >= self._enough or self.hungry:
+                self.tend_now.set()
+
+    def has_no_room(self) -> None:
+        """Make room: what is done is committed before its time has come."""
+        if self.hungry and self._uncommitted:
             self.tend_now.set()
 
     @property
@@ -242,6 +257,7 @@ class _Source(FetchingSource[Key]):
             self._heard = time.monotonic()
             for each, (position, passed) in prepared.items():
                 mine[each].commit(position, passed)
+                self._uncommitted -= passed
             self.ledger.wake()
 
     # Rebalances.
@@ -252,21 +268,23 @@ class _Source(FetchingSource[Key]):
         unread = [each for each in self.unread if _partition_of(each.metadata) in revoked]
         self.unread = type(self.unread)(each for each in self.unread if _partition_of(each.metadata) not in revoked)
         unread_offsets = {(_partition_of(each.metadata), each.metadata.offset) for each in unread}
-        for key in self.ledger.keys:
+        for key in list(self.ledger):
             if (key[0], key[1]) in unread_offsets:
                 self._forget(key)
         try:
             async with asyncio.timeout(self._revoke_timeout):
-                while any(key[0] in revoked for key in self.ledger.keys):
+                while any(key[0] in revoked for key in list(self.ledger)):
                     await self.ledger.change()
         except TimeoutError:
             _log.warning("a rebalance did not wait longer for %d records in the pipeline", len(self.ledger))
         await self._commit(revoked)
-        for key in self.ledger.keys:
+        for key in list(self.ledger):
             if key[0] in revoked:
                 self._forget(key)
         for partition in revoked:
-            self._partitions.pop(partition, None)
+            offsets = self._partitions.pop(partition, None)
+            if offsets is not None:
+                self._uncommitted -= offsets.prepare()[1]
 
     def assign(self, assigned: set[TopicPartition]) -> None:
         """Partitions have come, with positions that were committed."""
@@ -275,7 +293,6 @@ class _Source(FetchingSource[Key]):
 
     def _forget(self, key: Key) -> None:
         self.ledger.drop(key)
-        self._records.pop(key, None)
 
     # The end.
 
@@ -292,7 +309,6 @@ class _Source(FetchingSource[Key]):
         for partition, offsets in self._partitions.items():
             if partition in assigned:
                 self._consumer.seek(partition, offsets.next)
-        self._records.clear()
 
 
 def _partition_of(record: Record) -> TopicPartition:

@@ -13,9 +13,10 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
 from ._feeding import FetchingSource
+from ._grouping import Grouping, Results
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
-from .delivery import Outcome
+from .delivery import Acknowledged, Outcome
 
 __all__ = ["consume", "publish"]
 
@@ -105,6 +106,7 @@ class _Source(FetchingSource[str]):
         self._stream = stream
         self._durable = durable
         self._messages: dict[str, Msg] = {}
+        self._acks: Grouping[str] = Grouping(self._acknowledge)
         self._inbox: str = ""
         self._subscription: Any = None
         # How many messages each request that is under way may still bring, by its number.
@@ -218,6 +220,15 @@ class _Source(FetchingSource[str]):
             await message.nak()
         else:
             await message.term()
+
+    def acknowledge(self, key: str, done: Acknowledged) -> None:
+        """Acknowledge with the next group."""
+        self._acks.put(key, done)
+
+    async def _acknowledge(self, keys: list[str]) -> Results:
+        for key in keys:
+            await self.settle(key, "ack")
+        return [None] * len(keys)
 
     async def stop(self) -> None:
         """Take the inbox away, which ends the requests, and wait for what is on its way."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage, AbstractQueue
 from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
 
+from ._grouping import Grouping, Results
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import BrokerSource, Deliveries, checked_limit
-from .delivery import Outcome
+from .delivery import Acknowledged, Outcome
 
 if TYPE_CHECKING:
     from aiormq.abc import AbstractChannel as UnderlayChannel
@@ -103,6 +105,10 @@ class _Source(BrokerSource[int]):
         self._queue = queue
         self._channel: UnderlayChannel | None = None
         self._tag: str | None = None
+        self._acks: Grouping[int] = Grouping(self._acknowledge)
+        # The number of the last message, and whether the channel has given none to anybody else.
+        self._last = 0
+        self._is_alone = True
 
     async def open(self) -> None:
         """Set the limit and begin to consume."""
@@ -118,6 +124,8 @@ class _Source(BrokerSource[int]):
     async def _received(self, message: DeliveredMessage) -> None:
         tag = message.delivery_tag
         assert tag is not None
+        self._is_alone = self._is_alone and tag == self._last + 1
+        self._last = tag
         if self.is_over:
             await message.channel.basic_nack(tag, requeue=True)
             return
@@ -138,9 +146,37 @@ class _Source(BrokerSource[int]):
         """Send an acknowledgement or its opposite on the channel that the message came on."""
         assert self._channel is not None
         if outcome == "ack":
-            await self._channel.basic_ack(key)
+            await self._acks.add(key)
         else:
-            await self._channel.basic_nack(key, requeue=outcome == "requeue")
+            await _sent(self._channel.basic_nack(key, requeue=outcome == "requeue"))
+
+    def acknowledge(self, key: int, done: Acknowledged) -> None:
+        """Acknowledge with the next group."""
+        self._acks.put(key, done)
+
+    async def _acknowledge(self, keys: list[int]) -> Results:
+        """Acknowledge all messages before the first one that is still open together, and each of the others."""
+        assert self._channel is not None
+        covered = self._covered_by(keys)
+        others = [key for key in keys if key > covered]
+        if covered:
+            await _sent(self._channel.basic_ack(covered, multiple=True, wait=not others))
+        for key in others:
+            await _sent(self._channel.basic_ack(key, wait=key == others[-1]))
+        return [None] * len(keys)
+
+    def _covered_by(self, keys: list[int]) -> int:
+        """Return the last one of the messages to acknowledge before which none is open; 0 if there is none.
+
+        What is acknowledged "up to here" is everything that the channel has given: only if that is all ours, and while
+        the account is kept.
+        """
+        acknowledged, covered = set(keys), 0
+        for key in self.ledger if self._is_alone and self.ledger.end is None else ():
+            if key not in acknowledged:
+                break
+            covered = key
+        return covered
 
     async def stop(self) -> None:
         """Cancel the consumer."""
@@ -160,6 +196,17 @@ class _Source(BrokerSource[int]):
         if channel is not None and not channel.is_closed:
             for key in keys:
                 await channel.basic_nack(key, requeue=True)
+
+
+async def _sent(sending: Awaitable[None]) -> None:
+    """Wait until the client has sent something; if the connection is lost meanwhile, the client cancels that."""
+    try:
+        await sending
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionClosed(None, "the connection was lost before the broker was told") from None
 
 
 def _attempt(message: AbstractIncomingMessage) -> int | None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as LateError
 
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
@@ -107,6 +109,8 @@ def _check(client: object, function: str) -> None:
 
 class _Source(FetchingSource[bytes]):
     """Reads for one consumer; the key of a delivery is the id of its entry."""
+
+    lost = (OSError, LostError, LateError)
 
     def __init__(
         self,
@@ -239,7 +243,7 @@ class _Source(FetchingSource[bytes]):
 
     async def tend(self) -> None:
         """Make what is open look as if it had just come; what somebody else has claimed meanwhile is his."""
-        ours = self.ledger.keys
+        ours = list(self.ledger)
         if not ours:
             return
         async with asyncio.timeout(COMMAND_TIME):

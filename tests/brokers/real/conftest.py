@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.places import PLACES, Place
-from tests.brokers.servers import RUNNING, SERVERS, Server
+from tests.brokers.places import BROKERS, Place, make_place
+from tests.brokers.servers import RUNNING, SERVERS, WITHOUT, Server
 
 MISSING = (
     "{name}: no server runs ({variable} is not set) and none is installed here. The environment "
-    "WEBSTREAMS_TEST_WITHOUT={name} leaves its tests out."
+    f"{WITHOUT}={{name}} leaves its tests out."
 )
 
 
@@ -26,7 +26,7 @@ for client in ("aiokafka", "aiormq", "aio_pika", "nats"):
 
 def left_out() -> set[str]:
     """The brokers that this run does without, because the environment says so."""
-    return set(os.environ.get("WEBSTREAMS_TEST_WITHOUT", "").split(","))
+    return set(os.environ.get(WITHOUT, "").split(","))
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -73,7 +73,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test with a `place` runs with each broker, unless a mark names those that it is for."""
     if "place" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("brokers")
-        names = [each for each in (marker.args if marker else PLACES) if each not in left_out()]
+        names = [each for each in (marker.args if marker else BROKERS) if each not in left_out()]
         metafunc.parametrize("place", names, indirect=True)
 
 
@@ -81,10 +81,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def place(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Place:
     """A place with a name of its own at the broker; nothing is there yet."""
     name: str = request.param
-    return PLACES[name](server_of(name, servers).url)
+    return make_place(name, server_of(name, servers).url)
 
 
 @pytest.fixture
 def server(place: Place, servers: dict[str, Server]) -> Server:
     """The server of the `place`."""
     return servers[place.broker]
+
+
+@pytest.fixture
+def stoppable(place: Place, server: Server) -> Iterator[Server]:
+    """A server that a test may stop and start: that of the session, unless it was there before."""
+    if isinstance(server, Running):
+        own = SERVERS[place.broker]().start()
+        place.url = own.url
+        yield own
+        own.end()
+    else:
+        yield server
+        if not server.processes:
+            server.start()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import until
-from tests.brokers.places import Place, RabbitPlace
+from tests.brokers.places import Place
+from tests.brokers.places.rabbitmq import RabbitPlace
 from tests.brokers.proxy import Proxy
-from tests.brokers.servers import SERVERS, Kafka, RabbitMQ, Server
+from tests.brokers.servers import Kafka, RabbitMQ, Server
 from webstreams import SKIP, ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, acknowledging, on_value, resilient
 
@@ -177,6 +178,7 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
     """Note each delivery that is acknowledged before its two numbers are written."""
     source = stream._source
     settle, acknowledge, open_entry = source.settle, source.acknowledge, source.ledger.open
+    acknowledge_now = source.acknowledge_now
     values: dict[Any, int] = {}
 
     def opened(key: Any, value: Any, metadata: Any, attempt: int | None) -> Any:
@@ -197,9 +199,14 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
         check(key, "ack")
         acknowledge(key, done)
 
+    def acknowledged_now(key: Any) -> bool:
+        check(key, "ack")
+        return acknowledge_now(key)
+
     source.ledger.open = opened  # type: ignore[method-assign]
     source.ledger._settle = settled
     source.ledger._acknowledge = acknowledged
+    source.ledger._acknowledge_now = acknowledged_now
 
 
 # Lost connections.
@@ -288,40 +295,41 @@ async def test_closing_waits_for_every_confirmation(place: Place) -> None:
         await reader.cancel()
 
 
-async def test_a_broker_that_is_stopped_and_started_in_the_middle(place: Place) -> None:
-    server = SERVERS[place.broker]().start()
-    place.url = server.url
+async def test_a_broker_that_is_stopped_and_started_in_the_middle(place: Place, stoppable: Server) -> None:
+    place.hasten()
+    await place.make()
+    await place.fill(100)
     written: set[int] = set()
-    try:
+    gate = asyncio.Event()
+    errors: list[BaseException] = []
+
+    @asynccontextmanager
+    async def open_stream() -> AsyncIterator[Deliveries[Any]]:
+        async with place.connect() as connection:
+            yield place.consume(connection, 10)
+
+    def try_again(error: Exception) -> bool:
+        errors.append(error)
+        return True
+
+    async def write(value: Any, controller: object) -> None:
+        written.add(int(place.body(value)))
+        if len(written) == 50:
+            gate.set()
+            await asyncio.sleep(0.05)
+
+    stream: ReadableStream[Delivery[Any]] = resilient(open_stream, backoff=lambda attempt: 0.2, retry=try_again)
+    pipe = asyncio.ensure_future(stream.pipe_to(acknowledging(WritableStream({"write": write}))))
+    await gate.wait()
+    await asyncio.to_thread(stoppable.stop)
+    await until(lambda: bool(errors), place.seconds_to_notice)
+    await asyncio.to_thread(stoppable.start)
+    if not place.remembers:
+        place.filled = 0
         await place.make()
         await place.fill(100)
-
-        @asynccontextmanager
-        async def open_stream() -> AsyncIterator[Deliveries[Any]]:
-            async with place.connect() as connection:
-                yield place.consume(connection, 10)
-
-        gate = asyncio.Event()
-
-        async def write(value: Any, controller: object) -> None:
-            written.add(int(place.body(value)))
-            if len(written) == 50:
-                gate.set()
-                await asyncio.sleep(0.05)
-
-        stream: ReadableStream[Delivery[Any]] = resilient(open_stream, backoff=lambda attempt: 0.2)
-        pipe = asyncio.ensure_future(stream.pipe_to(acknowledging(WritableStream({"write": write}))))
-        await gate.wait()
-        await asyncio.to_thread(server.stop)
-        await asyncio.to_thread(server.start)
-        if not place.remembers:
-            place.filled = 0
-            await place.make()
-            await place.fill(100)
-        await until(lambda: len(written) >= 100, 120)
-        assert not pipe.done()
-        await empty(place)
-        pipe.cancel()
-        await asyncio.wait([pipe])
-    finally:
-        await asyncio.to_thread(server.end)
+    await until(lambda: len(written) >= 100, 120)
+    assert not pipe.done()
+    await empty(place)
+    pipe.cancel()
+    await asyncio.wait([pipe])

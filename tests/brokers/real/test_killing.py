@@ -11,10 +11,10 @@ from tests.brokers.killing import kill_consumers
 from tests.brokers.places import Place
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 async def test_nothing_is_lost_by_killing_the_consumer(place: Place, tmp_path: Path) -> None:
     place.hasten()
     await place.make()
-    await place.fill(1500)
-    outcome = await kill_consumers(place, 1500, 3, tmp_path / "numbers", random.Random(4))
+    await place.fill(1000)
+    outcome = await kill_consumers(place, 1000, 2, tmp_path / "numbers", random.Random(4))
     assert outcome.is_good, outcome

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import until
-from tests.brokers.places import GROUP, KafkaClients, KafkaPlace, NatsPlace, Place, RedisPlace
+from tests.brokers.places import GROUP, Place
+from tests.brokers.places.kafka import KafkaClients, KafkaPlace
+from tests.brokers.places.nats import NatsPlace
+from tests.brokers.places.redis import RedisPlace
 from tests.brokers.real.test_each_broker import read
-from webstreams import WritableStream
-from webstreams.brokers import acknowledging, kafka, redis
+from webstreams import Promise, WritableStream
+from webstreams.brokers import Deliveries, acknowledging, kafka, redis
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -136,38 +139,49 @@ async def test_a_second_kafka_member_joins_and_leaves_under_load(place: Place) -
     """No gap; what comes twice is no more than what was under way at the rebalances."""
     assert isinstance(place, KafkaPlace)
     await place.make()
-    written: list[int] = []
+    limit = 20
+    written: dict[str, list[int]] = {"first": [], "second": []}
 
-    async def write(value: bytes, controller: object) -> None:
-        await asyncio.sleep(0)
-        written.append(int(value))
+    def pipe(name: str, consumer: Any) -> tuple[Deliveries[bytes], Promise[None]]:
+        async def write(value: bytes, controller: object) -> None:
+            await asyncio.sleep(0)
+            written[name].append(int(value))
 
-    limit, total = 20, 1200
-    settings = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300}
-    async with place.connect() as publishing:
-        filling = asyncio.ensure_future(slowly(place, publishing, total))
-        async with place.consumer(**settings) as first:
-            stream = place.consume(KafkaClients(first, None), limit)
-            pipe = stream.pipe_to(acknowledging(WritableStream({"write": write})))
-            await until(lambda: len(written) >= 200, 60)
-            async with place.consumer(**settings) as second:
-                other = place.consume(KafkaClients(second, None), limit)
-                other_pipe = other.pipe_to(acknowledging(WritableStream({"write": write})))
-                await until(lambda: bool(second.assignment()) and len(first.assignment()) < 2, 60)
-                seen = len(written)
-                await until(lambda: len(written) >= seen + 200, 60)
-                await other.drain()
-                await other_pipe
-            await filling
-            await until(lambda: len(set(written)) >= total, 120)
-            await stream.drain()
-            await pipe
-    assert set(written) == set(range(total))
-    assert len(written) - total <= 3 * limit
+        stream = place.consume(KafkaClients(consumer, None), limit)
+        return stream, stream.pipe_to(acknowledging(WritableStream({"write": write})))
+
+    async def more(name: str, count: int) -> None:
+        wanted = len(written[name]) + count
+        await until(lambda: len(written[name]) >= wanted, 60)
+
+    enough = asyncio.Event()
+    async with place.connect_publisher() as publishing, place.consumer() as first:
+        filling = asyncio.ensure_future(fill_until(enough, place, publishing))
+        stream, done = pipe("first", first)
+        await more("first", 100)
+        async with place.consumer() as second:
+            other, other_done = pipe("second", second)
+            await more("second", 50)
+            await more("first", 50)
+            await other.drain()
+            await other_done
+        await until(lambda: len(first.assignment()) == place.partitions, 60)
+        await more("first", 100)
+        enough.set()
+        total = await filling
+        everything = written["first"], written["second"]
+        await until(lambda: len(set().union(*everything)) >= total, 60)
+        await stream.drain()
+        await done
+    assert set().union(*everything) == set(range(total))
+    assert sum(map(len, everything)) - total <= 3 * limit
 
 
-async def slowly(place: Place, connection: Any, total: int) -> None:
-    """Publish, a few at a time, so that there is something to do all the while."""
-    for start in range(0, total, 50):
-        await place.fill_by(connection, range(start, start + 50))
+async def fill_until(enough: asyncio.Event, place: Place, connection: Any) -> int:
+    """Publish, a few at a time, so that there is something to do all the while; return how many."""
+    total = 0
+    while not enough.is_set():
+        await place.fill_by(connection, range(total, total + 50))
+        total += 50
         await asyncio.sleep(0.05)
+    return total

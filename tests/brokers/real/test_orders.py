@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from examples.orders import BATCH, PREFETCH, count, parse
-from tests.brokers.places import Place, RabbitChannels
+from tests.brokers.places import Place
+from tests.brokers.places.rabbitmq import RabbitChannels
 
 ORDERS = 1500
 POISON = 3

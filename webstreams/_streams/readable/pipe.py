@@ -519,3 +519,8 @@ class _ReadyHook(Promise[None]):
 
     def _reject(self, reason: object) -> None:
         """The loop ends; the writer's closed promise tells why."""
+
+
+def looks_at_no_write(request: object) -> bool:
+    """Return whether the request of a write is that of a pipe which closes its destination: it waits for that."""
+    return isinstance(request, Pipe) and not request.options.prevent_close

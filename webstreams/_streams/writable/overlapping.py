@@ -49,6 +49,8 @@ class _Counted(_Detached):
 
 
 _DETACHED: Final = _Detached()
+# What waits is no chunk but somebody who wants to know that there is room.
+NO_CHUNK: Final = object()
 
 
 def detach_write(controller: WritableStreamDefaultController, stand_in: Settled = _DETACHED) -> Settled:
@@ -118,6 +120,31 @@ class OverlappingSink(Sink):
         """Have the stream go on after a failure that is not fatal."""
         self._is_fatal = is_fatal
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a write may begin at once."""
+        return self._running < self._limit and not self._failure
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no write is under way."""
+        return self._running == 0
+
+    def begin_unseen(self) -> None:
+        """Count a write that the stream believes to be done: that of a pipe, which looks at none of its writes.
+
+        `fulfilled` or `rejected` is called for it, too, with None for its request.
+        """
+        self._running += 1
+
+    def wait_for_room(self) -> Promise[None]:
+        """Return a promise for room for one more write; it is rejected when the stream has failed."""
+        if self._failure and self._running == 0:
+            return promise_rejected_with(self._jobs, self._failure[0])
+        self._waiting = Promise(self._jobs)
+        self._waiting_chunk = NO_CHUNK
+        return self._waiting
+
     def settle_by_hand(self, begin: Callable[[Any, Settled], None]) -> None:
         """Have ``begin(chunk, request)`` begin each write, in the place of a function that returns an awaitable.
 
@@ -134,7 +161,7 @@ class OverlappingSink(Sink):
 
     def write(self, chunk: Any, controller: Any) -> Any:
         """Begin at once if there is room, else as soon as there is."""
-        if self._running < self._limit and not self._failure:
+        if self.has_room:
             self._begin_write(chunk)
             return None
         self._waiting = Promise(self._jobs)
@@ -189,21 +216,24 @@ class OverlappingSink(Sink):
             outcome = promise_rejected_with(self._jobs, callback_error(error))
         upon(self._jobs, outcome, partial(self.fulfilled, request), partial(self.rejected, request))
 
-    def fulfilled(self, request: Settled, _: Any = None) -> None:
+    def fulfilled(self, request: Settled | None, _: Any = None) -> None:
         """A write has succeeded."""
-        request._fulfill(None)
+        if request is not None:
+            request._fulfill(None)
+            self._take_from_the_queue()
         self._ended()
 
-    def rejected(self, request: Settled, reason: object) -> None:
+    def rejected(self, request: Settled | None, reason: object) -> None:
         """A write has failed."""
         if not self._failure and (self._is_fatal is None or self._is_fatal(reason)):
             self._failure.append(reason)
-        request._reject(reason)
+        if request is not None:
+            request._reject(reason)
+            self._take_from_the_queue()
         self._ended()
 
     def _ended(self) -> None:
         self._running -= 1
-        self._take_from_the_queue()
         waiting = self._waiting
         if self._failure:
             if self._running == 0:
@@ -211,7 +241,8 @@ class OverlappingSink(Sink):
         elif waiting is not None:
             self._waiting = None
             chunk, self._waiting_chunk = self._waiting_chunk, None
-            self._begin_write(chunk)
+            if chunk is not NO_CHUNK:
+                self._begin_write(chunk)
             waiting._fulfill(None)
         if self._running == 0 and self._idle is not None and not self._idle.done():
             self._idle._fulfill(None)

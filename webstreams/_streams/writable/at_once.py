@@ -1,0 +1,97 @@
+"""Writing to a stream from another stage of the library, without a promise and a job for each chunk.
+
+Not in the Standard, where a write is done a job after the sink has returned, so that nobody is told of it in the midst
+of a call. A stage that holds the lock of a stream and tells nobody of each write needs none of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..._engine.callbacks import COMPLETED, callback_failed, callback_returned, outcome_of
+from ..._engine.settling import Settled
+from ..._platform.errors import goes_through
+from .controller import WritableStreamDefaultController
+from .sink import UnderlyingSink
+from .state import WritableStreamState, update_backpressure
+from .writer import WritableStreamDefaultWriter
+
+
+class DirectWriter(Settled):
+    """Writes to the stream of a writer, which nobody else uses.
+
+    `make_request` is called for a write that takes longer than the call: it returns what is told of its end.
+    """
+
+    __slots__ = ("_make_request", "_writer")
+
+    def __init__(self, writer: WritableStreamDefaultWriter[Any], make_request: Callable[[], Settled]) -> None:
+        self._writer = writer
+        self._make_request = make_request
+
+    def write(self, chunk: Any) -> bool:
+        """Write; return whether the sink has taken the chunk already.
+
+        A sink that is busy, or is one of the library's own, is written to as always.
+        """
+        stream = self._writer._stream
+        assert stream is not None
+        controller = stream._controller
+        if not isinstance(controller, WritableStreamDefaultController) or not _is_idle(stream, controller):
+            self._writer._write(chunk, self._make_request())
+            return False
+        sink = controller._sink
+        assert sink is not None
+        stream._in_flight_write_request = self
+        try:
+            result = sink.write(chunk, controller)
+        except BaseException as error:
+            self._has_begun(stream, controller, chunk)
+            callback_failed(controller, controller._jobs, error)
+            if goes_through(error):
+                raise
+            return False
+        outcome = None if result is None else outcome_of(controller._jobs, result, sink.context)
+        if (outcome is None or outcome is COMPLETED) and stream._in_flight_write_request is self:
+            if stream._state == "writable":
+                stream._in_flight_write_request = None
+                return True
+        self._has_begun(stream, controller, chunk)
+        callback_returned(controller, controller._jobs, outcome)
+        return False
+
+    def _has_begun(
+        self, stream: WritableStreamState[Any], controller: WritableStreamDefaultController, chunk: Any
+    ) -> None:
+        """Have everything as it is while the sink is busy with a chunk."""
+        if stream._in_flight_write_request is self:
+            stream._in_flight_write_request = self._make_request()
+        queue = controller._queue
+        queue.chunks.append(chunk)
+        queue.total += 1
+        if stream._state == "writable" and not stream._backpressure and queue.total >= controller._strategy_hwm:
+            update_backpressure(stream, True)
+
+    # The request of a write that is under way: it is taken away from the stream (`detach_write`).
+
+    def _fulfill(self, value: Any) -> None:
+        self._make_request()._fulfill(value)
+
+    def _reject(self, reason: object) -> None:
+        self._make_request()._reject(reason)
+
+
+def _is_idle(stream: WritableStreamState[Any], controller: WritableStreamDefaultController) -> bool:
+    """Whether a chunk would go to the user's sink at once, and nothing more is done with it than that."""
+    return (
+        stream._state == "writable"
+        and controller._started
+        and stream._in_flight_write_request is None
+        and not controller._queue.chunks
+        and controller._queue.sizes is None
+        and controller._write_watch is None
+        and stream._close_request is None
+        and stream._in_flight_close_request is None
+        and isinstance(controller._sink, UnderlyingSink)
+    )
