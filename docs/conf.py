@@ -31,7 +31,6 @@ autodoc_default_options = {
     "members": True,
     "member-order": "bysource",
     "inherited-members": "Exception, TypeError, ValueError, OSError, tuple, object, Protocol, Generic, dict, type",
-    "show-inheritance": False,
 }
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
