@@ -16,10 +16,10 @@ from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT
 from webstreams import ReadableStream, WritableStream, write_file
 
-from . import core_rows, end_rows
+from . import core_rows, end_rows, worker_rows
 from .rows import BYTES, ROWS, Drill, Row, closed_door, silent
 
-TABLES = (core_rows, end_rows)
+TABLES = (core_rows, end_rows, worker_rows)
 
 # The pipe gets on when so many chunks have passed, and does not when none has for so many looks, each after so many
 # turns and so long (seconds).

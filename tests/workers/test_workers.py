@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-import random
 import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.drills.drill import children
 from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT, until
 from webstreams import DataError, ReadableStream
@@ -19,7 +21,7 @@ from webstreams.workers import RemoteError, WorkerDied, worker, workers
 from webstreams.workers._errors import pack, unpack
 from webstreams.workers._frames import BYTES, CHUNK, HEAD, FrameReader, decode, encode
 
-from . import functions
+from . import functions, killing
 
 KINDS = ("process", "thread")
 
@@ -175,23 +177,74 @@ async def test_errors_of_the_source_and_of_the_sink(kind: Any) -> None:
             await piped
 
 
-async def test_a_killed_child_is_told_on_both_sides() -> None:
-    before = open_descriptors()
-    numbers = random.Random(1)
-    for _ in range(5):
-        async with worker(functions.pid) as stage:
-            piped = ReadableStream.from_(iter(int, 1)).pipe_to(stage.writable)
-            reader = stage.readable.get_reader()
-            pid: Any = (await reader.read()).value
-            asyncio.get_running_loop().call_later(numbers.random() / 50, os.kill, pid, signal.SIGKILL)
-            with pytest.raises(WorkerDied) as caught:
-                async with asyncio.timeout(LIMIT):
-                    while True:
-                        await reader.read()
-            assert caught.value.exitcode == -9
-            with pytest.raises(WorkerDied):
-                await piped
-    assert open_descriptors() == before
+async def test_a_child_that_is_killed_at_any_moment_is_told_on_all_sides() -> None:
+    """``python -m tests.workers.killing`` does it a thousand times."""
+    outcome = await killing.run(6, 0.4, 1)
+    assert outcome.wrong == []
+    assert outcome.kills == 6
+
+
+async def test_the_exit_status_of_a_killed_child() -> None:
+    async with worker(functions.pid) as stage:
+        writer, reader = stage.writable.get_writer(), stage.readable.get_reader()
+        await writer.write(1)
+        os.kill((await reader.read()).value, signal.SIGKILL)  # type: ignore[arg-type]
+        with pytest.raises(WorkerDied, match="signal 9") as caught:
+            await reader.read()
+        assert caught.value.exitcode == -9
+        with pytest.raises(WorkerDied):
+            await writer.closed
+
+
+INTERRUPTED = """
+import asyncio, signal
+from tests.workers import functions
+from webstreams import ReadableStream
+from webstreams.workers import workers
+
+async def main():
+    async with workers(functions.pid, count=2) as stage:
+        async for pid in ReadableStream.from_(iter(int, 1)).pipe_through(stage):
+            print(pid, flush=True)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    asyncio.run(main())
+"""
+
+
+def test_ctrl_c_in_a_terminal_leaves_no_child() -> None:
+    """A real SIGINT to a real process group, as the terminal sends it."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert program.stdout is not None
+        pids = {int(program.stdout.readline()) for _ in range(200)}
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=LIMIT)
+    finally:
+        program.kill()
+    assert program.returncode == -signal.SIGINT
+    assert errors.decode().endswith("KeyboardInterrupt\n")
+    assert b"webstreams:" not in errors
+    assert len(pids) == 2
+    assert not any(map(is_running, pids))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_of_a_loop_ends_a_stage_that_nobody_has_left(kind: Any) -> None:
+    """Not even its block, and the program still has the stage."""
+    before = children()
+
+    async def main() -> Any:
+        stage = worker(functions.same, kind=kind)
+        await stage.__aenter__()
+        return stage
+
+    stage = asyncio.run(main())
+    assert children() == before
+    assert "errored" in repr(stage)
 
 
 # Arguments.

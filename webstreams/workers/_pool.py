@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from .._platform.errors import as_exception
+from .._platform.errors import LoopEndedError, as_exception
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
@@ -37,6 +38,7 @@ class Pool:
         # The chunk that waits for a worker, and what settles its write.
         self._waiting: tuple[Any, Callable[[Any], None], Callable[[object], None]] | None = None
         self.channels: list[Channel] = []
+        current_jobs().end.others.add(self)
         try:
             for _ in range(count):
                 self.channels.append(Channel(job, window, self))
@@ -126,6 +128,14 @@ class Pool:
         for channel in self.channels:
             channel.abandon()
 
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[Any]:
+        """The event loop has ended: ask the workers to end, and then end them."""
+        if is_late:
+            self.kill()
+        elif not self.is_over:
+            self.fail(error)
+        return self._all_gone()
+
     def kill(self) -> None:
         """End the workers now."""
         for channel in self.channels:
@@ -148,6 +158,9 @@ class Pool:
         for channel in self.channels:
             channel.stop(kind, reason)
         self._order.clear()
+        return self._all_gone()
+
+    def _all_gone(self) -> Promise[Any]:
         return Promise.all([channel.gone for channel in self.channels])
 
     def _refuse_more(self, reason: object) -> None:

@@ -19,6 +19,7 @@ from .._engine.promise import Promise
 from .._flow.outlets import Outlet, run_in_its_loop
 from .._platform.errors import AbortError, DataError, LoopEndedError
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.pipe import Pipe
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
@@ -37,7 +38,7 @@ class Side(ABC):
     def __init__(self, connection: socket.socket, window: int, trusted: bool) -> None:
         self.window = window
         self.is_over = False
-        # Where the original is: its pipe, which nobody else may have.
+        # The stream, if the original is here: nobody else may have it.
         self.kept: object = None
         # Why, if the connection is what ended it.
         self.reason: object = WorkerDied(None, GONE)
@@ -142,6 +143,8 @@ class ReadableSide(Side):
         self._batch = max(1, window // 2)
         self._granted = 0
         self._outlet: Outlet
+        # Into the original, if that is a writable stream here.
+        self.pipe: Pipe | None = None
 
     def open(self) -> ReadableStream[Any]:
         """Make the stream. Whoever has it holds it, and nobody else: it may be dropped."""
@@ -172,6 +175,10 @@ class ReadableSide(Side):
     def error(self, reason: object) -> None:
         """See `Side`."""
         self._received.clear()
+        if self.pipe is not None:
+            # Python: the original is aborted as if that were done to it: what it waits for can hear of its signal. In
+            # the Standard, the pipe waits until everything is written, for ever if a write is stuck.
+            self.pipe.end_now(reason)
         self._outlet.error(reason)
 
     def _grant(self) -> None:

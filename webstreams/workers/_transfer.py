@@ -120,7 +120,7 @@ def _connect(stream: Any, connection: socket.socket, window: int, trusted: bool)
     else:
         incoming = ReadableSide(connection, window, trusted)
         incoming.kept = readable = incoming.open()
-        pipe = Pipe(readable, stream, NO_OPTIONS)
+        incoming.pipe = pipe = Pipe(readable, stream, NO_OPTIONS)
     lock = _Lock(stream)
     ended = pipe.start()
     pipe.feed(None)  # how it ends shows at the other end
