@@ -74,7 +74,7 @@ async def kill_once(delay: float, outcome: Outcome) -> None:
     here.close()
 
 
-def numbers() -> dict[str, Any]:
+def numbers() -> Any:
     """A source that always has more."""
     return {"pull": lambda controller: controller.enqueue(b"x" * 1000)}
 
