@@ -61,7 +61,8 @@ async def kill_once(delay: float, outcome: Outcome) -> None:
             stage.readable.pipe_to(WritableStream()),
         ]
         gone: list[asyncio.Future[Any]] = [asyncio.get_running_loop().create_future() for _ in range(2)]
-        transfer(ReadableStream({**numbers(), "cancel": gone[0].set_result}), here)
+        source: Any = {**numbers(), "cancel": gone[0].set_result}
+        transfer(ReadableStream(source), here)
         transfer(WritableStream({"abort": gone[1].set_result}), here)
         await asyncio.sleep(delay)
         os.kill(pid, signal.SIGKILL)
