@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -225,3 +227,38 @@ async def test_a_name_has_to_be_one() -> None:
         observe(WritableStream(), name=1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="needs the name as a str"):
         label(WritableStream(), "")
+
+
+async def test_a_log_names_the_bottleneck_and_warns_once_when_nothing_moves(caplog: pytest.LogCaptureFixture) -> None:
+    going_on = asyncio.Event()
+
+    async def stuck(chunk: int) -> None:
+        await going_on.wait()
+
+    piping = ReadableStream.from_(range(3)).pipe_to(to_callable(stuck))
+    observed = observe(piping, name="orders")
+    with caplog.at_level(logging.INFO, "tests.observe"):
+        logged = observed.log(logging.getLogger("tests.observe"), 0.02, stalled=0.05)
+        while not (warnings := [record for record in caplog.records if record.levelno == logging.WARNING]):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        going_on.set()
+        await piping
+        await logged
+    assert warnings == [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert re.fullmatch(r"orders: nothing has moved for \d+ s; it waits for the stage stuck", warnings[0].getMessage())
+    assert "held up by stuck" in caplog.records[1].getMessage()
+    assert caplog.records[-1].getMessage().startswith("orders: 3 chunks")
+
+
+async def test_a_watch_has_a_period_of_its_own() -> None:
+    piping = ReadableStream.from_(range(20)).pipe_to(to_callable(lambda number: asyncio.sleep(0.01)))
+    observed = observe(piping, name="numbers")
+    snapshots = []
+    async for snapshot in observed.watch(0.03):
+        snapshots.append(snapshot)
+        assert observed.stages
+    assert len(snapshots) > 2
+    assert snapshots[-1].stages[-1].chunks_in == 20
+    assert all(snapshot.name == "numbers" for snapshot in snapshots)
+    await piping

@@ -76,7 +76,7 @@ class Steps:
                     now = read()
                     counts.blame += timing.leave(outside, began, now)
                     error = None
-                total = timing.total
+                counts.begin_wait(now)
                 try:
                     value = yield asked
                 except GeneratorExit:
@@ -84,7 +84,7 @@ class Steps:
                     raise
                 except BaseException as raised:
                     error = raised
-                counts.blame += timing.waited(now, total, read())
+                counts.end_wait(read())
         finally:
             observed.finished()
 
@@ -95,14 +95,12 @@ class ObservedCall(Observed):
     `takes` tells that its first argument is a chunk, `gives` that it may enqueue one.
     """
 
-    __slots__ = ("_gives", "_since", "_takes", "_total")
+    __slots__ = ("_gives", "_takes")
 
     def __init__(self, function: Callable[..., Any], counts: Counts, *, takes: bool, gives: bool) -> None:
         super().__init__(function, counts)
         self._takes = takes
         self._gives = gives
-        # When the wait for what was returned began.
-        self._since = self._total = 0.0
 
     @property
     def replacement(self) -> Callable[..., Any]:
@@ -172,10 +170,11 @@ class ObservedCall(Observed):
         """Learn when something that was returned is settled; return what the core has to wait for in its place."""
         if type(result) is CoroutineType:
             return self._alike(self._wait_for(result), result)
-        self._since, self._total = now, self.counts.timing.total
         if isinstance(result, Promise):
+            self.counts.begin_wait(now)
             result._react(self._settled, self._settled)
         elif isinstance(result, Future):
+            self.counts.begin_wait(now)
             result.add_done_callback(self._settled)
         elif is_awaitable(result):
             return Steps(self, result.__await__())
@@ -187,8 +186,7 @@ class ObservedCall(Observed):
         return await Steps(self, coroutine)
 
     def _settled(self, _: Any = None) -> None:
-        counts = self.counts
-        counts.blame += counts.timing.waited(self._since, self._total, CLOCK.read())
+        self.counts.end_wait(CLOCK.read())
         self.finished()
 
 
@@ -249,7 +247,7 @@ class SourceMeter(Meter):
 class ObservedSource(Source):
     """In the place of the source over an asynchronous iterable, which is busy until its item is there."""
 
-    __slots__ = ("_meter", "_source", "_total", "context")
+    __slots__ = ("_meter", "_source", "context")
 
     def __init__(self, source: Any, meter: ItemMeter) -> None:
         self._source = source
@@ -266,7 +264,8 @@ class ObservedSource(Source):
         finally:
             now = read()
             counts.blame += counts.timing.leave(outside, began, now)
-            self._meter.begin_wait(now)
+            if counts.state == BUSY:
+                counts.begin_wait(now)
 
     def cancel(self, reason: object) -> Any:
         """cancelAlgorithm"""
@@ -280,21 +279,16 @@ class ObservedSource(Source):
 class ItemMeter(Meter):
     """Hears of the items that an asynchronous iterable gives."""
 
-    __slots__ = ("_since", "_total", "counts")
+    __slots__ = ("counts",)
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
-        self._since = self._total = 0.0
-
-    def begin_wait(self, now: float) -> None:
-        """The iterator was asked."""
-        self._since, self._total = now, self.counts.timing.total
 
     def chunk_is_put(self, chunk: Any) -> None:
         """See `Meter`."""
         counts, now = self.counts, CLOCK.read()
         counts.chunk_is_put(chunk)
-        counts.blame += counts.timing.waited(self._since, self._total, now)
+        counts.end_wait(now)
         counts.enter(BLOCKED, now)
 
 

@@ -46,6 +46,7 @@ class Counts(Meter):
     __slots__ = (
         "_since",
         "_times",
+        "_wait",
         "blame",
         "chunks_in",
         "chunks_out",
@@ -71,6 +72,8 @@ class Counts(Meter):
         self._since = self.last = CLOCK.read()
         self.blame = 0.0
         self.fast = 0.0
+        # When the present wait began, and what had run in the loop's thread by then.
+        self._wait: tuple[float, float] | None = None
 
     # States.
 
@@ -89,7 +92,23 @@ class Counts(Meter):
         """Return the times up to now; may be called from another thread."""
         times = list(self._times)
         times[self.state] += max(now - self._since, 0.0)
-        return Totals(times[STARVED], times[BLOCKED], times[BUSY], self.blame, self.fast)
+        return Totals(times[STARVED], times[BLOCKED], times[BUSY], self.blame_until(now), self.fast)
+
+    # Blame: what is waited for, beside the time of callbacks.
+
+    def begin_wait(self, now: float) -> None:
+        """What was called waits for something."""
+        self._wait = now, self.timing.total
+
+    def end_wait(self, now: float) -> None:
+        """The wait is over."""
+        self.blame = self.blame_until(now)
+        self._wait = None
+
+    def blame_until(self, now: float) -> float:
+        """Return the blame, with the wait that is under way."""
+        wait = self._wait
+        return self.blame if wait is None else self.blame + self.timing.waited(*wait, now)
 
     # Chunks.
 
@@ -133,13 +152,12 @@ class AskedCounts(Counts):
     `has_input` tells whether it has something to work on; None if nobody can tell, as when inputs are merged.
     """
 
-    __slots__ = ("_total", "has_input", "is_asked")
+    __slots__ = ("has_input", "is_asked")
 
     def __init__(self, jobs: Any, timing: Timing, has_input: bool | None) -> None:
         super().__init__(jobs, timing, BLOCKED if has_input is None else STARVED)
         self.has_input = has_input
         self.is_asked = False
-        self._total = 0.0
 
     def asked(self) -> None:
         """Somebody wants a chunk."""
@@ -167,9 +185,10 @@ class AskedCounts(Counts):
             return
         now = CLOCK.read()
         if self.state == BUSY:
-            self.blame += self.timing.waited(self._since, self._total, now)
+            self.end_wait(now)
+        elif state == BUSY:
+            self.begin_wait(now)
         self.enter(state, now)
-        self._total = self.timing.total
 
 
 class StepCounts(Counts):
@@ -239,13 +258,13 @@ class LoadCounts(Counts):
             self._times[state] += share
         if self.running:
             waited = self.timing.waited(self._since, self._total, now)
-            self.blame += waited * min(self.running / self.limit, 1.0)
+            self.blame += waited * self._share_of_calls()
         self._since = self.last = now
         self._total = self.timing.total
 
     def _shares(self, now: float) -> tuple[float, float, float]:
         passed = max(now - self._since, 0.0)
-        busy = passed * min(self.running / self.limit, 1.0)
+        busy = passed * self._share_of_calls()
         if self.idle_state() == STARVED:
             return passed - busy, 0.0, busy
         return 0.0, passed - busy, busy
@@ -273,4 +292,8 @@ class LoadCounts(Counts):
     def totals(self, now: float) -> Totals:
         """See `Counts`."""
         starved, blocked, busy = (time + share for time, share in zip(self._times, self._shares(now), strict=True))
-        return Totals(starved, blocked, busy, self.blame, self.fast)
+        waited = self.timing.waited(self._since, self._total, now) if self.running else 0.0
+        return Totals(starved, blocked, busy, self.blame + waited * self._share_of_calls(), self.fast)
+
+    def _share_of_calls(self) -> float:
+        return min(self.running / self.limit, 1.0)

@@ -148,7 +148,7 @@ class Pipeline:
         jobs.require_running()
         task = jobs.loop.create_task(self._log(logger, interval, stalled))
         promise: TaskPromise[None] = TaskPromise(jobs, task, "Pipeline.log()")
-        task.add_done_callback(_Settling(promise))
+        task.add_done_callback(Settling(promise))
         return promise
 
     async def _log(self, logger: logging.Logger, interval: float, stalled: float) -> None:
@@ -344,8 +344,8 @@ def _stall(snapshot: Snapshot, seconds: float) -> str:
     return f"{snapshot.name}: nothing has moved for {seconds:.0f} s; it waits for the stage {slowest.name}"
 
 
-class _Settling:
-    """Settles the promise of a log as its task has ended."""
+class Settling:
+    """Settles the promise of a log or a view as its task has ended."""
 
     __slots__ = ("_promise",)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .._debug.repr import show_count, show_number
-
-if TYPE_CHECKING:
-    from ._statistics import Snapshot, StageStatistics
+from ._progress import Frame, passed_through
+from ._statistics import Snapshot, StageStatistics
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
@@ -51,6 +50,22 @@ def details_of(stage: StageStatistics) -> list[str]:
     if stage.state in ("errored", "erroring"):
         details.append(stage.state)
     return details
+
+
+def frame_line(frame: Frame) -> str:
+    """Return the line of a view that is no table."""
+    parts = [f"{frame.elapsed:.1f} s"]
+    if frame.done is not None:
+        parts.append(f"{100 * frame.done:.0f} %")
+    if frame.left is not None:
+        parts.append(f"{frame.left:.0f} s to go")
+    if frame.rows:
+        last = frame.rows[-1]
+        parts.append(f"{show_count(passed_through(last.stage), 'chunk')}")
+        if last.size:
+            parts.append(f"{size_text(last.size)}/s")
+    parts.append("no bottleneck" if frame.bottleneck is None else f"held up by {frame.bottleneck}")
+    return f"{frame.name}: {', '.join(parts)}"
 
 
 def line_of(snapshot: Snapshot) -> str:

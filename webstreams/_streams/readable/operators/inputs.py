@@ -141,6 +141,8 @@ def find_iterator(stream: ReadableStreamState[Any]) -> Iterator[Any] | None:
         return None
     if controller._pulling or controller._queue.chunks or controller._strategy_hwm != 0:
         return None
+    if controller._meter is not None:  # somebody observes
+        return None
     iterator: Iterator[Any] = source._iterator
     return iterator if hasattr(type(iterator), "__iter__") else None
 
