@@ -7,9 +7,10 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-from ._debug.repr import show, summary
+from ._debug.repr import show
 from ._engine.awaiting import next_turn
 from ._platform.buffer import is_bytes_like, wrong_chunk
+from ._streams.door import show_sides
 from ._streams.readable.stream import ReadableStream
 from ._streams.transform.controller import TransformStreamDefaultController
 from ._streams.transform.stream import TransformStream
@@ -64,7 +65,7 @@ class TextEncoderStream:
         return show(self, self._details())
 
     def _details(self) -> Iterator[str]:
-        yield f"from {summary(self._transform._writable)} to {summary(self._transform._readable)}"
+        yield from show_sides(self._transform.readable, self._transform.writable)
 
 
 class TextDecoderStream:
@@ -136,7 +137,7 @@ class TextDecoderStream:
     def _details(self) -> Iterator[str]:
         options = (" fatal" if self._fatal else "") + (" ignore_bom" if self._ignore_bom else "")
         yield self._encoding + options
-        yield f"from {summary(self._transform._writable)} to {summary(self._transform._readable)}"
+        yield from show_sides(self._transform.readable, self._transform.writable)
 
 
 class _Encoding:

@@ -12,6 +12,7 @@ from ._cutting.sizes import SizeCutter
 from ._debug.repr import show
 from ._platform.arguments import checked_size
 from ._platform.idl import INTERNAL
+from ._streams.door import enqueue_all
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
 from ._transforms.demand_driven import PulledPair
@@ -97,7 +98,7 @@ class _LinePair(PulledPair):
     def _accept(self, made: Any) -> None:
         if made:
             self._wanted = False
-            self._readable_controller._enqueue_all(made)
+            enqueue_all(self._readable_controller, made)
         self._end_write_if_used_up()
 
     def _end(self, rest: Any) -> None:

@@ -43,7 +43,7 @@ from weakref import finalize
 
 from typing_extensions import TypeVar
 
-from ._engine.jobs import current_jobs
+from ._engine.jobs import current_jobs, get_running_loop
 from ._engine.promise import Promise
 from ._platform.arguments import checked_callable, checked_seconds
 from ._platform.errors import AbortError, LoopEndedError, StreamError
@@ -91,7 +91,7 @@ class _ThreadSide:
         return self
 
     def _require_other_thread(self) -> None:
-        if asyncio._get_running_loop() is self._loop:
+        if get_running_loop() is self._loop:
             raise RuntimeError(
                 f"a {type(self).__name__} is not for the thread of its event loop: it would block the loop"
             )
@@ -413,7 +413,13 @@ class _ThreadSource(Generic[T]):
     def _finish(self, error: BaseException | None) -> None:
         self._thread.join()  # which has nothing more to do
         self._resolve_ended(error)
-        self._writer._close().add_done_callback(Promise.exception)
+        self._writer._close().add_done_callback(Promise.exception)  # noqa: SLF001 - of this module
+
+
+def abandon(reader: ThreadSafeReader[Any]) -> None:
+    """Cancel the stream of a reader and free the lock, in the thread of the loop; whoever has read has gone."""
+    reader._cancel(None, None).add_done_callback(Promise.exception)  # noqa: SLF001 - of this module
+    reader._reader.release_lock()  # noqa: SLF001
 
 
 def _call_off(timer: asyncio.TimerHandle, _: object) -> None:

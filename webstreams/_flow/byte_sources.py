@@ -7,9 +7,11 @@ from typing import Any, Final, overload
 
 from typing_extensions import Buffer
 
+from .._engine.door import ignored
 from .._engine.jobs import queue_microtask
 from .._engine.promise import Promise
 from .._platform.buffer import as_bytes_view, is_bytes_like, open_view
+from .._streams.door import is_byte_stream
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.stream import ReadableStream
 from .inputs import Input, require_free
@@ -53,8 +55,7 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
             )
         return ReadableStream(_ByteSource(ReadableStream.from_(source)))
     require_free(source, "its source", "from_bytes")
-    is_byte_stream = source._controller._is_byte_controller
-    return source if is_byte_stream else ReadableStream(_ByteSource(source))
+    return source if is_byte_stream(source) else ReadableStream(_ByteSource(source))
 
 
 class _ByteSource:
@@ -93,7 +94,7 @@ class _ByteSource:
             view = as_bytes_view(open_view(chunk, "a chunk"), "a chunk")
         except Exception as error:
             self._controller.error(error)
-            source.cancel(error)._mark_handled()
+            ignored(source.cancel(error))
             return
         if not view.nbytes:
             self._is_reading = True

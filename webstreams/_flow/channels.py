@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise, promise_rejected_with, promise_resolved_with
+from .._streams.door import takes_chunks
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
@@ -179,10 +180,10 @@ class _LossyChannel:
 class _LossyWritable(WritableStream[Any]):
     """The writable end of a channel that drops: it has no queue of its own, however much is written in one turn."""
 
-    __slots__ = ("_take",)
+    __slots__ = ("take",)
 
     def __init__(self, take: Callable[[Any], None], sink: Any, strategy: Any) -> None:
-        self._take = take
+        self.take = take
         super().__init__(sink, strategy)
 
     def get_writer(self) -> WritableStreamDefaultWriter[Any]:
@@ -199,10 +200,10 @@ class _LossyWriter(WritableStreamDefaultWriter[Any]):
         """Put a chunk into the channel, or drop one."""
         self._jobs.require_running()
         stream = self._stream
-        if not isinstance(stream, _LossyWritable) or stream._state != "writable" or stream._close_queued_or_in_flight():
+        if not isinstance(stream, _LossyWritable) or not takes_chunks(stream):
             return super().write(chunk)  # which says what is wrong
         try:
-            stream._take(chunk)
+            stream.take(chunk)
         except Exception as error:
             return promise_rejected_with(self._jobs, error, "write() to", stream)
         return promise_resolved_with(self._jobs)

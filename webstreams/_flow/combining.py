@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._engine.door import ignored
 from .._engine.promise import Promise
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -54,7 +55,7 @@ class Combination:
 
     def _fail(self, error: object) -> None:
         self._controller.error(error)
-        self._cancel_inputs(error)._mark_handled()  # the first error is the one that counts
+        ignored(self._cancel_inputs(error))  # the first error is the one that counts
 
     def _cancel_inputs(self, reason: object) -> Promise[None]:
         if self._cancelling is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._engine.promise import Promise
+from .._streams.door import end_of, jobs_of
 from .._streams.readable.state import ReadableStreamState
 from .._streams.writable.state import WritableStreamState
 
@@ -30,23 +31,5 @@ def finished(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> Pro
     """
     if not isinstance(stream, (ReadableStreamState, WritableStreamState)):
         raise TypeError(f"finished() needs a ReadableStream or a WritableStream, not {type(stream).__name__}")
-    stream._jobs.require_running()
-    if stream._finished is None:
-        stream._finished = _make_promise(stream)
-    return stream._finished
-
-
-def _make_promise(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> Promise[None]:
-    promise: Promise[None] = Promise(stream._jobs)
-    promise._mark_handled()
-    if stream._state == "closed":
-        promise._fulfill(None)
-    elif _has_failed(stream):
-        promise._reject(stream._stored_error)
-    return promise
-
-
-def _has_failed(stream: ReadableStreamState[Any] | WritableStreamState[Any]) -> bool:
-    if isinstance(stream, WritableStreamState):
-        return stream._closed_is_rejected
-    return stream._state == "errored"
+    jobs_of(stream).require_running()
+    return end_of(stream)

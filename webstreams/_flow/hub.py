@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from .._engine.door import ignored
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .._platform.errors import AbortError
+from .._streams.door import jobs_of
 from .._streams.readable.stream import ReadableStream
 from .branches import BRANCHES, Branch, Link
 from .inputs import Input
@@ -34,7 +36,7 @@ class Hub:
         keep: bool,
     ) -> None:
         self.mark = mark
-        self.jobs: JobQueue = stream._jobs
+        self.jobs: JobQueue = jobs_of(stream)
         self.debug = self.jobs.loop.get_debug()
         # The end of the queue, where the next chunk goes, and where a new subscriber begins.
         self.last = Link(0, 0)
@@ -102,7 +104,7 @@ class Hub:
         branch.outlet.error(error)
         promise = self._left(error)
         if promise is not None:
-            promise._mark_handled()
+            ignored(promise)
 
     def _remove(self, branch: Branch) -> None:
         del self.branches[branch]
@@ -125,7 +127,7 @@ class Hub:
         if not self.branches:
             promise = self._left(AbortError("the shared stream was dropped"))
             assert promise is not None
-            promise._mark_handled()
+            ignored(promise)
 
     # The source.
 
@@ -195,7 +197,7 @@ class Hub:
 
     def _fail(self, error: object) -> None:
         """Cancel the source with an error, and end as if it were its own."""
-        self._input.cancel(error)._mark_handled()
+        ignored(self._input.cancel(error))
         self._end((error,))
 
     def _end(self, failure: tuple[object, ...]) -> None:

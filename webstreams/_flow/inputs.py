@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from .._debug.repr import LockHolder, show_holder
+from .._debug.repr import show_holder
+from .._engine.door import react
 from .._engine.promise import Promise
+from .._streams.door import jobs_of, lock_of, name_holder, read, set_consumer
 from .._streams.readable.stream import ReadableStream
 from ..operations._requests import CheckedRequest
 
@@ -31,9 +33,9 @@ class Input:
 
     def __init__(self, stream: ReadableStream[Any], taker: Taker, function: str, index: int = 0) -> None:
         self._reader = stream.get_reader()
-        self._reader._holder = LockHolder(f"{function}()")
-        self._reader._consumer = self
-        self._request = CheckedRequest(self._reader._jobs, self)
+        name_holder(self._reader, f"{function}()")
+        set_consumer(self._reader, self)
+        self._request = CheckedRequest(jobs_of(self._reader), self)
         # None when nobody wants to know any more.
         self._taker: Taker | None = taker
         self.index = index
@@ -41,8 +43,7 @@ class Input:
     def read(self) -> None:
         """Ask for the next chunk; the taker is told, perhaps before this returns."""
         if self._taker is not None:
-            self._reader._jobs.leave_run()
-            self._reader._read(self._request)
+            read(self._reader, self._request)
 
     def cancel(self, reason: object) -> Promise[None]:
         """Cancel the stream, and free the lock at once; the taker is told nothing more."""
@@ -103,7 +104,7 @@ def require_free(stream: Any, name: str, function: str) -> None:
             "ReadableStream.from_() makes a stream of an iterable"
         )
     if stream.locked:
-        raise TypeError(f"{function}() cannot read {name}: it is locked to {show_holder(stream._reader)}")
+        raise TypeError(f"{function}() cannot read {name}: it is locked to {show_holder(lock_of(stream))}")
 
 
 def cancel_all(inputs: Iterable[Input], reason: object) -> Promise[None]:
@@ -126,7 +127,7 @@ class _Together:
         self._missing = len(promises)
         self._failures: list[object] = []
         for each in promises:
-            each._react(self._fulfilled, self._rejected)
+            react(each, self._fulfilled, self._rejected)
         if not promises:
             self._resolve(None)
 

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import ref
 
 from .._engine.jobs import JobQueue
+from .._streams.door import close, enqueue, fail, has_queued, is_waited_for
 from .._streams.readable.stream import ReadableStream
 
 
@@ -26,34 +27,30 @@ class Outlet:
     def keep_while_waited_for(self) -> None:
         """Keep the stream, if a read waits."""
         stream = self._stream()
-        is_read = stream is not None and stream._reader is not None and bool(stream._reader._read_requests)
-        self._kept = stream if is_read else None
+        self._kept = stream if stream is not None and is_waited_for(stream) else None
 
     def enqueue(self, chunk: Any) -> None:
         """Enqueue a chunk, if the stream still exists."""
         stream, self._kept = self._stream(), None
         if stream is not None:
-            controller: Any = stream._controller
-            controller.enqueue(chunk)
+            enqueue(stream, chunk)
 
     def is_empty(self) -> bool:
         """Whether everything that was given has been read."""
         stream = self._stream()
-        return stream is None or not stream._controller._has_queued()
+        return stream is None or not has_queued(stream)
 
     def close(self) -> None:
         """Close the stream after what it was given."""
         stream, self._kept = self._stream(), None
         if stream is not None:
-            controller: Any = stream._controller
-            controller._close()
+            close(stream)
 
     def error(self, error: object) -> None:
         """Error the stream."""
         stream, self._kept = self._stream(), None
         if stream is not None:
-            controller: Any = stream._controller
-            controller._error(error)
+            fail(stream, error)
 
 
 def run_in_its_loop(jobs: JobQueue, job: Callable[[], object]) -> None:

@@ -11,12 +11,13 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 from weakref import ref
 
 from .._debug.repr import show_holder
+from .._engine.door import follow_rejection, fulfill, reject
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from .._engine.promise_state import REJECTED
 from .._engine.task_promise import TaskPromise
 from .._platform.errors import stored_error
 from .._streams.abort import AbortSignal
+from .._streams.door import jobs_of, lock_of
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
@@ -125,12 +126,12 @@ async def _wait(last: Promise[None], others: Promise[None]) -> None:
 
 def _settle(promise: TaskPromise[None], last: Promise[None], task: asyncio.Task[None]) -> None:
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
-    if last._state == REJECTED:
-        promise._reject(last._value)  # any object
-    elif error is not None:
-        promise._reject(stored_error(error))
+    if follow_rejection(promise, last):
+        return
+    if error is not None:
+        reject(promise, stored_error(error))
     else:
-        promise._fulfill(None)
+        fulfill(promise)
 
 
 @overload
@@ -247,8 +248,8 @@ def _check_free(ends: Sequence[Any], function: str) -> None:
     """Raise TypeError if a stream is locked, or is there twice."""
     streams = [each for each in ends if isinstance(each, (ReadableStream, WritableStream))]
     for index, stream in enumerate(streams):
-        stream._jobs.require_running()
-        holder = stream._reader if isinstance(stream, ReadableStream) else stream._writer
+        jobs_of(stream).require_running()
+        holder = lock_of(stream)
         if holder is not None:
             raise TypeError(f"{function}() cannot use {stream!r}: it is locked to {show_holder(holder)}")
         if any(stream is each for each in streams[:index]):

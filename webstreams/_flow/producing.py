@@ -9,10 +9,11 @@ from functools import partial
 from inspect import isasyncgenfunction, iscoroutine, isgeneratorfunction
 from typing import Any, Generic, TypeVar
 
-from .._debug.repr import LockHolder
+from .._engine.door import ignored
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise, is_awaitable
 from .._platform.errors import AbortError, stored_error
+from .._streams.door import close_writable, is_closing, jobs_of, name_holder
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
@@ -76,7 +77,7 @@ class _Producer(Generic[T]):
         self._function = function
         self._context = copy_context()
         self._task: asyncio.Task[None] | None = None
-        self._is_cancelled = False
+        self.is_cancelled = False
         # Pulled, and not answered yet; or a chunk that was written before it was wanted, with what ends the write.
         self._is_wanted = False
         self._written: tuple[Any, Callable[[Any], None]] | None = None
@@ -85,13 +86,13 @@ class _Producer(Generic[T]):
             {"start": self._start, "write": self._write, "close": self._close, "abort": self._abort}
         )
         self._outlet: Outlet
-        self._jobs: JobQueue
+        self.jobs: JobQueue
 
     def open(self, strategy: Any) -> ReadableStream[T]:
         """Make the stream."""
         stream: ReadableStream[T] = ReadableStream(_Tap(self), strategy)
         self._outlet = Outlet(stream)
-        self._jobs = stream._jobs
+        self.jobs = jobs_of(stream)
         return stream
 
     # What the stream calls.
@@ -110,7 +111,7 @@ class _Producer(Generic[T]):
 
     def cancel(self, reason: object) -> Promise[None] | None:
         """Cancel the task; the promise is settled when it has ended."""
-        self._is_cancelled = True
+        self.is_cancelled = True
         if self._task is None:
             return None
         promise, resolve, reject = Promise.with_resolvers()
@@ -118,7 +119,7 @@ class _Producer(Generic[T]):
         if not self._task.cancelling():  # at the end of the loop, all tasks are cancelled: its cleaning up goes on
             self._task.cancel()
         # Not now: the task may be below on the stack, and has to see its cancellation before that of a write.
-        self._jobs.loop.call_soon(self._refuse_writes, reason)
+        self.jobs.loop.call_soon(self._refuse_writes, reason)
         return promise
 
     def _refuse_writes(self, reason: object) -> None:
@@ -133,17 +134,17 @@ class _Producer(Generic[T]):
         """Cancel the task, for nobody has the stream any more."""
         promise = self.cancel(AbortError("the stream was dropped"))
         if promise is not None:
-            promise._mark_handled()
+            ignored(promise)
 
     # The task.
 
     def _run(self) -> None:
         writer = _Writer(self._writable)
-        writer._holder = LockHolder("a producer")
+        name_holder(writer, "a producer")
         coroutine = self._call(writer)
-        self._task = self._jobs.loop.create_task(coroutine, context=self._context)
+        self._task = self.jobs.loop.create_task(coroutine, context=self._context)
         # The loop itself keeps only weak references.
-        self._jobs.tasks.add(self._task)
+        self.jobs.tasks.add(self._task)
         self._task.add_done_callback(self._ended)
 
     async def _call(self, writer: WritableStreamDefaultWriter[T]) -> None:
@@ -151,15 +152,15 @@ class _Producer(Generic[T]):
         if not is_awaitable(result):
             raise TypeError(f"the function of from_producer() must be a coroutine function: it returned {result!r}")
         await result
-        if not self._writable._close_queued_or_in_flight():
-            self._writable._close()._mark_handled()
+        if not is_closing(self._writable):
+            ignored(close_writable(self._writable))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._jobs.tasks.discard(task)
+        self.jobs.tasks.discard(task)
         try:
             task.result()
         except BaseException as error:
-            if not self._is_cancelled:
+            if not self.is_cancelled:
                 self._outlet.error(stored_error(error))
                 self._refuse_writes(stored_error(error))
 
@@ -206,9 +207,7 @@ class _Writer(WritableStreamDefaultWriter[In]):
 
     def write(self, chunk: Any = None) -> Promise[None]:
         """Put a chunk into the stream."""
-        promise = super().write(chunk)
-        promise._mark_handled()
-        return promise
+        return ignored(super().write(chunk))
 
 
 class _Tap:
@@ -225,5 +224,5 @@ class _Tap:
 
     def __del__(self) -> None:
         producer = self._producer
-        if producer.has_task() and not producer._is_cancelled:
-            run_in_its_loop(producer._jobs, producer.abandon)
+        if producer.has_task() and not producer.is_cancelled:
+            run_in_its_loop(producer.jobs, producer.abandon)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .._debug.repr import show, show_count, show_number
+from .._engine.door import ignored
 from .._engine.promise import Promise
 from .._platform.errors import AbortError
 from .._platform.idl import INTERNAL, refuse_constructor
@@ -202,4 +203,4 @@ class _Tap:
 def _leave_dropped(hub: Hub, branch: Branch) -> None:
     promise = hub.leave(branch, AbortError("the subscription was dropped"))
     if promise is not None:
-        promise._mark_handled()
+        ignored(promise)

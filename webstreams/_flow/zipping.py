@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar, overload
 
 from .._debug.repr import Marker
+from .._engine.door import react
 from .._engine.promise import Promise
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -116,7 +117,7 @@ class _Zip(Combination):
         """End, or with `strict` see whether the others end too."""
         del self._inputs[source]
         if not self._strict:
-            self._cancel_inputs(None)._react(self._close, self._controller.error)
+            react(self._cancel_inputs(None), self._close, self._controller.error)
             return
         self._closed.append(source)
         if any(each is not _NOTHING for each in self._row):

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
 from .._flow.pipelines import _Pair as ComposedPair
+from .._streams.door import state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.marks import SKIP
 from .._streams.readable.state import ReadableStreamState
@@ -206,7 +207,7 @@ class ValuePair(Generic[I, O]):
         return error
 
     def _close_readable(self) -> None:
-        if self._source_controller.desired_size is not None and self._readable._state == "readable":
+        if self._source_controller.desired_size is not None and state_of(self._readable) == "readable":
             self._source_controller.close()
 
     def _end_early(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._engine.door import fulfill, ignored, reject
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .._engine.workers import Slot, Workers
@@ -54,7 +55,7 @@ class ConcurrentSink:
         """A call has ended."""
         write, self._write = self._write, None
         if write is not None:
-            write._fulfill(None)
+            fulfill(write)
 
     def call_failed(self, slot: Slot | None, error: BaseException) -> None:
         """A call has failed: the others are cancelled, and then the stream is errored."""
@@ -67,13 +68,12 @@ class ConcurrentSink:
             return  # closed, and then aborted
         write, self._write = self._write, None
         if self._error is None:
-            self._ended._fulfill(None)
+            fulfill(self._ended)
             if write is not None:
-                write._fulfill(None)
+                fulfill(write)
             return
-        self._ended._mark_handled()
-        self._ended._reject(self._error)
+        reject(ignored(self._ended), self._error)
         if write is not None:
-            write._reject(self._error)
+            reject(write, self._error)
         assert self._controller is not None
         self._controller.error(self._error)

@@ -38,7 +38,7 @@ from .._streams.results import ReadDoneResult
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
-from ..threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
+from ..threads import ThreadSafeReader, ThreadSafeWriter, abandon, readable_from_thread
 from ._concurrent_sink import ConcurrentSink
 
 __all__ = [
@@ -127,12 +127,7 @@ def _read_all(reader: ThreadSafeReader[T], loop: asyncio.AbstractEventLoop) -> G
         yield from reader
     finally:
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(_cancel, reader)
-
-
-def _cancel(reader: ThreadSafeReader[Any]) -> None:
-    reader._cancel(None, None).add_done_callback(Promise.exception)
-    reader._reader.release_lock()
+            loop.call_soon_threadsafe(abandon, reader)
 
 
 # Into functions and generators.

@@ -177,7 +177,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
 
     def _enqueue(self, chunk: Any) -> None:
         """ReadableStreamDefaultControllerEnqueue"""
-        if not self._close_requested and self._stream._state == "readable":  # _can_close_or_enqueue(), without the call
+        if self._can_close_or_enqueue():
             self._put(chunk)
 
     def _put(self, chunk: Any) -> None:

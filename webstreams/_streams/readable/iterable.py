@@ -139,7 +139,7 @@ class IterableSource(Source, Part, Fetching):
     def _take_item(self) -> None:
         item, self._item = self._item, None
         self._take(item)
-        self._jobs.jobs.append(self._controller._on_pull_fulfilled)  # push(), without the call: a job is under way
+        self._jobs.push(self._controller._on_pull_fulfilled)
 
     def _require_open(self) -> None:
         """Raise an error if the asynchronous generator has given something and was closed by somebody else since then.
@@ -194,10 +194,7 @@ class IterableSource(Source, Part, Fetching):
 
     def _put(self, value: Any) -> None:
         self._item = value
-        jobs = self._jobs
-        jobs.jobs.append(self._on_end if value is END_OF_ITERATION else self._on_sync_item)  # push(), without the call
-        if not jobs.scheduled:
-            jobs.schedule()
+        self._jobs.push(self._on_end if value is END_OF_ITERATION else self._on_sync_item)
 
     def _give_rejected(self, error: BaseException) -> None:
         self._jobs.leave_run()

@@ -98,9 +98,9 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_policy",
         "_reading_from_queue",
         "_ready",
+        "_registration",
         "_source_has_ended",
         "_trace_handle",
-        "_under_way",
         "dest",
         "options",
         "promise",
@@ -118,7 +118,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_ready",
         "_source_has_ended",
         "_trace_handle",
-        "_under_way",
+        "_registration",
         "dest",
         "options",
         "promise",
@@ -166,7 +166,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._policy: Policy | None = None
         self._trace_handle: object = None
         # How the end of the event loop knows of the pipe.
-        self._under_way: object = UnderWay(self, source._jobs.end.pipes)
+        self._registration: object = UnderWay(self, source._jobs.end.pipes)
 
     def start(self) -> Promise[None]:
         """Begin; give the promise for the end."""
@@ -344,18 +344,14 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         """Read a chunk by the steps of the Standard."""
         self._is_adopted = False
         self._has_read = False
-        source = self.source
-        self._reading_from_queue = source._controller._has_queued()
-        if source._state == "readable":
-            source._controller._pull_steps(self)  # the reader's _read(), without the call
-        else:
-            self.reader._read(self)
+        self._reading_from_queue = self.source._controller._has_queued()
+        self.reader._read(self)
         self.read_is_under_way()
 
     def read_is_under_way(self) -> None:
         """The read has been asked for, and perhaps answered: its promise is adopted."""
         self._reading_from_queue = False
-        self.source._jobs.jobs.append(self._adopted)  # push(), without the call: this is done inside a job
+        self.source._jobs.push(self._adopted)
 
     def chunk_steps(self, chunk: Any) -> None:
         """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
@@ -377,10 +373,10 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def _adopted(self) -> None:
         self._is_adopted = True
         if self._has_read:
-            self.source._jobs.jobs.append(self._hop)
+            self.source._jobs.push(self._hop)
 
     def _hop(self) -> None:
-        self.source._jobs.jobs.append(self._step)
+        self.source._jobs.push(self._step)
 
     def ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the sink is called last."""
@@ -458,7 +454,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         fed, self._fed = self._fed, None
         if fed is not None:
             fed._fed_by = None
-        self._ending = self._action = self._under_way = None
+        self._ending = self._action = self._registration = None
         if self._policy is not None:
             self._policy.exit(self._trace_handle)
             self._policy = self._trace_handle = None

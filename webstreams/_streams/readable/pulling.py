@@ -57,7 +57,7 @@ class PullingController(ReadableController, CallsBack):
         "_unread_watch",
     )
 
-    # Ours: the queue, as far as it is of one kind.
+    # Ours, shared with the two controllers: the queue, as far as it is of one kind.
     _measure: QueueTotal
 
     def _initialize(
@@ -71,13 +71,16 @@ class PullingController(ReadableController, CallsBack):
         self._strategy_hwm = high_water_mark
         # The pull and cancel algorithms; None once they are cleared.
         self._source: Source | UnderlyingSource | None = source
-        # Ours.
+        # Ours, shared.
         self._jobs: JobQueue = stream._jobs
         self._meter: Meter | None = None
         # Somebody may call pull(): the controller has started, and still takes chunks.
         self._can_pull = False
         self._on_pull_fulfilled: Job = self._callback_fulfilled
+
+        # Ours.
         self._on_pull_completed: Job | None = None
+
         stream._controller = self
 
     def _start(self, source: Source | UnderlyingSource) -> None:

@@ -53,9 +53,8 @@ class ReadPromise(Promise[R], ReadRequest):
         self._value = None
         self._reactions = None
         self._handled = False
-        # Ours.
+        # Ours, shared with the iterator: the order in which chunks were handed out, if somebody waited for this one.
         self._stream = stream
-        # The order in which the chunks were handed out, if somebody waited for this one.
         self._serial = 0
 
     def _origin(self) -> tuple[object, ...]:

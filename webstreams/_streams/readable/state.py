@@ -58,7 +58,7 @@ class GenericReaderState(Part):
     _read_requests: deque[ReadRequest]
     # Python: [[closedPromise]] is made when somebody looks at it.
     _closed_promise: Promise[None] | None
-    # Ours: who reads, if it is not the author: in words, and the pipe, the tee or the operators themselves.
+    # Ours, shared: who reads, if it is not the author: in words, and the pipe, the tee or the operators themselves.
     _holder: LockHolder | None
     _consumer: object
 
@@ -149,18 +149,20 @@ class ReadableStreamState(Part, Generic[T]):
         self._reader: GenericReaderState | None = None
         self._stored_error: object = None
         self._disturbed = False
-        # Ours.
+        # Ours, shared.
         self._jobs = jobs
         # Python: a stream that is closed or errored has no chunks in the Standard. Those that were delivered before, to
         # reads that were cancelled (ReadableController._unread), are kept here and read before the end.
         self._returned: deque[Any] | None = None
-        self._returned_order: PutBackChunks | None = None
         # What `finished()` gave, which needs no reader.
         self._finished: Promise[None] | None = None
         # Counts the chunks that were handed to reads which somebody awaits.
         self._deliveries = 0
         # The pipe into the other side of the pair that this stream belongs to: it ends with the one that reads here.
         self._fed_by: Any = None
+
+        # Ours: the order of the chunks in `_returned`.
+        self._returned_order: PutBackChunks | None = None
 
     def _cancel(self, reason: object) -> Promise[None]:
         """ReadableStreamCancel"""

@@ -52,7 +52,7 @@ class TransformSink(Sink, Part, CallsBack):
         self._jobs = stream._jobs
         self._meter: Meter | None = None
         self._start_promise = start_promise
-        # The chunk of the write under way, and whether that had to wait for the readable side.
+        # Ours: the chunk of the write under way, and whether that had to wait for the readable side.
         self._chunk: Any = None
         self._waited = False
         # Made by the first chunk, for many streams are idle: what ends a coroutine, and what ends the write after so

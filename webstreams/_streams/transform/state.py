@@ -128,8 +128,5 @@ def set_backpressure(stream: TransformStreamState, backpressure: bool) -> None:
     change = stream._backpressure_change
     if change is not None:
         stream._backpressure_change = None
-        jobs = stream._jobs
-        jobs.jobs.append(change)  # push(), without the call
-        if not jobs.scheduled:
-            jobs.schedule()
+        stream._jobs.push(change)
     stream._backpressure = backpressure

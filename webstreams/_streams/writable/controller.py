@@ -82,13 +82,16 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         self._strategy_hwm = high_water_mark
         # The write, close and abort algorithms; None once they are cleared.
         self._sink: Sink | UnderlyingSink | None = sink
-        # Ours.
+        # Ours, shared.
         self._jobs: JobQueue = stream._jobs
         self._on_write_fulfilled: Job = self._write_fulfilled
-        self._on_write_completed: Job | None = None
         # The coroutine of start(), write() or close() that is under way.
         self._under_way: CoroutineCall | None = None
         self._write_watch = watch_writes(stream._jobs, high_water_mark)
+
+        # Ours.
+        self._on_write_completed: Job | None = None
+
         update_backpressure(stream, self._get_backpressure())
         start = sink.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)

@@ -35,7 +35,7 @@ class WritableController(Part):
 
     _started: bool
     _strategy_size_algorithm: SizeAlgorithm | None
-    # Ours: only in debug mode.
+    # Ours, shared; only in debug mode.
     _write_watch: WriteWatch | None
 
     def _abort_steps(self, reason: object) -> Promise[Any] | None:
@@ -101,7 +101,7 @@ class WriterState(Part):
     _closed_promise: Promise[None] | None
     _ready_promise: Promise[None] | None
     _released_error: TypeError | None
-    # Ours: who writes, if it is not the author.
+    # Ours, shared: who writes, if it is not the author.
     _holder: LockHolder | None
 
     def _ensure_ready_promise_rejected(self, error: object) -> None:
@@ -184,7 +184,7 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
         # Python: made when a write has to wait for another; the first one goes straight into its slot above.
         self._write_requests: deque[Settled] | None = None
         self._backpressure = False
-        # Ours.
+        # Ours, shared.
         self._jobs = jobs
         # The writer's closed promise is rejected only after the sink's abort() is done, later than the state is
         # "errored".

@@ -1,0 +1,135 @@
+"""The door of the Standard's room: what other rooms may do with streams, readers and writers beyond what users may.
+
+The slots and abstract operations of the Standard (the names with an underscore) are shared by the modules in this room;
+everybody else takes this door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._debug.repr import LockHolder, summary
+from .._engine.jobs import JobQueue
+from .._engine.promise import Promise
+from .readable.controller import ReadableStreamDefaultController
+from .readable.pulling import PullingController
+from .readable.reader import ReadableStreamDefaultReader
+from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
+from .writable.state import WritableStreamState, WriterState
+
+Stream = ReadableStreamState[Any] | WritableStreamState[Any]
+Lock = GenericReaderState | WriterState
+
+
+# Streams of both kinds.
+
+
+def jobs_of(owner: Stream | Lock) -> JobQueue:
+    """Return the jobs of the event loop that a stream, reader or writer belongs to."""
+    return owner._jobs
+
+
+def state_of(stream: Stream) -> str:
+    """Return [[state]]."""
+    return stream._state
+
+
+def lock_of(stream: Stream) -> Lock | None:
+    """Return the reader or the writer that a stream is locked to."""
+    return stream._reader if isinstance(stream, ReadableStreamState) else stream._writer
+
+
+def name_holder(lock: Lock, *words: Any) -> None:
+    """Say in error messages and in ``repr()`` who uses a reader or a writer, if that is not the user."""
+    lock._holder = LockHolder(*words)
+
+
+def end_of(stream: Stream) -> Promise[None]:
+    """Return the promise that is settled as ``closed`` of a reader or a writer is; its rejection is not reported."""
+    if stream._finished is None:
+        promise: Promise[None] = Promise(stream._jobs)
+        promise._mark_handled()
+        if stream._state == "closed":
+            promise._fulfill(None)
+        elif stream._closed_is_rejected if isinstance(stream, WritableStreamState) else stream._state == "errored":
+            promise._reject(stream._stored_error)
+        stream._finished = promise
+    return stream._finished
+
+
+def show_sides(readable: ReadableStreamState[Any], writable: WritableStreamState[Any]) -> Iterator[str]:
+    """Give the details for the ``repr()`` of a pair of streams."""
+    yield f"from {summary(writable)} to {summary(readable)}"
+
+
+# Readable streams.
+
+
+def set_consumer(reader: GenericReaderState, consumer: object) -> None:
+    """Say what reads, for those who follow chunks through several streams."""
+    reader._consumer = consumer
+
+
+def is_byte_stream(stream: ReadableStreamState[Any]) -> bool:
+    """Whether a stream was made of an underlying byte source."""
+    return stream._controller._is_byte_controller
+
+
+def is_waited_for(stream: ReadableStreamState[Any]) -> bool:
+    """Whether a read waits for a chunk."""
+    return stream._reader is not None and bool(stream._reader._read_requests)
+
+
+def has_queued(stream: ReadableStreamState[Any]) -> bool:
+    """Whether there are chunks in the queue."""
+    return stream._controller._has_queued()
+
+
+def close(stream: ReadableStreamState[Any]) -> None:
+    """Close a stream of any chunks after what is in its queue; nothing happens if it has ended."""
+    controller = stream._controller
+    assert isinstance(controller, ReadableStreamDefaultController)
+    controller._close()
+
+
+def fail(stream: ReadableStreamState[Any], error: object) -> None:
+    """Error a stream; nothing happens if it has ended."""
+    controller = stream._controller
+    assert isinstance(controller, PullingController)
+    controller._error(error)
+
+
+def enqueue(stream: ReadableStreamState[Any], chunk: Any) -> None:
+    """Do what ``enqueue()`` of the controller does."""
+    controller: Any = stream._controller
+    controller.enqueue(chunk)
+
+
+def enqueue_all(controller: ReadableStreamDefaultController[Any], chunks: list[Any]) -> None:
+    """Enqueue one chunk or more at once."""
+    controller._enqueue_all(chunks)
+
+
+def read(reader: ReadableStreamDefaultReader[Any], request: ReadRequest) -> None:
+    """Read a chunk, without a promise."""
+    reader._jobs.leave_run()
+    reader._read(request)
+
+
+# Writable streams.
+
+
+def takes_chunks(stream: WritableStreamState[Any]) -> bool:
+    """Whether a stream is writable, and not closing."""
+    return stream._state == "writable" and not stream._close_queued_or_in_flight()
+
+
+def is_closing(stream: WritableStreamState[Any]) -> bool:
+    """WritableStreamCloseQueuedOrInFlight"""
+    return stream._close_queued_or_in_flight()
+
+
+def close_writable(stream: WritableStreamState[Any]) -> Promise[None]:
+    """WritableStreamClose, whoever has locked the stream."""
+    return stream._close()
