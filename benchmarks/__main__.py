@@ -36,7 +36,7 @@ class Names:
         self.all = all_of_them
 
     def __call__(self, text: str) -> list[str]:
-        """Give the names; an unknown one is an error."""
+        """Return the names; an unknown one is an error."""
         names = [name for part in text.split(",") for name in (self.all if part == "all" else [part])]
         for name in names:
             if name not in self.known:
@@ -75,7 +75,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def amounts_of(options: argparse.Namespace) -> Amounts:
-    """Give how much to measure."""
+    """Return how much to measure."""
     given = {name: getattr(options, name) for name in ("chunks", "seconds", "rounds")}
     return dataclasses.replace(
         QUICK if options.quick else Amounts(), **{name: value for name, value in given.items() if value is not None}

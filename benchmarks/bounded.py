@@ -57,7 +57,7 @@ class Way:
     """One way to have several calls at a time."""
 
     def iterate(self, function: Function, chunks: int, limit: int, window: int | None = None) -> AsyncIterable[int]:
-        """Give the results in order; `window` is how far ahead calls may be started, where that can be said."""
+        """Return the results in order; `window` is how far ahead calls may be started, where that can be said."""
         raise NotImplementedError
 
     @asynccontextmanager

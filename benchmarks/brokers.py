@@ -99,7 +99,7 @@ async def pipeline(place: Place, connection: Any, count: int, sink: Sink) -> Non
 
 
 async def measure(broker: str, messages: int, loops: int) -> list[tuple[float, float]]:
-    """Give the rates of the loop and of the pipeline, by processor time and by the clock; the two take turns."""
+    """Return the rates of the loop and of the pipeline, by processor time and by the clock; the two take turns."""
     server = SERVERS[broker]().start()
     sides: list[Callable[[Any, Any, int, Sink], Awaitable[None]]] = [LOOPS[broker], pipeline]
     best = [(0.0, 0.0), (0.0, 0.0)]

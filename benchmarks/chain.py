@@ -61,13 +61,13 @@ def make_file(path: Path, size: int) -> None:
 
 
 def digest(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def memory(name: str) -> int:
-    """Give the memory of this process in bytes: "VmRSS" now, "VmHWM" at its peak."""
+    """Return the memory of this process in bytes: "VmRSS" now, "VmHWM" at its peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
     assert found is not None

@@ -31,7 +31,7 @@ def is_wanted(number: int) -> bool:
 
 
 async def generate(items: int) -> AsyncIterator[int]:
-    """Give the numbers."""
+    """Yield the numbers."""
     for number in range(items):
         yield number
 
@@ -88,7 +88,7 @@ class Batches:
             self.flush(controller)
 
     def flush(self, controller: TransformStreamDefaultController[list[int]]) -> None:
-        """Give what there is."""
+        """Return what there is."""
         if self._batch:
             batch, self._batch = self._batch, []
             controller.enqueue(batch)

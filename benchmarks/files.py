@@ -65,7 +65,7 @@ def time(copy: Callable[[Path, Path], None], source: Path, target: Path) -> floa
 
 
 def measure(size: int) -> dict[str, float]:
-    """Give the bytes per second of each way."""
+    """Return the bytes per second of each way."""
     best: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as directory:
         source, target = Path(directory, "source"), Path(directory, "target")

@@ -52,7 +52,7 @@ async def run_pipes(ends: Sequence[tuple[ReadableStream[int], WritableStream[int
 
 
 def plan(what: str, size: int) -> tuple[Scenario, int]:
-    """Give the work that belongs to a size, and the chunks that it moves."""
+    """Return the work that belongs to a size, and the chunks that it moves."""
     if what == "chunks":
         return partial(pipe, 1), size
     if what == "stages":
@@ -71,7 +71,7 @@ async def grow(what: str, size: int) -> dict[str, float]:
 
 
 async def weigh(make: Callable[[], object]) -> float:
-    """Give the bytes of one stream that has started and waits."""
+    """Return the bytes of one stream that has started and waits."""
     streams: list[object] = [make() for _ in range(IDLE_STREAMS)]
     await _turns()
     streams.clear()

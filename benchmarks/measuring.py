@@ -57,7 +57,7 @@ def library() -> dict[str, Any]:
 
 
 def load(place: str) -> dict[str, Scenario]:
-    """Give the scenarios that are kept at such a place as `.peers.queues:ONE`."""
+    """Return the scenarios that are kept at such a place as `.peers.queues:ONE`."""
     module, _, name = place.partition(":")
     scenarios: dict[str, Scenario] = getattr(importlib.import_module(module, __package__), name)
     return scenarios

@@ -13,7 +13,7 @@ from .installing import ROOT
 
 
 def circumstances() -> dict[str, Any]:
-    """Give the time, the commit and the machine."""
+    """Return the time, the commit and the machine."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),

@@ -35,7 +35,7 @@ class Results:
         self.rates.setdefault((row, subject), []).append(rates)
 
     def rate(self, row: str, subject: str) -> float | None:
-        """Give the chunks per second: the median of the best round; None if nothing was measured."""
+        """Return the chunks per second: the median of the best round; None if nothing was measured."""
         rounds = self.rates.get((row, subject))
         return max(map(statistics.median, rounds)) if rounds else None
 
@@ -45,11 +45,11 @@ class Results:
         return None if mine is None or theirs is None else mine / theirs
 
     def ratios(self, rows: Iterable[Row], subject: str, other: str) -> list[float]:
-        """Give the ratios of those rows that both have."""
+        """Return the ratios of those rows that both have."""
         return [ratio for row in rows if (ratio := self.ratio(row.name, subject, other)) is not None]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything, for JSON."""
+        """Return everything, for JSON."""
         return {
             "subjects": [{"name": each.name, "kind": each.kind, "version": each.version} for each in self.subjects],
             "rows": {row.name: self._row(row) for row in self.rows},
@@ -69,7 +69,7 @@ class Results:
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
-    """Give the mean that suits ratios."""
+    """Return the mean that suits ratios."""
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 

@@ -28,7 +28,7 @@ class Source:
         self._left = count
 
     def pull(self, controller: Any) -> None:
-        """Give the next number, or the end."""
+        """Return the next number, or the end."""
         if self._left:
             controller.enqueue(self._left)
             self._left -= 1
@@ -44,7 +44,7 @@ async def read(stream: ReadableStream[int]) -> None:
 
 
 async def seconds(readers: int, chunks: int, *, shared: bool) -> float:
-    """Give the processor time that all readers take."""
+    """Return the processor time that all readers take."""
     if shared:
         hub = share(ReadableStream[int](Source(chunks)))
         streams: list[ReadableStream[int]] = [hub.subscribe() for _ in range(readers)]
@@ -56,7 +56,7 @@ async def seconds(readers: int, chunks: int, *, shared: bool) -> float:
 
 
 def least(readers: int, chunks: int, rounds: int, *, shared: bool) -> float:
-    """Give the microseconds for each chunk of each reader, the least of several rounds."""
+    """Return the microseconds for each chunk of each reader, the least of several rounds."""
     times = [asyncio.run(seconds(readers, chunks, shared=shared)) for _ in range(rounds)]
     return 1e6 * min(times) / (chunks * readers)
 

@@ -47,14 +47,14 @@ CHAINS = ("sockets", "http")
 
 
 def taken() -> int:
-    """Give how many bytes this process has read from files; what it receives from sockets does not count."""
+    """Return how many bytes this process has read from files; what it receives from sockets does not count."""
     found = re.search(r"^rchar: (\d+)$", Path("/proc/self/io").read_text(encoding="ascii"), re.MULTILINE)
     assert found is not None
     return int(found[1])
 
 
 def held_by_the_system(port: int) -> int:
-    """Give how many bytes wait in the sockets of the connections of a port: sent or received, and not yet taken."""
+    """Return how many bytes wait in the sockets of the connections of a port: sent or received, and not yet taken."""
     held = 0
     for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
         _, local, remote, state, queues = line.split()[:5]

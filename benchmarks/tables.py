@@ -11,7 +11,7 @@ MEGABYTE = 1e6
 
 
 def all_tables(results: Results) -> str:
-    """Give every table that there is something for."""
+    """Return every table that there is something for."""
     tables = []
     if results.rates:
         tables.append(rates(results))
@@ -74,7 +74,7 @@ def by_subject(name: str, found: dict[str, dict[str, float]], form: str, unit: f
 
 
 def title(subject: Subject) -> str:
-    """Give the name with the version, where the name does not say it."""
+    """Return the name with the version, where the name does not say it."""
     return (
         subject.name
         if subject.name.endswith(subject.version.rpartition(".")[0])

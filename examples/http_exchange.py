@@ -55,7 +55,7 @@ async def serve(path: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def download(url: str) -> AsyncIterator[ReadableStream[bytes]]:
-    """Give what a URL answers in the block."""
+    """Yield what a URL answers in the block."""
     async with httpx.AsyncClient(trust_env=False) as client, client.stream("GET", url) as response:
         response.raise_for_status()
         yield from_response(response, decoded=False)

@@ -61,7 +61,7 @@ async def filter_both_ways(path: Path, folder: Path) -> tuple[Pipeline, Pipeline
 
 
 def digest_of(path: Path) -> str:
-    """Give the SHA-256 of what a gzip file holds, read with Python's own means."""
+    """Return the SHA-256 of what a gzip file holds, read with Python's own means."""
     with gzip.open(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type, unused-ignore]
 

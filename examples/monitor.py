@@ -173,7 +173,7 @@ def amount(size: int) -> str:
 
 
 def peak_memory() -> int:
-    """Give the most bytes of memory that the process has had so far.
+    """Return the most bytes of memory that the process has had so far.
 
     On Linux the kernel's own figure for this program comes first: there ``ru_maxrss`` begins with the size of the
     process that started this one, and a big parent would hide what is used here.

@@ -10,13 +10,13 @@ from .parts import Counter, add_one, add_one_coroutine, generate, generate_corou
 
 
 async def each(source: AsyncIterator[int], transform: Callable[[int], int]) -> AsyncIterator[int]:
-    """Give what the function makes of each chunk."""
+    """Yield what the function makes of each chunk."""
     async for chunk in source:
         yield transform(chunk)
 
 
 async def each_coroutine(source: AsyncIterator[int], transform: Callable[[int], Awaitable[int]]) -> AsyncIterator[int]:
-    """Give what the coroutine makes of each chunk."""
+    """Yield what the coroutine makes of each chunk."""
     async for chunk in source:
         yield await transform(chunk)
 

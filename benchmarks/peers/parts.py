@@ -26,12 +26,12 @@ def same(chunk: int) -> int:
 
 
 def add_one(chunk: int) -> int:
-    """Give the next number."""
+    """Return the next number."""
     return chunk + 1
 
 
 async def add_one_coroutine(chunk: int) -> int:
-    """Give the next number, from a coroutine."""
+    """Return the next number, from a coroutine."""
     return chunk + 1
 
 

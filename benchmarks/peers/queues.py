@@ -114,7 +114,7 @@ async def tee(size: int, chunks: int) -> int:
 
 
 def scenarios(size: int) -> dict[str, Scenario]:
-    """Give the scenarios with queues of that size."""
+    """Return the scenarios with queues of that size."""
     return {
         "read-sync": partial(read, size),
         "read-coroutine": partial(read_coroutine, size),

@@ -20,7 +20,7 @@ class ByteSource:
         self.sent = 0
 
     def pull(self, controller: ReadableByteStreamController) -> None:
-        """Give the next chunk."""
+        """Return the next chunk."""
         if self.sent == self.chunks:
             controller.close()
         else:

@@ -25,7 +25,7 @@ class Source:
         self.sent = 0
 
     def pull(self, controller: Readable) -> None:
-        """Give the next number."""
+        """Return the next number."""
         if self.sent == self.chunks:
             controller.close()
         else:
@@ -37,7 +37,7 @@ class CoroutineSource(Source):
     """The same, from a coroutine."""
 
     async def pull(self, controller: Readable) -> None:  # type: ignore[override]
-        """Give the next number."""
+        """Return the next number."""
         if self.sent == self.chunks:
             controller.close()
         else:
@@ -52,7 +52,7 @@ class FilledSource:
         self.chunks = chunks
 
     def start(self, controller: Readable) -> None:
-        """Give all numbers."""
+        """Return all numbers."""
         for number in range(self.chunks):
             controller.enqueue(number)
         controller.close()

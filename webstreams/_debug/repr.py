@@ -11,7 +11,7 @@ from reprlib import Repr
 from threading import get_ident
 from typing import Any, Final, Protocol
 
-# The longest text that is shown of a value of the author's: an error, a reason.
+# The longest text that is shown of a value of the user's: an error, a reason.
 LONGEST_VALUE = 200
 
 
@@ -65,7 +65,7 @@ def summary(subject: Summarized) -> str:
 
 
 def show_value(value: object) -> str:
-    """Show a value of the author's, cut to a length that can be read; its own ``repr()`` may fail."""
+    """Show a value of the user's, cut to a length that can be read; its own ``repr()`` may fail."""
     try:
         return _LIMITED.repr(value)
     except Exception:
@@ -109,7 +109,7 @@ def show_holder(lock: Any) -> str:
 
 
 class LockHolder:
-    """Who uses a reader or a writer, in words, if that is not the author."""
+    """Who uses a reader or a writer, in words, if that is not the user."""
 
     __slots__ = ("words",)
 

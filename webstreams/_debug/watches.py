@@ -115,7 +115,7 @@ class WriteWatch:
         if self._warned or self._is_deciding or not self._is_too_full(queue):
             return
         if self._ready_is_used:
-            # The author may have waited for `ready` before many writes: see whether that is done again after them.
+            # The user may have waited for `ready` before many writes: see whether that is done again after them.
             self._is_deciding = True
             self._jobs.loop.call_soon(self._decide, stream, queue)
         else:

@@ -24,7 +24,7 @@ async def next_turn() -> None:
 
 
 async def fetch(source: Fetching, awaitable: Awaitable[Any], end: Any) -> Any:
-    """Give the next item of an async iterator, or `end`; put it into the source instead if that still pulls."""
+    """Return the next item of an async iterator, or `end`; put it into the source instead if that still pulls."""
     try:
         item = await awaitable
     except StopAsyncIteration:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class CallbackTask(Task[None]):
-    """A task that knows whether something was done to it that can be seen of it later."""
+    """A task that records whether user code left a trace on it, so that it cannot be used again."""
 
     __slots__ = ("is_touched",)
 

@@ -124,11 +124,11 @@ class JobQueue:
         self.end: Final = LoopEnd(loop)
         self.thread_probe: ThreadProbe = cast(ThreadProbe, loop) if hasattr(loop, "_thread_id") else _UNTOLD
         self.jobs: deque[Job] = deque()
-        # Something on the stack below runs jobs, or runs a callback that must not be overtaken by them.
+        # True while jobs, or a callback that jobs must not overtake, are on the stack.
         self.busy: bool = False
         # For the one task that may run jobs until a promise is settled.
         self.mark: Final = Mark()
-        # Nothing is to go on when the job under way ends, except what that job queues.
+        # True if only what the current job queues can run next, so that a Delay may run its job at once.
         self.is_alone: bool = True
         # The loop will call _run_turn; true whenever there are jobs.
         self.scheduled: bool = False

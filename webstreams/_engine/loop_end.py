@@ -34,7 +34,7 @@ class Cuttable(Protocol):
     def _cut_off(self, error: LoopEndedError, is_late: bool) -> Watched | None:
         """End now, as a failure, and report it if somebody could miss what does not come.
 
-        What is about to end by itself may do so, unless it is late. Give what is done when it has ended, or None.
+        What is about to end by itself may do so, unless it is late. Return what is done when it has ended, or None.
         """
         ...
 

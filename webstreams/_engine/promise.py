@@ -62,7 +62,7 @@ class Promise(PromiseState, Generic[T]):
 
     @staticmethod
     def resolve(value: Awaitable[U] | U = None) -> Promise[U]:  # type: ignore[assignment]
-        """Give a promise for `value`: the same object if it is a promise, else one that follows it or is fulfilled
+        """Return a promise for `value`: the same object if it is a promise, else one that follows it or is fulfilled
         with it.
 
         A coroutine starts at once and runs up to its first suspension, as a JavaScript async function does when it is
@@ -80,7 +80,7 @@ class Promise(PromiseState, Generic[T]):
 
     @staticmethod
     def reject(reason: object) -> Promise[Any]:
-        """Give a promise that is rejected with `reason`, which can be any object.
+        """Return a promise that is rejected with `reason`, which can be any object.
 
         Raises `RuntimeError` when no event loop runs in this thread.
         """
@@ -88,7 +88,7 @@ class Promise(PromiseState, Generic[T]):
 
     @staticmethod
     def with_resolvers() -> tuple[Promise[Any], Callable[[Any], None], Callable[[object], None]]:
-        """Give a pending promise with the function that resolves and the one that rejects it; only the first call
+        """Return a pending promise with the function that resolves and the one that rejects it; only the first call
         counts.
 
         Raises `RuntimeError` when no event loop runs in this thread.
@@ -99,7 +99,7 @@ class Promise(PromiseState, Generic[T]):
 
     @staticmethod
     def all(values: Iterable[Awaitable[U] | U]) -> Promise[list[U]]:
-        """Give a promise for the list of all the values; it is rejected as soon as one of them is.
+        """Return a promise for the list of all the values; it is rejected as soon as one of them is.
 
         Raises `RuntimeError` when no event loop runs in this thread.
         """
@@ -129,14 +129,14 @@ class Promise(PromiseState, Generic[T]):
         self._handled_by(ThenReaction(self, on_fulfilled, None, derived))
         return derived
 
-    # What asyncio.Future has, the reading half.
+    # The read-only methods of asyncio.Future.
 
     def cancelled(self) -> bool:
         """Say no: a promise cannot be cancelled; a task that awaits it can."""
         return False
 
     def result(self) -> T:
-        """Give the value, or raise the reason of the rejection: itself, or in a `StreamError` if it cannot be raised.
+        """Return the value, or raise the reason of the rejection: itself, or in a `StreamError` if it cannot be raised.
 
         The promise of an iterator raises `StopAsyncIteration` at the end. Raises `asyncio.InvalidStateError` while the
         promise is pending.
@@ -153,7 +153,7 @@ class Promise(PromiseState, Generic[T]):
         throw(self._value)
 
     def exception(self) -> BaseException | None:
-        """Give the exception that `result` would raise, or None.
+        """Return the exception that `result` would raise, or None.
 
         Raises `asyncio.InvalidStateError` while the promise is pending.
         """
@@ -179,7 +179,7 @@ class Promise(PromiseState, Generic[T]):
         return len(reactions) - len(kept)
 
     def get_loop(self) -> AbstractEventLoop:
-        """Give the event loop that the promise belongs to."""
+        """Return the event loop that the promise belongs to."""
         return self._jobs.loop
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -213,7 +213,7 @@ class Promise(PromiseState, Generic[T]):
         return self.result()
 
     def _replace_mark(self) -> PromiseWaiter:
-        """Give a waiter, in the place of the mark that stood for it."""
+        """Return a waiter, in the place of the mark that stood for it."""
         mark, waiter = self._jobs.mark, PromiseWaiter(self)
         queue = self._jobs.jobs
         if mark in queue:
@@ -244,7 +244,7 @@ class Promise(PromiseState, Generic[T]):
     # Settling.
 
     def _resolve_with(self, value: Any) -> CoroutineCall | None:
-        """Fulfill with a plain value, or follow an awaitable: the resolve function of JavaScript. Give the call, if
+        """Fulfill with a plain value, or follow an awaitable: the resolve function of JavaScript. Return the call, if
         that is a coroutine."""
         if value is None or not is_awaitable(value):
             self._fulfill(value)
@@ -272,9 +272,9 @@ class CallPromise(Promise[T]):
 
 
 class AlgorithmPromise(Promise[T]):
-    """A promise that one of the Standard's own algorithms returned, which authors never see.
+    """A promise that one of the Standard's own algorithms returned, which users never see.
 
-    The Standard reacts to it directly, while a promise that an author's callback returned is converted first by Web
+    The Standard reacts to it directly, while a promise that a user's callback returned is converted first by Web
     IDL.
     """
 
@@ -339,7 +339,8 @@ def is_awaitable(value: object) -> bool:
 def adopt(target: Promise[Any], value: Any, context: Context | None) -> CoroutineCall | None:
     """Settle `target` as an awaitable is settled: NewPromiseResolveThenableJob and what follows it.
 
-    `context` is the one in which a coroutine runs; by default a copy of the current one. Give the call of a coroutine.
+    `context` is the one in which a coroutine runs; by default a copy of the current one. Return the call of a
+    coroutine.
     """
     jobs = target._jobs
     if isinstance(value, CoroutineType):
@@ -394,7 +395,7 @@ def promise_resolved_with(jobs: JobQueue, value: Any = None) -> Promise[Any]:
 
 
 def promise_rejected_with(jobs: JobQueue, reason: object, *words: object) -> Promise[Any]:
-    """Web IDL: "a promise rejected with"; `words` tell which call gives it to the author (`CallPromise`)."""
+    """Web IDL: "a promise rejected with"; `words` tell which call gives it to the user (`CallPromise`)."""
     promise: Promise[Any] = CallPromise(jobs, *words) if words else Promise(jobs)
     promise._reject(reason)
     return promise

@@ -1,6 +1,6 @@
 """Taking the steps of coroutines, without an exception for each of them that returns.
 
-`coroutine.send()` tells by a `StopIteration` that the coroutine has returned: to raise and to catch that takes longer
+`coroutine.send()` signals the return of the coroutine by raising `StopIteration`. Raising and catching takes longer
 than a short coroutine itself. Awaiting it inside another coroutine needs no exception.
 """
 
@@ -33,7 +33,7 @@ def _steps() -> Generator[Any, Any, Any]:
 
 
 def new_stepper() -> Generator[Any, Any, Any]:
-    """Give a generator that runs one coroutine after the other.
+    """Return a generator that runs one coroutine after the other.
 
     ``send(coroutine)`` begins one, ``send(None)`` and ``throw(error)`` go on with it. They give what it yields, and in
     the end a `Returned`; what the coroutine raises ends the stepper, too.

@@ -8,8 +8,8 @@ only the callbacks are called. The words are those of tracing compilers:
 - A *trace* is a recorded period: the state at its begin, and the calls of callbacks in it (`trace`). It is complete
   when the whole state, the job queue included, is the same at two begins but for the chunks (`recorder`, `snapshot`).
 - A *run* calls the callbacks of a trace again and again, with no job between them (`run`, `driver`). The streams stay
-  as they were at the begin meanwhile; only the last chunks of each stage are remembered.
-- A *guard* looks whether the trace still holds: at the entry, that the state is the one at the begin; after each
+  as they were at the beginning meanwhile; only the last chunks of each stage are remembered.
+- A *guard* looks whether the trace still holds: at the entry, that the state is the one at the beginning; after each
   callback, that it returned, enqueued and queued what it always does; and in every public method that looks at a stream
   or changes one (`JobQueue.leave_run`).
 - A *side exit* follows where a guard fails. The state is put where the plain path would have it inside this very
@@ -28,7 +28,7 @@ only the callbacks are called. The words are those of tracing compilers:
     a trace there? --no--> recorder --+                                                       |
           | yes                |  the state repeats itself                                    |
           v                    v                                                              |
-    guard: the state is that at the begin of the trace --no-----------------------------------+
+    guard: the state is that at the trace's beginning --no------------------------------------+
           | yes                                                                               |
           v                                                                                   |
     run:  pull() -> transform() -> write() -> pull() -> ...  --guard fails--> side exit: -----+

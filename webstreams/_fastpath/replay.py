@@ -61,7 +61,7 @@ class Replay(Run):
             self._pipeline.restore_callbacks()
 
     def _tagged_chunks(self) -> list[list[Tagged]]:
-        """Return chunks for the state at the begin, which tell which ones they are."""
+        """Return chunks for the state at the beginning, which tell which ones they are."""
         chunks: list[list[Tagged]] = []
         for stage, length in zip(self._pipeline.stages, self._trace.history_lengths, strict=True):
             stage.count = 0

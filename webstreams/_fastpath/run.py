@@ -84,7 +84,7 @@ class TraceRun(Run):
         self.thread = get_ident()
 
     def begins_here(self) -> bool:
-        """Whether the state is that at the begin of the trace (the guard at the entry); takes the chunks in it."""
+        """Whether the state is that at the beginning of the trace (the guard at the entry); takes the chunks in it."""
         chunks = self._trace.begin.find_chunks(self._jobs)
         if chunks is None:
             return False

@@ -97,7 +97,7 @@ def slots_of(kind: type[Part]) -> tuple[str, ...]:
 
 
 def _part_classes(kind: type[Part]) -> Iterator[type[Part]]:
-    """Give the classes that declare something: those of this package, not the ones that users derive from them."""
+    """Return the classes that declare something: those of this package, not the ones that users derive from them."""
     return (each for each in kind.__mro__ if "_constant" in vars(each))
 
 
@@ -124,7 +124,7 @@ class Snapshot:
         self.jobs: list[Job] = list(queue.jobs)
 
     def _slots(self) -> Iterator[tuple[Part, str, Any]]:
-        """Give every slot, and what was taken of it."""
+        """Yield every slot, and what was taken of it."""
         for part, values in zip(self.parts, self.values, strict=True):
             for name, taken in zip(plan_for(type(part)).names, values, strict=True):
                 yield part, name, taken
@@ -134,7 +134,7 @@ class Snapshot:
         return self.jobs == other.jobs and self.values == other.values
 
     def references(self) -> Iterator[Reference]:
-        """Give every chunk in the state."""
+        """Yield every chunk in the state."""
         for taken in chain.from_iterable(self.values):
             for each in taken.elements if type(taken) is Several else (taken,):
                 if type(each) is Reference:

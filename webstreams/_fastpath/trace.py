@@ -49,7 +49,7 @@ class Trace:
         self.begin = begin
         self.steps: list[Step] = []
         self.job_count = 0
-        # How many of the last chunks of each stage are somewhere in the pipeline, or were at the begin.
+        # How many of the last chunks of each stage are somewhere in the pipeline, or were at the beginning.
         self.history_lengths: list[int] = []
 
     def is_complete(self, stage_count: int) -> bool:

@@ -118,7 +118,7 @@ class AbortSignal:
 
     @staticmethod
     def abort(reason: object = None) -> AbortSignal:
-        """Give a signal that is aborted already, by default with an `AbortError`."""
+        """Return a signal that is aborted already, by default with an `AbortError`."""
         signal = AbortSignal(INTERNAL)
         signal._set_reason(reason)
         return signal
@@ -145,7 +145,7 @@ class AbortSignal:
 
     @staticmethod
     def any(signals: Iterable[AbortSignal]) -> AbortSignal:
-        """Give a signal that is aborted as soon as one of `signals` is, with the same reason."""
+        """Return a signal that is aborted as soon as one of `signals` is, with the same reason."""
         if not isinstance(signals, Iterable):
             raise TypeError(f"AbortSignal.any() needs an iterable of signals, not {type(signals).__name__}")
         sources = list(signals)

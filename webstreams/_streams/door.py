@@ -59,7 +59,7 @@ def end_of(stream: Stream) -> Promise[None]:
 
 
 def show_sides(readable: ReadableStreamState[Any], writable: WritableStreamState[Any]) -> Iterator[str]:
-    """Give the details for the ``repr()`` of a pair of streams."""
+    """Yield the details for the ``repr()`` of a pair of streams."""
     yield f"from {summary(writable)} to {summary(readable)}"
 
 

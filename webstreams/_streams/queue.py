@@ -27,7 +27,7 @@ class PutBackChunks:
         self._entries: list[tuple[int, Any]] = []
 
     def place(self, serial: int, chunk: Any, queue: deque[Any]) -> int:
-        """Give the index in the queue at which a chunk belongs; forget those that were read meanwhile."""
+        """Return the index in the queue at which a chunk belongs; forget those that were read meanwhile."""
         entries = self._entries
         while entries and not self._are_in_front_of(queue):
             del entries[0]
@@ -77,7 +77,7 @@ class QueueWithSizes(QueueTotal):
             self.sizes.append(0)
 
     def enqueue_value_with_size(self, value: Any, size: Any) -> None:
-        """EnqueueValueWithSize; ValueError for a size that is no finite, non-negative number."""
+        """EnqueueValueWithSize; ValueError unless the size is a finite, non-negative number."""
         number = float(to_number(size))
         if not is_non_negative_number(number) or number == math.inf:
             raise ValueError(f"the size of a chunk must be a finite, non-negative number; size() returned {size!r}")

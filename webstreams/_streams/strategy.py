@@ -18,7 +18,7 @@ class _ByteLength:
 
     @staticmethod
     def size(chunk: Any) -> Any:
-        """Give the size of a chunk in bytes: of a buffer, or else its ``byte_length`` attribute (None without one)."""
+        """Return the size of a chunk in bytes: a buffer's, or else its ``byte_length`` attribute (None without one)."""
         if chunk is None:
             raise TypeError("None has no byte length")
         try:
@@ -32,7 +32,7 @@ class _Count:
 
     @staticmethod
     def size(chunk: Any = None) -> int:
-        """Give 1, the size of every chunk."""
+        """Return 1, the size of every chunk."""
         return 1
 
 
@@ -67,8 +67,8 @@ class ByteLengthQueuingStrategy(_Strategy):
     """Counts the bytes of each chunk, which has to be a buffer (or has a ``byte_length`` attribute). Streams
     Standard, 7.2.
 
-    Raises `TypeError` without a `high_water_mark` (in bytes). A mark that is no non-negative number is a `ValueError`
-    from the stream that is given the strategy.
+    Raises `TypeError` without a `high_water_mark` (in bytes). A negative mark, or one that is not a number, is accepted
+    here; the constructor of the stream then raises `ValueError`.
 
     >>> ByteLengthQueuingStrategy(high_water_mark=1024).size(b"four")
     4
@@ -85,8 +85,8 @@ class ByteLengthQueuingStrategy(_Strategy):
 class CountQueuingStrategy(_Strategy):
     """Counts each chunk as one. Streams Standard, 7.3.
 
-    Raises `TypeError` without a `high_water_mark` (in chunks). A mark that is no non-negative number is a
-    `ValueError` from the stream that is given the strategy.
+    Raises `TypeError` without a `high_water_mark` (in chunks). A negative mark, or one that is not a number, is
+    accepted here; the constructor of the stream then raises `ValueError`.
 
     >>> CountQueuingStrategy(high_water_mark=16).size("anything")
     1
@@ -115,7 +115,7 @@ _NO_STRATEGY: Final = StrategyMembers(None)
 
 
 def convert_strategy(strategy: Any) -> StrategyMembers:
-    """Give the members of a strategy, which may be None."""
+    """Return the members of a strategy, which may be None."""
     return _NO_STRATEGY if strategy is None else StrategyMembers(strategy)
 
 

@@ -37,7 +37,7 @@ class Offsets:
         return count
 
     def prepare(self) -> tuple[int, int]:
-        """Give the position to commit, and how many records it newly covers; `commit` takes both."""
+        """Return the position to commit, and how many records it newly covers; `commit` takes both."""
         return self.next, self._passed
 
     def commit(self, position: int, passed: int) -> None:

@@ -77,7 +77,7 @@ def consume(
     seconds, although the client would wait on. At the end the consumer, which stays the caller's, is set back to the
     first record that is not done.
 
-    Raises `TypeError` for something that is no `AIOKafkaConsumer` or an `in_flight` that is no integer, `ValueError`
+    Raises `TypeError` for anything other than an `AIOKafkaConsumer` or an integer `in_flight`, `ValueError`
     for a consumer that commits by itself or has no group, and for an `in_flight` below 1. Not in the Standard.
 
     >>> async def main() -> None:
@@ -107,7 +107,7 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
     ``acks`` says). It is rejected with the client's error, and with `TimeoutError` after `timeout` seconds; each errors
     the stream.
 
-    Raises `TypeError` for something that is no `AIOKafkaProducer` or an `in_flight` that is no integer, `ValueError`
+    Raises `TypeError` for anything other than an `AIOKafkaProducer` or an integer `in_flight`, `ValueError`
     for one below 1. Not in the Standard.
 
     >>> async def main() -> None:

@@ -54,7 +54,7 @@ def consume(jetstream: JetStreamContext, stream: str, durable: str, *, in_flight
     The stream is errored within a second when the client is disconnected, also if that is about to connect again; after
     three missed heartbeats (6 seconds) when the server is silent; and with ``APIError`` when the consumer is deleted.
 
-    Raises `TypeError` for something that is no JetStream context or an `in_flight` that is no integer, `ValueError` for
+    Raises `TypeError` for anything other than a JetStream context or an integer `in_flight`, `ValueError` for
     one below 1. Not in the Standard.
 
     >>> import nats
@@ -78,7 +78,7 @@ def publish(
     client's error (``NoStreamResponseError`` when no stream takes the subject), and with `TimeoutError` when the answer
     does not come within `timeout` seconds, also while the client is disconnected. Each errors the stream.
 
-    Raises `TypeError` for something that is no JetStream context or an `in_flight` that is no integer, `ValueError` for
+    Raises `TypeError` for anything other than a JetStream context or an integer `in_flight`, `ValueError` for
     one below 1. Not in the Standard.
 
     >>> import nats

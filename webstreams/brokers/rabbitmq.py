@@ -44,7 +44,7 @@ def consume(channel: AbstractChannel, queue: AbstractQueue | str, *, prefetch: i
     the broker cancels the consumer, as it does when the queue is deleted. It does not come back with a robust
     connection: `resilient` opens a new one.
 
-    Raises `TypeError` for something that is no channel or no queue, and for a `prefetch` that is no integer;
+    Raises `TypeError` for anything other than a channel, a queue and an integer `prefetch`;
     `ValueError` for one below 1. Not in the Standard.
 
     >>> async def main() -> None:
@@ -76,7 +76,7 @@ def publish(
     and, if `mandatory`, when no queue takes it (``PublishError``); with `TimeoutError` when the confirmation does not
     come within `timeout` seconds; with the client's error when the connection is lost. Each of them errors the stream.
 
-    Raises `TypeError` for something that is no exchange or an `in_flight` that is no integer, `ValueError` for a
+    Raises `TypeError` for anything other than an exchange or an integer `in_flight`, `ValueError` for a
     channel without confirms or an `in_flight` below 1. Not in the Standard.
 
     >>> async def main() -> None:

@@ -57,7 +57,7 @@ def consume(
     The stream is errored with the client's error: at once when the connection is refused or closed and the client's own
     retries have failed, after 11 seconds when the server is silent.
 
-    Raises `TypeError` for something that is no `redis.asyncio.Redis`, or a limit that is no integer; `ValueError` for a
+    Raises `TypeError` for anything other than a `redis.asyncio.Redis` or integer limits; `ValueError` for a
     client that decodes its responses, an `in_flight` below 1 or a `claim_idle` not above 0. Not in the Standard.
 
     >>> async def main() -> None:
@@ -89,7 +89,7 @@ def publish(
 
     A client that tries again by itself (`redis.asyncio.Redis` does by default) may add an entry twice.
 
-    Raises `TypeError` for something that is no `redis.asyncio.Redis`, `ValueError` for a client that decodes its
+    Raises `TypeError` for anything other than a `redis.asyncio.Redis`, `ValueError` for a client that decodes its
     responses and for an `in_flight` below 1. Not in the Standard.
 
     >>> async def main() -> None:

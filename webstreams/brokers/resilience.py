@@ -103,7 +103,7 @@ class _ResilientSource(Generic[T]):
         self._is_cancelled = False
 
     async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
-        """Give the next chunk, over as many connections as it takes."""
+        """Return the next chunk, over as many connections as it takes."""
         self._pulling = asyncio.current_task()
         try:
             while not await self._has_pulled(controller):

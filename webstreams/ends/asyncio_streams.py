@@ -179,7 +179,7 @@ def as_stream_reader(
     end of the reader, and an error is raised by the reader: the same object, or a `StreamError` for what is no
     exception. A reader cannot be closed, so aborting `signal` is what cancels the stream.
 
-    Raises `TypeError` for what is no readable stream and when it is locked, and `ValueError` for a `limit` that is not
+    Raises `TypeError` for anything other than an unlocked readable stream, and `ValueError` for a `limit` that is not
     above 0.
 
     >>> async def main() -> None:

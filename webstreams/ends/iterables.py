@@ -99,14 +99,14 @@ def _write_all(iterable: Iterable[T], writer: ThreadSafeWriter[T]) -> None:
 
 
 def as_blocking_iterable(readable: ReadableStream[T]) -> Generator[T, None, None]:
-    """Give a stream as an iterator for one ``for`` loop in another thread, which waits there for every chunk.
+    """Return a stream as an iterator for one ``for`` loop in another thread, which waits there for every chunk.
 
     Call it in the thread of the event loop; the stream is locked from now on. An error of the stream is raised in the
-    thread: the same object, or a `StreamError` for what is no exception. Leaving the loop early cancels the stream, as
-    does dropping the iterator. Iterating in the thread of the event loop, or when the loop has stopped, raises
-    `RuntimeError`. For a time limit, or several threads, take `webstreams.threads.ThreadSafeReader`.
+    thread: the same object, or a `StreamError` for a reason that is not an exception. Leaving the loop early cancels
+    the stream, as does dropping the iterator. Iterating in the thread of the event loop, or when the loop has stopped,
+    raises `RuntimeError`. For a time limit, or several threads, take `webstreams.threads.ThreadSafeReader`.
 
-    Raises `TypeError` for what is no readable stream, and when it is locked.
+    Raises `TypeError` for anything other than an unlocked readable stream.
 
     >>> async def main() -> None:
     ...     chunks = as_blocking_iterable(ReadableStream.from_([3, 1, 2]))
@@ -140,8 +140,8 @@ def to_callable(function: Callable[[T], Awaitable[object] | object], *, concurre
     coroutine function run at a time: a write is done when its call has begun and another one may; closing waits for all
     calls; the first failure cancels the others, and aborting cancels all. Neither is settled before they have ended.
 
-    Raises `TypeError` for what is no function, and for a plain one with a concurrency above 1; `ValueError` for a
-    concurrency below 1.
+    Raises `TypeError` for anything other than a function, and for a plain one with a concurrency above 1; `ValueError`
+    for a concurrency below 1.
 
     >>> async def main() -> None:
     ...     numbers: list[int] = []
@@ -175,7 +175,7 @@ def to_generator(generator: AsyncGenerator[Any, T] | Generator[Any, T, Any]) -> 
     has had enough: it errors the stream with `BrokenPipeError`, which stops a pipe. So does one that somebody else has
     closed, with an `AbortError` if that shows only when the stream is closed.
 
-    Raises `TypeError` for what is no generator.
+    Raises `TypeError` for anything other than a generator.
 
     >>> async def show() -> AsyncGenerator[None, str]:
     ...     try:

@@ -45,7 +45,7 @@ class Observed:
         return MethodType(copy, self)
 
     def _alike(self, coroutine: Any, inner: Any) -> Any:
-        """Give a coroutine the name of the one that it awaits."""
+        """Return a coroutine the name of the one that it awaits."""
         coroutine.__qualname__ = getattr(inner, "__qualname__", coroutine.__qualname__)
         return coroutine
 
@@ -396,7 +396,7 @@ class Items:
         return self
 
     def __next__(self) -> Any:
-        """Give the next item."""
+        """Return the next item."""
         counts = self._observed.counts
         outside, began = counts.timing.enter(), CLOCK.read()
         counts.enter(BUSY, began)
@@ -425,7 +425,7 @@ class ObservedItems(Observed):
         return self
 
     def __next__(self) -> Any:
-        """Give the next chunk, and count it."""
+        """Return the next chunk, and count it."""
         chunk = next(self._observed)
         self.counts.gives(chunk)
         return chunk

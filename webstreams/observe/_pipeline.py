@@ -118,7 +118,7 @@ class Pipeline:
         return tree_of(self._look.take(self, is_look=False), self._upstream_names())
 
     async def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
-        """Give how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
+        """Yield how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
 
         Each watch has its own period, whatever else looks at the pipeline.
         """

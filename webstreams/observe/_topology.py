@@ -76,7 +76,7 @@ def pipe_into(writable: Any) -> Pipe | None:
 
 
 def neighbours(stream: Any) -> Iterator[Any]:
-    """Give the streams beside one."""
+    """Yield the streams beside one."""
     if isinstance(stream, WritableStreamState):
         yield from _of_writable(stream)
     else:
@@ -98,7 +98,7 @@ def _of_writable(writable: Any) -> Iterator[Any]:
 
 
 def reading(readable: Any) -> Iterator[Any]:
-    """Give the streams that get what is read from a stream."""
+    """Yield the streams that get what is read from a stream."""
     consumer = None if readable._reader is None else readable._reader._consumer
     if isinstance(consumer, Pipe):
         yield consumer.dest
@@ -114,7 +114,7 @@ def reading(readable: Any) -> Iterator[Any]:
 
 
 def subscriptions_of(hub: Any) -> Iterator[Any]:
-    """Give the subscriptions of a shared stream that somebody still has."""
+    """Yield the subscriptions of a shared stream that somebody still has."""
     for branch in list(hub.branches):
         stream = branch.outlet._stream()
         if stream is not None:
@@ -131,7 +131,7 @@ def _beside(chain: Chain) -> Iterator[Any]:
 
 
 def feeding(readable: Any) -> Iterator[Any]:
-    """Give the streams that a stream gets its chunks from, and the writable side of its pair."""
+    """Yield the streams that a stream gets its chunks from, and the writable side of its pair."""
     source = source_of(readable)
     if readable._fed_by is not None:
         yield readable._fed_by.dest
@@ -167,7 +167,7 @@ def chain_of(source: Any) -> Chain | None:
 
 
 def inputs_of(stream: Any) -> Iterator[Any]:
-    """Give the readable streams whose chunks a stream gets at once, not those before them."""
+    """Yield the readable streams whose chunks a stream gets at once, not those before them."""
     if isinstance(stream, WritableStreamState):
         pipe = pipe_into(stream)
         if pipe is not None:
@@ -208,7 +208,7 @@ def input_of_step(chain: Chain, index: int) -> Any:
 
 
 def streams_in(owner: Any, depth: int = 2) -> Iterator[Any]:
-    """Give the streams that an object of this package refers to: itself, by readers and writers, by its parts."""
+    """Yield the streams that an object of this package refers to: itself, by readers and writers, by its parts."""
     if owner is None or not type(owner).__module__.startswith(_PACKAGE):
         return
     for value in _values_in(owner):

@@ -117,7 +117,8 @@ def release_reader(reader: ReadableStreamDefaultReader[Any]) -> None:
 
 
 def cancel_reader(reader: ReadableStreamDefaultReader[Any], reason: object = None) -> Promise[None]:
-    """Cancel the stream of a reader with `reason`, any object; the promise is settled as the source has cancelled.
+    """Cancel the stream of a reader with `reason`, any object; the promise settles when the source's
+    cancel algorithm does.
 
     Rejected with `TypeError` when the reader was released. Streams Standard, 9.1.2 ("cancel").
     """

@@ -20,7 +20,7 @@ class Owner(Protocol):
         """Something has arrived, or the worker has ended."""
 
     def failed(self, error: BaseException) -> None:
-        """The worker has died, or has sent what is no message."""
+        """The worker has died, or has sent something other than a message."""
 
 
 class Channel:

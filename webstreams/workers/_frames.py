@@ -62,7 +62,7 @@ class Frame(NamedTuple):
 
 
 def encode(kind: int, value: Any) -> list[Part]:
-    """Give the parts of the frame of a message; raises what pickling raises, and `ValueError` if it is too large."""
+    """Return the parts of the frame of a message; raises what pickling raises, and `ValueError` if it is too large."""
     if kind in WITHOUT_DATA:
         return [HEAD.pack(kind, value, 0)]
     raw = RAW.get(type(value)) if kind == CHUNK else None
@@ -134,7 +134,7 @@ class FrameReader:
         return self._begun
 
     def space(self) -> memoryview:
-        """Give the memory for what arrives next."""
+        """Return the memory for what arrives next."""
         rest = memoryview(self._target)[self._filled :]
         self._is_direct = len(rest) >= PIECE
         return rest if self._is_direct else self._buffer

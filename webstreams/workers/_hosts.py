@@ -176,7 +176,7 @@ class Job:
         _close_all(self.descriptors)
 
     def setup(self) -> Setup:
-        """Give what a worker elsewhere is told first."""
+        """Return what a worker elsewhere is told first."""
         preparation = get_preparation_data("webstreams worker")
         del preparation["authkey"]  # which is for multiprocessing's children only
         return Setup(preparation, self._pickled, self.batch, self.grace)
@@ -242,7 +242,7 @@ def _close_all(descriptors: list[int]) -> None:
 
 
 def interpreters() -> Any:
-    """Give the module of the interpreters."""
+    """Return the module of the interpreters."""
     try:
         return import_module("concurrent.interpreters")
     except ImportError:

@@ -215,7 +215,7 @@ class Pool:
         return True
 
     def _next(self) -> Channel | None:
-        """Give the worker whose chunk comes next, if it is there."""
+        """Return the worker whose chunk comes next, if it is there."""
         if self._is_wanted:
             for channel in self.channels:
                 channel.want()
@@ -257,7 +257,7 @@ class Pool:
         return False
 
     def _early_end(self, channel: Channel) -> BaseException | None:
-        """Give what it means for the others that one has returned early: its chunks are lost."""
+        """Return what it means for the others that one has returned early: its chunks are lost."""
         if len(self.channels) == 1 or not channel.has_returned_early:
             return None
         return as_exception(RuntimeError("one of several workers has returned before its input has ended"))

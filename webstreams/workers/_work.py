@@ -22,7 +22,7 @@ class Link(ABC):
 
     @abstractmethod
     def receive(self, wait: bool = True) -> Message | None:
-        """Give the next message; None if there is none and we are not to wait. Raises `EOFError` at the end."""
+        """Return the next message; None if there is none and we are not to wait. Raises `EOFError` at the end."""
 
     @abstractmethod
     def send(self, kind: int, value: Any) -> None:
@@ -75,7 +75,7 @@ class ThreadLink(Link):
 
 
 def rest_of(parts: list[Part], size: int) -> list[Part]:
-    """Give what is left of the parts when so many bytes were sent."""
+    """Return what is left of the parts when so many bytes were sent."""
     for index, part in enumerate(parts):
         if size < len(part):
             return [memoryview(part)[size:], *parts[index + 1 :]]

@@ -20,10 +20,10 @@ from .state import ReadableStreamState, ReadRequest
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ReadableStreamBYOBReader(ReadableStreamGenericReader):
-    """Reads bytes into memory of the caller's; the stream is locked to it. Streams Standard, 4.5.
+    """Reads bytes into the caller's memory; the stream is locked to it. Streams Standard, 4.5.
 
-    ``with stream.get_reader(mode="byob") as reader:`` releases the lock at the end. Constructing one for something
-    else than an unlocked `ReadableStream` of bytes is a `TypeError`.
+    ``with stream.get_reader(mode="byob") as reader:`` releases the lock at the end. Constructing one raises
+    `TypeError` for anything other than an unlocked `ReadableStream` of bytes.
 
     >>> import asyncio
     >>> from webstreams import ReadableStream

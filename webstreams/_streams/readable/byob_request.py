@@ -55,9 +55,9 @@ class ReadableStreamBYOBRequest:
     def respond(self, bytes_written: int) -> None:
         """Say that so many bytes were written to the beginning of `view`, which is released.
 
-        Raises `TypeError` for what is no non-negative integer, when the request was answered before, when `view` was
-        released, when 0 bytes are given to a readable stream or more than 0 to a closed one; `ValueError` for more
-        bytes than `view` has.
+        Raises `TypeError` for anything other than a non-negative integer, when the request was answered before, when
+        `view` was released, when 0 bytes are given to a readable stream or more than 0 to a closed one; `ValueError`
+        for more bytes than `view` has.
         """
         written = to_enforced_integer(bytes_written, "bytes_written")
         controller = self._require_valid()
@@ -68,9 +68,9 @@ class ReadableStreamBYOBRequest:
     def respond_with_new_view(self, view: Any) -> None:
         """Say that the bytes are in `view`: a view that begins where the request's does, in memory of the same size.
 
-        It takes the place of the request's view; a memoryview is released. Raises `TypeError` for what is no writable
-        C-contiguous buffer, when the request was answered before, or for an empty view of a readable or a filled one
-        of a closed stream; `ValueError` when place, capacity or length do not fit the request.
+        It takes the place of the request's view; a memoryview is released. Raises `TypeError` for anything other than a
+        writable C-contiguous buffer, when the request was answered before, or for an empty view of a readable or a
+        filled one of a closed stream; `ValueError` when place, capacity or length do not fit the request.
         """
         own = open_view(view, "the view")
         if own.readonly:
@@ -97,7 +97,7 @@ class ReadableStreamBYOBRequest:
         return controller
 
     def _expect_nothing(self) -> None:
-        """The stream was closed and has finished the request: the author may still respond, with nothing."""
+        """The stream was closed and has finished the request: the user may still respond, with nothing."""
         assert self._controller is not None
         self._controller = ClosedRequest(self, self._controller)
 
@@ -108,11 +108,11 @@ class ReadableStreamBYOBRequest:
             try:
                 view.release()
             except BufferError:
-                pass  # the author still has views of the view: they cannot be taken away
+                pass  # the user still has views of the view: they cannot be taken away
 
 
 class ClosedRequest(Responding):
-    """Stands for the controller of a request that is finished; the author has to respond with nothing."""
+    """Stands for the controller of a request that is finished; the user has to respond with nothing."""
 
     __slots__ = ("_jobs", "_request", "_stream")
 

@@ -254,8 +254,8 @@ class ReadableByteStreamController(PullingController, Responding):
     def _enqueue(self, chunk: bytes | memoryview) -> None:
         """ReadableByteStreamControllerEnqueue
 
-        # Python: bytes are never detached. Memory of the author's is copied once: into the view that waits for it,
-        # and what does not fit there in the end, before any of the author's code can run again.
+        # Python: bytes are never detached. The user's memory is copied once: into the view that waits for it,
+        # and what does not fit there in the end, before any of the user's code can run again.
         """
         stream = self._stream
         if self._close_requested or stream._state != "readable":

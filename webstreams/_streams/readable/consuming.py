@@ -55,7 +55,7 @@ class ConsumedStream(ReadableStreamState[T]):
         """Lock the stream to a new reader: a default one, or with mode "byob" one that reads into memory of the
         caller's.
 
-        Raises `TypeError` when the stream is locked, for another mode, and for "byob" with a stream that is no byte
+        Raises `TypeError` when the stream is locked, for another mode, and for "byob" with a stream that is not a byte
         stream. Streams Standard, 4.2.4.
         """
         if mode is None:
@@ -182,7 +182,8 @@ class ConsumedStream(ReadableStreamState[T]):
     async def json(self, *, limit: int | None = None) -> Any:
         """Read everything as text in UTF-8, and parse it as ``json.loads()`` does.
 
-        Raises `ValueError` (a `ValueError`) for what is no JSON. `limit` and all errors are as for `bytes`.
+        Raises `json.JSONDecodeError` (a `ValueError`) if the text is not valid JSON. `limit` and all errors are as for
+        `bytes`.
 
         >>> import asyncio
         >>> from webstreams import ReadableStream

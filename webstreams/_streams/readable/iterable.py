@@ -273,12 +273,12 @@ _seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
 
 
 def is_finished(iterator: Any) -> bool:
-    """Whether a generator of either kind has ended or was closed; of what is no generator nobody knows."""
+    """Whether a generator of either kind has ended or was closed; false for other iterators, which do not tell."""
     return getattr(iterator, "ag_frame", iterator) is None or getattr(iterator, "gi_frame", iterator) is None
 
 
 def closed_by_others(generator: Any) -> AbortError:
-    """Give the error of a stream whose generator somebody else has closed in the middle."""
+    """Return the error of a stream whose generator somebody else has closed in the middle."""
     name = getattr(generator, "__qualname__", type(generator).__name__)
     return AbortError(f"somebody else has closed the generator {name} before its end: what has passed is not the whole")
 

@@ -217,7 +217,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         self._iteration = Iteration(reader, prevent_cancel)
 
     def __aiter__(self) -> Self:
-        """Give the iterator itself."""
+        """Return the iterator itself."""
         return self
 
     def __anext__(self) -> Promise[T]:
@@ -247,7 +247,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         return iteration.after_ongoing(iteration.return_steps)._then(_ignore, *words)
 
     async def __aenter__(self) -> Self:
-        """Give the iterator itself."""
+        """Return the iterator itself."""
         return self
 
     async def __aexit__(

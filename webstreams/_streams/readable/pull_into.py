@@ -44,7 +44,7 @@ class PullIntoDescriptor:
         self.is_withdrawn = False
 
     def unfilled(self) -> memoryview:
-        """Give the rest that is to be filled."""
+        """Return the rest that is to be filled."""
         return self.buffer[self.bytes_filled :]
 
     def replace(self, buffer: memoryview) -> None:
@@ -117,7 +117,7 @@ class ByteQueue(QueueTotal):
         self.total = 0
 
     def settle_last(self) -> None:
-        """Copy the last entry if it still is memory of the author's, who may use that again."""
+        """Copy the last entry if it still is the user's memory, which may be used again."""
         if self.entries and type(self.entries[-1]) is not bytes:
             last = self.entries.pop()
             if not self.entries and self._head_offset:

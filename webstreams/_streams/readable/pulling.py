@@ -193,7 +193,7 @@ class PullingController(ReadableController, CallsBack):
         return not self._close_requested and self._stream._state == "readable"
 
     def _require_open(self, action: str) -> None:
-        """Raise TypeError unless the author may enqueue or close."""
+        """Raise TypeError unless the user may enqueue or close."""
         if not self._can_close_or_enqueue():
             raise TypeError(f"cannot {action}: {self._why_not()}")
 

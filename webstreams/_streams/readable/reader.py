@@ -137,13 +137,13 @@ class ReadPromise(Promise[R], ReadRequest):
         return self._state == REJECTED and isinstance(self._value, ReadWithdrawn)
 
     def result(self) -> R:
-        """Give the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
+        """Return the result of the read, or raise the error; `asyncio.CancelledError` if it was withdrawn."""
         if self.cancelled():
             raise self._make_cancelled_error()
         return super().result()
 
     def exception(self) -> BaseException | None:
-        """Give the exception that `result` would raise, or None; `asyncio.CancelledError` is raised."""
+        """Return the exception that `result` would raise, or None; `asyncio.CancelledError` is raised."""
         if self.cancelled():
             raise self._make_cancelled_error()
         return super().exception()
@@ -200,7 +200,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         promise._mark_handled()
         stream = self._stream
         if stream is None:
-            promise._reject(_released("its closed promise tells no more"))
+            promise._reject(_released("`closed` no longer follows the stream"))
         elif stream._state == "closed":
             promise._fulfill(None)
         elif stream._state == "errored":
@@ -230,7 +230,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         closed = self._closed_promise
         if closed is not None and not closed.done():
             closed._mark_handled()
-            closed._reject(_released("its closed promise tells no more"))
+            closed._reject(_released("`closed` no longer follows the stream"))
         else:
             self._closed_promise = None
         stream._controller._release_steps()
@@ -245,7 +245,8 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._error_read_requests(_released("the read was not answered"))
 
     def release_lock(self) -> None:
-        """Give the stream free for another reader; pending reads are rejected with `TypeError`, no chunk is lost.
+        """Release the lock, so that another reader can be acquired; pending reads are rejected with `TypeError`, and no
+        chunk is lost.
 
         Does nothing when the lock was released before. Streams Standard, 4.4.3 and 4.5.3.
         """
@@ -254,7 +255,7 @@ class ReadableStreamGenericReader(GenericReaderState):
             self._release()
 
     def __enter__(self) -> Self:
-        """Give the reader itself."""
+        """Return the reader itself."""
         return self
 
     def __exit__(
@@ -268,8 +269,8 @@ class ReadableStreamGenericReader(GenericReaderState):
 class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
     """Takes chunks from a stream, which is locked to it. Streams Standard, 4.4.
 
-    ``with stream.get_reader() as reader:`` releases the lock at the end. Constructing one for something else than an
-    unlocked `ReadableStream` is a `TypeError`.
+    ``with stream.get_reader() as reader:`` releases the lock at the end. Constructing one raises `TypeError` for
+    anything other than an unlocked `ReadableStream`.
 
     >>> import asyncio
     >>> from webstreams import ReadableStream

@@ -43,7 +43,7 @@ class Source:
 
 
 class UnderlyingSource:
-    """The underlying source of an author: an object or a mapping whose members are looked up once, in Web IDL's
+    """The underlying source of a user: an object or a mapping whose members are looked up once, in Web IDL's
     order."""
 
     __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")

@@ -58,7 +58,7 @@ class GenericReaderState(Part):
     _read_requests: deque[ReadRequest]
     # Python: [[closedPromise]] is made when somebody looks at it.
     _closed_promise: Promise[None] | None
-    # Ours, shared: who reads, if it is not the author: in words, and the pipe, the tee or the operators themselves.
+    # Ours, shared: who reads, if it is not the user: in words, and the pipe, the tee or the operators themselves.
     _holder: LockHolder | None
     _consumer: object
 

@@ -224,8 +224,8 @@ class ReadableStream(ConsumedStream[T]):
         for processes; calls that have begun there cannot be cancelled, and are waited for. ``on_error(error, chunk)``
         answers an exception with a result, or with `SKIP`.
 
-        Raises `TypeError` for what is no function, for a plain one with a concurrency and no executor, and when the
-        stream is locked; `ValueError` for numbers out of range.
+        Raises `TypeError` for anything other than a function, for a plain one with a concurrency and no executor, and
+        when the stream is locked; `ValueError` for numbers out of range.
 
         >>> import asyncio
         >>> async def slowly(number: int) -> int:
@@ -270,7 +270,7 @@ class ReadableStream(ConsumedStream[T]):
         """Return a stream of the items of all that ``function(chunk)`` returns: iterables, async iterables or streams.
 
         One after the other: the next chunk is read when the last iterable has ended. Cancelling the result cancels the
-        one that is under way, too. A `str` or bytes-like result is a `TypeError`; errors, cancelling and locks are as
+        one that is under way, too. A `str` or bytes-like result raises `TypeError`; errors, cancelling and locks are as
         for `map`. Not in the Standard.
 
         >>> import asyncio
@@ -285,7 +285,8 @@ class ReadableStream(ConsumedStream[T]):
         """Return a stream of the first `count` chunks; the stream is cancelled when the last of them is given.
 
         With 0 that is at once. The result is closed when the source's ``cancel()`` has ended, and errored if that
-        fails. Raises `TypeError` for a count that is no integer, `ValueError` for a negative one. Not in the Standard.
+        fails. Raises `TypeError` for a count that is not an integer, `ValueError` for a negative one. Not in the
+        Standard.
 
         >>> import asyncio
         >>> async def main() -> None:

@@ -17,7 +17,7 @@ def _enqueue_chunk(chunk: Any, controller: Any) -> None:
 class Transformer:
     """The transform, flush and cancel algorithms, and the start callback.
 
-    An author's transformer is an object or a mapping whose members are looked up once, in Web IDL's order.
+    A user's transformer is an object or a mapping whose members are looked up once, in Web IDL's order.
     """
 
     __slots__ = ("cancel", "context", "flush", "is_identity", "start", "transform")

@@ -378,5 +378,5 @@ class WritableStreamDefaultController(WritableController, CallsBack):
 
 
 def _owner_of(sink: Sink | UnderlyingSink | None) -> object:
-    """Give the object whose methods are the algorithms, if it is one."""
+    """Return the object whose methods are the algorithms, if it is one."""
     return getattr(getattr(sink, "write", None), "__self__", None)

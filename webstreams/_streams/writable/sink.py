@@ -39,7 +39,7 @@ class Sink:
 
 
 class UnderlyingSink:
-    """The underlying sink of an author: an object or a mapping whose members are looked up once, in Web IDL's order."""
+    """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
     __slots__ = ("abort", "close", "context", "start", "write")
 

@@ -71,7 +71,7 @@ class WritableController(Part):
         raise NotImplementedError
 
     def _get_desired_size(self) -> int | float:
-        """Give how much more the queue wants."""
+        """Return how much more the queue wants."""
         raise NotImplementedError
 
     def _write(self, chunk: Any, chunk_size: Any, request: Settled) -> None:
@@ -101,7 +101,7 @@ class WriterState(Part):
     _closed_promise: Promise[None] | None
     _ready_promise: Promise[None] | None
     _released_error: TypeError | None
-    # Ours, shared: who writes, if it is not the author.
+    # Ours, shared: who writes, if it is not the user.
     _holder: LockHolder | None
 
     def _ensure_ready_promise_rejected(self, error: object) -> None:

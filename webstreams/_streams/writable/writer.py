@@ -44,8 +44,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
     """Puts chunks into a stream, which is locked to it. Streams Standard, 5.3.
 
     ``async with stream.get_writer() as writer:`` closes the stream at the end, and aborts it if the block raised; the
-    lock is released either way. Constructing one for something else than an unlocked `WritableStream` is a
-    `TypeError`.
+    lock is released either way. Constructing one raises `TypeError` for anything other than an unlocked
+    `WritableStream`.
 
     >>> import asyncio
     >>> from webstreams import WritableStream
@@ -174,7 +174,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         return self._close()
 
     def release_lock(self) -> None:
-        """Give the stream free for another writer; what was written stays written.
+        """Release the lock, so that another writer can be acquired; what was written stays written.
 
         Does nothing when the lock was released before. Streams Standard, 5.3.3.
         """
@@ -216,7 +216,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         return promise
 
     async def __aenter__(self) -> Self:
-        """Give the writer itself."""
+        """Return the writer itself."""
         return self
 
     async def __aexit__(

@@ -40,7 +40,7 @@ def checked_count(value: Any, name: str, minimum: int) -> int:
 
 
 def checked_seconds(value: Any, name: str) -> float:
-    """Return a positive number of seconds; TypeError for what is no number."""
+    """Return a positive number of seconds; TypeError for anything other than a number."""
     return checked_number(value, name, "seconds")
 
 

@@ -102,7 +102,7 @@ class Input(ReadRequest):
             self._owner.input_failed(error)
 
     def end(self) -> None:
-        """Give the lock free: the input has ended, or is errored."""
+        """Release the lock: the input has ended, or is errored."""
         reader, self.reader = self.reader, None
         if reader is not None and reader._stream is not None:
             reader._release()
