@@ -85,6 +85,19 @@ def twice(chunk: Any) -> list[Any]:
     return [chunk, chunk]
 
 
+async def pause(chunk: Any) -> Any:
+    await asyncio.sleep(0.002)
+    return chunk
+
+
+def line(chunk: Any) -> str:
+    return f"{chunk}\n"
+
+
+def digit(chunk: Any) -> bytes:
+    return str(chunk).encode()[-1:]
+
+
 async def twice_soon(chunk: Any) -> list[Any]:
     await asyncio.sleep(0)
     return [chunk, chunk]
@@ -162,6 +175,16 @@ OPERATORS: dict[str, Operator] = {
     "drop": Operator(lambda s: s.drop(0), [0, 1, 2, 3]),
     "batched": Operator(lambda s: s.batched(1), [[0], [1], [2], [3]]),
     "batched by time": Operator(lambda s: s.batched(1, seconds=60), [[0], [1], [2], [3]]),
+    # A burst ends before the next chunk comes; that it has ended shows only while that is waited for.
+    "debounced": Operator(lambda s: s.map(pause).debounced(1e-6), [0, 1, 2, 3], 2),
+    "lines": Operator(lambda s: s.map(line).lines(), ["0", "1", "2", "3"]),
+    "chunked": Operator(lambda s: s.map(digit).chunked(1), [b"0", b"1", b"2", b"3"]),
+    "batched by time and size": Operator(
+        lambda s: s.batched(size=1, size_of=lambda _: 1, seconds=60),
+        [[0], [1], [2], [3]],
+        1,
+        lambda s: s.batched(size=1, size_of=fail, seconds=60),
+    ),
     "throttled": Operator(lambda s: s.throttled(10**6, 1.0), [0, 1, 2, 3]),
     "batched by size": Operator(
         lambda s: s.batched(size=1, size_of=lambda _: 1),

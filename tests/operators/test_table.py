@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -13,14 +16,32 @@ from .table import BOOM, KINDS, OPERATORS, PLACES, Numbers, Operator, settle
 
 FAILING = {name: each for name, each in OPERATORS.items() if each.failing is not None}
 
-every_place = pytest.mark.parametrize("place", PLACES)
+
+def every_place(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Run a test for all places, one after the other: an event loop for each would cost more than the test."""
+
+    async def run(**arguments: Any) -> None:
+        for place in PLACES:
+            try:
+                await test(place=place, **arguments)
+            except BaseException as error:
+                error.add_note(f"place: {place}")
+                raise
+
+    signature = inspect.signature(test)
+    parameters = [each for each in signature.parameters.values() if each.name != "place"]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__name__ = test.__name__
+    return run
+
+
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=list(OPERATORS))
 
 
-@every_place
 @every_kind
 @every_operator
+@every_place
 async def test_end(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind]()
     stream = source.stream()
@@ -34,9 +55,9 @@ async def test_end(operator: Operator, kind: str, place: str) -> None:
         await settle()
 
 
-@every_place
 @every_kind
 @every_operator
+@every_place
 async def test_error_of_the_source(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind](2, "error")
     stream = source.stream()
@@ -50,9 +71,9 @@ async def test_error_of_the_source(operator: Operator, kind: str, place: str) ->
         await settle()
 
 
-@every_place
 @every_kind
 @pytest.mark.parametrize("operator", FAILING.values(), ids=list(FAILING))
+@every_place
 async def test_error_of_the_function(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind](100)
     stream = source.stream()
@@ -66,9 +87,9 @@ async def test_error_of_the_function(operator: Operator, kind: str, place: str) 
         assert (await soon(stream.get_reader().read())).done
 
 
-@every_place
 @every_kind
 @every_operator
+@every_place
 async def test_cancel(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind](100)
     stream = source.stream()
@@ -85,8 +106,8 @@ async def test_cancel(operator: Operator, kind: str, place: str) -> None:
         await settle()
 
 
-@every_place
 @every_operator
+@every_place
 async def test_cancel_before_the_first_read(operator: Operator, place: str) -> None:
     source = Numbers()
     stream = source.stream()
@@ -99,9 +120,9 @@ async def test_cancel_before_the_first_read(operator: Operator, place: str) -> N
         await settle()
 
 
-@every_place
 @every_kind
 @every_operator
+@every_place
 async def test_break(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind](100)
     stream = source.stream()
@@ -117,8 +138,8 @@ async def test_break(operator: Operator, kind: str, place: str) -> None:
         assert not result.locked
 
 
-@every_place
 @every_operator
+@every_place
 async def test_the_task_is_cancelled(operator: Operator, place: str) -> None:
     source = Numbers(0, "nothing")
     stream = source.stream()
@@ -136,8 +157,8 @@ async def test_the_task_is_cancelled(operator: Operator, place: str) -> None:
         assert not stream.locked
 
 
-@every_place
 @every_operator
+@every_place
 async def test_a_silent_source(operator: Operator, place: str) -> None:
     source = Numbers(0, "nothing")
     stream = source.stream()
@@ -155,8 +176,8 @@ async def test_a_silent_source(operator: Operator, place: str) -> None:
         await settle()
 
 
-@every_place
 @every_operator
+@every_place
 async def test_nothing_is_read_ahead(operator: Operator, place: str) -> None:
     source = Numbers(100)
     with quiet(0):
