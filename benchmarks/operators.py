@@ -1,6 +1,6 @@
 """Operators beside what else there is: several calls at a time, and chains of plain functions.
 
-    python -m benchmarks.operators [--engines checkout,pure,compiled] [--python PYTHON]... [--rounds N] [--items N]
+    python -m benchmarks.operators [--engines checkout,installed,pure,compiled] [--python PYTHON]... [--rounds N]
 
 The first table has what happens to calls (``benchmarks/bounded.py``): aiostream and streamable in the first Python, and
 p-map in the Node of ``javascript/bounded/package.json``, which npm installs if it is there. The second has what an item
@@ -69,13 +69,13 @@ class Runner(NamedTuple):
 
 
 def make_runner(engine: str, python: Path) -> Runner:
-    """Install an engine for a Python, unless it is the checkout."""
+    """Install an engine for a Python, unless it is the checkout, or what the Python has installed itself."""
     version = run([python, "-c", "import platform; print(platform.python_version())"]).strip()
-    name = f"{engine} {version}"
-    if engine == "checkout":
-        return Runner(name, python, str(ROOT))
-    short = version.rpartition(".")[0]
-    return Runner(name, install_library(python, short, engine == "compiled"), "")
+    short, path = version.rpartition(".")[0], str(ROOT) if engine == "checkout" else ""
+    if engine in {"pure", "compiled"}:
+        python = install_library(python, short, engine == "compiled")
+    kind = run([python, "-P", "-c", "import webstreams; print(webstreams.compiled)"], {"PYTHONPATH": path}, JAVASCRIPT)
+    return Runner(f"{'compiled' if kind.strip() == 'True' else 'pure'} {version}", python, path)
 
 
 def install_p_map() -> list[str]:
@@ -176,7 +176,7 @@ def ratios(cost: dict[str, float]) -> tuple[float, float]:
 
 def shortcomings(found: dict[str, dict[str, float]], costs: dict[str, dict[str, float]]) -> Iterator[str]:
     """Tell where the library is not what it should be."""
-    ours = [name for name in found if name.partition(" ")[0] in {"checkout", "pure", "compiled"}]
+    ours = [name for name in found if name.partition(" ")[0] in {"pure", "compiled"}]
     for row in ROWS:
         others = [result[row.key] for name, result in found.items() if name in {"aiostream", "streamable"}]
         for name in ours:
@@ -191,7 +191,7 @@ def shortcomings(found: dict[str, dict[str, float]], costs: dict[str, dict[str, 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--engines", default="checkout", help="checkout, pure, compiled")
+    parser.add_argument("--engines", default="checkout", help="checkout, installed, pure, compiled")
     parser.add_argument("--python", type=Path, action="append", help="more than one is possible")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, default=1_000_000, help="items of a chain")

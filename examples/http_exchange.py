@@ -39,7 +39,16 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def serve(path: Path) -> AsyncIterator[str]:
     """Serve a file in the block; gives its URL."""
-    config = uvicorn.Config(FileApplication(path), port=0, lifespan="off", log_config=None, access_log=False)
+    async with serve_application(FileApplication(path)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serve_application(application: Any) -> AsyncIterator[str]:
+    """Serve an ASGI application in the block; gives its URL."""
+    config = uvicorn.Config(
+        application, port=0, lifespan="off", log_config=None, log_level="critical", access_log=False
+    )
     server = Server(config)
     listener = config.bind_socket()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
