@@ -29,11 +29,11 @@ from ._callbacks import (
     ObservedAsk,
     ObservedCall,
     ObservedCalls,
+    ObservedItemPull,
     ObservedItems,
     ObservedPairWrite,
     ObservedPull,
     ObservedReader,
-    ObservedSource,
     ObservedStep,
     SourceMeter,
 )
@@ -256,8 +256,12 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
     controller = readable._controller
     _made(Stage(name_of(source._iterator, "source"), "source", counts, readable=readable))
     if source.is_async:
-        controller._meter = meter = ItemMeter(counts)
-        controller._source = ObservedSource(source, meter)
+        controller._meter = ItemMeter(counts)
+        asking = ObservedItemPull(source, counts)
+        stand_in = UnderlyingSource({"pull": asking.call, "cancel": source.cancel})
+        assert source.context is not None
+        stand_in.context = source.context
+        controller._source = stand_in
     else:
         pull = ObservedPull(source.give, counts, controller)
         controller._meter = SourceMeter(counts, controller, pull)
@@ -285,14 +289,14 @@ def _attach_subscription(readable: Any, source: UnderlyingSource) -> None:
     counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
     _made(Stage("subscription", "branch", counts, readable=readable))
     readable._controller._meter = counts
-    source.pull = ObservedAsk(source.pull, counts).call  # type: ignore[arg-type]
+    source.pull = ObservedAsk(source.pull, counts).call
 
 
 def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> None:
     counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
     _made(Stage(getattr(owner, "function", "merge"), "transform", counts, readable=readable))
     readable._controller._meter = counts
-    source.pull = ObservedAsk(source.pull, counts).call  # type: ignore[arg-type]
+    source.pull = ObservedAsk(source.pull, counts).call
 
 
 # Operators.
@@ -355,7 +359,7 @@ def _attach_chain(chain: Chain) -> None:
         _attach_step(chain, index, counts, outputs)
     if isinstance(receiver, ChainSource) and receiver._controller._meter is None:
         receiver._controller._meter = counts
-        receiver.pull = ObservedAsk(receiver.pull, counts).call  # type: ignore[arg-type]
+        receiver.pull = ObservedAsk(receiver.pull, counts).call
 
 
 def _attach_step(chain: Chain, index: int, counts: ChainCounts, outputs: dict[int, Any]) -> None:

@@ -17,7 +17,6 @@ from .._engine.promise import Promise, is_awaitable
 from .._fastpath.run import TraceRun
 from .._platform.stages import stage_name
 from .._streams.meter import Meter
-from .._streams.readable.source import Source
 from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, Counts, LoadCounts
 from ._timing import CLOCK
 
@@ -27,7 +26,7 @@ class Observed:
 
     __slots__ = ("counts", "function")
 
-    def __init__(self, function: Callable[..., Any], counts: Any) -> None:
+    def __init__(self, function: Any, counts: Any) -> None:
         self.function = function
         self.counts = counts
 
@@ -244,36 +243,28 @@ class SourceMeter(Meter):
         self.counts.enter(BLOCKED, CLOCK.read())
 
 
-class ObservedSource(Source):
-    """In the place of the source over an asynchronous iterable, which is busy until its item is there."""
+class ObservedItemPull(Observed):
+    """Asks an asynchronous iterable, the source over which is `function`; that is busy until its item is there."""
 
-    __slots__ = ("_meter", "_source", "context")
+    __slots__ = ()
 
-    def __init__(self, source: Any, meter: ItemMeter) -> None:
-        self._source = source
-        self._meter = meter
-        self.context = source.context
+    @property
+    def stage_name(self) -> str:
+        """The name of the iterable."""
+        return stage_name(self.function.stage())
 
-    def pull(self, controller: Any) -> Any:
+    def call(self, controller: Any) -> Any:
         """pullAlgorithm"""
-        counts, read = self._meter.counts, CLOCK.read
+        counts, read = self.counts, CLOCK.read
         outside, began = counts.timing.enter(), read()
         counts.enter(BUSY, began)
         try:
-            return self._source.pull(controller)
+            return self.function.pull(controller)
         finally:
             now = read()
             counts.blame += counts.timing.leave(outside, began, now)
             if counts.state == BUSY:
                 counts.begin_wait(now)
-
-    def cancel(self, reason: object) -> Any:
-        """cancelAlgorithm"""
-        return self._source.cancel(reason)
-
-    def stage(self) -> Any:
-        """See `Source`."""
-        return self._source.stage()
 
 
 class ItemMeter(Meter):

@@ -17,7 +17,7 @@ from .._streams.readable.tee import Tee, TeeBranch
 from .._streams.transform.sides import TransformSink, TransformSource
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
-from ._callbacks import Observed, ObservedReader, ObservedSource
+from ._callbacks import Observed, ObservedItemPull, ObservedReader
 
 _PACKAGE: Final = __name__.partition(".")[0]
 
@@ -25,7 +25,8 @@ _PACKAGE: Final = __name__.partition(".")[0]
 def source_of(readable: Any) -> Any:
     """Return the algorithms that feed a stream; None when it has ended."""
     source = readable._controller._source
-    return source._source if isinstance(source, ObservedSource) else source
+    observed = getattr(source.pull, "__self__", None) if type(source) is UnderlyingSource else None
+    return observed.function if isinstance(observed, ObservedItemPull) else source
 
 
 def owner_of(callback: Any) -> Any:
