@@ -1,13 +1,14 @@
 """Orders from a queue into a database: each once, whenever the program is killed.
 
-A RabbitMQ queue has orders, one JSON object a message. This program takes them, parses and prices them, and
-writes them in batches to a table of SQLite. An order is acknowledged when its batch has been committed. Kill
+A RabbitMQ queue has orders, one JSON object a message. This program takes them, parses and prices them, several at a
+time, and writes them in batches to a table of SQLite. An order is acknowledged when its batch has been committed. Kill
 the program at any moment and start it again: what was not acknowledged comes again, and the order's number, which is
 the primary key, keeps it from being in the table twice. What cannot be parsed goes to the queue's dead letters.
 
     python -m examples.orders amqp://localhost orders orders.sqlite
 
-Ctrl-C or SIGTERM ends it in good order: what is under way is finished first.
+On a terminal, it shows every second what each stage does with its time. Ctrl-C or SIGTERM ends it in good order: what
+is under way is finished first.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ import aio_pika
 
 from webstreams import SKIP, ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, acknowledging, rabbitmq, resilient
+from webstreams.observe import Pipeline, observe
 from webstreams.types import Skip
 
+# So many orders are priced at a time. A batch is written when it is full, or so many seconds after its first order.
+CALLS = 8
 BATCH = 50
-# What the pipeline holds at a time: a batch that is written, and one that is collected.
-PREFETCH = 2 * BATCH
+BATCH_TIME = 1.0
+# What the pipeline holds at a time: a batch that is written, one that is collected, and the orders that are priced.
+PREFETCH = 2 * BATCH + 4 * CALLS
 
 TABLE = "create table if not exists orders (number integer primary key, customer text not null, total integer not null)"
 # An order that comes again is the same order.
@@ -133,10 +138,19 @@ async def run(url: str, queue: str, path: Path) -> None:
     draining: list[asyncio.Task[None]] = []
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, lambda: draining.append(loop.create_task(orders.drain())))
-    done: ReadableStream[Delivery[Order]] = orders.stream().map(work)
-    batches = done.batched(BATCH).map(Delivery[Order].join)
-    await batches.pipe_to(acknowledging(WritableStream(Table(path))))
+    done: ReadableStream[Delivery[Order]] = orders.stream().map(work, concurrency=CALLS)
+    batches = done.batched(BATCH, seconds=BATCH_TIME).map(Delivery[Order].join)
+    pipe = batches.pipe_to(acknowledging(WritableStream(Table(path))))
+    if sys.stderr.isatty():
+        await show(observe(pipe, name="orders"))
+    await pipe
     await asyncio.gather(*draining)
+
+
+async def show(pipeline: Pipeline) -> None:
+    """Show what each stage does with its time, and which one is the bottleneck, until the pipeline has ended."""
+    async for _ in pipeline.watch(1.0):
+        print(pipeline.tree(), file=sys.stderr, flush=True)
 
 
 def count(path: Path) -> int:

@@ -37,7 +37,7 @@ class Ledger(Generic[K]):
         self.end: BaseException | str | None = None
         # How many deliveries the broker is being told of.
         self.settling = 0
-        self._where = where
+        self.where = where
         self._settle = settle
         self._acknowledge = acknowledge
         self._acknowledge_now = acknowledge_now
@@ -100,7 +100,7 @@ class Ledger(Generic[K]):
     def lost(self) -> DeliveryLost:
         """Make the error for a delivery that is settled too late."""
         error = DeliveryLost(
-            f"the delivery came too late to be settled: its stream from {self._where} has ended, and the broker has "
+            f"the delivery came too late to be settled: its stream from {self.where} has ended, and the broker has "
             f"the message back and delivers it again"
         )
         if isinstance(self.end, BaseException):

@@ -15,6 +15,7 @@ from .._platform.arguments import checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from ._ledger import Ledger
+from ._standstill import StandstillWatch, watch_standstill
 from .delivery import Acknowledged, Delivery, Outcome, call_back
 
 __all__ = ["Deliveries"]
@@ -36,6 +37,8 @@ class BrokerSource(Generic[K]):
 
     # Errors after which the broker cannot be told anything.
     lost: ClassVar[tuple[type[BaseException], ...]] = (OSError,)
+    # What users know the limit by.
+    limit_name: ClassVar[str] = "in_flight"
 
     def __init__(self, limit: int, where: str) -> None:
         self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.acknowledge_now, self.fail, where)
@@ -43,6 +46,8 @@ class BrokerSource(Generic[K]):
         self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
         self.unread: deque[Delivery[Any]] = deque()
+        # Only in debug mode.
+        self.watch: StandstillWatch | None = None
         self._controller: ReadableStreamDefaultController[Delivery[Any]]
         self._parting: asyncio.Task[None] | None = None
         self._drained = False
@@ -74,6 +79,10 @@ class BrokerSource(Generic[K]):
         """Give back what nobody has settled; nothing is received any more."""
         raise NotImplementedError
 
+    def is_hungry(self) -> bool:
+        """Whether a read waits."""
+        return self.hungry
+
     # What the stream calls.
 
     async def start(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
@@ -93,6 +102,8 @@ class BrokerSource(Generic[K]):
         else:
             self.hungry = True
             self.ledger.wake()
+            if self.watch is not None:
+                self.watch.read_waits()
 
     async def cancel(self, reason: object) -> None:
         """End: what is open goes back to the broker."""
@@ -159,6 +170,8 @@ class BrokerSource(Generic[K]):
 
     def _part(self, end: BaseException | str) -> asyncio.Task[None]:
         if self._parting is None:
+            if self.watch is not None:
+                self.watch.stop()
             keys = self.ledger.close(end)
             self.unread.clear()
             self._parting = asyncio.get_running_loop().create_task(self._leave(keys, end))
@@ -194,6 +207,7 @@ class Deliveries(ReadableStream[Delivery[T]]):
     def __init__(self, source: BrokerSource[Any]) -> None:
         self._source = source
         super().__init__(source, {"high_water_mark": 0})
+        source.watch = watch_standstill(self._jobs, source.ledger, source.is_hungry, source.limit_name)
 
     @property
     def unsettled(self) -> int:

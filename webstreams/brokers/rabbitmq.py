@@ -99,6 +99,8 @@ def _name(value: object) -> str:
 class _Source(BrokerSource[int]):
     """Consumes on the channel below aio-pika's, which no robust connection restores behind our back."""
 
+    limit_name = "prefetch"
+
     def __init__(self, channel: AbstractChannel, queue: str, prefetch: int) -> None:
         super().__init__(prefetch, f"the queue {queue!r} of RabbitMQ")
         self._outer = channel

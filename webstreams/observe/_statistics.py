@@ -242,8 +242,9 @@ def _details_of_readable(readable: Any) -> dict[str, int | None]:
 
 def _details_of_writable(writable: Any) -> dict[str, int | None]:
     sink, owner = writable._controller._sink, owner_of_sink(writable)
-    if isinstance(sink, OverlappingSink):
-        return {"in_flight": sink._running}
+    overlapping = getattr(owner, "overlapping", sink)
+    if isinstance(overlapping, OverlappingSink):
+        return {"in_flight": overlapping._running}
     if isinstance(owner, ConcurrentSink):
         return {"waiting": owner._workers.outstanding - owner._workers.running}
     return {}
