@@ -1,0 +1,13 @@
+"""Text to lines."""
+
+import asyncio
+
+from webstreams import ReadableStream
+
+
+async def main():
+    async for line in ReadableStream.from_(["spam\neg", "gs\nham"]).lines():
+        print(line)
+
+
+asyncio.run(main())
