@@ -1,4 +1,4 @@
-"""Runs mypy and pyright of the environment that the tests run in, and reads what they say."""
+"""Runs the type checkers of the environment that the tests run in, and reads what they say."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -48,7 +49,7 @@ def complaints_of(checker: str) -> dict[str, Complaints]:
     """Give what a checker complains about in every file of this folder."""
     paths = [str(HERE / name) for name in FILES]
     found: dict[str, Complaints] = {name: {} for name in FILES}
-    for path, line, message in _ask_mypy(paths) if checker == "mypy" else _ask_pyright(paths):
+    for path, line, message in ASK[checker](paths):
         found[Path(path).name].setdefault(line, []).append(message)
     return found
 
@@ -66,3 +67,27 @@ def _ask_pyright(paths: list[str]) -> Iterable[tuple[str, int, str]]:
     for message in report["generalDiagnostics"]:
         if message["severity"] in {"error", "warning"}:
             yield message["file"], message["range"]["start"]["line"] + 1, message["message"]
+
+
+def _ask_pyrefly(paths: list[str]) -> Iterable[tuple[str, int, str]]:
+    with TemporaryDirectory() as folder:
+        settings = Path(folder, "pyrefly.toml")
+        settings.touch()
+        options = ["--output-format=json", f"--python-interpreter-path={sys.executable}", f"--config={settings}"]
+        report = json.loads(run("pyrefly", "check", "--python-version=3.11", *options, *paths))
+    for error in report["errors"]:
+        yield error["path"], error["line"], error["concise_description"]
+
+
+def _ask_ty(paths: list[str]) -> Iterable[tuple[str, int, str]]:
+    options = ["--output-format=gitlab", f"--python={sys.executable}", "--python-version=3.11"]
+    for error in json.loads(run("ty", "check", *options, *paths)):
+        yield error["location"]["path"], error["location"]["positions"]["begin"]["line"], error["description"]
+
+
+ASK: dict[str, Callable[[list[str]], Iterable[tuple[str, int, str]]]] = {
+    "mypy": _ask_mypy,
+    "pyright": _ask_pyright,
+    "pyrefly": _ask_pyrefly,
+    "ty": _ask_ty,
+}
