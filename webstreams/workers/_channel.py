@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, get_running_loop
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .._engine.promise import Promise
 from .._platform.errors import as_exception
 from ._errors import WorkerDied
 from ._frames import CHUNK, CLOSE, ERROR, PULL
 from ._hosts import Job
+
+# How long an interpreter may take to be taken to pieces (seconds).
+CLEANING: Final = 10
 
 
 class Owner(Protocol):
@@ -135,6 +138,13 @@ class Channel:
         if error is not None and not isinstance(error, OSError | EOFError) and not self._is_stopped:
             self._owner.failed(error)
         self._expect_end()
+
+    def returned(self) -> None:
+        """An interpreter has done its work: taking it to pieces takes a while, and may not take for ever."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.gone.done():
+            self._timer = self._loop.call_later(max(self._grace, CLEANING), self._expired)
 
     # Its end.
 

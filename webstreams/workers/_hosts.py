@@ -18,7 +18,7 @@ from multiprocessing.reduction import ForkingPickler
 from multiprocessing.spawn import get_preparation_data
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from threading import Lock, Thread
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Protocol
 from weakref import finalize
 
 from .._engine.promise import Promise
@@ -35,6 +35,13 @@ BOOT: Final = "import sys; sys.path[:] = {path!r}; from webstreams.workers._chil
 
 # The exit status of a program that an exception has ended.
 FAILED: Final = 1
+
+
+class Watcher(Listener, Protocol):
+    """Who has the worker."""
+
+    def returned(self) -> None:
+        """The worker's own code has ended; what is left is to take an interpreter to pieces."""
 
 
 class Host(ABC):
@@ -59,7 +66,8 @@ class Process(Host):
 
     can_be_killed = True
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, listener: Watcher) -> None:
+        setup = job.setup()
         ours, theirs = socket.socketpair()
         try:
             code = BOOT.format(path=sys.path, fd=theirs.fileno(), process=True)
@@ -78,7 +86,7 @@ class Process(Host):
         self._is_reaped = False
         self.exited = in_thread(self._wait)
         self.end = SocketEnd(ours, listener)
-        self.end.send(SETUP, job.setup())
+        self.end.send(SETUP, setup)
 
     def kill(self) -> None:
         """Kill it, with what it has started."""
@@ -127,20 +135,30 @@ class InThread(Host):
 class InterpreterHost(InThread):
     """An interpreter in a thread of its own, as far apart as a process, by the same program."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, listener: Watcher) -> None:
         super().__init__()
+        setup = job.setup()
         interpreter = interpreters().create()
         ours, theirs = socket.socketpair()
         self.end = SocketEnd(ours, listener)
-        self.end.send(SETUP, job.setup())
+        self.end.send(SETUP, setup)
         job.descriptors.clear()  # they are the interpreter's
-        self._start(_interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
+        self._returned = listener.returned
+        self._start(self._interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
+
+    def _interpret(self, interpreter: Any, code: str) -> None:
+        try:
+            interpreter.exec(code)
+        finally:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._returned)
+            interpreter.close()
 
 
 class ThreadHost(InThread):
     """A thread of this interpreter: nothing is pickled."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, listener: Watcher) -> None:
         super().__init__()
         end = ThreadEnd(listener)
         self.end = end
@@ -167,7 +185,7 @@ class Job:
         if kind == "interpreter":
             interpreters()
 
-    def start(self, listener: Listener) -> Host:
+    def start(self, listener: Watcher) -> Host:
         """Start a worker."""
         return HOSTS[self.kind](self, listener)
 
@@ -182,7 +200,7 @@ class Job:
         return Setup(preparation, self._pickled, self.batch, self.grace)
 
 
-HOSTS: Final[dict[Kind, Callable[[Job, Listener], Host]]] = {
+HOSTS: Final[dict[Kind, Callable[[Job, Watcher], Host]]] = {
     "process": Process,
     "thread": ThreadHost,
     "interpreter": InterpreterHost,
@@ -250,13 +268,6 @@ def interpreters() -> Any:
         raise RuntimeError(
             f'kind="interpreter" needs Python 3.14, and this is {version}: use kind="process" or kind="thread"'
         ) from None
-
-
-def _interpret(interpreter: Any, code: str) -> None:
-    try:
-        interpreter.exec(code)
-    finally:
-        interpreter.close()
 
 
 def _work(link: Link, job: Job) -> None:

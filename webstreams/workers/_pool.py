@@ -38,7 +38,6 @@ class Pool:
         # The chunk that waits for a worker, and what settles its write.
         self._waiting: tuple[Any, Callable[[Any], None], Callable[[object], None]] | None = None
         self.channels: list[Channel] = []
-        current_jobs().end.others.add(self)
         try:
             for _ in range(count):
                 self.channels.append(Channel(job, window, self))
@@ -66,6 +65,7 @@ class Pool:
 
     def start_writable(self, controller: WritableStreamDefaultController) -> None:
         self._sink = controller
+        current_jobs().end.others.add(self)
         # Not in abort(), which comes only after the write that is under way.
         controller.signal.add_event_listener("abort", self._aborted)
 
