@@ -151,3 +151,10 @@ async def ended(port: Port) -> None:
     except EOFError:
         return
     raise AssertionError("no stream was expected")
+
+
+def double_arrays(chunks: Iterable[Any]) -> Iterator[Any]:
+    """What has arrived can be changed in place."""
+    for chunk in chunks:
+        chunk *= 2
+        yield chunk

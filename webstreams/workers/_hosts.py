@@ -21,6 +21,7 @@ from threading import Lock, Thread
 from typing import Any, ClassVar, Final, Literal, Protocol
 from weakref import finalize
 
+from .._engine.build import compiled
 from .._engine.promise import Promise
 from ..ends._blocking.threads import in_thread
 from ._child import Setup
@@ -260,7 +261,12 @@ def _close_all(descriptors: list[int]) -> None:
 
 
 def interpreters() -> Any:
-    """Return the module of the interpreters."""
+    """Return the module of the interpreters. Raises `RuntimeError` where they cannot be used."""
+    if compiled:
+        raise RuntimeError(
+            'kind="interpreter" needs the pure build of webstreams, for compiled modules are loaded by one interpreter '
+            'only: install it with "pip install --no-binary webstreams webstreams", or use kind="process"'
+        )
     try:
         return import_module("concurrent.interpreters")
     except ImportError:
