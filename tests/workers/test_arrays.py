@@ -13,7 +13,7 @@ from webstreams.workers._frames import CHUNK, encode
 
 from . import functions
 
-ARRAY = np.arange(300_000, dtype=np.float32).reshape(3, 100_000)
+ARRAY: Any = np.arange(300_000, dtype=np.float32).reshape(3, 100_000)
 
 
 @pytest.mark.parametrize("array", [ARRAY, ARRAY.T, np.arange(1000)], ids=["C order", "Fortran order", "small"])
