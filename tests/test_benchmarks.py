@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+import webstreams
 from benchmarks import __main__ as program
-from benchmarks import chart, files, growth, stall
+from benchmarks import bounded, chains, chart, files, growth, operators, stall
 from benchmarks import lines as cutting
 from benchmarks.catalogue import GROWTH, ROWS
 from benchmarks.installing import JAVASCRIPT, Folder
@@ -176,3 +179,41 @@ async def test_ways_to_cut_lines() -> None:
     rows = list(await cutting.rows(1, 1))
     assert len(rows) == 2 + len(cutting.WAYS)
     assert all(row.count("|") == 2 + len(cutting.LINES) for row in rows)
+
+
+@pytest.mark.parametrize("way", chains.WAYS)
+async def test_chains_give_all_that_is_wanted(way: str) -> None:
+    assert await chains.microseconds(chains.WAYS[way], 100) > 0
+
+
+@pytest.mark.parametrize("way", bounded.WAYS)
+async def test_ways_to_run_several_calls(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only this library stops the calls each time; that the others take time to tell of a failure is not asserted."""
+    for name, value in {"CHUNKS": 40, "TRIVIAL": 40, "LONG": 0.02, "SHORT": 0.0001, "PAUSE": 0.001}.items():
+        monkeypatch.setattr(bounded, name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the others
+        found = await bounded.measure(bounded.WAYS[way], 1)
+    assert list(found) == [row.key for row in operators.ROWS]
+    if way == "webstreams":
+        assert (found["break"], found["cancel"], found["left"]) == (0, 0, 0)
+
+
+def test_operators_are_compared() -> None:
+    best = {"break": 0.0, "cancel": 0.0, "failure": 0.001, "left": 0.0, "slow": 2.0, "trivial": 4.0}
+    found = {"pure 3.11.7": best, "aiostream": {key: value + 1 for key, value in best.items()}, "p-map (Node)": best}
+    costs = {"pure 3.11.7": {"generators": 0.5, "operators": 1.0, "transforms": 20.0}}
+    assert list(operators.shortcomings(found, costs)) == []
+    assert "| calls left running then | 0 | 1 | 0 |" in list(operators.bounded_table(found))
+    assert list(operators.chains_table(costs))[-1] == "| pure 3.11.7 | 0.50 | 1.00 | 20.00 | 2.00 | 0.05 |"
+    found["streamable"] = {**best, "trivial": 3.0}
+    costs["pure 3.11.7"]["operators"] = 2.0
+    assert [text.partition(":")[0] for text in operators.shortcomings(found, costs)] == [
+        "pure 3.11.7 is not the best in",
+        "pure 3.11.7",
+    ]
+
+
+def test_an_interpreter_is_measured_in_a_process_of_its_own() -> None:
+    runner = operators.Runner("this one", Path(sys.executable), str(Path(webstreams.__file__).parent.parent))
+    assert runner.measure("chains", "operators", "50")["microseconds"] > 0

@@ -238,3 +238,38 @@ async def test_a_line_that_is_too_long() -> None:
     assert isinstance(error, LimitExceeded)
     assert source.pulls == 3
     assert source.cancellations == [error]
+
+
+@in_virtual_time
+async def test_a_slow_source_works_while_calls_run() -> None:
+    """With a window there is always a chunk under way: so many seconds as chunks, not twice as many."""
+
+    async def call(number: int) -> int:
+        await asyncio.sleep(1)
+        return number
+
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(100):
+            await asyncio.sleep(1)  # it takes as long as a call, from when it is asked
+            yield number
+
+    for concurrency, window in ((1, 2), (4, None)):
+        begin = now()
+        stream = ReadableStream.from_(numbers()).map(call, concurrency=concurrency, window=window)
+        assert await stream.list() == list(range(100))
+        assert now() - begin <= 102
+
+
+@in_virtual_time
+async def test_a_slow_call_of_one_key_holds_no_other_up() -> None:
+    ended: list[tuple[float, str]] = []
+
+    async def call(name: str) -> str:
+        await asyncio.sleep(50 if name == "slow" else 1)
+        ended.append((now(), name))
+        return name
+
+    names = ["slow", *"abcdefgh"]
+    stream = ReadableStream.from_(names).map(call, concurrency=2, window=9, key=lambda name: name)
+    assert await stream.list() == names
+    assert ended == [*((index + 1, name) for index, name in enumerate("abcdefgh")), (50, "slow")]

@@ -260,6 +260,7 @@ def pipe(stream: ReadableStream[int]) -> None:
     assert_type(transform.writable, WritableStream[int])
     assert_type(stream.pipe_through(transform), ReadableStream[str])
     assert_type(stream.pipe_through(Pair()), ReadableStream[str])
+    assert_type(stream.pipe_through(TransformStream[int, int]()), ReadableStream[int])
     assert_type(stream.pipe_through(TransformStream(ToText())), ReadableStream[str])
     lengths = stream.pipe_through(transform).pipe_through(TransformStream({"transform": to_length}))
     assert_type(lengths, ReadableStream[int])
