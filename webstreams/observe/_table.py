@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from unicodedata import east_asian_width
 
 from ._progress import Frame, Row
-from ._text import count_text, queue_text, share_text, size_text
+from ._text import count_text, duration_text, queue_text, share_text, size_text
 
 # Pieces of text, each with its style ("" for none).
 Line = list[tuple[str, str]]
@@ -71,19 +71,10 @@ def _head(frame: Frame, width: int) -> Line:
     if frame.done is not None:
         parts.insert(1, f"{100 * frame.done:.0f} %")
     if frame.left is not None:
-        parts.append(f"{_duration(frame.left)} to go")
+        parts.append(f"{duration_text(frame.left)} to go")
     if frame.is_over:
         parts.append("ended")
     return [(fitted("  ".join(parts), width), STRONG)]
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )
 
 
 def _verdict(frame: Frame, width: int) -> Line:

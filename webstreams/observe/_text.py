@@ -28,6 +28,16 @@ def count_text(count: float) -> str:
     return f"{count:.0f}"
 
 
+def duration_text(seconds: float) -> str:
+    """Return a duration to read: "1 min 05 s"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def share_text(share: float) -> str:
     """Return a share to read: " 42 %"."""
     return f"{round(100 * share):3d} %"
@@ -58,7 +68,7 @@ def frame_line(frame: Frame) -> str:
     if frame.done is not None:
         parts.append(f"{100 * frame.done:.0f} %")
     if frame.left is not None:
-        parts.append(f"{frame.left:.0f} s to go")
+        parts.append(f"{duration_text(frame.left)} to go")
     if frame.rows:
         last = frame.rows[-1]
         parts.append(f"{show_count(passed_through(last.stage), 'chunk')}")
