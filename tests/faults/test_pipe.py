@@ -449,7 +449,8 @@ async def test_p6_error_of_the_sinks_controller_with_prevent_cancel() -> None:
 
 async def test_p6_the_standard_loses_the_chunk_of_the_turn_in_which_the_destination_errors() -> None:
     """With prevent_cancel, a chunk that is enqueued in the turn of the error is read and never written: that is the
-    Standard's loss, which README tells of and whatwg/streams#1208 would end. Whoever mends it changes this test."""
+    Standard's loss, which docs/differences.md tells of and whatwg/streams#1208 would end. Whoever mends it changes this
+    test."""
     ends = Ends()
     pipe = await ends.waiting_pipe(prevent_cancel=True)
     error = Exception("sink failed")

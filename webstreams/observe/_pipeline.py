@@ -253,7 +253,7 @@ def observe(subject: Any, *, name: str | None = None) -> Pipeline:
     `subject` is a stream, a pair of `readable` and `writable`, or the promise of ``pipe_to()``, `pipeline`,
     ``for_each()`` or ``reduce()``. Observing locks nothing, reads nothing, keeps nothing alive, and changes no order.
     `name` is what the pipeline is called, in metrics, too. Counting begins now, and goes on as long as the streams
-    live; what it costs is in the README.
+    live; docs/guides/observing.md says what it costs.
 
     Raises `TypeError` for anything else, and `RuntimeError` in another event loop or thread than that of the streams.
     Not in the Standard.
