@@ -420,8 +420,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._begin_shutdown(partial(self._finalize, error))
 
     def _begin_shutdown(self, then: Callable[[], object]) -> None:
-        # A read that is under way takes a chunk that is never written (docs/differences.md tells of it), as the Standard
-        # has it: the change of whatwg/streams#1208, which releases the reader when the shutdown begins, goes here.
+        # A read that is under way takes a chunk that is never written (docs/differences.md), as the Standard has it:
+        # the change of whatwg/streams#1208, which releases the reader when the shutdown begins, goes here.
         if self.shutting_down:
             return
         self.shutting_down = True
