@@ -16,10 +16,10 @@ from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT
 from webstreams import ReadableStream, WritableStream, write_file
 
-from . import core_rows, end_rows, worker_rows
-from .rows import BYTES, ROWS, Drill, Row, closed_door, silent
+from . import core_rows, end_rows, network_rows, worker_rows
+from .rows import BYTES, ROWS, Drill, Row, closed_door
 
-TABLES = (core_rows, end_rows, worker_rows)
+TABLES = (core_rows, end_rows, network_rows, worker_rows)
 
 # The pipe gets on when so many chunks have passed, and does not when none has for so many looks, each after so many
 # turns and so long (seconds).
@@ -34,10 +34,12 @@ class Counter:
 
     def __init__(self) -> None:
         self.count = 0
+        self.cancelled = 0
 
-    def source(self) -> ReadableStream[bytes]:
-        """Give a source that always has more."""
-        return ReadableStream({"pull": self._pull})
+    def source(self, has_more: bool) -> ReadableStream[bytes]:
+        """Give a source that always has more, or has nothing yet."""
+        pull = self._pull if has_more else do_nothing
+        return ReadableStream({"pull": pull, "cancel": self._cancel})
 
     def sink(self) -> WritableStream[Any]:
         """Give a sink that takes everything."""
@@ -47,8 +49,15 @@ class Counter:
         self.count += 1
         controller.enqueue(BYTES)
 
+    def _cancel(self, reason: object) -> None:
+        self.cancelled += 1
+
     def _write(self, chunk: Any, controller: Any) -> None:
         self.count += 1
+
+
+def do_nothing(controller: Any) -> None:
+    """Have nothing yet."""
 
 
 async def begin(row: Row, drill: Drill) -> tuple[Any, Counter]:
@@ -58,7 +67,7 @@ async def begin(row: Row, drill: Drill) -> tuple[Any, Counter]:
     has_begun = drill.state != "not begun"
     if row.kind == "source":
         return made.pipe_to(counter.sink() if has_begun else closed_door()), counter
-    source = counter.source() if has_begun else silent()
+    source = counter.source(has_begun)
     if row.kind == "transform":
         return source.pipe_through(made).pipe_to(write_file(drill.out / "file")), counter
     return source.pipe_to(made), counter

@@ -15,7 +15,8 @@ What belongs to the other side (a peer, a child, a thread) is there when the loo
 ``drill.peers.callback(...)``. A sink says by ``drill.published = function`` how it shows if somebody could take what
 has passed for the whole: the function is called when all is over, and has to give something false. Files that a sink
 writes go into `drill.out`, which has to be empty in the end. With ``threads=1`` a row may leave a thread that is
-blocked.
+blocked. With ``has_generators=True`` it reads asynchronous generators of somebody else's, which asyncio closes when its
+loop ends: it reports each of them that is running, beside the one report of ours.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from webstreams import ReadableStream, WritableStream
+from webstreams import WritableStream
 
 Kind = Literal["source", "sink", "transform"]
 State = Literal["stalled", "running", "not begun"]
@@ -66,6 +67,7 @@ class Row:
     make: Callable[[Drill], Awaitable[Any]]
     states: tuple[State, ...]
     threads: int
+    has_generators: bool
 
     def __str__(self) -> str:
         return f"{self.kind}-{self.name}"
@@ -77,11 +79,9 @@ Made = Callable[[Drill], Awaitable[Any]]
 Register = Callable[[Made], Made]
 
 
-def _register(
-    kind: Literal["source", "sink", "transform"], name: str, states: tuple[State, ...], threads: int
-) -> Register:
+def _register(kind: Kind, name: str, states: tuple[State, ...], threads: int, has_generators: bool = False) -> Register:
     def register(make: Made) -> Made:
-        row = Row(kind, name, make, states, threads)
+        row = Row(kind, name, make, states, threads, has_generators)
         assert str(row) not in ROWS, f"there are two rows of the name {row}"
         ROWS[str(row)] = row
         return make
@@ -89,9 +89,11 @@ def _register(
     return register
 
 
-def source(name: str, *, states: tuple[State, ...] = STATES, threads: int = 0) -> Register:
+def source(
+    name: str, *, states: tuple[State, ...] = STATES, threads: int = 0, has_generators: bool = False
+) -> Register:
     """Add a row: a function that gives a readable stream."""
-    return _register("source", name, states, threads)
+    return _register("source", name, states, threads, has_generators)
 
 
 def sink(name: str, *, states: tuple[State, ...] = STATES, threads: int = 0) -> Register:
@@ -105,16 +107,6 @@ def transform(name: str, *, states: tuple[State, ...] = STATES, threads: int = 0
 
 
 BYTES = b"some bytes\n" * 100
-
-
-def endless() -> ReadableStream[bytes]:
-    """A source that always has more."""
-    return ReadableStream({"pull": lambda controller: controller.enqueue(BYTES)})
-
-
-def silent() -> ReadableStream[bytes]:
-    """A source that has nothing yet."""
-    return ReadableStream[bytes]()
 
 
 def closed_door() -> WritableStream[Any]:

@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import LOOP_FACTORIES
 from tests.waiting import LIMIT, until
 
-from .drill import begin, cases, nothing_left, reach_state, wait_until
+from .drill import Counter, begin, cases, nothing_left, reach_state, wait_until
 from .program import ERRORS
 from .rows import ROWS, Drill, State
 
@@ -39,13 +39,17 @@ def _short_collections() -> Iterator[None]:
 
 
 def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], Awaitable[None]]) -> list[str]:
-    """Begin a pipe, bring it into a state, and end it; give what was reported."""
+    """Begin a pipe, bring it into a state, and end it; give what was reported.
+
+    What the pipe came from is cancelled, once."""
     row, drill = ROWS[name], Drill(state, folder)
     reports: list[str] = []
+    counters: list[Counter] = []
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context["message"]))
         pipe, counter = await begin(row, drill)
+        counters.append(counter)
         await reach_state(drill, counter)
         async with asyncio.timeout(LIMIT):
             await end(pipe)
@@ -53,6 +57,9 @@ def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], A
     LOOP_FACTORIES[loop]().close()  # what the first loop of a process keeps
     with nothing_left(row, drill), asyncio.Runner(loop_factory=LOOP_FACTORIES[loop]) as runner:
         runner.run(main())
+    assert row.kind == "source" or counters[0].cancelled == 1
+    if row.has_generators:
+        reports = [each for each in reports if "closing of asynchronous generator" not in each]
     return reports
 
 
