@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 import stat
@@ -245,6 +246,26 @@ async def test_handshake_timeout() -> None:
             await until(lambda: server.connections == 0)
             with suppress(ConnectionResetError):
                 assert silent.recv(1) == b""
+
+
+def test_the_loop_ends_after_a_failed_handshake() -> None:
+    """The streams of a connection that never was are there until they are collected: nothing is to be told of them."""
+    reports: list[str] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context["message"]))
+        gc.disable()
+        async with serve_tcp(print, "127.0.0.1", 0, ssl=contexts()[0], handshake_timeout=0.01) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await soon(reader.read())
+            writer.close()
+            await writer.wait_closed()
+
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+    assert reports == []
 
 
 async def test_handshake_timeout_of_a_client() -> None:

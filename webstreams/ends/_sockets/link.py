@@ -160,7 +160,10 @@ class Link(asyncio.BufferedProtocol):
         if self.lost.done():
             return
         self.reason = self.reason or [reason]
-        abort(self.transport, self._socket)
+        if self.transport is None:  # the handshake of TLS has failed
+            self._resolve_lost(None)
+        else:
+            abort(self.transport, self._socket)
 
     def fail(self, error: OSError) -> None:
         """Close the descriptor now: the peer, or the way to it, has made the connection fail with `error`."""
