@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NamedTuple
 
 from webstreams import (
     CompressionStream,
@@ -16,6 +16,7 @@ from webstreams import (
     TextEncoderStream,
     TransformStream,
     WritableStream,
+    channel,
     from_blocking_iterable,
     from_queue,
     generator_transform,
@@ -131,6 +132,41 @@ async def queue(drill: Drill) -> WritableStream[Any]:
     items: asyncio.Queue[Any] = asyncio.Queue(1 if drill.is_stalled else 0)
     drill.published = lambda: [items.get_nowait() for _ in range(items.qsize())][-1:] == [None]
     return to_queue(items, end=None)
+
+
+UNREAD: dict[str, Callable[[], Any]] = {
+    "TransformStream": TransformStream,
+    "lines": lines,
+    "gzip": lambda: CompressionStream("gzip"),
+    "TextDecoderStream": TextDecoderStream,
+    "generator_transform": lambda: generator_transform(pass_on),
+    "channel": lambda: Ends(*channel()),
+}
+
+
+async def pass_on(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+class Ends(NamedTuple):
+    """The two ends of a channel, as a pair."""
+
+    writable: WritableStream[Any]
+    readable: ReadableStream[Any]
+
+
+def add_unread(name: str, make: Callable[[], Any]) -> None:
+    @sink(f"{name}, whose readable side nobody reads", states=("stalled",))
+    async def unread(drill: Drill) -> WritableStream[Any]:
+        pair = make()
+        drill.peers.callback(lambda: pair)
+        writable: WritableStream[Any] = pair.writable
+        return writable
+
+
+for title, make_pair in UNREAD.items():
+    add_unread(title, make_pair)
 
 
 # Sources.

@@ -255,7 +255,7 @@ def test_the_loop_ends_after_a_failed_handshake() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context["message"]))
         gc.disable()
-        async with serve_tcp(print, "127.0.0.1", 0, ssl=contexts()[0], handshake_timeout=0.01) as server:
+        async with serve_tcp(echo, "127.0.0.1", 0, ssl=contexts()[0], handshake_timeout=0.01) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             await soon(reader.read())
             writer.close()

@@ -84,6 +84,11 @@ class TransformSink(Sink, Part, CallsBack):
         else:
             self._perform_transform()
 
+    def give_up(self) -> None:
+        """Do not wait for the readable side, which nobody may ever read."""
+        if self._stream._backpressure_change == self._go_on:
+            self._stream._unblock_write()
+
     def ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the transformer is called last."""
         return job == self._go_on

@@ -153,9 +153,11 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         self._abort_controller.abort(reason)
 
     def _cancel_coroutine(self) -> None:
-        """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
+        """Ours: cancel the sink's coroutine that is under way, unless it is that of abort(), or end a waiting write."""
         if self._under_way is not None:
             self._under_way.cancel()
+        elif isinstance(self._sink, Sink):
+            self._sink.give_up()
 
     def _runs_a_coroutine(self) -> bool:
         """Ours: whether a coroutine of the sink is under way."""

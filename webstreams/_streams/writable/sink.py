@@ -37,6 +37,9 @@ class Sink:
         """abortAlgorithm"""
         raise NotImplementedError
 
+    def give_up(self) -> None:
+        """Ours: let a write that waits end, for the stream is being aborted and nobody waits for that write."""
+
 
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
