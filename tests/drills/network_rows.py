@@ -30,7 +30,7 @@ from webstreams.ends import (
 )
 
 from .peers import Getting, Giver, HttpTaker, Kind, Peer, Posting, Responding, Taker, listen
-from .rows import BYTES, Drill, sink, source
+from .rows import BYTES, STATES, Drill, State, sink, source
 
 TLS: dict[str, Any] = {"ssl": contexts()[1], "server_hostname": "localhost"}
 TLS_OF_ANYIO: dict[str, Any] = {"ssl_context": contexts()[1], "tls_hostname": "localhost"}
@@ -137,7 +137,10 @@ def url_of(peer: Peer) -> str:
 
 
 def add_client(name: str) -> None:
-    @source(f"from_response, {name}", threads=1, has_generators=name != "aiohttp")
+    # httpx reads by asynchronous generators. Where they run, the end of a loop closes them while we close them, too.
+    states: tuple[State, ...] = STATES if name == "aiohttp" else ("stalled", "not begun")
+
+    @source(f"from_response, {name}", threads=1, has_generators=name != "aiohttp", states=states)
     async def response(drill: Drill) -> ReadableStream[Any]:
         return await receive(name, url_of(Responding(drill)))
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.ends.sockets import contexts
+from tests.ends.sockets import strict_server_context
 from tests.waiting import LIMIT
 
 from .rows import BYTES, Drill
@@ -29,7 +29,7 @@ class Peer:
     def __init__(self, drill: Drill, kind: Kind = "tcp", address: Any = None) -> None:
         self.is_stalled = drill.is_stalled
         self.connection: socket.socket
-        self._tls = contexts()[0] if kind == "tls" else None
+        self._tls = strict_server_context() if kind == "tls" else None
         self._listener: socket.socket | None = None
         self.address: Any = address
         if address is None:

@@ -21,12 +21,28 @@ Handler = Callable[[Connection], Awaitable[object]]
 @cache
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Give the TLS contexts of a server for localhost and of a client that trusts it."""
-    authority = trustme.CA()
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server)
     client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
+    authority().configure_trust(client)
+    return server_context(), client
+
+
+@cache
+def strict_server_context() -> ssl.SSLContext:
+    """Give the context of a server that takes nothing for an end but that of TLS, as Python's do not by default."""
+    server = server_context()
+    server.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return server
+
+
+@cache
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_context() -> ssl.SSLContext:
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority().issue_cert("localhost").configure_cert(server)
+    return server
 
 
 class Network:

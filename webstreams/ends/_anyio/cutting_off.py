@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from .._sockets.resetting import reset_when_closed
@@ -12,8 +13,8 @@ from .adapters import Adapter
 async def cut_off(stream: Any, reason: object) -> None:
     """Close a stream so that its other end sees a failure, where the kind of stream can tell.
 
-    anyio's streams are only ever closed. Closing a TCP connection resets it if its socket is told so before. TLS ends
-    without its own sign of an end if the closing is cancelled at once, as ``anyio.aclose_forcefully`` does it.
+    anyio's streams are only ever closed. Closing a TCP connection resets it if its socket is told so before. What TLS
+    is spoken over is closed first, so that TLS cannot send its own sign of an end.
     """
     if isinstance(stream, Adapter):
         await stream.abort(reason)
@@ -21,9 +22,12 @@ async def cut_off(stream: Any, reason: object) -> None:
     sock = _socket_of(stream)
     if sock is None:
         await stream.aclose()
-    else:
-        reset_when_closed(sock)
-        await sys.modules["anyio"].aclose_forcefully(stream)
+        return
+    reset_when_closed(sock)
+    if hasattr(stream, "transport_stream"):
+        await cut_off(stream.transport_stream, reason)
+    with suppress(Exception):  # it cannot say goodbye
+        await stream.aclose()
 
 
 def _socket_of(stream: Any) -> Any:
