@@ -105,8 +105,8 @@ class Taker(Peer):
         self.has_failed = False
         self.first = self.last = b""
         super().__init__(drill, kind, address)
-        if kind != "unix":  # which cannot tell
-            drill.published = self.looks_whole
+        self._can_tell = kind != "unix"
+        drill.published = self.looks_whole
 
     def talk(self) -> None:
         try:
@@ -126,7 +126,7 @@ class Taker(Peer):
     def looks_whole(self) -> bool:
         """Whether what has come could be taken for the whole."""
         self.end()
-        return not self.has_failed
+        return self._can_tell and not self.has_failed
 
 
 class HttpTaker(Taker):
