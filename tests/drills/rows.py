@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from webstreams import WritableStream
+from webstreams import ReadableStream, WritableStream
 
 Kind = Literal["source", "sink", "transform"]
 State = Literal["stalled", "running", "not begun"]
@@ -107,6 +107,16 @@ def transform(name: str, *, states: tuple[State, ...] = STATES, threads: int = 0
 
 
 BYTES = b"some bytes\n" * 100
+
+
+def endless() -> ReadableStream[bytes]:
+    """A source that always has more."""
+    return ReadableStream({"pull": lambda controller: controller.enqueue(BYTES)})
+
+
+def silent() -> ReadableStream[bytes]:
+    """A source that has nothing yet."""
+    return ReadableStream[bytes]()
 
 
 def closed_door() -> WritableStream[Any]:
