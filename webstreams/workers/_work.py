@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any, Final
 
 from .._platform.errors import AbortError, as_exception
@@ -15,6 +16,9 @@ from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, FrameReader, Message, Pa
 
 # How many parts one call may send: less than any system's limit.
 MAX_PARTS: Final = 512
+# How often it is looked whether a function that yields has to stop, unless it waits (seconds): looking costs a call of
+# the system.
+LOOK_INTERVAL: Final = 0.01
 
 
 class Link(ABC):
@@ -94,6 +98,8 @@ class Work:
         self._has_chunk = False
         self._done = 0
         self._credit = 0
+        # When it was looked last whether something has come, while there was credit.
+        self._looked = 0.0
         self._is_closed = False
         # Why the work is to end, when our other end has said so.
         self._stop: BaseException | None = None
@@ -115,15 +121,22 @@ class Work:
 
     def put(self, chunk: Any) -> None:
         """Send a chunk when it is wanted; raises the reason if no chunk is wanted any more."""
+        now = monotonic()
+        if not self._credit or now - self._looked > LOOK_INTERVAL:
+            self._looked = now
+            self._look()
+        if self._stop is not None:
+            raise self._stop
+        self._credit -= 1
+        self._link.send(CHUNK, chunk)
+
+    def _look(self) -> None:
+        """Take what has come, and wait for credit if there is none."""
         self._tell()
         message = self._link.receive(wait=False)
         while message is not None or (not self._credit and self._stop is None):
             self._handle(message if message is not None else self._link.receive())
             message = self._link.receive(wait=False)
-        if self._stop is not None:
-            raise self._stop
-        self._credit -= 1
-        self._link.send(CHUNK, chunk)
 
     def end(self) -> None:
         """Tell that nothing more will come."""
