@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
 
 class Offsets:
     """The records of one partition that were delivered, in their order, and the longest finished prefix of them."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, partition: Any, first: int) -> None:
+        self.partition = partition
+        # Another member has the partition: what is finished here counts for nobody.
+        self.is_gone = False
         # The record that comes next after all that are finished without a gap: what is committed.
         self.next = first
         self.committed = first
@@ -18,21 +23,25 @@ class Offsets:
         self._delivered: deque[int] = deque()
         self._finished: set[int] = set()
 
-    def deliver(self, offset: int) -> None:
-        """A record was delivered; offsets grow, but may have gaps."""
-        self._delivered.append(offset)
-        self.outstanding += 1
+    def deliver(self, offsets: Sequence[int]) -> None:
+        """Records were delivered; offsets grow, but may have gaps."""
+        self._delivered.extend(offsets)
+        self.outstanding += len(offsets)
 
     def finish(self, offset: int) -> int:
         """A record is done with; return how many more are before the position now."""
         delivered, finished = self._delivered, self._finished
-        finished.add(offset)
-        count = 0
-        while delivered and delivered[0] in finished:
+        if not delivered or delivered[0] != offset:
+            finished.add(offset)
+            return 0
+        delivered.popleft()
+        count, position = 1, offset + 1
+        while finished and delivered and delivered[0] in finished:
             first = delivered.popleft()
             finished.remove(first)
-            self.next = first + 1
+            position = first + 1
             count += 1
+        self.next = position
         self._passed += count
         return count
 

@@ -149,17 +149,20 @@ class _Acknowledging:
 
     def _write_piped(self, delivery: Delivery[Any]) -> Promise[None] | None:
         overlapping = self.overlapping
-        if overlapping.has_room:
-            try:
-                _require_delivery(delivery)
-            except Exception as error:
-                overlapping.begin_unseen()
-                self.jobs.push(partial(overlapping.rejected, None, error))
+        if not overlapping.has_room():  # it has failed: with no room, the pipe would wait
+            return overlapping.wait_for_room()
+        try:
+            _require_delivery(delivery)
+        except Exception as error:
+            overlapping.begin_unseen()
+            self.jobs.push(partial(overlapping.rejected, None, error))
+            return None
+        self._delivery = delivery
+        if self._direct.write(delivery.value):
+            if delivery._acknowledge_now():
                 return None
-            self._delivery = delivery
-            if self._direct.write(delivery.value) and not delivery._acknowledge_now():
-                self._unseen_write().written()
-        if not overlapping.has_room:
+            self._unseen_write().written()
+        if not overlapping.has_room():
             return overlapping.wait_for_room()
         return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
 
@@ -213,12 +216,14 @@ class _Acknowledging:
 
 
 def _require_delivery(delivery: Any) -> None:
-    if not isinstance(delivery, Delivery):
+    if isinstance(delivery, Delivery):
+        if delivery.settled:
+            delivery._require_unsettled("written and acknowledged")
+    else:
         raise TypeError(
             f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "
             "before it, so that they give deliveries"
         )
-    delivery._require_unsettled("written and acknowledged")
 
 
 class _Write:

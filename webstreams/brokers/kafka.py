@@ -28,8 +28,8 @@ __all__ = ["consume", "produce"]
 
 Record: TypeAlias = "ConsumerRecord[Any, Any]"
 Message: TypeAlias = "bytes | bytearray | memoryview | ConsumerRecord[Any, Any] | Mapping[str, Any]"
-# A partition, an offset, and how often the record was delivered.
-Key: TypeAlias = tuple[Any, int, int]
+# The account of a partition, an offset, and how often the record was delivered.
+Key: TypeAlias = tuple[Offsets, int, int]
 
 # How long one poll waits for a record (seconds).
 POLL_TIME: Final = 0.2
@@ -174,39 +174,33 @@ class _Source(FetchingSource[Key]):
     def _deliver_page(self, partition: TopicPartition, records: list[Record]) -> None:
         offsets = self._partitions.get(partition)
         if offsets is None:
-            offsets = self._partitions[partition] = Offsets(records[0].offset)
+            offsets = self._partitions[partition] = Offsets(partition, records[0].offset)
+        offsets.deliver([record.offset for record in records])
         for record in records:
-            offsets.deliver(record.offset)
-            self._deliver_record(partition, record, 1)
-
-    def _deliver_record(self, partition: TopicPartition, record: Record, attempt: int) -> None:
-        key = (partition, record.offset, attempt)
-        self.deliver(key, record.value, record, attempt)
+            self.deliver((offsets, record.offset, 1), record.value, record, 1)
 
     # Settling.
 
     async def settle(self, key: Key, outcome: Outcome) -> None:
         """Note that a record is done, or deliver it again."""
-        partition, offset, attempt = key
+        offsets, offset, attempt = key
         record = self.ledger.message(key)
         if outcome == "requeue":
-            self._deliver_record(partition, record, attempt + 1)
+            self.deliver((offsets, offset, attempt + 1), record.value, record, attempt + 1)
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)
-        self._finish(partition, offset)
+        self.acknowledge_now(key)
 
     def acknowledge_now(self, key: Key) -> bool:
         """Note that a record is done: nobody is told of that now."""
-        self._finish(key[0], key[1])
-        return True
-
-    def _finish(self, partition: TopicPartition, offset: int) -> None:
-        offsets = self._partitions.get(partition)
-        if offsets is not None:
-            self._uncommitted += offsets.finish(offset)
+        offsets = key[0]
+        passed = offsets.finish(key[1])
+        if not offsets.is_gone:
+            self._uncommitted += passed
             if self._uncommitted >= self._enough or self.hungry:
                 self.tend_now.set()
+        return True
 
     def has_no_room(self) -> None:
         """Make room: what is done is committed before its time has come."""
@@ -269,22 +263,23 @@ class _Source(FetchingSource[Key]):
         self.unread = type(self.unread)(each for each in self.unread if _partition_of(each.metadata) not in revoked)
         unread_offsets = {(_partition_of(each.metadata), each.metadata.offset) for each in unread}
         for key in list(self.ledger):
-            if (key[0], key[1]) in unread_offsets:
+            if (key[0].partition, key[1]) in unread_offsets:
                 self._forget(key)
         try:
             async with asyncio.timeout(self._revoke_timeout):
-                while any(key[0] in revoked for key in list(self.ledger)):
+                while any(key[0].partition in revoked for key in list(self.ledger)):
                     await self.ledger.change()
         except TimeoutError:
             _log.warning("a rebalance did not wait longer for %d records in the pipeline", len(self.ledger))
         await self._commit(revoked)
         for key in list(self.ledger):
-            if key[0] in revoked:
+            if key[0].partition in revoked:
                 self._forget(key)
         for partition in revoked:
             offsets = self._partitions.pop(partition, None)
             if offsets is not None:
                 self._uncommitted -= offsets.prepare()[1]
+                offsets.is_gone = True
 
     def assign(self, assigned: set[TopicPartition]) -> None:
         """Partitions have come, with positions that were committed."""

@@ -34,6 +34,45 @@ async def test_rabbitmq_takes_what_is_rejected_to_the_dead_letters(place: Place)
         await reader.cancel()
 
 
+async def ready(place: Place, count: int) -> None:
+    """Wait until so many messages of a queue of RabbitMQ are there to be delivered."""
+    async with asyncio.timeout(30):
+        while (await place.waiting())[1] != count:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.brokers("rabbitmq")
+async def test_rabbitmq_is_told_of_nothing_more_than_was_acknowledged(place: Place) -> None:
+    """Several messages are acknowledged with one command, which must not cover one that is open."""
+    await place.make()
+    await place.fill(20)
+    async with place.connect() as channels:
+        reader = place.consume(channels, 10).get_reader()
+        deliveries = [await read(reader) for _ in range(10)]
+        await deliveries[2].nack()
+        acknowledging = [asyncio.ensure_future(each.ack()) for each in (*deliveries[:2], *deliveries[3:5])]
+        await asyncio.gather(*acknowledging)
+        late = [asyncio.ensure_future(each.ack()) for each in deliveries[6:]]
+        await asyncio.sleep(0)
+        await reader.cancel()
+        await asyncio.gather(*late)
+    await ready(place, 20 - 8)
+
+
+@pytest.mark.brokers("rabbitmq")
+async def test_two_streams_on_one_channel_of_rabbitmq_acknowledge_their_own(place: Place) -> None:
+    await place.make()
+    await place.fill(20)
+    async with place.connect() as channels:
+        readers = [place.consume(channels, 10).get_reader() for _ in range(2)]
+        deliveries = [[await read(reader) for _ in range(5)] for reader in readers]
+        for each in reversed(deliveries[1]):
+            await each.ack()
+        for reader in readers:
+            await reader.cancel()
+    await ready(place, 20 - 5)
+
+
 @pytest.mark.brokers("redis")
 async def test_redis_claims_what_a_dead_consumer_left(place: Place) -> None:
     assert isinstance(place, RedisPlace)

@@ -120,7 +120,6 @@ class OverlappingSink(Sink):
         """Have the stream go on after a failure that is not fatal."""
         self._is_fatal = is_fatal
 
-    @property
     def has_room(self) -> bool:
         """Whether a write may begin at once."""
         return self._running < self._limit and not self._failure
@@ -161,7 +160,7 @@ class OverlappingSink(Sink):
 
     def write(self, chunk: Any, controller: Any) -> Any:
         """Begin at once if there is room, else as soon as there is."""
-        if self.has_room:
+        if self.has_room():
             self._begin_write(chunk)
             return None
         self._waiting = Promise(self._jobs)
