@@ -122,7 +122,7 @@ async def test_a_cancelled_read_loses_no_item() -> None:
 
 async def test_what_is_no_queue_to_read() -> None:
     with pytest.raises(TypeError, match="Queue"):
-        from_queue([1, 2])  # type: ignore[arg-type]
+        from_queue([1, 2])  # type: ignore[call-overload]
 
 
 # To a queue.

@@ -38,6 +38,7 @@ from webstreams import (
     finished,
     from_bytes,
     from_producer,
+    from_queue,
     generator_transform,
     lines,
     merge,
@@ -416,6 +417,10 @@ def several(
     assert_type(shared.cancel(), Promise[None])
     assert_type(channel(), tuple[WritableStream[Any], ReadableStream[Any]])
     assert_type(from_producer(count, {"high_water_mark": 2}), ReadableStream[int])
+    words: asyncio.Queue[str | None] = asyncio.Queue()
+    assert_type(from_queue(words, end=None), ReadableStream[str])
+    assert_type(from_queue(words), ReadableStream[str | None])
+    assert_type(from_queue(words, end="the end"), ReadableStream[str | None])
     assert_type(from_bytes(b"bytes"), ReadableStream[bytes])
     assert_type(from_bytes([bytearray(b"bytes")]), ReadableStream[bytes])
     assert_type(finished(numbers), Promise[None])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Collection
 from inspect import signature
 from queue import Queue, SimpleQueue
-from typing import Any, Final, Generic, Protocol
+from typing import Any, Final, Generic, Protocol, overload
 
 from typing_extensions import TypeVar
 
@@ -74,7 +74,11 @@ def _parameters(method: Any) -> Collection[str]:
         return ()
 
 
-def from_queue(queue: GetsItems[T], *, end: object = NOTHING) -> ReadableStream[T]:
+@overload
+def from_queue(queue: GetsItems[T | None], *, end: None) -> ReadableStream[T]: ...
+@overload
+def from_queue(queue: GetsItems[T], *, end: object = NOTHING) -> ReadableStream[T]: ...
+def from_queue(queue: GetsItems[Any], *, end: object = NOTHING) -> ReadableStream[Any]:
     """Make a stream of the items of an `asyncio.Queue` (or one of its subclasses).
 
     An item is taken only when somebody reads; several streams may share a queue. The stream ends at the item that is,
