@@ -25,6 +25,8 @@ TRIVIAL = 10_000
 LEAVES_AT = 3
 # Seconds: a call that nothing should have to wait for, a usual one, and the time in which what is cancelled ends.
 LONG, SHORT, PAUSE = 1.0, 0.004, 0.05
+# Seconds for the calls that do nothing.
+PATIENCE = 2.0
 
 Function = Callable[[int], Coroutine[Any, Any, int]]
 
@@ -179,6 +181,14 @@ async def trivial_calls(way: Way) -> float:
     return (time.process_time() - began) * 1e6 / TRIVIAL
 
 
+async def best_of_trivial_calls(way: Way) -> float:
+    """Repeat it for a while, for it is over soon: the best counts, which the load of the machine disturbs least."""
+    costs: list[float] = []
+    while len(costs) < 3 or sum(costs) * TRIVIAL < PATIENCE * 1e6:
+        costs.append(await trivial_calls(way))
+    return min(costs)
+
+
 def require(taken: int, chunks: int) -> None:
     """Raise an error unless all chunks have arrived."""
     if taken != chunks:
@@ -194,7 +204,7 @@ async def measure(way: Way, rounds: int) -> dict[str, float]:
         "failure": late,
         "left": left,
         "slow": min([await some_are_slow(way) for _ in range(rounds)]),
-        "trivial": min([await trivial_calls(way) for _ in range(3 * rounds)]),
+        "trivial": await best_of_trivial_calls(way),
     }
 
 

@@ -189,7 +189,14 @@ async def test_chains_give_all_that_is_wanted(way: str) -> None:
 @pytest.mark.parametrize("way", bounded.WAYS)
 async def test_ways_to_run_several_calls(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only this library stops the calls each time; that the others take time to tell of a failure is not asserted."""
-    for name, value in {"CHUNKS": 40, "TRIVIAL": 40, "LONG": 0.02, "SHORT": 0.0001, "PAUSE": 0.001}.items():
+    for name, value in {
+        "CHUNKS": 40,
+        "TRIVIAL": 40,
+        "LONG": 0.02,
+        "SHORT": 0.0001,
+        "PAUSE": 0.001,
+        "PATIENCE": 0,
+    }.items():
         monkeypatch.setattr(bounded, name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the others
