@@ -51,6 +51,7 @@ from ._streams.writable.controller import WritableStreamDefaultController
 from ._streams.writable.stream import WritableStream
 from ._streams.writable.writer import WritableStreamDefaultWriter
 from .consumers import LimitExceeded
+from .ends import __all__ as _ENDS
 from .types import ReadableWritablePair
 
 if TYPE_CHECKING:
@@ -121,37 +122,7 @@ else:
             "._flow.zipping": ("zip_streams",),
             ".compression": ("CompressionFormat", "CompressionStream", "DecompressionStream"),
             ".encoding": ("TextDecoderStream", "TextEncoderStream"),
-            ".ends.sockets": (
-                "Connection",
-                "ConnectionServer",
-                "connect_tcp",
-                "connect_unix",
-                "serve_tcp",
-                "serve_unix",
-            ),
-            ".ends.iterables": (
-                "GeneratorTransform",
-                "as_blocking_iterable",
-                "from_blocking_iterable",
-                "generator_transform",
-                "to_callable",
-                "to_generator",
-            ),
-            ".ends.processes": ("Process", "open_process"),
-            ".ends.http": ("RequestBody", "from_response", "to_request_body"),
-            ".ends.files": ("TruncatedFileError", "read_file", "write_file"),
-            ".ends.object_streams": (
-                "as_byte_stream",
-                "as_object_stream",
-                "from_byte_stream",
-                "from_object_stream",
-                "to_byte_stream",
-                "to_object_stream",
-            ),
-            ".ends.asyncio_streams": ("as_stream_reader", "as_stream_writer", "from_stream_reader", "to_stream_writer"),
-            ".ends.asgi": ("asgi_request_body", "asgi_response", "send_response"),
-            ".ends.queues": ("from_queue", "to_queue"),
-            ".ends.standard": ("standard_error", "standard_input", "standard_output"),
+            ".ends": _ENDS,  # which knows in which of its modules they are
             ".shaping": ("ChunkedStream", "LineStream", "chunked", "lines"),
         },
         submodules=("compression", "consumers", "encoding", "ends", "operations", "shaping", "threads"),

@@ -7,7 +7,7 @@ any callable (PEP 562): an object of this class.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +18,7 @@ class LazyNames:
     `names` has the names by submodule, whose name is relative to the package (".ends.files").
     """
 
-    def __init__(self, package: str, names: Mapping[str, tuple[str, ...]], submodules: tuple[str, ...] = ()) -> None:
+    def __init__(self, package: str, names: Mapping[str, Sequence[str]], submodules: tuple[str, ...] = ()) -> None:
         self._package = package
         self._module_of = {name: module for module, found in names.items() for name in found}
         self._submodules = frozenset(submodules)

@@ -41,7 +41,7 @@ def is_end(error: BaseException) -> bool:
     return any(each.__name__ == EndOfStream.__name__ for each in type(error).__mro__)
 
 
-class Adapter:
+class Adapter(Generic[T]):
     """What both kinds share."""
 
     def __init__(self, readable: ReadableStream[Any] | None, writable: WritableStream[Any] | None) -> None:
@@ -149,19 +149,9 @@ class Adapter:
         """Iterate over what is received."""
         return self
 
-
-def _look_at(promise: Promise[Any]) -> None:
-    promise.exception()
-
-
-class ObjectStream(Adapter, Generic[T]):
-    """Web streams as an object stream of anyio: what `as_object_stream` gives."""
-
     async def receive(self) -> T:
-        """Return the next chunk; raises ``EndOfStream``, ``ClosedResourceError``, or ``BrokenResourceError`` with the
-        error of the stream as its cause. Cancelling it loses no chunk."""
-        item: T = await self._read()
-        return item
+        """Return what comes next."""
+        raise NotImplementedError
 
     async def __anext__(self) -> T:
         """Return the next chunk."""
@@ -172,6 +162,20 @@ class ObjectStream(Adapter, Generic[T]):
                 raise StopAsyncIteration from None
             raise
 
+
+def _look_at(promise: Promise[Any]) -> None:
+    promise.exception()
+
+
+class ObjectStream(Adapter[T]):
+    """Web streams as an object stream of anyio: what `as_object_stream` gives."""
+
+    async def receive(self) -> T:
+        """Return the next chunk; raises ``EndOfStream``, ``ClosedResourceError``, or ``BrokenResourceError`` with the
+        error of the stream as its cause. Cancelling it loses no chunk."""
+        item: T = await self._read()
+        return item
+
     async def send(self, item: T) -> None:
         """Wait until the queue is below its high-water mark, then put an item into it; not if cancelled before.
 
@@ -180,7 +184,7 @@ class ObjectStream(Adapter, Generic[T]):
         await self._write(item)
 
 
-class ByteStream(Adapter):
+class ByteStream(Adapter[bytes]):
     """Web streams as a byte stream of anyio: what `as_byte_stream` gives."""
 
     def __init__(self, readable: ReadableStream[Any] | None, writable: WritableStream[Any] | None) -> None:
@@ -196,15 +200,6 @@ class ByteStream(Adapter):
             self._rest = view_of(await self._read())
         data, self._rest = bytes(self._rest[:max_bytes]), self._rest[max_bytes:]
         return data
-
-    async def __anext__(self) -> bytes:
-        """Return some bytes."""
-        try:
-            return await self.receive()
-        except Exception as error:
-            if is_end(error):
-                raise StopAsyncIteration from None
-            raise
 
     async def send(self, item: Buffer) -> None:
         """Wait until the queue is below its high-water mark, then put the bytes into it; as `ObjectStream.send`."""
