@@ -1,13 +1,16 @@
-"""Every asyncio test runs on the standard loop, on uvloop, and (Python 3.12 and later) with eager tasks."""
+"""Every asyncio test runs on the standard loop, on uvloop, and (Python 3.12 and later) with eager tasks; a test that
+leaves a child process behind fails itself, not the one after it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from .children import end_children, running_children
 
 
 def _eager_loop() -> asyncio.AbstractEventLoop:
@@ -35,3 +38,12 @@ async def reported() -> list[dict[str, Any]]:
     contexts: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context))
     return contexts
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_child() -> Iterator[None]:
+    before = running_children()
+    yield
+    left = end_children(before)
+    if left:
+        pytest.fail(f"the test has left child processes behind, which were killed: {left}")

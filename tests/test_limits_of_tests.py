@@ -52,6 +52,18 @@ def test_passes():
 """
 
 
+LEAVES_A_CHILD = """
+import subprocess, sys, warnings
+
+def test_leaves_a_child():
+    warnings.simplefilter("ignore", ResourceWarning)
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+
+def test_passes():
+    assert True
+"""
+
+
 def run(folder: Path, program: str, *options: str) -> tuple[str, int]:
     """Run pytest with a file of tests, and the project's conftest.py; give the last line and the exit status."""
     (folder / "test_it.py").write_text(program)
@@ -72,3 +84,17 @@ def test_a_test_that_takes_all_memory_ends(tmp_path: Path) -> None:
     last, code = run(tmp_path, GREEDY, "--timeout=60")
     assert "1 failed, 1 passed" in last
     assert code == 1
+
+
+if sys.platform == "linux":  # which lists the children of a process
+
+    def test_a_test_that_leaves_a_child_fails_itself(tmp_path: Path) -> None:
+        (tmp_path / "children.py").write_text((ROOT / "tests/children.py").read_text().replace("= 5.0", "= 0.1"))
+        fixture = (ROOT / "tests/conftest.py").read_text().split("@pytest.fixture(autouse=True)\n")[1]
+        own = (
+            "import pytest\nfrom children import end_children, running_children\nfrom collections.abc import Iterator\n"
+        )
+        (tmp_path / "plugin.py").write_text(own + "@pytest.fixture(autouse=True)\n" + fixture)
+        last, code = run(tmp_path, LEAVES_A_CHILD, "-p", "plugin")
+        assert "2 passed, 1 error" in last
+        assert code == 1

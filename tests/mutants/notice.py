@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 
 import pytest
@@ -15,14 +16,17 @@ TESTS = ["tests/fastpath/test_guards.py", "tests/fastpath/test_check.py", "tests
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"
 CHECKED_SEEDS = 8
 SEEDS = 60
+# Some times what it takes without a mutant (seconds of processor time).
+LIMIT = 300
 
 
 def main() -> None:
     """Run some random programs with the check, the tests that are quick, and then more random programs."""
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
     for program in (piped, piped_together):
         for seed in range(CHECKED_SEEDS):
             compare(seed, asyncio.new_event_loop, CHECK, program)
-    if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--timeout=60", "-k", LEFT_OUT, *TESTS]):
+    if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--timeout=600", "-k", LEFT_OUT, *TESTS]):
         sys.exit(1)
     for program in (piped, piped_together):
         for seed in range(SEEDS):

@@ -1,0 +1,58 @@
+"""The child processes of this one that run: on Linux, where the system lists them; elsewhere none are seen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+THREADS = Path("/proc/self/task")
+# How long a child that was told to end may take on a machine that has much else to do (seconds).
+PATIENCE = 5.0
+# Python's own helpers, which live as long as the process.
+HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+
+def running_children() -> set[int]:
+    """The process ids of the children that have not ended."""
+    found: set[int] = set()
+    with suppress(OSError):  # no such list here
+        for thread in os.listdir(THREADS):
+            with suppress(OSError):  # the thread has ended
+                found.update(map(int, (THREADS / thread / "children").read_text(encoding="ascii").split()))
+    return {child for child in found if is_running(child)} if found else found
+
+
+def is_running(child: int) -> bool:
+    """Whether a process has not ended, nor waits for somebody who asks for its exit status."""
+    try:
+        status = Path(f"/proc/{child}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def command_of(child: int) -> str:
+    """The command line of a process."""
+    with suppress(OSError):
+        return Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ").strip()
+    return ""
+
+
+def end_children(before: set[int]) -> list[str]:
+    """Kill the children that were not there before and do not end by themselves; return their commands."""
+    end = time.monotonic() + PATIENCE
+    while left := running_children() - before:
+        commands = {child: command_of(child) for child in left}
+        strangers = {child: text for child, text in commands.items() if not any(each in text for each in HELPERS)}
+        if not strangers:
+            return []
+        if time.monotonic() > end:
+            for child in strangers:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            return sorted(strangers.values())
+        time.sleep(0.01)
+    return []
