@@ -19,8 +19,8 @@ from .catalogue import PACKAGE, Mutant, all_mutants
 from .redundant import REDUNDANT
 
 ROOT = Path(__file__).parent.parent.parent
-# A mutant may hang. `notice` limits its processor time, which does not depend on what else the machine does; this is for
-# one that waits for ever (seconds).
+# A mutant may hang. `notice` limits its processor time, which does not depend on what else the machine does; this is
+# for one that waits for ever (seconds).
 LIMIT = 1200
 
 
