@@ -53,19 +53,22 @@ class DirectWriter(Settled):
                 raise
             return False
         outcome = None if result is None else outcome_of(controller._jobs, result, sink.context)
-        if (outcome is None or outcome is COMPLETED) and stream._in_flight_write_request is self:
-            if stream._state == "writable":
-                stream._in_flight_write_request = None
-                return True
+        if (outcome is None or outcome is COMPLETED) and self._is_in_flight(stream) and stream._state == "writable":
+            stream._in_flight_write_request = None
+            return True
         self._has_begun(stream, controller, chunk)
         callback_returned(controller, controller._jobs, outcome)
         return False
+
+    def _is_in_flight(self, stream: WritableStreamState[Any]) -> bool:
+        """Whether nobody has taken the request away from the stream; a call, for mypyc believes what was set before."""
+        return stream._in_flight_write_request is self
 
     def _has_begun(
         self, stream: WritableStreamState[Any], controller: WritableStreamDefaultController, chunk: Any
     ) -> None:
         """Have everything as it is while the sink is busy with a chunk."""
-        if stream._in_flight_write_request is self:
+        if self._is_in_flight(stream):
             stream._in_flight_write_request = self._make_request()
         queue = controller._queue
         queue.chunks.append(chunk)
