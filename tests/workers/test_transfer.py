@@ -281,22 +281,22 @@ async def test_errors_go_over(window: int, channel: Any) -> None:
 @pytest.mark.parametrize("window", [1, 8])
 async def test_cancelling_and_aborting_go_over_and_wait_for_nobody(window: int, channel: Any) -> None:
     here, there = channel
-    reasons: list[Any] = []
+    reasons: dict[str, Any] = {}
 
-    async def hang(reason: object) -> None:
-        reasons.append(reason)
+    async def hang(where: str, reason: object) -> None:
+        reasons[where] = reason
         await asyncio.get_running_loop().create_future()
 
-    transfer(ReadableStream({"cancel": hang}), here, window=window)
-    transfer(WritableStream({"abort": hang}), here, window=window)
+    transfer(ReadableStream({"cancel": partial(hang, "source")}), here, window=window)
+    transfer(WritableStream({"abort": partial(hang, "sink")}), here, window=window)
     readable: Any = await receive(there)
     writable: Any = await receive(there)
     await readable.cancel({"any": "object"})
     await writable.abort(lambda: None)
     await until(lambda: len(reasons) == 2)
-    assert reasons[0] == {"any": "object"}
-    assert isinstance(reasons[1], RemoteError)
-    assert "lambda" in str(reasons[1])
+    assert reasons["source"] == {"any": "object"}
+    assert isinstance(reasons["sink"], RemoteError)
+    assert "lambda" in str(reasons["sink"])
 
 
 async def test_an_aborted_write_does_not_wait_for_the_other_end(channel: Any) -> None:

@@ -262,18 +262,19 @@ def _close_all(descriptors: list[int]) -> None:
 
 def interpreters() -> Any:
     """Return the module of the interpreters. Raises `RuntimeError` where they cannot be used."""
-    if compiled:
-        raise RuntimeError(
-            'kind="interpreter" needs the pure build of webstreams, for compiled modules are loaded by one interpreter '
-            'only: install it with "pip install --no-binary webstreams webstreams", or use kind="process"'
-        )
     try:
-        return import_module("concurrent.interpreters")
+        module = import_module("concurrent.interpreters")
     except ImportError:
         version = ".".join(map(str, sys.version_info[:2]))
         raise RuntimeError(
             f'kind="interpreter" needs Python 3.14, and this is {version}: use kind="process" or kind="thread"'
         ) from None
+    if compiled:
+        raise RuntimeError(
+            'kind="interpreter" needs the pure build of webstreams, for compiled modules are loaded by one interpreter '
+            'only: install it with "pip install --no-binary webstreams webstreams", or use kind="process"'
+        )
+    return module
 
 
 def _work(link: Link, job: Job) -> None:
