@@ -10,7 +10,7 @@ from pathlib import Path
 
 THREADS = Path("/proc/self/task")
 # How long a child that was told to end may take on a machine that has much else to do (seconds).
-PATIENCE = 5.0
+PATIENCE = 30.0
 # Python's own helpers, which live as long as the process.
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
