@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from examples.monitor import peak_memory
+from examples.amounts import peak_memory
 from webstreams import ReadableStream, TransformStream, WritableStream
 
 from .catalogue import Scenario, Work

@@ -16,76 +16,40 @@ from webstreams import (
     lines,
 )
 from webstreams.ends.files import write_file
-
-from .monitor import Stage
+from webstreams.observe import StageStatistics, label, observe
 
 # The first bytes of every gzip file.
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-class Pipeline:
-    """All stages, and what their monitor shows of them."""
+class Filtering:
+    """A file on its way through the stages; `output` appears when all of it is there."""
 
-    def __init__(self, source: str, is_compressed: bool) -> None:
-        self.is_compressed = is_compressed
-        self.source = Stage(source, waits=True)
-        self.decompress = Stage("decompress", waits=True)
-        self.decode = Stage("decode")
-        self.lines = Stage("lines")
-        self.filter = Stage("filter")
-        self.encode = Stage("encode")
-        self.compress = Stage("compress")
-        # Nothing waits behind the last one: what it has taken is written.
-        self.write = Stage("write file", after=self.compress)
+    def __init__(self, source: str, file: ReadableStream[bytes], is_compressed: bool, output: Path) -> None:
+        label(file, source)
+        data = file
+        if is_compressed:
+            data = data.pipe_through(named(DecompressionStream("gzip", concatenated=True), "decompress"))
+        text = data.pipe_through(named(TextDecoderStream(), "decode"))
+        each = text.pipe_through(named(lines(keep_ends=True), "lines"))
+        kept = each.pipe_through(named(TransformStream({"transform": keep_wanted}), "filter"))
+        encoded = kept.pipe_through(named(TextEncoderStream(), "encode"))
+        compressed = encoded.pipe_through(named(CompressionStream("gzip"), "compress"))
+        self.done = compressed.pipe_to(named(write_file(output), "write file"))
+        self.observed = observe(self.done, name=source)
 
-    @property
-    def stages(self) -> list[Stage]:
-        """All stages in their order."""
-        first = [self.source, self.decompress] if self.is_compressed else [self.source]
-        return [*first, self.decode, self.lines, self.filter, self.encode, self.compress, self.write]
+    def stage(self, name: str) -> StageStatistics:
+        """Return what a stage has done."""
+        return next(stage for stage in self.observed.stages if stage.name == name)
 
-    async def run(self, file: ReadableStream[bytes], output: Path) -> None:
-        """Let a file through; `output` appears when all of it is there."""
-        data = watched(file, self.source)
-        if self.is_compressed:
-            data = watched(data.pipe_through(DecompressionStream("gzip", concatenated=True)), self.decompress)
-        text = watched(data.pipe_through(TextDecoderStream()), self.decode)
-        each = watched(text.pipe_through(lines(keep_ends=True)), self.lines)
-        kept = watched(each.pipe_through(TransformStream({"transform": keep_wanted})), self.filter)
-        encoded = watched(kept.pipe_through(TextEncoderStream()), self.encode)
-        compressed = watched(encoded.pipe_through(CompressionStream("gzip")), self.compress)
-        await compressed.pipe_to(write_file(output))
+
+def named(stage: Any, name: str) -> Any:
+    """Label a stage, and return it."""
+    label(stage, name)
+    return stage
 
 
 def keep_wanted(line: str, controller: TransformStreamDefaultController[str]) -> None:
     """Drop blank lines, comments, and what a log tells for debugging only."""
     if " DEBUG " not in line and line.lstrip()[:1] not in {"", "#"}:
         controller.enqueue(line)
-
-
-def watched(stream: ReadableStream[Any], stage: Stage) -> ReadableStream[Any]:
-    """Put a queue behind a stage, which lets everything through as it is and can be looked at meanwhile."""
-    gauge: TransformStream[Any, Any] = TransformStream(
-        Gauge(stage), readable_strategy={"high_water_mark": stage.high_water_mark, "size": len}
-    )
-    return stream.pipe_through(gauge)
-
-
-class Gauge:
-    """A transformer that changes nothing and counts what comes by."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-
-    def start(self, controller: TransformStreamDefaultController[Any]) -> None:
-        """Let the monitor see the queue."""
-        self.stage.queue = controller
-
-    def transform(self, chunk: Any, controller: TransformStreamDefaultController[Any]) -> None:
-        """Count a chunk."""
-        self.stage.count(len(chunk))
-        controller.enqueue(chunk)
-
-    def flush(self, controller: TransformStreamDefaultController[Any]) -> None:
-        """Tell the monitor that nothing more comes."""
-        self.stage.ended = True

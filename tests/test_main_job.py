@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import io
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from examples.http_exchange import download, serve
 from examples.main_job import main
-from examples.monitor import Monitor, Stage
 from examples.sample import write_sample
-from examples.stages import Pipeline, watched
+from examples.stages import Filtering
 from tests.ends.web import nothing_left
-from webstreams import DecompressionStream
 from webstreams.ends.files import read_file
 
 ROOT = Path(__file__).parent.parent
@@ -41,39 +39,39 @@ def write_text(path: Path, is_compressed: bool) -> str:
 @pytest.mark.parametrize("is_compressed", [True, False])
 async def test_keeps_every_line_that_is_wanted(tmp_path: Path, is_compressed: bool) -> None:
     text = write_text(tmp_path / "in", is_compressed)
-    pipeline = Pipeline("read file", is_compressed)
     async with nothing_left():
-        await asyncio.wait_for(pipeline.run(read_file(tmp_path / "in"), tmp_path / "out.gz"), 60)
+        filtering = Filtering("read file", read_file(tmp_path / "in"), is_compressed, tmp_path / "out.gz")
+        await asyncio.wait_for(filtering.done, 60)
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == wanted_of(text)
-    assert pipeline.source.size == (tmp_path / "in").stat().st_size
-    assert pipeline.lines.chunks == 15_000
-    assert pipeline.filter.chunks == wanted_of(text).count(b"\n")
-    assert pipeline.write.size == (tmp_path / "out.gz").stat().st_size
-    assert not any(stage.queued for stage in pipeline.stages)
+    assert filtering.stage("read file").size_out == (tmp_path / "in").stat().st_size
+    assert filtering.stage("lines").chunks_out == 15_000
+    assert filtering.stage("filter").chunks_out == wanted_of(text).count(b"\n")
+    assert filtering.stage("write file").size_in == (tmp_path / "out.gz").stat().st_size
+    assert not any(stage.queued for stage in filtering.observed.stages)
 
 
 async def test_reads_logs_that_were_appended_to(tmp_path: Path) -> None:
     """A gzip member for each day, and zero bytes that fill up the last block of a tape."""
     days = [f"day {number} INFO grüße\n" * 1000 for number in range(5)]
     (tmp_path / "in").write_bytes(b"".join(gzip.compress(day.encode()) for day in days) + bytes(10_240))
-    await asyncio.wait_for(Pipeline("read file", True).run(read_file(tmp_path / "in"), tmp_path / "out.gz"), 60)
+    filtering = Filtering("read file", read_file(tmp_path / "in"), True, tmp_path / "out.gz")
+    await asyncio.wait_for(filtering.done, 60)
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == "".join(days).encode()
 
 
 async def test_the_same_over_http(tmp_path: Path) -> None:
     text = write_text(tmp_path / "in", True)
-    pipeline = Pipeline("receive", True)
     async with nothing_left(), serve(tmp_path / "in") as url, download(url) as body:
-        await asyncio.wait_for(pipeline.run(body, tmp_path / "out.gz"), 60)
+        await asyncio.wait_for(Filtering("receive", body, True, tmp_path / "out.gz").done, 60)
     assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == wanted_of(text)
 
 
 async def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
     write_sample(tmp_path / "in.gz", 20_000_000)
-    pipeline = Pipeline("receive", True)
     async with nothing_left(), serve(tmp_path / "in.gz") as url, download(url) as body:
-        task = asyncio.create_task(pipeline.run(body, tmp_path / "out.gz"))
-        while not pipeline.filter.chunks:
+        filtering = Filtering("receive", body, True, tmp_path / "out.gz")
+        task = asyncio.ensure_future(filtering.done)
+        while not filtering.stage("filter").chunks_out:
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.wait([task])
@@ -90,51 +88,6 @@ def test_the_sample_is_text_of_the_size_that_was_asked_for(tmp_path: Path) -> No
     assert b" DEBUG " in text and b" INFO " in text
 
 
-def test_the_monitor_names_the_stage_that_took_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    stages = [Stage("first", waits=True), Stage("second"), Stage("third")]
-    stages.append(Stage("last", after=stages[2]))
-    out = io.StringIO()
-    monitor = Monitor(stages, out)
-    # Waited for the input, made of it, made of that again, used up without a result, waited again.
-    for clock[0], number in ((1.0, 0), (3.0, 1), (7.0, 2), (15.0, 1), (16.0, 0)):
-        stages[number].count(1)
-    monitor.show()
-    assert monitor.seconds == [2.0, 2.0, 4.0, 8.0]
-    assert out.getvalue().splitlines()[-2] == "held up by: last"
-    for clock[0], number in ((36.0, 1), (37.0, 2)):
-        stages[number].count(1)
-    monitor.show()
-    assert out.getvalue().splitlines()[-2] == "held up by: second"
-
-
-async def test_full_queues_stop_the_stages_before(tmp_path: Path) -> None:
-    write_sample(tmp_path / "in.gz", 5_000_000)
-    stage = Stage("decompress")
-    data = read_file(tmp_path / "in.gz").pipe_through(DecompressionStream("gzip"))
-    async with watched(data, stage).values():
-        async with asyncio.timeout(10):
-            while not stage.full:
-                await asyncio.sleep(0.001)
-        await asyncio.sleep(0.01)
-        assert stage.queued <= 2 * stage.high_water_mark
-
-
-def test_a_terminal_gets_one_table_that_is_rewritten() -> None:
-    out = Terminal()
-    monitor = Monitor([Stage("only", 10)], out)
-    monitor.show()
-    assert "\x1b[4A" not in out.getvalue()
-    monitor.show()
-    assert out.getvalue().count("\x1b[4A") == 1
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 # The program.
 
 
@@ -142,11 +95,31 @@ def test_a_run_prints_tables_digests_and_memory(tmp_path: Path, capsys: pytest.C
     (tmp_path / "text").write_text("one\n\ntwo\n", encoding="utf-8")
     assert main([str(tmp_path / "text")]) == 0
     out = capsys.readouterr().out
-    for stage in ("read file", "receive", "decode"):
-        assert re.search(rf"^{stage} +1 +9 B +0 / 64 KiB ", out, re.MULTILINE)
-    assert "6 lines read, 4 lines kept" in out
+    for source in ("read file", "receive"):
+        assert re.search(rf"^{source}: [\d.]+ s, 100 %, \d chunk", out, re.MULTILINE)
+    assert re.search(r"^`- decode +busy .* blocked .* starved .* queue 0/1", out, re.MULTILINE)
+    assert "3 lines read, 2 lines kept, both times" in out
     assert len(set(re.findall(r"^sha256 from the \w+ +([0-9a-f]{64})$", out, re.MULTILINE))) == 1
     assert re.search(r"^peak memory .* more, for 18 B of text \(18 B as read\) that went through$", out, re.MULTILINE)
+
+
+def test_the_result_is_kept_where_the_user_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("one\n\ntwo\n", encoding="utf-8")
+    assert main([str(tmp_path / "text"), "--output", str(tmp_path / "kept.gz")]) == 0
+    assert gzip.decompress((tmp_path / "kept.gz").read_bytes()) == b"one\ntwo\n"
+    assert f"the result is in {tmp_path / 'kept.gz'}" in capsys.readouterr().out
+
+
+def test_the_page_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(url: str) -> None:
+        with urlopen(url, timeout=60) as answer:
+            seen.append(answer.read().decode())
+
+    seen: list[str] = []
+    monkeypatch.setattr("webbrowser.open", look)
+    (tmp_path / "text").write_text("one\n", encoding="utf-8")
+    assert main([str(tmp_path / "text"), "--web"]) == 0
+    assert '"name": "write file"' in seen[0]
 
 
 @pytest.mark.parametrize(("name", "message"), [("missing", "No such file or directory"), ("", "Is a directory")])

@@ -262,3 +262,30 @@ async def test_a_watch_has_a_period_of_its_own() -> None:
     assert snapshots[-1].stages[-1].chunks_in == 20
     assert all(snapshot.name == "numbers" for snapshot in snapshots)
     await piping
+
+
+async def test_what_attributes_of_users_objects_mean_is_not_guessed() -> None:
+    class Source:
+        """Has names that objects of the package have, too."""
+
+        _hub = _inputs = _chunks = _codec = _producer = ledger = channels = readable = writable = 1
+
+        def __init__(self) -> None:
+            self.left = 20
+
+        def pull(self, controller: Any) -> None:
+            self.left -= 1
+            controller.enqueue(b"spam") if self.left else controller.close()
+
+    class Sink:
+        _function = _workers = overlapping = readable = writable = 1
+
+        def write(self, chunk: Any, controller: Any) -> None:
+            """Take it."""
+
+    stream: ReadableStream[bytes] = ReadableStream(Source())
+    piping = stream.pipe_through(TransformStream()).pipe_to(WritableStream(Sink()))
+    observed = observe(piping)
+    await piping
+    assert names(observed) == ["Source", "transform", "Sink"]
+    assert observed.stages[2].chunks_in == 19

@@ -41,7 +41,7 @@ from ._counts import BLOCKED, STARVED, AskedCounts, ChainCounts, Counts, LoadCou
 from ._names import name_of
 from ._stages import DRAINS, STAGES, Kind, Stage
 from ._timing import timing_of
-from ._topology import chain_of, input_of_step, owner_of, owner_of_sink, owner_of_source, pipe_into, source_of
+from ._topology import chain_of, input_of_step, owner_of, owner_of_sink, owner_of_source, part_of, pipe_into, source_of
 
 
 def stages_of(stream: Any) -> list[Stage]:
@@ -97,7 +97,7 @@ def _attach_writable(writable: Any) -> None:
 
 def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
     owner = owner_of(sink.write)
-    function = getattr(owner, "_function", None) or sink.write
+    function = part_of(owner, "_function") or sink.write
     if isinstance(owner, ConcurrentSink):
         workers = owner._workers
         load = _load(writable, owner._concurrency, None)
@@ -150,6 +150,13 @@ def _other_side(writable: Any, fed: Any) -> Any:
     return None
 
 
+def _other_side_of(owner: Any, readable: Any) -> Any:
+    """Return the writable side of the pair that is the source of a stream itself."""
+    writable = getattr(owner, "writable", None)
+    is_pair = isinstance(writable, WritableStreamState) and getattr(owner, "readable", None) is readable
+    return writable if is_pair and owner_of_sink(writable) is owner else None
+
+
 def _is_fed_as_pair(readable: Any) -> bool:
     """Whether ``pipe_through()`` was given a pair of which a stream is one side, and the other one is known by that."""
     writable = None if readable._fed_by is None else readable._fed_by.dest
@@ -176,7 +183,7 @@ class PairMeter(Meter):
 
     def __init__(self, counts: AskedCounts, owner: Any) -> None:
         self._counts = counts
-        self._channels: Any = getattr(owner, "channels", None)
+        self._channels: Any = part_of(owner, "channels")
 
     def chunk_is_put(self, chunk: Any) -> None:
         """See `Meter`."""
@@ -190,7 +197,7 @@ class PairMeter(Meter):
 
 
 def _is_generator_transform(readable: Any) -> bool:
-    return hasattr(owner_of_source(readable), "_chunks")
+    return part_of(part_of(owner_of_source(readable), "_chunks"), "reader") is not None
 
 
 # Readable streams.
@@ -214,11 +221,11 @@ def _attach_readable(readable: Any) -> None:
 
 def _attach_source(readable: Any, source: UnderlyingSource) -> None:
     owner = owner_of_source(readable)
-    if hasattr(owner, "_hub"):
+    if part_of(owner, "_hub") is not None:
         _attach_subscription(readable, source)
-    elif hasattr(owner, "_inputs"):
+    elif part_of(owner, "_inputs") is not None:
         _attach_combination(readable, source, owner)
-    elif hasattr(owner, "_codec") or hasattr(owner, "writable"):
+    elif _other_side_of(owner, readable) is not None:
         _attach_pair(owner.writable, readable)
     elif _is_fed_as_pair(readable):
         _attach_pair(readable._fed_by.dest, readable)
@@ -230,8 +237,8 @@ def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) ->
     counts = _counts(readable, BLOCKED)
     controller = readable._controller
     callback = source.pull or source.cancel
-    name = name_of(getattr(getattr(owner, "_producer", None), "_function", None) or callback, "source")
-    if hasattr(owner, "_chunks"):
+    name = name_of(part_of(part_of(owner, "_producer"), "_function") or callback, "source")
+    if _is_generator_transform(readable):
         _attach_generator(readable, owner._chunks, counts)
     else:
         _made(Stage(name, "source", counts, readable=readable))
@@ -294,7 +301,7 @@ def _attach_subscription(readable: Any, source: UnderlyingSource) -> None:
 
 def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> None:
     counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
-    _made(Stage(getattr(owner, "function", "merge"), "transform", counts, readable=readable))
+    _made(Stage(part_of(owner, "function") or "merge", "transform", counts, readable=readable))
     readable._controller._meter = counts
     source.pull = ObservedAsk(source.pull, counts).call
 
@@ -345,7 +352,7 @@ class WantsMore:
 
 def _function_of(function: Any) -> Any:
     """Return the function of a call with a timeout, a limiter or the like."""
-    return getattr(function, "_function", function)
+    return part_of(function, "_function") or function
 
 
 def _attach_chain(chain: Chain) -> None:

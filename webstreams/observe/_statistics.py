@@ -10,7 +10,7 @@ from .._streams.writable.overlapping import OverlappingSink
 from ..ends._concurrent_sink import ConcurrentSink
 from ._counts import BUSY, LoadCounts, Totals
 from ._stages import Kind, Stage
-from ._topology import owner_of_sink, owner_of_source, source_of
+from ._topology import owner_of_sink, owner_of_source, part_of, source_of
 
 # Looks that follow each other so quickly show the same period (seconds).
 SAME_LOOK: Final = 0.01
@@ -204,7 +204,7 @@ def _queues_of(stage: Stage) -> tuple[float, float]:
     queued = mark = 0.0
     for stream in stage.ends():
         controller = stream._controller
-        branch = getattr(stream, "_branch", None)
+        branch = part_of(stream, "_branch")
         if branch is not None:
             queued, mark = queued + branch.size(), mark + branch.hub.mark
         queue = controller._measure if hasattr(controller, "_measure") else controller._queue
@@ -230,19 +230,19 @@ def _details_of_readable(readable: Any) -> dict[str, int | None]:
     source, owner = source_of(readable), owner_of_source(readable)
     if isinstance(source, ConcurrentSource):
         return {"waiting": source._workers.outstanding - source._workers.running}
-    branch = getattr(readable, "_branch", None)
+    branch = part_of(readable, "_branch")
     if branch is not None:
         return {"lost": branch.lost}
-    if hasattr(owner, "ledger"):
+    if part_of(owner, "ledger") is not None:
         return {"in_flight": len(owner.ledger)}
-    if hasattr(owner, "channels"):
+    if part_of(owner, "channels") is not None:
         return {"in_flight": sum(each.in_flight for each in owner.channels)}
     return {}
 
 
 def _details_of_writable(writable: Any) -> dict[str, int | None]:
     sink, owner = writable._controller._sink, owner_of_sink(writable)
-    overlapping = getattr(owner, "overlapping", sink)
+    overlapping = part_of(owner, "overlapping") or sink
     if isinstance(overlapping, OverlappingSink):
         return {"in_flight": overlapping._running}
     if isinstance(owner, ConcurrentSink):

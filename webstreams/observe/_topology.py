@@ -19,7 +19,17 @@ from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from ._callbacks import Observed, ObservedItemPull, ObservedReader
 
-_PACKAGE: Final = __name__.partition(".")[0]
+_PACKAGE: Final = __name__.partition(".")[0] + "."
+
+
+def is_ours(thing: Any) -> bool:
+    """Whether an object is one of this package: what its attributes mean is known then."""
+    return f"{type(thing).__module__}.".startswith(_PACKAGE)
+
+
+def part_of(thing: Any, name: str) -> Any:
+    """Return an attribute of an object of this package; None if it is another one, or has none of that name."""
+    return getattr(thing, name, None) if is_ours(thing) else None
 
 
 def source_of(readable: Any) -> Any:
@@ -110,8 +120,8 @@ def reading(readable: Any) -> Iterator[Any]:
     elif isinstance(consumer, Chain):
         yield from _beside(consumer)
     else:
-        taker: Any = getattr(consumer, "_taker", None)
-        yield from streams_in(taker) if not hasattr(taker, "branches") else subscriptions_of(taker)
+        taker: Any = part_of(consumer, "_taker")
+        yield from streams_in(taker) if part_of(taker, "branches") is None else subscriptions_of(taker)
 
 
 def subscriptions_of(hub: Any) -> Iterator[Any]:
@@ -150,11 +160,11 @@ def feeding(readable: Any) -> Iterator[Any]:
 
 
 def _feeding_object(owner: Any) -> Iterator[Any]:
-    hub = getattr(owner, "_hub", None)
+    hub = part_of(owner, "_hub")
     if hub is not None:
         yield from streams_in(hub._input)
         yield from subscriptions_of(hub)
-    elif not hasattr(owner, "_producer"):  # that has a stream for its own use
+    elif part_of(owner, "_producer") is None:  # that has a stream for its own use
         yield from streams_in(owner)
 
 
@@ -180,9 +190,9 @@ def inputs_of(stream: Any) -> Iterator[Any]:
         yield from _input_of_operator(stream, source)
     elif isinstance(source, TeeBranch):
         yield source.tee.stream
-    elif hasattr(owner, "_hub"):
+    elif part_of(owner, "_hub") is not None:
         yield from streams_in(owner._hub._input)
-    elif owner is not None and not hasattr(owner, "writable") and not hasattr(owner, "_producer"):
+    elif part_of(owner, "writable") is None and part_of(owner, "_producer") is None:
         for each in streams_in(owner):
             if each is not stream and isinstance(each, ReadableStreamState):
                 yield each
@@ -210,7 +220,7 @@ def input_of_step(chain: Chain, index: int) -> Any:
 
 def streams_in(owner: Any, depth: int = 2) -> Iterator[Any]:
     """Yield the streams that an object of this package refers to: itself, by readers and writers, by its parts."""
-    if owner is None or not type(owner).__module__.startswith(_PACKAGE):
+    if owner is None or not is_ours(owner):
         return
     for value in _values_in(owner):
         if isinstance(value, (ReadableStreamState, WritableStreamState)):
