@@ -65,7 +65,11 @@ class Page:
 async def filter_file(filtering: Filtering, total: int, page: Page) -> Result:
     """Let a file through the pipeline, and show where it is meanwhile."""
     page.current = app(filtering.observed, total=total)
-    await asyncio.gather(filtering.done, show(filtering.observed, file=sys.stdout, total=total))
+    showing = show(filtering.observed, file=sys.stdout, total=total)
+    try:
+        await filtering.done
+    finally:
+        await showing  # which ends with the pipeline
     print(filtering.observed.tree(), flush=True)
     first, decode = filtering.observed.stages[0], filtering.stage("decode")
     return Result(
