@@ -102,3 +102,8 @@ def stoppable(place: Place, server: Server) -> Iterator[Server]:
         yield server
         if not server.processes:
             server.start()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_child() -> None:
+    """The servers are children that stay for the session; `servers` ends them."""
