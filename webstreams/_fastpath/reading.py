@@ -81,7 +81,7 @@ class ReadRun(PipelineRun):
                 return IN_VAIN
             segment = state.segment
             assert segment is not None
-        if segment.rows:
+        if segment.rows or segment.end.kind != READ:
             self._is_parked = False
             if not self._wait(segment):
                 return HALFWAY

@@ -299,7 +299,7 @@ class PipelineRun(Run):
         assert state is not None
         if state.kind != PIPE:
             return None
-        if self._has_to_pause():
+        if self._is_low or self._has_to_pause():
             self._pause()
             return None
         following = state.segment or self._segment_of(state)
@@ -316,7 +316,7 @@ class PipelineRun(Run):
         self._state = segment.end
         self._segment = segment
         self._is_parked = True
-        if self._is_low:
+        if self._is_low and not any(each.controller._close_requested for each in self._explorer.reservoirs):
             self._take_over_again(segment)
 
     def _move(self, segment: Segment) -> None:
