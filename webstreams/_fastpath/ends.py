@@ -13,14 +13,12 @@ from typing import Any, ClassVar
 from .._engine.jobs import JobQueue
 from .._engine.promise_state import FULFILLED, PENDING
 from .._engine.run import Run
-from .._platform.mypyc import mypyc_attr
 from .._streams.part import Part
 from .._streams.readable.iterator import Iteration
 from .._streams.readable.reader import ReadableStreamDefaultReader, ReadPromise
 from .._streams.readable.state import ReadRequest
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
 class ReadEnd(ReadRequest, Part):
     """The promise of a reader's ``read()``, as far as jobs can tell."""
 
