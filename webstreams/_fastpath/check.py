@@ -79,6 +79,11 @@ class CheckedRun(ReadRun):
     def _has_to_pause(self) -> bool:
         return self.has_differed or super()._has_to_pause()
 
+    def awaits(self, promise: Any) -> int:
+        """See `Run`: no await is done in the quick way."""
+        assert self._state is not None
+        return self._awaits_slowly(promise, self._state)
+
     def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
         return None
 

@@ -144,7 +144,8 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "end", "is_answered", "job_count", "loops", "moves", "needs", "rows", "state", "steps", "value",
+        "codes", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rows", "state", "steps",
+        "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -163,6 +164,10 @@ class Segment:
         # The chunk that the user's read gets, and whether it has it although the promise was not awaited yet.
         self.value: Reference | None = None
         self.is_answered = False
+        # Whether it ends with that chunk, and nothing else is to be done; and where the chunk is.
+        self.is_simple = False
+        self.value_chunks: deque[Any] = _NOWHERE
+        self.value_index = 0
 
 
 def code_of(given: int, has_completed: bool) -> int:

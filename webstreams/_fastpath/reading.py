@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from .._engine.jobs import task_of
 from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
 from .graph import AWAIT, READ, Segment, State
 from .pipeline import Pipeline
@@ -70,35 +71,77 @@ class ReadRun(PipelineRun):
         if (
             promise is not self.promise
             or segment is None
-            or not self._is_parked
+            or not segment.is_simple
             or self.pending
+            or jobs.busy
+            or jobs.countdown <= 0
             or self._is_low
-            or (jobs.countdown <= 0 and jobs.is_late())
-            or not jobs.may_run_jobs()
+            or not self._is_parked
+            or task_of(jobs.loop) is not jobs._top
         ):
-            if promise is not self.promise or segment is not None or not self._can_wait(state):
-                self.leave()
-                return IN_VAIN
-            segment = state.segment
-            assert segment is not None
+            return self._awaits_slowly(promise, state)
+        self._is_parked = False
+        jobs.busy = True
+        try:
+            for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
+                if function is None:
+                    output.append(chunks[index])  # type: ignore[index]
+                    continue
+                self.current = step
+                if giver is not None:
+                    self.expecting = giver
+                try:
+                    result = function(controller) if chunks is None else function(chunks[index], controller)
+                except BaseException as error:
+                    self._end_with_error(error)
+                    return HALFWAY
+                if result is not None or by_coroutine:
+                    result = self._outcome(result)
+                if result is not None or self.expecting is not None or self.pending:
+                    branch = self._branch(step, result)
+                    if branch is None or not self._go(branch):
+                        return HALFWAY
+                    return self._has_come(promise)
+        except BaseException:
+            waiting: Any = promise
+            waiting.replace_mark()
+            raise
+        finally:
+            jobs.busy = False
+        jobs.countdown -= segment.job_count
+        self.periods += 1
+        self._state = segment.end
+        self._segment = segment
+        self._is_parked = True
+        self.promise = None
+        answered: Any = promise
+        answered.finish(segment.value_chunks[segment.value_index])
+        return IS_THERE
+
+    def _has_come(self, promise: Any) -> int:
+        value = self.last_segment().value
+        assert value is not None
+        promise.finish(self._chunk(value))
+        self.promise = None
+        return IS_THERE
+
+    def _awaits_slowly(self, promise: Any, state: State) -> int:
+        if promise is not self.promise or not self._can_wait(state):
+            self.leave()
+            return IN_VAIN
+        segment = state.segment
+        assert segment is not None
         if segment.rows or segment.end.kind != READ:
             self._is_parked = False
             if not self._wait(segment):
                 return HALFWAY
-            segment = self.last_segment()
         else:
             self._count_down(segment, 1)
             self._arrive(segment)
-            segment = self.last_segment()
-        value = segment.value
-        assert value is not None
-        read: Any = promise
-        read.finish(self._chunk(value))
-        self.promise = None
-        return IS_THERE
+        return self._has_come(promise)
 
     def _can_wait(self, state: State) -> bool:
-        """Whether an await may be done here, the first one in this state."""
+        """Whether an await may be done here."""
         jobs = self._jobs
         if not self._is_parked or self.pending or self._is_low or (jobs.countdown <= 0 and jobs.is_late()):
             return False

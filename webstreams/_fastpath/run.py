@@ -227,6 +227,11 @@ class PipelineRun(Run):
 
     def _make_rows(self, segment: Segment) -> None:
         segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
+        value = segment.value
+        if value is not None and value.age >= 0:
+            segment.value_chunks = self._histories[value.giver]
+            segment.value_index = -1 - value.age
+            segment.is_simple = segment.end.kind == READ and not segment.moves
 
     # The loop.
 
