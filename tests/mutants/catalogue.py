@@ -244,13 +244,22 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "key is self._key and not self.pending and not self._is_low:",
         "key is self._key and not self._is_low:",
     ),
-    "await: not in its task": ("_fastpath/reading", "            or not jobs.may_run_jobs()\n", ""),
+    "await: not in its task": ("_fastpath/reading", "            or task_of(jobs.loop) is not jobs._top\n", ""),
     "await: another promise": (
         "_fastpath/reading",
         "            promise is not self.promise\n            or segment is None",
         "            segment is None",
     ),
-    "await: a job that was queued": ("_fastpath/reading", "            or self.pending\n", ""),
+    "await: a job that was queued": (
+        "_fastpath/reading",
+        "            or self.pending\n            or jobs.busy\n",
+        "            or jobs.busy\n",
+    ),
+    "await: in a callback": (
+        "_fastpath/reading",
+        "            or self.pending\n            or jobs.busy\n",
+        "            or self.pending\n",
+    ),
     "the loop has its turn": (
         "_engine/jobs",
         "        self.leave_run()\n        self._top = None\n",

@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 class State:
     """A state of the pipeline between two periods."""
 
-    __slots__ = ("ahead", "is_dead", "kind", "lengths", "pipe", "reservoirs", "segment", "snapshot")
+    __slots__ = ("ahead", "drain", "is_dead", "kind", "lengths", "pipe", "reservoirs", "segment", "snapshot")
 
     def __init__(self, kind: int, pipe: Pipe | None, snapshot: Snapshot, giver_count: int) -> None:
         self.kind = kind
@@ -45,8 +45,10 @@ class State:
         # none to be found.
         self.segment: Segment | None = None
         self.is_dead = False
-        # Of a read that calls no callback and is not answered at once: the state that it leads to.
+        # Of a read that calls no callback and is not answered at once: the state that it leads to. Of one that takes
+        # the first chunk out of a queue of many: what it does.
         self.ahead: State | None = None
+        self.drain: Drain | None = None
         # How many of the last chunks of each giver are somewhere in the pipeline; and the reservoirs that hold many.
         self.lengths = [0] * giver_count
         self.reservoirs: set[int] = set()
@@ -140,12 +142,21 @@ class Move(NamedTuple):
     pushes: tuple[Reference, ...]
 
 
+class Drain(NamedTuple):
+    """The move of a period that takes one chunk out of a queue of many: from where to where, and how many have to be
+    left."""
+
+    store: deque[Any]
+    history: deque[Any]
+    limit: int
+
+
 class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rows", "state", "steps",
-        "value", "value_chunks", "value_index",
+        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rows", "state",
+        "steps", "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -156,8 +167,9 @@ class Segment:
         self.rows: list[Row] = []
         self.end = end
         self.job_count = max(1, job_count)
-        # Whether it leads to where it begins, and nothing else is to be done.
+        # Whether it leads to where it begins, and nothing else is to be done but perhaps one move.
         self.loops = False
+        self.drain: Drain | None = None
         self.moves: list[Move] = []
         # How many of the last chunks of each giver it needs.
         self.needs: list[int] = []

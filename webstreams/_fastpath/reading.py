@@ -8,7 +8,7 @@ from typing import Any
 
 from .._engine.jobs import task_of
 from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
-from .graph import AWAIT, READ, Segment, State
+from .graph import AWAIT, READ, Drain, Segment, State
 from .pipeline import Pipeline
 from .run import PipelineRun
 
@@ -34,12 +34,28 @@ class ReadRun(PipelineRun):
         """See `Run`."""
         state = self._state
         assert state is not None
+        drain = state.drain
+        if drain is not None and key is self._key and not self.pending and len(drain.store) > drain.limit:
+            return self._takes_from_many(promise, state, drain)
         ahead = state.ahead
         if ahead is not None and key is self._key and not self.pending and not self._is_low:
             self._state = ahead
             self.promise = promise
             return True
         return self._reads_slowly(key, promise, state)
+
+    def _takes_from_many(self, promise: Any, state: State, drain: Drain) -> bool:
+        """Read the first chunk of a queue of many."""
+        segment = state.segment
+        assert segment is not None
+        chunk = drain.store.popleft()
+        drain.history.append(chunk)
+        self._state = segment.end
+        self._segment = segment
+        self.promise = promise
+        if segment.is_answered:
+            promise.answer(chunk)
+        return True
 
     def _reads_slowly(self, key: object, promise: Any, state: State) -> bool:
         if not self._is_parked or state.kind != READ or self.pending or self._is_low or key is not self._key:
@@ -165,6 +181,8 @@ class ReadRun(PipelineRun):
 
     def _collect_some(self, state: State, promise: Any, take: Callable[[Any], object]) -> int:
         """Take one chunk, or many if they come in the same way; `IS_THERE` if that was done."""
+        if state.drain is not None and self._collect_many(state, state.drain, take):
+            return IS_THERE
         cycle = self._cycle_of(state, take)
         self.promise = promise
         if cycle is not None:
@@ -196,6 +214,22 @@ class ReadRun(PipelineRun):
         if value is not None:
             take(self._chunk(value))
         return IS_THERE
+
+    def _collect_many(self, state: State, drain: Drain, take: Callable[[Any], object]) -> bool:
+        """Take chunks out of a queue of many; whether that was done."""
+        reading = state.segment
+        waiting = None if reading is None else reading.end.segment
+        if waiting is None or waiting.end is not state or waiting.steps or waiting.moves:
+            return False
+        jobs, store = self._jobs, drain.store
+        count = min(jobs.countdown, len(store) - drain.limit)
+        if count <= 0:
+            return False
+        jobs.countdown -= count
+        self.periods += 2 * count
+        for _ in range(count):
+            take(store.popleft())
+        return True
 
     def _became_of(self, promise: Any) -> int:
         """Tell where a read is after a side exit."""

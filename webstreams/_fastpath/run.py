@@ -14,9 +14,9 @@ from .._streams.readable.reader import ReadPromise
 from .driver import drive
 from .ends import ReadEnd, put_in_place
 from .exits import Owed, Resolved
-from .graph import MANY, PIPE, READ, Row, Segment, State, Step, code_of
+from .graph import MANY, PIPE, READ, Drain, Row, Segment, State, Step, code_of
 from .pipeline import Pipeline, Reservoir, Stage
-from .simulation import Explorer, owner_of
+from .simulation import Explorer, is_plain, owner_of
 from .snapshot import Reference, Several, Snapshot, Tagged, chunk_of, container_in, tag
 
 # What is expected after a side exit: no controller is this, so that the guard after the callback fails.
@@ -227,6 +227,11 @@ class PipelineRun(Run):
 
     def _make_rows(self, segment: Segment) -> None:
         segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
+        if segment.moves and is_plain(segment.moves):
+            giver = segment.moves[0].reservoir
+            segment.drain = Drain(self._stores[giver], self._histories[giver], self._limit_of(giver))
+            if segment.state.kind == READ and not segment.steps and not segment.codes:
+                segment.state.drain = segment.drain
         value = segment.value
         if value is not None and value.age >= 0:
             segment.value_chunks = self._histories[value.giver]
@@ -245,7 +250,7 @@ class PipelineRun(Run):
         else:
             self._go(self._segment)
 
-    def _go(self, first: Segment) -> bool:
+    def _go(self, first: Segment) -> bool:  # noqa: C901 (written out, for it is gone through for every chunk)
         """Call callbacks from a segment on; whether that led to the user's own code."""
         pending = self.pending
         segment = first
@@ -253,7 +258,10 @@ class PipelineRun(Run):
             branch: Segment | None = None
             has_branched = False
             period = 0
+            drain = segment.drain
             for period in range(self._periods_without_clock(segment) if segment.loops else 1):
+                if drain is not None and period > 0:
+                    drain.history.append(drain.store.popleft())  # the move of the last period
                 for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
                     if function is None:
                         if controller is None:
@@ -291,7 +299,9 @@ class PipelineRun(Run):
 
     def _periods_without_clock(self, segment: Segment) -> int:
         """Return how many periods there may be until the clock is looked at, at least one."""
-        return max(1, -(-self._jobs.countdown // segment.job_count))
+        periods = max(1, -(-self._jobs.countdown // segment.job_count))
+        drain = segment.drain
+        return periods if drain is None else max(1, min(periods, len(drain.store) - drain.limit))
 
     def _count_down(self, segment: Segment, periods: int) -> None:
         self._jobs.countdown -= periods * segment.job_count

@@ -331,7 +331,7 @@ class Explorer(Run):
         segment.moves = moves
         segment.value, segment.is_answered = value, is_answered
         segment.needs = [max(pair) for pair in zip(given, segment.end.lengths, strict=True)]
-        segment.loops = not self._codes and segment.end is state and not moves and end[0] == PIPE
+        segment.loops = not self._codes and segment.end is state and end[0] == PIPE and is_plain(moves)
         self._jobs.jobs.clear()
         return segment
 
@@ -344,7 +344,8 @@ class Explorer(Run):
                 settled = self._settle(reservoir, made)
                 if settled is None:
                     return None
-                found.append((reservoir, *settled))
+                if settled != (0, []):
+                    found.append((reservoir, *settled))
         # The references are known only now, when all counts are.
         return [Move(each.index, pops, tuple(chunk.reference() for chunk in pushed)) for each, pops, pushed in found]
 
@@ -377,6 +378,11 @@ class Explorer(Run):
     def leave(self) -> None:
         """Something else is done with streams: that is no simulation of what passes chunks."""
         self._is_regular = False
+
+
+def is_plain(moves: list[Move]) -> bool:
+    """Whether a period takes at most one chunk out of a queue of many, and does nothing else with such queues."""
+    return not moves or (len(moves) == 1 and moves[0].pops == 1 and not moves[0].pushes)
 
 
 def owner_of(job: Any) -> object:
