@@ -79,6 +79,11 @@ class CheckedRun(ReadRun):
     def _has_to_pause(self) -> bool:
         return self.has_differed or super()._has_to_pause()
 
+    def reads(self, key: object, promise: Any) -> bool:
+        """See `Run`: no read is done in the quick way."""
+        assert self._state is not None
+        return self._reads_slowly(key, promise, self._state)
+
     def awaits(self, promise: Any) -> int:
         """See `Run`: no await is done in the quick way."""
         assert self._state is not None

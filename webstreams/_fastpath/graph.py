@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 class State:
     """A state of the pipeline between two periods."""
 
-    __slots__ = ("ahead", "drain", "is_dead", "kind", "lengths", "pipe", "reservoirs", "segment", "snapshot")
+    __slots__ = ("ahead", "drain", "is_dead", "kind", "lengths", "pipe", "quick", "reservoirs", "segment", "snapshot")
 
     def __init__(self, kind: int, pipe: Pipe | None, snapshot: Snapshot, giver_count: int) -> None:
         self.kind = kind
@@ -49,6 +49,8 @@ class State:
         # the first chunk out of a queue of many: what it does.
         self.ahead: State | None = None
         self.drain: Drain | None = None
+        # Of one that calls callbacks and does nothing else: the period.
+        self.quick: Segment | None = None
         # How many of the last chunks of each giver are somewhere in the pipeline; and the reservoirs that hold many.
         self.lengths = [0] * giver_count
         self.reservoirs: set[int] = set()

@@ -42,6 +42,8 @@ class ReadRun(PipelineRun):
             self._state = ahead
             self.promise = promise
             return True
+        if state.quick is not None and key is self._key and not self.pending and self._is_parked:
+            return self._reads_quickly(promise, state.quick)
         return self._reads_slowly(key, promise, state)
 
     def _takes_from_many(self, promise: Any, state: State, drain: Drain) -> bool:
@@ -57,6 +59,48 @@ class ReadRun(PipelineRun):
             promise.answer(chunk)
         return True
 
+    def _reads_quickly(self, promise: Any, segment: Segment) -> bool:
+        """Call the callbacks of a read that queues nothing else."""
+        self.promise = promise
+        self._is_parked = False
+        for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
+            if function is None:
+                output.append(chunks[index])  # type: ignore[index]
+                continue
+            self.current = step
+            if giver is not None:
+                self.expecting = giver
+            try:
+                result = function(controller) if chunks is None else function(chunks[index], controller)
+            except BaseException as error:
+                self._end_with_error(error)
+                promise.has_been_read()
+                return True
+            if result is not None or by_coroutine:
+                result = self._outcome(result)
+            if result is not None or self.expecting is not None or self.pending:
+                branch = self._branch(step, result)
+                if branch is None or not self._go(branch):
+                    promise.has_been_read()
+                else:
+                    self._answer(promise)
+                return True
+        jobs = self._jobs
+        jobs.countdown -= segment.job_count
+        self.periods += 1
+        self._state = segment.end
+        self._segment = segment
+        self._is_parked = True
+        if segment.is_answered:
+            promise.answer(segment.value_chunks[segment.value_index])
+        return True
+
+    def _answer(self, promise: Any) -> None:
+        """Give the chunk to the read, if it is there."""
+        segment = self.last_segment()
+        if segment.is_answered and segment.value is not None:
+            promise.answer(self._chunk(segment.value))
+
     def _reads_slowly(self, key: object, promise: Any, state: State) -> bool:
         if not self._is_parked or state.kind != READ or self.pending or self._is_low or key is not self._key:
             self.leave()
@@ -71,12 +115,9 @@ class ReadRun(PipelineRun):
             if not self._go(segment):
                 promise.has_been_read()
                 return True
-            segment = self.last_segment()
         else:
             self._arrive(segment)
-            segment = self.last_segment()
-        if segment.is_answered and segment.value is not None:
-            promise.answer(self._chunk(segment.value))
+        self._answer(promise)
         return True
 
     def awaits(self, promise: Any) -> int:
@@ -201,10 +242,8 @@ class ReadRun(PipelineRun):
             return IN_VAIN
         elif self._jobs.run is not self:
             return IS_READ
-        segment = self.last_segment()
-        if segment.end.kind == AWAIT:
-            if segment.is_answered and segment.value is not None:
-                promise.answer(self._chunk(segment.value))
+        if self.last_segment().end.kind == AWAIT:
+            self._answer(promise)
             outcome = self.awaits(promise)
             if outcome != IS_THERE:
                 return IS_READ if outcome == IN_VAIN else outcome

@@ -195,6 +195,8 @@ class PipelineRun(Run):
             state.segment = self._prepared(segment)
             if segment is not None and state.kind == READ and not segment.rows and not segment.moves:
                 state.ahead = None if segment.is_answered else segment.end
+            elif segment is not None and state.kind == READ and not segment.moves:
+                state.quick = segment
         return state.segment
 
     def _find(self, state: State, codes: tuple[int, ...]) -> Segment | None:
