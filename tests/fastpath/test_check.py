@@ -85,7 +85,7 @@ async def test_a_guard_that_is_missing_is_reported() -> None:
     assert "test_a_guard_that_is_missing_is_reported.<locals>.write" in text
     assert "please report it with this text" in text
     assert f"Python {sys.version.split()[0]}" in text
-    assert periods() < LATE, "the fast path was given up"
+    assert periods() <= LATE, "the fast path was given up"
 
 
 async def test_a_trace_that_is_wrong_is_reported() -> None:
