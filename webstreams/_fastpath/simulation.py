@@ -31,8 +31,13 @@ MAX_STATES = 64
 MAX_SEGMENTS = 256
 
 
-# Who reads when a controller pulls because its queue has room.
-NOBODY = ReadRequest()
+class Nobody(ReadRequest):
+    """Who reads when a controller pulls because its queue has room."""
+
+    __slots__ = ()
+
+
+NOBODY = Nobody()
 
 
 class Head(NamedTuple):
