@@ -291,7 +291,7 @@ class ReadRun(PipelineRun):
         if self._cycle is not None and self._take is take and self._cycle_growths == self.growths:
             if self._cycle_state is state:
                 return self._cycle
-        deliver: Any = (None, None, take, None, deque(), history, -1 - age, False)
+        deliver: Any = (cycle.steps[0], None, take, None, deque(), history, -1 - age, False)
         cycle.rows = [*reading.rows, *waiting.rows, deliver]
         cycle.loops = True
         self._cycle, self._cycle_state, self._cycle_growths, self._take = cycle, state, self.growths, take
