@@ -140,9 +140,8 @@ class Explorer(Run):
 
     def find_snapshot_in(self, step: Step) -> Snapshot:
         """Return the state in which a callback is called, however often that was asked before."""
-        self._found = None
         self._simulate(step.state, step.codes, len(step.codes))
-        found: Snapshot | None = self._found
+        found = self._found
         assert found is not None
         return found
 
@@ -153,6 +152,7 @@ class Explorer(Run):
         queue = self._jobs
         outer, scheduled = queue.run, queue.scheduled
         self._state, self._codes, self._wanted = state, codes, wanted
+        self._found = None
         self._position = self._job_count = 0
         self._steps = []
         self._is_regular = True
