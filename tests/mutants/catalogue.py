@@ -192,7 +192,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "return type(function) is FunctionType and bool(",
         "return bool(",
     ),
-    "callbacks with different contexts": ("_fastpath/run", " and stage.context == contexts[0])", ")"),
+    "callbacks with different contexts": ("_fastpath/exits", " and stage.context == contexts[0])", ")"),
     # At the entry.
     "entry: a job of a stranger": (
         "_fastpath/run",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .graph import Answer
-from .snapshot import Reference, Several
+from .pipeline import Reservoir, Stage
+from .snapshot import Reference, Several, Tagged
 
 
 class Owed(NamedTuple):
@@ -48,3 +49,16 @@ class Resolved:
             held.popleft()
         held.extendleft(reversed(self._before))
         held.extend(self._after)
+
+
+def are_driven_alike(stages: Sequence[Stage]) -> bool:
+    """Whether one coroutine can await all callbacks (`driver`)."""
+    contexts = [stage.context for stage in stages if not stage.is_identity]
+    return bool(contexts) and all(
+        stage.is_identity or (stage.by_coroutine and stage.context == contexts[0]) for stage in stages
+    )
+
+
+def marks_for(reservoir: Reservoir) -> list[Tagged]:
+    """Return what stands for the chunks in a queue of many."""
+    return [Tagged(reservoir, number) for number in range(reservoir.limit)]

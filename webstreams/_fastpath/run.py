@@ -13,11 +13,11 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
 from .driver import drive
 from .ends import ReadEnd, put_in_place
-from .exits import Owed, Resolved
+from .exits import Owed, Resolved, are_driven_alike, marks_for
 from .graph import MANY, PIPE, READ, Drain, Row, Segment, State, Step, code_of
 from .pipeline import Pipeline, Reservoir, Stage
 from .simulation import Explorer, is_plain, owner_of
-from .snapshot import Reference, Several, Snapshot, Tagged, chunk_of, container_in, tag
+from .snapshot import Reference, Several, Snapshot, chunk_of, container_in, tag
 
 # What is expected after a side exit: no controller is this, so that the guard after the callback fails.
 LEFT: Final = object()
@@ -99,11 +99,6 @@ class PipelineRun(Run):
     def is_of(self, key: object) -> bool:
         """Whether it ends with the reads of this reader or iteration."""
         return key is self._key
-
-    def is_like(self, pipeline: Pipeline) -> bool:
-        """Whether a pipeline that was found anew is the one of this run."""
-        own = self._pipeline
-        return own.known == pipeline.known | ({id(own.end)} if own.end is not None else set())
 
     def is_full(self) -> bool:
         """Whether too many states were found."""
@@ -599,16 +594,3 @@ class PipelineRun(Run):
         """Return the period that has ended last."""
         assert self._segment is not None
         return self._segment
-
-
-def are_driven_alike(stages: Sequence[Stage]) -> bool:
-    """Whether one coroutine can await all callbacks (`driver`)."""
-    contexts = [stage.context for stage in stages if not stage.is_identity]
-    return bool(contexts) and all(
-        stage.is_identity or (stage.by_coroutine and stage.context == contexts[0]) for stage in stages
-    )
-
-
-def marks_for(reservoir: Reservoir) -> list[Tagged]:
-    """Return what stands for the chunks in a queue of many."""
-    return [Tagged(reservoir, number) for number in range(reservoir.limit)]
