@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -114,6 +114,32 @@ async def test_bytes_are_counted_in_both_ways_of_giving_them() -> None:
         result = await reader.read(bytearray(8), min=8)
     assert bytes(result.value or b"") == b"spameggs"
     assert observed.stages[-1].size_out == 8
+
+
+async def test_each_operator_of_a_chain_counts_what_it_gives() -> None:
+    stream = ReadableStream.from_(range(8)).flat_map(lambda each: [each, each]).drop(2).filter(bool).batched(3)
+    observed = observe(stream)
+    assert len(await stream.list()) == 5
+    assert [(stage.name, stage.chunks_in, stage.chunks_out) for stage in observed.stages] == [
+        ("source", 0, 8),
+        ("flat_map", 8, 16),
+        ("drop", 16, 14),
+        ("filter", 14, 14),
+        ("batched", 14, 5),
+    ]
+
+
+async def test_a_pipeline_over_an_asynchronous_iterable_ends() -> None:
+    async def items() -> AsyncIterator[int]:
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield number
+
+    piping = ReadableStream.from_(items()).pipe_to(to_callable(str))
+    observed = observe(piping)
+    await piping
+    assert observed.is_over
+    assert [stage.chunks_out or stage.chunks_in for stage in observed.stages] == [3, 3]
 
 
 async def test_nothing_is_locked_read_or_kept() -> None:

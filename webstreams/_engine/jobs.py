@@ -146,7 +146,7 @@ class JobQueue:
         # What decides when pipes take the fast path; made by the first one.
         self.policy: Policy | None = None
         # How many reads of users' there will be before one of them tries the fast path.
-        self.reads_left = FIRST_READS
+        self.reads_left: int = FIRST_READS
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.

@@ -36,7 +36,7 @@ class Ledger(Generic[K]):
         # Why the stream has ended; None while it goes on.
         self.end: BaseException | str | None = None
         # How many deliveries the broker is being told of.
-        self.settling = 0
+        self.settling: int = 0
         self.where = where
         self._settle = settle
         self._acknowledge = acknowledge
@@ -177,7 +177,7 @@ class _Entry(QuickSettlement, Generic[K]):
     def __init__(self, ledger: Ledger[K], key: K, message: Any) -> None:
         self._ledger = ledger
         self.key: K = key
-        self.message = message
+        self.message: Any = message
         # The broker gives it to somebody else; or is being told what has become of it.
         self.is_dropped: bool = False
         self.is_settling: bool = False

@@ -37,7 +37,7 @@ from ._callbacks import (
     ObservedStep,
     SourceMeter,
 )
-from ._counts import BLOCKED, STARVED, AskedCounts, ChainCounts, Counts, LoadCounts, StepCounts
+from ._counts import BLOCKED, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
 from ._names import name_of
 from ._stages import DRAINS, STAGES, Kind, Stage
 from ._timing import timing_of
@@ -259,7 +259,8 @@ def _attach_generator(readable: Any, chunks: Any, counts: Counts) -> None:
 
 
 def _attach_iterable(readable: Any, source: IterableSource) -> None:
-    counts = _counts(readable, BLOCKED)
+    kind = ItemCounts if source.is_async else Counts
+    counts = kind(readable._jobs, timing_of(readable._jobs.loop), BLOCKED)
     controller = readable._controller
     _made(Stage(name_of(source._iterator, "source"), "source", counts, readable=readable))
     if source.is_async:

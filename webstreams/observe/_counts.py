@@ -93,6 +93,9 @@ class Counts(Meter):
         times[self.state] += max(now - self._since, 0.0)
         return Totals(times[STARVED], times[BLOCKED], times[BUSY], self.blame_until(now), self.fast)
 
+    def stream_has_ended(self) -> None:
+        """The stream of the stage is closed or errored; a callback may still work."""
+
     # Blame: what is waited for, beside the time of callbacks.
 
     def begin_wait(self, now: float) -> None:
@@ -140,6 +143,19 @@ class Counts(Meter):
         """See `Meter`."""
         if self.state != BUSY:
             self.enter(BLOCKED, CLOCK.read())
+
+
+class ItemCounts(Counts):
+    """Of an asynchronous iterable: it works until its item is there, and nothing tells of its end."""
+
+    __slots__ = ()
+
+    def stream_has_ended(self) -> None:
+        """See `Counts`: no item is waited for any more."""
+        if self.state == BUSY:
+            now = CLOCK.read()
+            self.end_wait(now)
+            self.enter(self.idle, now)
 
 
 class AskedCounts(Counts):
@@ -197,6 +213,12 @@ class StepCounts(Counts):
         self.chain = chain
         self.place = len(chain.steps)
         chain.steps.append(self)
+
+    def takes(self, chunk: Any) -> None:
+        """See `Counts`: what one step takes, the step before it has given."""
+        super().takes(chunk)
+        if self.place:
+            self.chain.steps[self.place - 1].gives(chunk)
 
     def totals(self, now: float) -> Totals:
         """See `Counts`: what is not busy is divided by what the chain does meanwhile."""

@@ -61,7 +61,10 @@ class Stage:
 
     def is_over(self) -> bool:
         """Whether nothing will happen any more."""
-        return self.state()[0] in ("closed", "errored") and self.counts.state != BUSY
+        if self.state()[0] not in ("closed", "errored"):
+            return False
+        self.counts.stream_has_ended()
+        return self.counts.state != BUSY
 
 
 def _weak(stream: Any) -> ReferenceType[Any] | None:

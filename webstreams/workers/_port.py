@@ -78,7 +78,7 @@ class Port:
         connection.setblocking(False)
         self._socket = connection
         # Whether what comes over it may be unpickled.
-        self.trusted = trusted
+        self.trusted: bool = trusted
         self._is_moved = False
         self._close = finalize(self, connection.close)
         self._close.atexit = False
