@@ -124,7 +124,7 @@ async def test_each_operator_of_a_chain_counts_what_it_gives() -> None:
         ("source", 0, 8),
         ("flat_map", 8, 16),
         ("drop", 16, 14),
-        ("filter", 14, 14),
+        ("bool", 14, 14),
         ("batched", 14, 5),
     ]
 
