@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import repeat
 
 import uvicorn
 
-from webstreams import CompressionStream, ReadableStream, WritableStream, to_callable
+from webstreams import AbortController, AbortError, CompressionStream, ReadableStream, WritableStream, to_callable
 from webstreams.observe import Pipeline, label, observe
 from webstreams.observe.web import app
 
@@ -34,9 +34,10 @@ async def served() -> AsyncIterator[tuple[str, Pipeline]]:
     kept, archived = ReadableStream.from_(records()).map(parse).tee()
     archive: WritableStream[bytes] = WritableStream()
     label(archive, "archive")
+    stopping = AbortController()
     pipes = [
-        kept.pipe_to(to_callable(store)),
-        archived.pipe_through(CompressionStream("gzip")).pipe_to(archive),
+        kept.pipe_to(to_callable(store), signal=stopping.signal),
+        archived.pipe_through(CompressionStream("gzip")).pipe_to(archive, signal=stopping.signal),
     ]
     pipeline = observe(kept, name="import")
     server = uvicorn.Server(uvicorn.Config(app(pipeline, interval=0.2), port=0, log_level="error"))
@@ -47,9 +48,9 @@ async def served() -> AsyncIterator[tuple[str, Pipeline]]:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/", pipeline
     finally:
+        stopping.abort()
         for each in pipes:
-            ending = asyncio.ensure_future(each)
-            ending.cancel()
-            await asyncio.wait([ending])
+            with suppress(AbortError):
+                await each
         server.should_exit = True
         await serving
