@@ -142,6 +142,20 @@ async def test_a_pipeline_over_an_asynchronous_iterable_ends() -> None:
     assert [stage.chunks_out or stage.chunks_in for stage in observed.stages] == [3, 3]
 
 
+async def test_a_transform_stream_whose_writable_side_has_ended() -> None:
+    """As a program of the corpus has it: the readable side still has a chunk."""
+
+    def begin(controller: Any) -> None:
+        controller.enqueue("spam")
+        controller.terminate()
+
+    stream: TransformStream[Any, Any] = TransformStream({"start": begin}, readable_strategy={"high_water_mark": 3})
+    await asyncio.sleep(0)
+    observed = observe(stream.readable)
+    assert await stream.readable.list() == ["spam"]
+    assert [(stage.kind, stage.state) for stage in observed.stages] == [("transform", "errored")]
+
+
 async def test_nothing_is_locked_read_or_kept() -> None:
     pulls: list[int] = []
     stream: ReadableStream[int] = ReadableStream({"pull": lambda controller: pulls.append(1)}, {"high_water_mark": 0})

@@ -82,7 +82,7 @@ def _attach_writable(writable: Any) -> None:
         if fed is not None and _is_generator_transform(fed):
             _attach_readable(fed)
         if writable not in STAGES:
-            _attach_transform(sink)
+            _attach_transform(sink._stream)
         return
     readable = _other_side(writable, fed)
     if readable is not None:
@@ -125,14 +125,16 @@ def _load(stream: Any, limit: int, wants: Callable[[], bool] | None) -> LoadCoun
 # Transforms and pairs.
 
 
-def _attach_transform(sink: Any) -> None:
-    stream = sink._stream
+def _attach_transform(stream: Any) -> None:
     counts = _counts(stream, STARVED)
     transformer = stream._controller._transformer
     name = "transform" if transformer is None else name_of(transformer.transform, "transform")
     stage = Stage(name, "transform", counts, writable=stream._writable, readable=stream._readable)
     _made(stage)
-    sink._meter = stream._readable_controller._meter = counts
+    stream._readable_controller._meter = counts
+    sink = stream._writable_controller._sink
+    if sink is not None:  # else the writable side has ended, and the readable one still has chunks
+        sink._meter = counts
     if transformer is not None:
         transformer.transform = ObservedCall(transformer.transform, counts, takes=True, gives=True).replacement
         transformer.flush = ObservedCall(transformer.flush, counts, takes=False, gives=False).replacement
@@ -206,7 +208,7 @@ def _is_generator_transform(readable: Any) -> bool:
 def _attach_readable(readable: Any) -> None:
     source = source_of(readable)
     if isinstance(source, TransformSource):
-        _attach_transform(source._stream._writable_controller._sink)
+        _attach_transform(source._stream)
     elif isinstance(source, TeeBranch):
         _attach_branch(readable, f"branch {source.index + 1}")
     elif isinstance(source, OperatorSource):

@@ -58,7 +58,7 @@ def unpack(words: bytes | bytearray, data: bytes | bytearray | None) -> Any:
         except Exception:
             pass  # this process has not what the other one has: the text tells
     if lines and isinstance(reason, BaseException):
-        reason.add_note(f"In the worker:\n{str(lines).rstrip()}")
+        reason.add_note(f"Where it was raised:\n{str(lines).rstrip()}")
     return reason
 
 
