@@ -13,6 +13,8 @@ THREADS = Path("/proc/self/task")
 PATIENCE = 30.0
 # Python's own helpers, which live as long as the process.
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+# Processes that serve more than one test, and that somebody ends who is not a test.
+staying: set[int] = set()
 
 
 def running_children() -> set[int]:
@@ -22,7 +24,7 @@ def running_children() -> set[int]:
         for thread in os.listdir(THREADS):
             with suppress(OSError):  # the thread has ended
                 found.update(map(int, (THREADS / thread / "children").read_text(encoding="ascii").split()))
-    return {child for child in found if is_running(child)} if found else found
+    return {child for child in found - staying if is_running(child)}
 
 
 def is_running(child: int) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests import children
 from tests.conftest import LOOP_FACTORIES
 from tests.waiting import LIMIT, until
 
@@ -141,6 +142,7 @@ class Programs:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "tests.drills.program"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        children.staying.add(self._process.pid)
         self._child = 0
 
     def begin(self, *words: str) -> int:
@@ -170,6 +172,7 @@ class Programs:
             os.killpg(self._child, signal.SIGKILL)
         self._process.kill()
         self._process.communicate()
+        children.staying.discard(self._process.pid)
 
 
 @pytest.fixture(scope="module")
