@@ -233,8 +233,9 @@ def _details_of_readable(readable: Any) -> dict[str, int | None]:
     branch = part_of(readable, "_branch")
     if branch is not None:
         return {"lost": branch.lost}
-    if part_of(owner, "ledger") is not None:
-        return {"in_flight": len(owner.ledger)}
+    unsettled = part_of(readable, "unsettled")
+    if unsettled is not None:
+        return {"in_flight": unsettled}
     if part_of(owner, "channels") is not None:
         return {"in_flight": sum(each.in_flight for each in owner.channels)}
     return {}
