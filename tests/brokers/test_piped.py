@@ -81,7 +81,8 @@ async def test_the_fast_path_is_taken() -> None:
     await stream.drain()
     await pipe
     policy: Any = stream._jobs.policy
-    assert policy is None or policy.periods > 1500 or not is_on()
+    # Most chunks, on a machine that has nothing else to do: the clock says when other tasks get their turns.
+    assert policy is None or policy.periods > 300 or not is_on()
 
 
 def is_on() -> bool:
