@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from tests.observe.browser.chromium import browser
+from tests.browser import chromium
 from tests.observe.browser.serving import served
 from webstreams.observe import Pipeline
 from webstreams.observe._progress import Frame, Progress
@@ -53,16 +53,17 @@ def draw_table(target: Path) -> None:
 
 def draw_page(target: Path) -> None:
     """Take a picture of the page that `webstreams.observe.web` serves."""
-    target.write_bytes(asyncio.run(_page()))
+    asyncio.run(_take(target))
 
 
-async def _page() -> bytes:
+async def _take(target: Path) -> None:
     async with served() as (url, _):
-        return await asyncio.to_thread(_look, url)
+        await asyncio.to_thread(_look, url, target)
 
 
-def _look(url: str) -> bytes:
-    with browser(1200, 460) as window:
+def _look(url: str, target: Path) -> None:
+    with chromium() as window:
+        window.resize(1200, 340)
         window.open(url)
         time.sleep(SECONDS)
-        return window.picture()
+        window.screenshot(target)

@@ -17,9 +17,8 @@ import pytest
 
 import webstreams
 from docs.repository import REPOSITORY
+from tests.browser import Browser, chromium
 from tests.pages.test_site import EVERY_NAME, ROOT
-
-from .browser import Browser, chromium
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .chromium import is_here
+from tests.browser import is_here
 
 collect_ignore_glob = [] if is_here() else ["test_*.py"]

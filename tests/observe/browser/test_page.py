@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.browser import Browser, chromium
 from webstreams.observe import Pipeline
 
-from .chromium import Browser, browser
 from .serving import served
 
 STAGES = """
@@ -32,7 +32,8 @@ def look(window: Browser, url: str) -> tuple[list[Any], str, list[Any]]:
 
 async def look_at_pipeline() -> tuple[list[Any], str, list[Any], str, Pipeline]:
     async with served() as (url, pipeline):
-        with browser() as window:
+        with chromium() as window:
+            window.resize(1300, 420)
             stages, verdict, loaded = await asyncio.to_thread(look, window, url)
         assert pipeline.bottleneck is not None
         assert pipeline.bottleneck.name == "store"

@@ -82,9 +82,14 @@ class Browser:
             return json.load(response)["value"]
 
 
+def is_here() -> bool:
+    """Tell whether the browser and its driver are installed."""
+    return shutil.which("chromium") is not None and shutil.which("chromedriver") is not None
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Give a browser; nothing of it is left at the end."""
+    """Yield a browser; nothing of it is left at the end."""
     command = shutil.which("chromedriver")
     if command is None:
         raise FileNotFoundError("there is no chromedriver: apt-get install chromium chromium-driver")
