@@ -63,7 +63,7 @@ async def _take(target: Path) -> None:
 
 def _look(url: str, target: Path) -> None:
     with chromium() as window:
-        window.resize(1200, 340)
+        window.resize(1200, 420)
         window.open(url)
         time.sleep(SECONDS)
         window.screenshot(target)
