@@ -180,8 +180,8 @@ class JobQueue:
     def require_running(self) -> None:
         """Raise RuntimeError unless this queue's loop is the one that runs in this thread; leave the run under way.
 
-        What the public API does to an object begins with this, or with its first half where no run can be under way:
-        a run has all streams of its pipelines locked, so that no reader or writer of a user's is among its parts.
+        What the public API does to an object begins with this, or with its first half where no run can be under way;
+        what other rooms do to streams leaves the run, too, for it may be parked while the code of users runs.
         """
         if get_ident() != self.thread_probe._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()

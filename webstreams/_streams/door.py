@@ -78,16 +78,19 @@ def is_byte_stream(stream: ReadableStreamState[Any]) -> bool:
 
 def is_waited_for(stream: ReadableStreamState[Any]) -> bool:
     """Whether a read waits for a chunk."""
+    stream._jobs.leave_run()
     return stream._reader is not None and bool(stream._reader._read_requests)
 
 
 def has_queued(stream: ReadableStreamState[Any]) -> bool:
     """Whether there are chunks in the queue."""
+    stream._jobs.leave_run()
     return stream._controller._has_queued()
 
 
 def close(stream: ReadableStreamState[Any]) -> None:
     """Close a stream of any chunks after what is in its queue; nothing happens if it has ended."""
+    stream._jobs.leave_run()
     controller = stream._controller
     assert isinstance(controller, ReadableStreamDefaultController)
     controller._close()
@@ -95,6 +98,7 @@ def close(stream: ReadableStreamState[Any]) -> None:
 
 def fail(stream: ReadableStreamState[Any], error: object) -> None:
     """Error a stream; nothing happens if it has ended."""
+    stream._jobs.leave_run()
     controller = stream._controller
     assert isinstance(controller, PullingController)
     controller._error(error)
@@ -132,4 +136,5 @@ def is_closing(stream: WritableStreamState[Any]) -> bool:
 
 def close_writable(stream: WritableStreamState[Any]) -> Promise[None]:
     """WritableStreamClose, whoever has locked the stream."""
+    stream._jobs.leave_run()
     return stream._close()
