@@ -99,7 +99,7 @@ class ReadRun(PipelineRun):
         """Give the chunk to the read, if it is there."""
         segment = self.last_segment()
         if segment.is_answered and segment.value is not None:
-            promise.answer(self._chunk(segment.value))
+            promise.answer(self._real_chunk(segment.value))
 
     def _reads_slowly(self, key: object, promise: Any, state: State) -> bool:
         if not self._is_parked or state.kind != READ or self.pending or self._is_low or key is not self._key:
@@ -178,7 +178,7 @@ class ReadRun(PipelineRun):
     def _has_come(self, promise: Any) -> int:
         value = self.last_segment().value
         assert value is not None
-        promise.finish(self._chunk(value))
+        promise.finish(self._real_chunk(value))
         self.promise = None
         return IS_THERE
 
@@ -251,7 +251,7 @@ class ReadRun(PipelineRun):
         self.promise = None
         value = self.last_segment().value
         if value is not None:
-            take(self._chunk(value))
+            take(self._real_chunk(value))
         return IS_THERE
 
     def _collect_many(self, state: State, drain: Drain, take: Callable[[Any], object]) -> bool:

@@ -151,7 +151,7 @@ class PipelineRun(Run):
     def _take_over_again(self, segment: Segment) -> None:
         """Find another state for the one at the end of a period: a queue of many has become one of few."""
         state, promise = segment.end, self.promise
-        value = None if segment.value is None else self._chunk(segment.value)
+        value = None if segment.value is None else self._real_chunk(segment.value)
         self.promise = None
         self._put_in_place(state.snapshot)
         self._take_over(state.kind, state.pipe)
@@ -338,7 +338,7 @@ class PipelineRun(Run):
             for _ in range(pops):
                 history.append(store.popleft())
             for reference in pushes:
-                store.append(self._chunk(reference))
+                store.append(self._real_chunk(reference))
             if len(store) < self._limit_of(giver):
                 self._is_low = True
 
@@ -501,7 +501,7 @@ class PipelineRun(Run):
             self._more.clear()
         self._put_in_place(self._snapshot_in(step))
         self._answers = [
-            Owed(each, self._actual(each.request), None if each.chunk is None else self._chunk(each.chunk))
+            Owed(each, self._actual(each.request), None if each.chunk is None else self._real_chunk(each.chunk))
             for each in step.answers
         ]
         for chunk in given:
@@ -541,20 +541,20 @@ class PipelineRun(Run):
     def _resolved(self, taken: Any, reservoir: int) -> Any:
         """Return what was in a slot, with the chunks of now."""
         if type(taken) is Reference:
-            return self._chunk(taken)
+            return self._real_chunk(taken)
         return Resolved(self.actual, taken, reservoir) if type(taken) is Several else taken
 
     def actual(self, value: Any) -> Any:
         """Return a chunk for what tells which one it is, and the promise for what stands for it."""
         if type(value) is Reference:
-            return self._chunk(value)
+            return self._real_chunk(value)
         return self._actual(value)
 
     def _actual(self, request: Any) -> Any:
         is_promise = self.promise is not None and request is self._pipeline.end
         return self.promise if is_promise else request
 
-    def _chunk(self, reference: Reference) -> Any:
+    def _real_chunk(self, reference: Reference) -> Any:
         return chunk_of(reference, self._histories, self._stores)
 
     def _pause(self) -> None:
