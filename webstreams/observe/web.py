@@ -39,7 +39,7 @@ def app(pipeline: Pipeline, *, interval: float = 0.5, total: float | None = None
     >>> from webstreams.observe import observe
     >>> from webstreams.observe.web import app
     >>> async def main() -> None:
-    ...     application = app(observe(ReadableStream.from_("spam"), name="letters"))
+    ...     application = app(observe(ReadableStream.from_(["spam"]), name="letters"))
     ...     async def receive() -> dict[str, object]:  # stands for a server whose client stays
     ...         return await asyncio.Future()
     ...     async def send(message: dict[str, object]) -> None:
