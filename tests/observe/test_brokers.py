@@ -22,12 +22,11 @@ async def test_deliveries_that_nobody_has_settled_are_in_flight() -> None:
     piping = stream.pipe_to(acknowledging(WritableStream({"write": write})))
     pipeline = observe(piping)
     await until(lambda: bool(values))
-    source = pipeline.stages[0]
-    assert source.kind == "source"
-    assert source.in_flight == 8
+    await until(lambda: pipeline.stages[0].in_flight == 8)
+    assert pipeline.stages[0].kind == "source"
     assert "8 in flight" in pipeline.tree()
     release(None)
     await until(lambda: len(broker.acknowledged) >= 20)
-    assert pipeline.stages[0].in_flight == 0
+    await until(lambda: pipeline.stages[0].in_flight == 0)
     await stream.drain()
     await piping
