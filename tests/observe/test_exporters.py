@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from math import inf
 from typing import Any
 
+import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry
@@ -140,3 +142,14 @@ async def test_opentelemetry_is_registered_once_and_leaves_nothing() -> None:
     await collect()
     assert exported(reader) == {}
     await asyncio.to_thread(provider.shutdown)
+
+
+async def test_an_infinite_mark_is_no_measurement(caplog: pytest.LogCaptureFixture) -> None:
+    await collect()
+    reader = InMemoryMetricReader()
+    instrument(MeterProvider([reader], shutdown_on_exit=False))
+    stream: ReadableStream[int] = ReadableStream({}, {"high_water_mark": inf})
+    observe(stream, name="tested")
+    assert "webstreams.stage.high_water_mark" not in exported(reader)
+    assert len(exported(reader)["webstreams.stage.queue"]) == 1
+    assert caplog.messages == []

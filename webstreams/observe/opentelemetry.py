@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -89,8 +90,10 @@ class Attribute:
         self._name = name
 
     def __call__(self, reading: Reading) -> Values:
-        """Give the number."""
-        yield {}, getattr(reading, self._name)
+        """Yield the number, unless it is no measurement: a mark, or a size, may be infinite."""
+        value = getattr(reading, self._name)
+        if isfinite(value):
+            yield {}, value
 
 
 class Callback:
