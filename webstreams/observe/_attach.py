@@ -6,7 +6,6 @@ the core and the fast path go on as they did, and streams that nobody observes k
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -40,7 +39,6 @@ from ._callbacks import (
 from ._counts import BLOCKED, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
 from ._names import name_of
 from ._stages import DRAINS, STAGES, Kind, Stage
-from ._timing import timing_of
 from ._topology import chain_of, input_of_step, owner_of, owner_of_sink, owner_of_source, part_of, pipe_into, source_of
 
 
@@ -67,10 +65,6 @@ def _made(stage: Stage) -> Stage:
     return stage
 
 
-def _counts(stream: Any, idle: int) -> Counts:
-    return Counts(stream._jobs, timing_of(stream._jobs.loop), idle)
-
-
 # Writable streams.
 
 
@@ -92,7 +86,7 @@ def _attach_writable(writable: Any) -> None:
     elif isinstance(sink, UnderlyingSink):
         _attach_sink(writable, sink)
     else:  # it has ended
-        _made(Stage("sink", "sink", _counts(writable, STARVED), writable=writable))
+        _made(Stage("sink", "sink", Counts(writable._jobs, STARVED), writable=writable))
 
 
 def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
@@ -100,33 +94,29 @@ def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
     function = part_of(owner, "_function") or sink.write
     if isinstance(owner, ConcurrentSink):
         workers = owner._workers
-        load = _load(writable, owner._concurrency, None)
+        load = LoadCounts(writable._jobs, owner._concurrency, None)
         _made(Stage(name_of(workers._function, "sink"), "sink", load, writable=writable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
         return
-    counts = _counts(writable, STARVED)
+    counts = Counts(writable._jobs, STARVED)
     _made(Stage(name_of(function, "sink"), "sink", counts, writable=writable))
     sink.write = ObservedCall(sink.write, counts, takes=True, gives=False).replacement
     sink.close = ObservedCall(sink.close, counts, takes=False, gives=False).replacement
 
 
 def _attach_overlapping(writable: Any, sink: OverlappingSink) -> None:
-    load = _load(writable, sink._limit, None)
+    load = LoadCounts(writable._jobs, sink._limit, None)
     work = owner_of(sink._begin)
     _made(Stage(name_of(work if sink._begin is None else sink._begin, "sink"), "sink", load, writable=writable))
     if sink._begin is not None:
         sink._begin = ObservedCalls(sink._begin, load, takes=True).call
 
 
-def _load(stream: Any, limit: int, wants: Callable[[], bool] | None) -> LoadCounts:
-    return LoadCounts(stream._jobs, timing_of(stream._jobs.loop), limit, wants)
-
-
 # Transforms and pairs.
 
 
 def _attach_transform(stream: Any) -> None:
-    counts = _counts(stream, STARVED)
+    counts = Counts(stream._jobs, STARVED)
     transformer = stream._controller._transformer
     name = "transform" if transformer is None else name_of(transformer.transform, "transform")
     stage = Stage(name, "transform", counts, writable=stream._writable, readable=stream._readable)
@@ -166,7 +156,7 @@ def _is_fed_as_pair(readable: Any) -> bool:
 
 
 def _attach_pair(writable: Any, readable: Any) -> None:
-    counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), False)
+    counts = AskedCounts(readable._jobs, False)
     source, sink = readable._controller._source, writable._controller._sink
     owner = owner_of_source(readable)
     name = name_of(sink.write if owner is None else owner, "transform")
@@ -218,7 +208,7 @@ def _attach_readable(readable: Any) -> None:
     elif isinstance(source, UnderlyingSource):
         _attach_source(readable, source)
     else:  # it has ended
-        _made(Stage("source", "source", _counts(readable, BLOCKED), readable=readable))
+        _made(Stage("source", "source", Counts(readable._jobs, BLOCKED), readable=readable))
 
 
 def _attach_source(readable: Any, source: UnderlyingSource) -> None:
@@ -236,7 +226,7 @@ def _attach_source(readable: Any, source: UnderlyingSource) -> None:
 
 
 def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) -> None:
-    counts = _counts(readable, BLOCKED)
+    counts = Counts(readable._jobs, BLOCKED)
     controller = readable._controller
     callback = source.pull or source.cancel
     name = name_of(part_of(part_of(owner, "_producer"), "_function") or callback, "source")
@@ -261,8 +251,7 @@ def _attach_generator(readable: Any, chunks: Any, counts: Counts) -> None:
 
 
 def _attach_iterable(readable: Any, source: IterableSource) -> None:
-    kind = ItemCounts if source.is_async else Counts
-    counts = kind(readable._jobs, timing_of(readable._jobs.loop), BLOCKED)
+    counts = (ItemCounts if source.is_async else Counts)(readable._jobs, BLOCKED)
     controller = readable._controller
     _made(Stage(name_of(source._iterator, "source"), "source", counts, readable=readable))
     if source.is_async:
@@ -290,20 +279,20 @@ def _ask_through_stream(readable: Any, counts: Counts) -> None:
 
 
 def _attach_branch(readable: Any, name: str) -> None:
-    counts = _counts(readable, STARVED)
+    counts = Counts(readable._jobs, STARVED)
     _made(Stage(name, "branch", counts, readable=readable))
     readable._controller._meter = SourceMeter(counts, readable._controller, None)
 
 
 def _attach_subscription(readable: Any, source: UnderlyingSource) -> None:
-    counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
+    counts = AskedCounts(readable._jobs, None)
     _made(Stage("subscription", "branch", counts, readable=readable))
     readable._controller._meter = counts
     source.pull = ObservedAsk(source.pull, counts).call
 
 
 def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> None:
-    counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
+    counts = AskedCounts(readable._jobs, None)
     _made(Stage(part_of(owner, "function") or "merge", "transform", counts, readable=readable))
     readable._controller._meter = counts
     source.pull = ObservedAsk(source.pull, counts).call
@@ -319,19 +308,19 @@ def _attach_operator(readable: Any, source: Any) -> None:
         if isinstance(consumer, Chain):
             _attach_chain(consumer)
         if readable not in STAGES:
-            _made(Stage("operator", "transform", _counts(readable, STARVED), readable=readable))
+            _made(Stage("operator", "transform", Counts(readable._jobs, STARVED), readable=readable))
         return
     _attach_chain(chain)
     if isinstance(source, ChainSource):
         return
     if isinstance(source, ConcurrentSource):
         workers = source._workers
-        load = _load(readable, workers._concurrency, WantsMore(readable))
+        load = LoadCounts(readable._jobs, workers._concurrency, WantsMore(readable))
         _made(Stage(name_of(_function_of(workers._function), "map"), "transform", load, readable=readable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
         readable._controller._meter = load
     else:
-        counts = AskedCounts(readable._jobs, timing_of(readable._jobs.loop), None)
+        counts = AskedCounts(readable._jobs, None)
         name = _method_of_step(chain, len(chain._steps))
         _made(Stage(name, "transform", counts, readable=readable))
         readable._controller._meter = counts
@@ -374,7 +363,7 @@ def _attach_chain(chain: Chain) -> None:
 
 def _attach_step(chain: Chain, index: int, counts: ChainCounts, outputs: dict[int, Any]) -> None:
     step = chain._steps[index]
-    own = StepCounts(chain.jobs, counts.timing, counts)
+    own = StepCounts(chain.jobs, counts)
     has_name = step.context is not None and not isinstance(owner_of(step.function), Step)
     name = name_of(_function_of(step.function), "") if has_name else ""
     is_sink = counts.is_drained and index == _last_step(chain)
@@ -399,7 +388,7 @@ def _counts_of_chain(chain: Chain, root: Any) -> ChainCounts:
         if isinstance(observed, ObservedStep):
             found: ChainCounts = observed.counts.chain
             return found
-    return ChainCounts(root._jobs, timing_of(root._jobs.loop))
+    return ChainCounts(root._jobs)
 
 
 def _outputs_of_steps(chain: Chain) -> dict[int, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from .._fastpath.recorder import Recorder
 from .._fastpath.snapshot import Tagged
 from .._streams.meter import Meter
-from ._timing import CLOCK, Timing
+from ._timing import CLOCK, timing_of
 
 STARVED: Final = 0
 BLOCKED: Final = 1
@@ -60,9 +60,9 @@ class Counts(Meter):
         "timing",
     )
 
-    def __init__(self, jobs: Any, timing: Timing, idle: int) -> None:
+    def __init__(self, jobs: Any, idle: int) -> None:
         self.jobs = jobs
-        self.timing = timing
+        self.timing = timing_of(jobs.loop)
         self.chunks_in = self.chunks_out = 0
         self.size_in = self.size_out = 0
         # The state that follows a callback, and the present one.
@@ -170,8 +170,8 @@ class AskedCounts(Counts):
 
     __slots__ = ("has_input", "is_asked")
 
-    def __init__(self, jobs: Any, timing: Timing, has_input: bool | None) -> None:
-        super().__init__(jobs, timing, BLOCKED if has_input is None else STARVED)
+    def __init__(self, jobs: Any, has_input: bool | None) -> None:
+        super().__init__(jobs, BLOCKED if has_input is None else STARVED)
         self.has_input = has_input
         self.is_asked = False
 
@@ -212,8 +212,8 @@ class StepCounts(Counts):
 
     __slots__ = ("chain", "place")
 
-    def __init__(self, jobs: Any, timing: Timing, chain: ChainCounts) -> None:
-        super().__init__(jobs, timing, STARVED)
+    def __init__(self, jobs: Any, chain: ChainCounts) -> None:
+        super().__init__(jobs, STARVED)
         self.chain = chain
         self.place = len(chain.steps)
         chain.steps.append(self)
@@ -242,8 +242,8 @@ class ChainCounts(AskedCounts):
 
     __slots__ = ("is_drained", "steps")
 
-    def __init__(self, jobs: Any, timing: Timing) -> None:
-        super().__init__(jobs, timing, None)
+    def __init__(self, jobs: Any) -> None:
+        super().__init__(jobs, None)
         self.steps: list[StepCounts] = []
         # Somebody asks all the time: for_each(), reduce().
         self.is_drained = False
@@ -267,8 +267,8 @@ class LoadCounts(Counts):
 
     __slots__ = ("_total", "limit", "running", "wants")
 
-    def __init__(self, jobs: Any, timing: Timing, limit: int, wants: Callable[[], bool] | None) -> None:
-        super().__init__(jobs, timing, STARVED)
+    def __init__(self, jobs: Any, limit: int, wants: Callable[[], bool] | None) -> None:
+        super().__init__(jobs, STARVED)
         self.limit = limit
         self.running = 0
         self.wants = wants
