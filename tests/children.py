@@ -17,14 +17,19 @@ HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 staying: set[int] = set()
 
 
-def running_children() -> set[int]:
-    """The process ids of the children that have not ended."""
+def children() -> set[int]:
+    """The process ids of the children that nobody has waited for, ended or not."""
     found: set[int] = set()
     with suppress(OSError):  # no such list here
         for thread in os.listdir(THREADS):
             with suppress(OSError):  # the thread has ended
                 found.update(map(int, (THREADS / thread / "children").read_text(encoding="ascii").split()))
-    return {child for child in found - staying if is_running(child)}
+    return found
+
+
+def running_children() -> set[int]:
+    """The process ids of the children that have not ended, without those that stay."""
+    return {child for child in children() - staying if is_running(child)}
 
 
 def is_running(child: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import another_task
 from webstreams import AbortError, DataError, ReadableStream, StreamError
 from webstreams.consumers import LimitExceeded
 
@@ -274,18 +275,9 @@ async def test_a_timeout() -> None:
 )
 async def test_decoding_a_long_chunk_lets_other_tasks_run(encoding: str, data: bytes, text: str, part: int) -> None:
     """Issue 11, 10: what goes byte by byte through Python code takes 100 milliseconds or more for a MiB."""
-    beats = 0
-
-    async def beat() -> None:
-        nonlocal beats
-        while True:
-            beats += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(beat())
-    assert await ReadableStream.from_([data * 300_000]).text(encoding) == text * 300_000
-    task.cancel()
-    assert beats > len(data) * 300_000 / part
+    async with another_task() as beats:
+        assert await ReadableStream.from_([data * 300_000]).text(encoding) == text * 300_000
+    assert beats.count > len(data) * 300_000 / part
 
 
 async def test_an_error_in_a_long_chunk_tells_its_place() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import another_task
 from webstreams import DataError, ReadableStream
 from webstreams._text.decoders import TextDecoder
 from webstreams.encoding import TextDecoderStream, TextEncoderStream
@@ -362,18 +363,9 @@ async def test_a_long_chunk_of_invalid_bytes_lets_other_tasks_run(encoding: str,
 
 async def decoded_beside_others(data: bytes, encoding: str) -> tuple[list[str], int]:
     """Decode a chunk; return what came, and how many turns another task had meanwhile."""
-    beats = 0
-
-    async def beat() -> None:
-        nonlocal beats
-        while True:
-            beats += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.create_task(beat())
-    came = await ReadableStream.from_([data]).pipe_through(TextDecoderStream(encoding)).list()
-    task.cancel()
-    return came, beats
+    async with another_task() as beats:
+        came = await ReadableStream.from_([data]).pipe_through(TextDecoderStream(encoding)).list()
+    return came, beats.count
 
 
 async def test_an_error_in_a_long_chunk_of_a_slow_encoding_tells_its_place() -> None:

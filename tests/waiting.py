@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 # How long anything may take on a machine that has much else to do (seconds).
@@ -23,3 +24,27 @@ async def until(condition: Callable[[], Any]) -> None:
             return
         assert time.monotonic() < end, f"it has not become true within {LIMIT} seconds: {condition}"
         await asyncio.sleep(0.001)
+
+
+class Beats:
+    """How many turns a task beside the test has had."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def go_on(self) -> None:
+        """Count the turns, without an end."""
+        while True:
+            self.count += 1
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def another_task() -> AsyncIterator[Beats]:
+    """Have another task beside the block, which wants a turn all the time."""
+    beats = Beats()
+    task = asyncio.create_task(beats.go_on())
+    try:
+        yield beats
+    finally:
+        task.cancel()

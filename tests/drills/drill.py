@@ -9,9 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+from tests.children import children
 from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT
 from webstreams import ReadableStream, WritableStream, write_file
@@ -90,15 +90,6 @@ async def reach_state(drill: Drill, counter: Counter) -> None:
 
 
 # What may be left behind.
-
-
-def children() -> set[int]:
-    """Give the processes that this one has started."""
-    found: set[int] = set()
-    for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(FileNotFoundError):
-            found.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
-    return found
 
 
 def threads() -> int:

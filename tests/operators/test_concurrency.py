@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import failure, quiet, soon, turns
+from tests.waiting import another_task
 from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
 
 from .disorder import WAYS, run_many
@@ -381,29 +382,20 @@ async def test_a_call_that_cancels_its_own_task_is_a_failure() -> None:
 
 
 async def test_trivial_calls_let_the_loop_run() -> None:
-    beats = 0
-
-    async def beat() -> None:
-        nonlocal beats
-        while True:
-            beats += 1
-            await asyncio.sleep(0)
-
-    task = asyncio.ensure_future(beat())
     limit = time.monotonic() + 5
 
     def endless() -> Iterator[int]:
         number = 0
-        while beats < 5 and time.monotonic() < limit:
+        while beats.count < 5 and time.monotonic() < limit:
             yield number
             number += 1
 
     async def skip(_: object) -> Any:
         return SKIP
 
-    assert await soon(ReadableStream.from_(endless()).map(skip, concurrency=4, window=10**6).list()) == []
-    task.cancel()
-    assert beats >= 5
+    async with another_task() as beats:
+        assert await soon(ReadableStream.from_(endless()).map(skip, concurrency=4, window=10**6).list()) == []
+    assert beats.count >= 5
 
 
 # Bad arguments.

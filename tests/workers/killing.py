@@ -19,7 +19,7 @@ from functools import partial
 from threading import Thread
 from typing import Any
 
-from tests.drills.drill import children
+from tests.children import children
 from tests.ends.descriptors import open_descriptors, open_sockets
 from webstreams import ReadableStream, WritableStream
 from webstreams.workers import Port, WorkerDied, message_channel, receive, transfer, worker

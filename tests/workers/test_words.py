@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from examples import words
-from tests.drills.drill import children
+from tests.children import children
 
 
 @pytest.fixture

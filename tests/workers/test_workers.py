@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.drills.drill import children
+from tests.children import children
 from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT, until
 from webstreams import DataError, ReadableStream
