@@ -20,6 +20,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -106,39 +107,21 @@ class Table:
         self._database.close()
 
 
-class Orders:
-    """The stream of orders, over as many connections as it takes, and a way to end it."""
-
-    def __init__(self, url: str, queue: str) -> None:
-        self._url = url
-        self._queue = queue
-        self._now: Deliveries[bytes] | None = None
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Deliveries[bytes]]:
-        """Open a connection and consume."""
-        async with await aio_pika.connect(self._url) as connection:
-            self._now = rabbitmq.consume(await connection.channel(), self._queue, prefetch=PREFETCH)
-            yield self._now
-
-    def stream(self) -> ReadableStream[Delivery[bytes]]:
-        """Make the stream."""
-        return resilient(self.connect)
-
-    async def drain(self) -> None:
-        """Take no more, and finish what is under way."""
-        if self._now is not None:
-            await self._now.drain()
+@asynccontextmanager
+async def connect(url: str, queue: str) -> AsyncIterator[Deliveries[bytes]]:
+    """Open a connection and consume."""
+    async with await aio_pika.connect(url) as connection:
+        yield rabbitmq.consume(await connection.channel(), queue, prefetch=PREFETCH)
 
 
 async def run(url: str, queue: str, path: Path) -> None:
     """Write orders until the program is told to stop."""
-    orders = Orders(url, queue)
+    orders = resilient(partial(connect, url, queue))
     loop = asyncio.get_running_loop()
     draining: list[asyncio.Task[None]] = []
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, lambda: draining.append(loop.create_task(orders.drain())))
-    done: ReadableStream[Delivery[Order]] = orders.stream().map(work, concurrency=CALLS)
+    done: ReadableStream[Delivery[Order]] = orders.map(work, concurrency=CALLS)
     batches = done.batched(BATCH, seconds=BATCH_TIME).map(Delivery[Order].join)
     pipe = batches.pipe_to(acknowledging(WritableStream(Table(path))))
     if sys.stderr.isatty():

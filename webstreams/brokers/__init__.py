@@ -9,7 +9,7 @@ from ._publishing import Publisher
 from ._source import Deliveries
 from .acknowledging import OnFailure, acknowledging
 from .delivery import Delivery, DeliveryLost, Outcome, Settlement
-from .resilience import exponential_backoff, resilient
+from .resilience import ResilientStream, exponential_backoff, resilient
 from .values import ValuePair, on_value
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "OnFailure",
     "Outcome",
     "Publisher",
+    "ResilientStream",
     "Settlement",
     "ValuePair",
     "acknowledging",

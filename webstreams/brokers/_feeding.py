@@ -48,23 +48,21 @@ class FetchingSource(BrokerSource[K]):
         raise NotImplementedError
 
     def begin(self, tend_every: float) -> None:
-        """Begin to fetch, and to look after what is open every `tend_every` seconds."""
+        """Begin to fetch, and to look after what is open every `tend_every` seconds, unless the end came sooner."""
+        if self.is_over:
+            return
         loop = asyncio.get_running_loop()
         self._fetching = loop.create_task(self._fetch_for_ever())
         self._tending = loop.create_task(self._tend_for_ever(tend_every))
 
     async def finish_fetching(self, *, cancel: bool) -> None:
-        """End both tasks; without `cancel`, the fetch under way ends by itself."""
+        """Fetch no more; without `cancel`, the fetch under way ends by itself."""
         self.ledger.wake()
-        if self._tending is not None:
-            self._tending.cancel()
-        if cancel and self._fetching is not None:
-            self._fetching.cancel()
-        tasks = [each for each in (self._fetching, self._tending) if each is not None]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=LONGEST_FETCH)
-            for each in late:
-                each.cancel()
+        await _end(self._fetching, cancel=cancel)
+
+    async def finish(self) -> None:
+        """Look no more after what is open: until now, what was worked on kept its lease."""
+        await _end(self._tending, cancel=True)
 
     async def _fetch_for_ever(self) -> None:
         try:
@@ -92,3 +90,13 @@ class FetchingSource(BrokerSource[K]):
                 await self.tend()
         except Exception as error:
             self.fail(error)
+
+
+async def _end(task: asyncio.Task[None] | None, *, cancel: bool) -> None:
+    """Wait for the end of a task, for a while, if it is not to end now."""
+    if task is not None:
+        if cancel:
+            task.cancel()
+        _, late = await asyncio.wait([task], timeout=LONGEST_FETCH)
+        for each in late:
+            each.cancel()

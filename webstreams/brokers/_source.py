@@ -49,6 +49,9 @@ class BrokerSource(Generic[K]):
         # Only in debug mode.
         self.watch: StandstillWatch | None = None
         self._controller: ReadableStreamDefaultController[Delivery[Any]]
+        # What is stopped while it is being opened would go on for ever: stopping waits for this.
+        self._opened = asyncio.Event()
+        self._stopping: asyncio.Task[None] | None = None
         self._parting: asyncio.Task[None] | None = None
         self._drained = False
         self._is_closed = False
@@ -72,8 +75,11 @@ class BrokerSource(Generic[K]):
         return False
 
     async def stop(self) -> None:
-        """Receive no more. Called once, also after an error."""
+        """Receive no more. Called once, after `open` has ended, also after an error."""
         raise NotImplementedError
+
+    async def finish(self) -> None:
+        """Look no more after what is open: it is settled, or goes back now. Called after `stop`."""
 
     async def give_back(self, keys: list[K]) -> None:
         """Give back what nobody has settled; nothing is received any more."""
@@ -91,8 +97,11 @@ class BrokerSource(Generic[K]):
         try:
             await self.open()
         except BaseException as error:
+            self._is_closed = True  # errored by this, also if it is drained
+            self._opened.set()
             await self.part(error)
             raise
+        self._opened.set()
 
     def pull(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
         """Somebody reads: give a delivery, or remember it."""
@@ -140,18 +149,37 @@ class BrokerSource(Generic[K]):
 
     async def drain(self, seconds: float) -> None:
         """Receive no more, close the stream, and wait until everything is settled."""
-        if not self.is_over:
-            self._drained = True
-            try:
-                await self.stop()
-            except Exception as error:
-                self.fail(error)
+        try:
+            if self._parting is None:
+                self._drained = True
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._run_dry()
+        finally:  # also when nobody waits any longer
+            parting = self._part("it was drained")
             self._close_when_empty()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while len(self.ledger):
-                        await self.ledger.change()
-        await self.part("it was drained")
+            await asyncio.shield(parting)
+
+    async def _run_dry(self) -> None:
+        try:
+            await self._stop()
+        except Exception as error:
+            self.fail(error)
+        self._close_when_empty()
+        while len(self.ledger):
+            await self.ledger.change()
+
+    async def _stop(self) -> None:
+        """Receive no more, as soon as what is being opened is open; once, and to the end, whoever waits for it."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop_when_open())
+            self._stopping.add_done_callback(_look_at_error)
+        await asyncio.wait([self._stopping])
+        self._stopping.result()
+
+    async def _stop_when_open(self) -> None:
+        await self._opened.wait()
+        await self.stop()
 
     def _close_when_empty(self) -> None:
         if self._drained and not self.unread and not self._is_closed:
@@ -180,9 +208,8 @@ class BrokerSource(Generic[K]):
     async def _leave(self, keys: list[K], end: BaseException | str) -> None:
         try:
             async with asyncio.timeout(PARTING_TIME):
-                if not self._drained:
-                    await self.stop()
                 try:
+                    await self._finish()
                     if not isinstance(end, self.lost):
                         await self.give_back(keys)
                 finally:
@@ -192,6 +219,19 @@ class BrokerSource(Generic[K]):
             # A broker that cannot be reached has taken everything back by itself, or will; the stream is told why.
             if not isinstance(end, BaseException):
                 raise
+
+    async def _finish(self) -> None:
+        try:
+            if self._stopping is None or not self._stopping.done():
+                await self._stop()
+        finally:
+            await self.finish()
+
+
+def _look_at_error(task: asyncio.Task[None]) -> None:
+    """Whoever waits for the task is told of its error; if nobody does any more, the connection is lost anyway."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Deliveries(ReadableStream[Delivery[T]]):
@@ -217,8 +257,10 @@ class Deliveries(ReadableStream[Delivery[T]]):
     async def drain(self, seconds: float = 30.0) -> None:
         """Stop in good order: receive no more, let what is here run through the pipeline, and wait until it is settled.
 
-        The stream closes after what is in its queue. What is not settled after `seconds` goes back to the broker. The
-        stream may be locked: this is for a program that is told to stop while a pipe runs.
+        The stream closes after what is in its queue. What is not settled after `seconds`, or when the waiting is
+        cancelled, goes back to the broker. The stream may be locked: this is for a program that is told to stop while a
+        pipe runs. It may also be about to open; then it closes when it is open, without a delivery. A stream that is
+        opened again and again is drained as a whole, by ``drain()`` of what `resilient` has made.
         """
         await self._source.drain(seconds)
 

@@ -233,6 +233,7 @@ class _Source(FetchingSource[str]):
     async def stop(self) -> None:
         """Take the inbox away, which ends the requests, and wait for what is on its way."""
         await self.finish_fetching(cancel=True)
+        self._requests.clear()
         if self._subscription is not None and self._client.is_connected:
             await self._subscription.drain()
 

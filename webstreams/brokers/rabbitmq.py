@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage, AbstractQueue
 from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
+from typing_extensions import TypeVar
 
 from ._grouping import Grouping, Results
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from aiormq.abc import DeliveredMessage
 
 __all__ = ["consume", "publish"]
+
+T = TypeVar("T", default=Any)
 
 Message: TypeAlias = bytes | bytearray | memoryview | AbstractMessage
 
@@ -116,12 +119,13 @@ class _Source(BrokerSource[int]):
         """Set the limit and begin to consume."""
         channel = self._channel = await self._outer.get_underlay_channel()
         channel.closing.add_done_callback(self._closed)
-        await channel.basic_qos(prefetch_count=self.ledger.limit)
+        await _sent(channel.basic_qos(prefetch_count=self.ledger.limit))
         callbacks = getattr(channel, "on_consumer_cancel_callbacks", None)
         if callbacks is not None:
             callbacks.add(self._cancelled)
-        answer = await channel.basic_consume(self._queue, self._received)
-        self._tag = answer.consumer_tag
+        if not self.is_over:
+            answer = await _sent(channel.basic_consume(self._queue, self._received))
+            self._tag = answer.consumer_tag
 
     async def _received(self, message: DeliveredMessage) -> None:
         tag = message.delivery_tag
@@ -183,27 +187,30 @@ class _Source(BrokerSource[int]):
     async def stop(self) -> None:
         """Cancel the consumer."""
         channel = self._channel
-        if channel is None:
-            return
-        channel.closing.remove_done_callback(self._closed)
-        callbacks = getattr(channel, "on_consumer_cancel_callbacks", None)
-        if callbacks is not None:
-            callbacks.discard(self._cancelled)
-        if self._tag is not None and not channel.is_closed:
-            await channel.basic_cancel(self._tag)
+        if channel is not None and self._tag is not None and not channel.is_closed:
+            await _sent(channel.basic_cancel(self._tag))
+
+    async def finish(self) -> None:
+        """Let the channel alone."""
+        channel = self._channel
+        if channel is not None:
+            channel.closing.remove_done_callback(self._closed)
+            callbacks = getattr(channel, "on_consumer_cancel_callbacks", None)
+            if callbacks is not None:
+                callbacks.discard(self._cancelled)
 
     async def give_back(self, keys: list[int]) -> None:
         """Requeue; a channel that is closed has done it."""
         channel = self._channel
         if channel is not None and not channel.is_closed:
             for key in keys:
-                await channel.basic_nack(key, requeue=True)
+                await _sent(channel.basic_nack(key, requeue=True))
 
 
-async def _sent(sending: Awaitable[None]) -> None:
+async def _sent(sending: Awaitable[T]) -> T:
     """Wait until the client has sent something; if the connection is lost meanwhile, the client cancels that."""
     try:
-        await sending
+        return await sending
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

@@ -16,9 +16,10 @@ from .._streams.readable.reader import ReadableStreamDefaultReader
 from .._streams.readable.stream import ReadableStream
 from ._source import Deliveries
 
-__all__ = ["Opening", "exponential_backoff", "resilient"]
+__all__ = ["Opening", "ResilientStream", "exponential_backoff", "resilient"]
 
 T = TypeVar("T", default=Any)
+T_co = TypeVar("T_co", default=Any, covariant=True)
 
 Opening: TypeAlias = "Awaitable[ReadableStream[T]] | AbstractAsyncContextManager[ReadableStream[T]]"
 
@@ -41,7 +42,7 @@ def resilient(
     backoff: Callable[[int], float] = exponential_backoff,
     attempts: int | None = None,
     retry: Callable[[Exception], bool] | None = None,
-) -> ReadableStream[T]:
+) -> ResilientStream[T]:
     """Make a stream that is opened again when it is errored.
 
     `factory` opens a connection and gives a stream: a coroutine function, or a function that gives an async context
@@ -52,7 +53,7 @@ def resilient(
     After `attempts` failures in a row (None: never), and for an error that ``retry(error)`` does not want to be tried
     again (by default only `TypeError` and `ValueError`: mistakes of the program), the stream is errored with it. When
     the inner stream ends, so does this one, and its connection is closed when its deliveries are settled; cancelling
-    it cancels that. Nothing is read ahead.
+    it cancels that. Nothing is read ahead. ``drain()`` ends it in good order, at any moment.
 
     Messages that were on their way when a connection was lost are delivered again: at least once, not exactly once.
 
@@ -73,16 +74,38 @@ def resilient(
     """
     if not callable(factory):
         raise TypeError(f"resilient() needs a function that opens a stream, not {type(factory).__name__}")
-    source = _ResilientSource(factory, backoff, attempts, retry or _is_worth_trying)
-    return ReadableStream(source, {"high_water_mark": 0})
+    return ResilientStream(_ResilientSource(factory, backoff, attempts, retry or _is_worth_trying))
 
 
 def _is_worth_trying(error: Exception) -> bool:
     return not isinstance(error, TypeError | ValueError)
 
 
+class ResilientStream(ReadableStream[T_co]):
+    """A readable stream over one connection after the other. `resilient` makes it. Not in the Standard."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: _ResilientSource[T_co]) -> None:
+        self._source = source
+        super().__init__(source, {"high_water_mark": 0})
+
+    async def drain(self, seconds: float = 30.0) -> None:
+        """Stop in good order, whatever the stream is busy with: for a program that is told to stop.
+
+        The deliveries of a connection that is open are finished (``drain()`` of a `Deliveries`, to which `seconds`
+        belong); an inner stream of another kind is cancelled. What is about to be opened is given up, and after a call
+        nothing is opened any more: a stream without a connection closes at once, and so does one whose connection is
+        lost while it is drained. Done when the stream is closed and the connection, too. The stream may be locked.
+        """
+        await self._source.drain(seconds)
+
+
 class _ResilientSource(Generic[T]):
     """The underlying source over one stream after the other."""
+
+    # What errors are said to arise in.
+    stage_name = "resilient()"
 
     def __init__(
         self,
@@ -96,49 +119,87 @@ class _ResilientSource(Generic[T]):
         self._attempts = attempts
         self._retry = retry
         self._failures = 0
+        # How long to wait before the next connection is opened (seconds).
+        self._pause = 0.0
         self._stack = AsyncExitStack()
         self._stream: ReadableStream[T] | None = None
         self._reader: ReadableStreamDefaultReader[T] | None = None
-        self._pulling: asyncio.Task[Any] | None = None
-        self._is_cancelled = False
+        self._opening: asyncio.Task[ReadableStream[T]] | None = None
+        # Held by who reads or opens, and by who closes after that.
+        self._turn = asyncio.Lock()
+        # Nothing is to be opened any more; and the stream is closed, cancelled or errored.
+        self._is_ending = False
+        self._is_over = False
+        self._controller: ReadableStreamDefaultController[T]
+
+    # What the stream calls.
+
+    def start(self, controller: ReadableStreamDefaultController[T]) -> None:
+        """Open nothing yet."""
+        self._controller = controller
 
     async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
         """Return the next chunk, over as many connections as it takes."""
-        self._pulling = asyncio.current_task()
-        try:
-            while not await self._has_pulled(controller):
-                await asyncio.sleep(self._backoff(self._failures))
-        finally:
-            self._pulling = None
+        async with self._turn:
+            try:
+                while not await self._has_pulled():
+                    self._pause = 0.0 if self._is_ending else self._backoff(self._failures)
+            except BaseException:
+                self._is_over = True
+                raise
 
     async def cancel(self, reason: object) -> None:
         """End the stream of now, and close its connection."""
-        self._is_cancelled = True
-        if self._reader is not None:
-            await self._reader.cancel(reason)
-        if self._pulling is not None:
-            self._pulling.cancel()
-            await asyncio.wait([self._pulling])
-        await self._close()
-
-    async def _has_pulled(self, controller: ReadableStreamDefaultController[T]) -> bool:
+        self._is_over = True
+        self._open_no_more()
         try:
-            if self._reader is None:
-                self._stream = await self._open()
-                self._reader = self._stream.get_reader()
-            result = await self._reader.read()
+            if self._reader is not None:
+                await self._reader.cancel(reason)
+        finally:
+            async with self._turn:
+                await self._close()
+
+    async def drain(self, seconds: float) -> None:
+        """End the stream of now in good order, close its connection, and open none any more."""
+        self._open_no_more()
+        try:
+            if isinstance(self._stream, Deliveries):
+                await self._stream.drain(seconds)
+            elif self._reader is not None:
+                await self._reader.cancel("it was drained")
+        finally:
+            async with self._turn:
+                self._end()
+                await self._close()
+
+    def _open_no_more(self) -> None:
+        self._is_ending = True
+        if self._opening is not None:
+            self._opening.cancel()
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._controller.close()
+
+    # Reading.
+
+    async def _has_pulled(self) -> bool:
+        try:
+            reader = self._reader or await self._connect()
+            result = await reader.read() if reader is not None else None
         except Exception as error:
             await self._close()
             self._count(error)
             return False
         self._failures = 0
-        if self._is_cancelled:
+        if self._is_over:
             return True
-        if result.done:
-            controller.close()
+        if result is None or result.done:
+            self._end()
             await self._leave()
         else:
-            controller.enqueue(result.value)
+            self._controller.enqueue(result.value)
         return True
 
     async def _leave(self) -> None:
@@ -147,14 +208,40 @@ class _ResilientSource(Generic[T]):
             await self._stream.parted()
         await self._close()
 
-    async def _open(self) -> ReadableStream[T]:
+    # Connections.
+
+    async def _connect(self) -> ReadableStreamDefaultReader[T] | None:
+        """Open a stream and return its reader; None if nothing is to be opened any more."""
+        if self._is_ending:
+            return None
+        opening = self._opening = asyncio.get_running_loop().create_task(self._open_after_pause())
+        try:
+            await asyncio.wait([opening])
+        finally:
+            opening.cancel()
+        return await self._opened(opening)
+
+    async def _opened(self, opening: asyncio.Task[ReadableStream[T]]) -> ReadableStreamDefaultReader[T] | None:
+        if self._is_ending:
+            if not opening.cancelled() and opening.exception() is None:
+                await opening.result().cancel()
+            await self._close()
+            return None
+        if opening.cancelled():
+            raise ConnectionError("the client has cancelled the opening of a connection")
+        self._stream = opening.result()
+        self._reader = self._stream.get_reader()
+        return self._reader
+
+    async def _open_after_pause(self) -> ReadableStream[T]:
+        await asyncio.sleep(self._pause)
         opening = self._factory()
         if isinstance(opening, AbstractAsyncContextManager):
             return await self._stack.enter_async_context(opening)
         return await opening
 
     async def _close(self) -> None:
-        self._reader = self._stream = None
+        self._reader = self._stream = self._opening = None
         stack, self._stack = self._stack, AsyncExitStack()
         try:
             await stack.aclose()
@@ -170,4 +257,5 @@ class _ResilientSource(Generic[T]):
         self._failures += 1
         if self._failures == self._attempts or not self._retry(error):
             raise error
-        _log.warning("the stream was lost and is opened again (failure %d in a row): %r", self._failures, error)
+        what = "not opened again, for it is drained" if self._is_ending else "opened again"
+        _log.warning("the stream was lost and is %s (failure %d in a row): %r", what, self._failures, error)

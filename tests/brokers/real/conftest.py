@@ -12,6 +12,7 @@ import pytest
 
 from tests.brokers.places import BROKERS, Place, make_place
 from tests.brokers.servers import RUNNING, SERVERS, WITHOUT, Server
+from tests.children import staying
 
 MISSING = (
     "{name}: no server runs ({variable} is not set) and none is installed here. The environment "
@@ -56,6 +57,11 @@ def servers() -> Iterator[dict[str, Server]]:
             server.end()
 
 
+def stay(server: Server) -> None:
+    """A server of the session is no child that a test has left behind; `servers` ends it."""
+    staying.update(process.pid for process in server.processes)
+
+
 def server_of(name: str, servers: dict[str, Server]) -> Server:
     """Give the server of the session, started when it is needed first."""
     if name not in servers:
@@ -64,6 +70,7 @@ def server_of(name: str, servers: dict[str, Server]) -> Server:
             servers[name] = Running(url)
         elif SERVERS[name].is_installed():
             servers[name] = SERVERS[name]().start()
+            stay(servers[name])
         else:
             pytest.fail(MISSING.format(name=name, variable=RUNNING[name]))
     return servers[name]
@@ -102,8 +109,4 @@ def stoppable(place: Place, server: Server) -> Iterator[Server]:
         yield server
         if not server.processes:
             server.start()
-
-
-@pytest.fixture(autouse=True)
-def _leaves_no_child() -> None:
-    """The servers are children that stay for the session; `servers` ends them."""
+        stay(server)

@@ -14,7 +14,7 @@ from tests.brokers.places import Place
 from tests.brokers.places.rabbitmq import RabbitPlace
 from tests.brokers.proxy import Proxy
 from tests.brokers.servers import Kafka, RabbitMQ, Server
-from webstreams import SKIP, ReadableStream, WritableStream
+from webstreams import SKIP, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, acknowledging, on_value, resilient
 
 pytestmark = pytest.mark.timeout(300)
@@ -121,6 +121,32 @@ async def test_what_nobody_settled_comes_again(place: Place) -> None:
         for delivery in again:
             await delivery.ack()
         await stream.drain()
+    await empty(place)
+
+
+def own_tasks() -> list[str]:
+    """The tasks of the streams, without those of the clients."""
+    coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
+    return [each.__qualname__ for each in coroutines if "webstreams/brokers" in each.cr_code.co_filename]
+
+
+@pytest.mark.parametrize("end", ["drain", "cancel"])
+async def test_a_stream_that_ends_before_it_is_open_leaves_no_consumer(place: Place, end: str) -> None:
+    await place.make()
+    await place.fill(3)
+    async with place.connect() as connection:
+        ended = place.consume(connection, 10)
+        await getattr(ended, end)()
+        assert (await ended.get_reader().read()).done
+        assert own_tasks() == []
+        stream = place.consume(connection, 10)
+        reader = stream.get_reader()
+        for _ in range(3):
+            delivery = await read(reader)
+            assert delivery.attempt == 1
+            await delivery.ack()
+        await stream.drain()
+        assert own_tasks() == []
     await empty(place)
 
 
@@ -318,7 +344,7 @@ async def test_a_broker_that_is_stopped_and_started_in_the_middle(place: Place, 
             gate.set()
             await asyncio.sleep(0.05)
 
-    stream: ReadableStream[Delivery[Any]] = resilient(open_stream, backoff=lambda attempt: 0.2, retry=try_again)
+    stream = resilient(open_stream, backoff=lambda attempt: 0.2, retry=try_again)
     pipe = asyncio.ensure_future(stream.pipe_to(acknowledging(WritableStream({"write": write}))))
     await gate.wait()
     await asyncio.to_thread(stoppable.stop)
@@ -331,5 +357,5 @@ async def test_a_broker_that_is_stopped_and_started_in_the_middle(place: Place, 
     await until(lambda: len(written) >= 100, 120)
     assert not pipe.done()
     await empty(place)
-    pipe.cancel()
-    await asyncio.wait([pipe])
+    await stream.drain()
+    await pipe

@@ -16,6 +16,7 @@ import pytest
 from examples.orders import count, parse
 from tests.brokers.places import Place
 from tests.brokers.places.rabbitmq import RabbitChannels
+from tests.brokers.servers import free_port
 
 ORDERS = 1020
 POISON = 3
@@ -32,9 +33,16 @@ async def fill(place: Place, channels: RabbitChannels) -> None:
                 writer.write(b"not an order")._mark_handled()
 
 
-async def start(place: Place, path: Path) -> asyncio.subprocess.Process:
+async def start(place: Place, path: Path, errors: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
     command = ("-m", "examples.orders", place.url, place.name, str(path))
-    return await asyncio.create_subprocess_exec(sys.executable, *command, stderr=asyncio.subprocess.DEVNULL)
+    return await asyncio.create_subprocess_exec(sys.executable, *command, stderr=errors)
+
+
+async def ended(process: asyncio.subprocess.Process) -> None:
+    """Have the program end in good order."""
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(60):
+        assert await process.wait() == 0
 
 
 async def counted(path: Path, process: asyncio.subprocess.Process, wanted: int) -> None:
@@ -51,6 +59,16 @@ async def counted(path: Path, process: asyncio.subprocess.Process, wanted: int) 
             await asyncio.sleep(0.05)
 
 
+async def taken_by(place: Place, channels: RabbitChannels, consumers: int) -> None:
+    """Wait until the queue has so many consumers, and nothing is there that no consumer has got."""
+    async with asyncio.timeout(120):
+        while True:
+            queue = (await channels.consuming.declare_queue(place.name, passive=True)).declaration_result
+            if queue.consumer_count == consumers and not (consumers and queue.message_count):
+                return
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.brokers("rabbitmq")
 @pytest.mark.timeout(600)
 async def test_no_order_is_lost_and_none_is_twice(place: Place, tmp_path: Path) -> None:
@@ -65,20 +83,28 @@ async def test_no_order_is_lost_and_none_is_twice(place: Place, tmp_path: Path) 
             await asyncio.sleep(generator.random() * 0.1)
             process.send_signal(signal.SIGKILL)
             await process.wait()
+            await taken_by(place, channels, 0)  # what it had and did not acknowledge is in the queue again
         process = await start(place, path)
         await counted(path, process, ORDERS)  # also the last batch, which is not full
-        async with asyncio.timeout(60):
-            while (await place.waiting())[1]:
-                await asyncio.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
-            assert await process.wait() == 0
+        await taken_by(place, channels, 1)  # also when the program before has written all and not said so
+        await ended(process)
         assert await place.waiting() == (0, 0)
         dead = await channels.consuming.declare_queue(place.name + "-dead", passive=True)
         assert dead.declaration_result.message_count == POISON
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute("select number, total from orders order by number").fetchall()
     assert rows == [(number, number * 119) for number in range(ORDERS)]
+
+
+@pytest.mark.brokers("rabbitmq")
+async def test_it_stops_when_there_is_no_broker(place: Place, tmp_path: Path) -> None:
+    place.url = f"amqp://127.0.0.1:{free_port()}/"
+    process = await start(place, tmp_path / "orders.sqlite", asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    async with asyncio.timeout(120):
+        while b"is opened again" not in (line := await process.stderr.readline()):
+            assert line
+    await ended(process)
 
 
 def test_what_is_no_order_is_refused() -> None:
