@@ -9,7 +9,8 @@ import sys
 from collections.abc import Generator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, ClassVar
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
@@ -23,12 +24,27 @@ TESTS_PER_FREEZE = 100
 # (seconds).
 REMINDER = 10.0
 # A test that has not ended so long after its limit hangs where it cannot be told: the run ends, and shows where
-# (seconds).
+# (seconds). The clock for that, a thread, is started anew when so much has passed.
 GRACE = 6 * REMINDER
+REARMED = GRACE / 2
 # What a test may take on top of what the process has (bytes).
 MEMORY = 3 << 30
 
 _finished = count(1)
+
+
+class LastResort:
+    """Ends the run when it is not armed again in time, also between tests and after the last."""
+
+    ends_at: ClassVar[float] = 0.0
+
+    @classmethod
+    def arm(cls, seconds: float, error_output: int) -> None:
+        """End the run in so many seconds, or a little earlier."""
+        now = monotonic()
+        if cls.ends_at < now + seconds - REARMED:
+            cls.ends_at = now + seconds
+            faulthandler.dump_traceback_later(seconds, exit=True, file=error_output)
 
 
 def freeze() -> None:
@@ -51,17 +67,19 @@ def pytest_runtest_logfinish() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Limit the memory of a test, and end the run if one hangs where it cannot be interrupted: not in Python."""
-    limit = float(item.config.getoption("timeout", None) or 0)
     if sys.platform == "linux":
         limit_memory()
-    if not limit:
-        return (yield)
-    error_output = item.config.stash[fault_handler_stderr_fd_key]  # not the one that pytest captures
-    faulthandler.dump_traceback_later(limit + GRACE, exit=True, file=error_output)
-    try:
-        return (yield)
-    finally:  # what comes between tests, and after the last, must not hang either
-        faulthandler.dump_traceback_later(GRACE, exit=True, file=error_output)
+    limit = limit_of(item)
+    if limit:
+        error_output = item.config.stash[fault_handler_stderr_fd_key]  # not the one that pytest captures
+        LastResort.arm(limit + GRACE, error_output)
+    return (yield)
+
+
+def limit_of(item: pytest.Item) -> float:
+    """The seconds that a test may take; 0 for any time."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getoption("timeout", None) or 0)
 
 
 class TookTooLong(SystemExit):
@@ -81,7 +99,7 @@ def pytest_timeout_set_timer(item: Any, settings: Any) -> bool | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     """Interrupt the end of a test again and again: pytest-timeout has no timer any more after a failure."""
-    limit = float(item.config.getoption("timeout", None) or 0)
+    limit = limit_of(item)
     if not limit or sys.platform == "win32":
         return (yield)
     set_timer(signal.getitimer(signal.ITIMER_REAL)[0], limit)
