@@ -11,6 +11,7 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
@@ -45,6 +46,7 @@ def own_slots(path: Path) -> Iterator[Own]:
                 yield Own(slot["name"], bool(mark["shared"]))
 
 
+@cache
 def foreign(path: Path) -> set[str]:
     """The names of the attributes that a module uses, without those that its own classes have."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -59,7 +61,12 @@ def members(kind: ast.ClassDef) -> set[str]:
 
 
 def is_assigned(node: ast.AST) -> TypeGuard[ast.Attribute]:
-    return isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self"
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    )
 
 
 def slots(kind: ast.ClassDef) -> set[str]:

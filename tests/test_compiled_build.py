@@ -6,6 +6,7 @@ import ast
 import importlib
 import tomllib
 import weakref
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def interpreted() -> dict[str, str]:
     return entries
 
 
+@cache
 def compiled_names() -> set[str]:
     files = hatch_build.compiled_modules(PACKAGE.parent, compiled(), interpreted())
     return {".".join(Path(file).with_suffix("").parts) for file in files}
@@ -73,6 +75,7 @@ def test_a_module_is_compiled_if_it_should_be(name: str) -> None:
     assert is_source is not (webstreams.compiled and name in compiled_names())
 
 
+@cache
 def marked(kind: type) -> bool:
     """Whether a class that is compiled says that others may inherit from it."""
     tree = ast.parse((PACKAGE / Path(*kind.__module__.split(".")[1:])).with_suffix(".py").read_text(encoding="utf-8"))
