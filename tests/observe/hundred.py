@@ -24,7 +24,7 @@ import uvloop
 from tests.differential.compare import difference
 from webstreams import CompressionStream, Promise, ReadableStream, TransformStream, WritableStream, merge, to_callable
 from webstreams.observe import label, observe
-from webstreams.observe._pipeline import PIPELINES
+from webstreams.observe._watched import PIPELINES
 
 from .test_order import records, run_observed
 

@@ -15,6 +15,7 @@ from tests.fastpath.programs import CHECK, OFF, ON, Dice, Program, piped, piped_
 from webstreams import ReadableStream, TransformStream, WritableStream
 from webstreams.observe import Pipeline, observe
 from webstreams.observe._counts import Counts
+from webstreams.observe._pipeline import watched_by
 from webstreams.observe._stages import Stage
 
 # Every so many programs of the corpus; all of them are run by ``python -m tests.observe.hundred``.
@@ -104,7 +105,7 @@ def test_chunks_are_counted_on_both_paths(mode: str, kind: str) -> None:
             pipeline = observe(piping)
             await piping
             assert mode == OFF or programs.periods() > 100
-            return pipeline._stages
+            return watched_by(pipeline).stages
 
     counts: list[Counts] = [stage.counts for stage in asyncio.run(main())]
     assert [each.chunks_out for each in counts] == [500, 500, 0]

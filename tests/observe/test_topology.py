@@ -25,8 +25,8 @@ from webstreams import (
     to_callable,
 )
 from webstreams.observe import Pipeline, label, observe
-from webstreams.observe._pipeline import PIPELINES
 from webstreams.observe._stages import STAGES
+from webstreams.observe._watched import PIPELINES
 
 
 def names(pipeline: Pipeline) -> list[str]:

@@ -35,6 +35,26 @@ def state_of(stream: Stream) -> str:
     return stream._state
 
 
+def stored_error_of(stream: Stream) -> Any:
+    """Return [[storedError]]."""
+    return stream._stored_error
+
+
+def high_water_mark_of(stream: Stream) -> float:
+    """Return the high-water mark of the queue of a stream, in the units of its strategy."""
+    controller: Any = stream._controller
+    mark: float = controller._strategy_hwm
+    return mark
+
+
+def queued_in(stream: Stream) -> float:
+    """Return the total size of what is in the queue of a stream, in the units of its strategy."""
+    controller: Any = stream._controller
+    queue = controller._measure if hasattr(controller, "_measure") else controller._queue
+    total: float = queue.total
+    return total
+
+
 def lock_of(stream: Stream) -> Lock | None:
     """Return the reader or the writer that a stream is locked to."""
     return stream._reader if isinstance(stream, ReadableStreamState) else stream._writer

@@ -18,7 +18,7 @@ class ConcurrentSink:
     def __init__(self, jobs: JobQueue, calls: Calls) -> None:
         self._jobs = jobs
         self._concurrency = calls.concurrency
-        self._workers = Workers(jobs, calls.function, calls.concurrency, self)
+        self.workers = Workers(jobs, calls.function, calls.concurrency, self)
         self._controller: WritableStreamDefaultController | None = None
         # The promise of the write that waits until another call may begin.
         self._write: Promise[Any] | None = None
@@ -31,19 +31,19 @@ class ConcurrentSink:
         controller.signal.add_event_listener("abort", self._stop)
 
     def _stop(self, _: object = None) -> None:
-        self._workers.stop(self._workers_have_ended)
+        self.workers.stop(self._workers_have_ended)
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[Any] | None:
         """Begin a call; done when another one may begin."""
-        self._workers.submit(Slot(chunk))
-        if self._workers.outstanding < self._concurrency:
+        self.workers.submit(Slot(chunk))
+        if self.workers.outstanding < self._concurrency:
             return None
         self._write = Promise(self._jobs)
         return self._write
 
     def close(self) -> Promise[Any]:
         """Wait for all calls."""
-        self._workers.close(self._workers_have_ended)
+        self.workers.close(self._workers_have_ended)
         return self._ended
 
     def abort(self, reason: object) -> Promise[Any]:

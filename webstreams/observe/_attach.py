@@ -36,7 +36,7 @@ from ._callbacks import (
     ObservedStep,
     SourceMeter,
 )
-from ._counts import BLOCKED, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
+from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
 from ._names import name_of
 from ._stages import DRAINS, STAGES, Kind, Stage
 from ._topology import chain_of, input_of_step, owner_of, owner_of_sink, owner_of_source, part_of, pipe_into, source_of
@@ -57,6 +57,15 @@ def stages_of(stream: Any) -> list[Stage]:
     if drained is not None and found is not None and found not in drained.upstream:
         drained.upstream.append(found)
     return [each for each in (found, drained) if each is not None]
+
+
+def settle_source(stage: Stage) -> None:
+    """Find out what a source does that is not busy: nobody tells of what others take from it."""
+    stream = stage.output()
+    if stream is not None and stage.counts.state != BUSY:
+        meter = stream._controller._meter
+        if isinstance(meter, SourceMeter) and meter.pull is None and stream._state == "readable":
+            meter.settle()
 
 
 def _made(stage: Stage) -> Stage:
@@ -93,7 +102,7 @@ def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
     owner = owner_of(sink.write)
     function = part_of(owner, "_function") or sink.write
     if isinstance(owner, ConcurrentSink):
-        workers = owner._workers
+        workers = owner.workers
         load = LoadCounts(writable._jobs, owner._concurrency, None)
         _made(Stage(name_of(workers._function, "sink"), "sink", load, writable=writable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
@@ -314,7 +323,7 @@ def _attach_operator(readable: Any, source: Any) -> None:
     if isinstance(source, ChainSource):
         return
     if isinstance(source, ConcurrentSource):
-        workers = source._workers
+        workers = source.workers
         load = LoadCounts(readable._jobs, workers._concurrency, WantsMore(readable))
         _made(Stage(name_of(_function_of(workers._function), "map"), "transform", load, readable=readable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call

@@ -4,67 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakSet, ref
 
 from .._debug.repr import show, show_count
+from .._engine.door import fulfill, reject
 from .._engine.promise import Promise
 from .._engine.task_promise import TaskPromise
-from .._streams.meter import LOCKS
-from .._streams.readable.operators.ending import EndPromise
-from .._streams.readable.pipe import PipePromise
-from ._attach import stages_of
-from ._callbacks import SourceMeter
-from ._counts import BUSY
+from .._streams.door import jobs_of
+from ._look import Look
 from ._names import streams_of
-from ._retired import begin, retire
-from ._stages import Stage, stage_at
-from ._statistics import (
-    SAME_LOOK,
-    Mark,
-    Snapshot,
-    StageStatistics,
-    bottleneck_of,
-    shares_between,
-    statistics_of,
-)
+from ._statistics import Snapshot, StageStatistics
 from ._text import line_of, tree_of
 from ._timing import CLOCK
-from ._topology import inputs_of, neighbours
+from ._topology import streams_of_promise
+from ._watched import Watched
 
 # Who waits for the next moment to look sees within this time that the pipeline has ended (seconds).
 SAW_END: Final = 0.25
-
-# All pipelines that are observed, and those that a stream belongs to: they live as long as their streams.
-PIPELINES: Final[WeakSet[Pipeline]] = WeakSet()
-_pipelines_of: Final[WeakKeyDictionary[Any, list[Pipeline]]] = WeakKeyDictionary()
-
-
-class Look:
-    """Somebody who looks at a pipeline again and again: the shares are those since that one's last look."""
-
-    __slots__ = ("_before", "_last")
-
-    def __init__(self) -> None:
-        self._last = self._before = Mark(CLOCK.read(), {})
-
-    def take(self, pipeline: Pipeline, *, is_look: bool = True) -> Snapshot:
-        """Return how a pipeline is now; if it `is_look`, the next one begins here."""
-        now = pipeline._mark()
-        before = self._before if now.now - self._last.now < SAME_LOOK else self._last
-        shares = shares_between(pipeline._stages, before, now)
-        if before is self._last and is_look:
-            self._before, self._last = self._last, now
-        named = pipeline._named()
-        found = {stage: statistics_of(stage, name, shares[stage]) for stage, name in named.items() if stage in shares}
-        slowest = bottleneck_of(pipeline._stages, shares)
-        return Snapshot(
-            name=pipeline.name,
-            seconds=max(now.now - before.now, 0.0),
-            stages=list(found.values()),
-            bottleneck=None if slowest is None else found[slowest],
-        )
 
 
 class Pipeline:
@@ -74,30 +31,14 @@ class Pipeline:
     at from any thread.
     """
 
-    def __init__(self, streams: list[Any], name: str | None) -> None:
-        self._name = name
-        self._anchors = [ref(each) for each in streams]
-        self._jobs_of_loop = streams[0]._jobs
-        self._stages: list[Stage] = []
-        self._is_searching = False
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
         self._look = Look()
-        self._search()
-        self._begun_as = self.name
-        begin(self._begun_as)
-        PIPELINES.add(self)
-
-    def __del__(self) -> None:
-        """What was counted is not lost for the metrics of others with the same name."""
-        name = getattr(self, "_begun_as", None)
-        if name is not None:
-            retire(name, [(stage, each.kind, each.counts) for each, stage in self._named().items()])
 
     @property
     def name(self) -> str:
         """The name that was given, else that of the first stage."""
-        if self._name is not None:
-            return self._name
-        return self._stages[0].name if self._stages else "pipeline"
+        return self._watched.name
 
     @property
     def stages(self) -> list[StageStatistics]:
@@ -106,16 +47,16 @@ class Pipeline:
         Looks that follow each other within 10 ms show the same period. When the pipeline has ended, the period ends
         with it.
         """
-        return self._look.take(self).stages
+        return self._look.take(self._watched).stages
 
     @property
     def bottleneck(self) -> StageStatistics | None:
         """The stage that holds the others up since the last look; None if there is none, or if nobody reads."""
-        return self._look.take(self, is_look=False).bottleneck
+        return self._look.take(self._watched, is_look=False).bottleneck
 
     def tree(self) -> str:
         """Return a picture of the pipeline as text: a line for each stage, with its shares since the last look."""
-        return tree_of(self._look.take(self, is_look=False), self._upstream_names())
+        return tree_of(self._look.take(self._watched, is_look=False))
 
     async def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
         """Yield how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
@@ -126,7 +67,7 @@ class Pipeline:
         is_over = False
         while not is_over:
             is_over = await self._ends_within(interval)
-            yield look.take(self)
+            yield look.take(self._watched)
 
     async def _ends_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
@@ -144,12 +85,7 @@ class Pipeline:
         When nothing has moved for `stalled` seconds, one warning names the stage that everything waits for. The promise
         is settled when the pipeline has ended; cancelling the task that awaits it ends the log.
         """
-        jobs = self._jobs_of_loop
-        jobs.require_running()
-        task = jobs.loop.create_task(self._log(logger, interval, stalled))
-        promise: TaskPromise[None] = TaskPromise(jobs, task, "Pipeline.log()")
-        task.add_done_callback(Settling(promise))
-        return promise
+        return promise_of(self, self._log(logger, interval, stalled), "Pipeline.log()")
 
     async def _log(self, logger: logging.Logger, interval: float, stalled: float) -> None:
         moved, moved_at, has_warned = -1, CLOCK.read(), False
@@ -165,7 +101,7 @@ class Pipeline:
     @property
     def is_over(self) -> bool:
         """Whether every stage is closed or errored, or gone."""
-        return all(stage.is_over() for stage in self._stages)
+        return self._watched.is_over
 
     def __repr__(self) -> str:
         """Show the name and the number of stages."""
@@ -173,78 +109,7 @@ class Pipeline:
 
     def _details(self) -> Iterator[str]:
         yield repr(self.name)
-        yield show_count(len(self._stages), "stage")
-
-    # Finding the stages.
-
-    def _search(self) -> None:
-        """Find the stages, those that have joined included."""
-        self._is_searching = False
-        jobs = self._jobs_of_loop
-        if jobs.run is not None:
-            self._search_later()  # callbacks are being recorded: they must not be replaced now
-            return
-        seen: dict[int, Any] = {}
-        left = [each for each in (anchor() for anchor in self._anchors) if each is not None]
-        left += [stream for stage in self._stages for stream in stage.ends()]
-        found: dict[Stage, None] = dict.fromkeys(self._stages)
-        while left:
-            stream = left.pop(0)
-            if stream is None or id(stream) in seen:
-                continue
-            seen[id(stream)] = stream
-            found |= dict.fromkeys(self._take_in(stream))
-            left += neighbours(stream)
-        for stage in found:
-            _link(stage)
-        self._stages = _in_order(list(found))
-        if jobs.policy is not None:
-            jobs.policy.forget()
-
-    def _take_in(self, stream: Any) -> list[Stage]:
-        try:
-            pipelines = _pipelines_of.setdefault(stream, [])
-        except TypeError:  # a stream for the library itself cannot be referred to weakly
-            return []
-        if self not in pipelines:
-            pipelines.append(self)
-        return stages_of(stream)
-
-    def _search_later(self) -> None:
-        if not self._is_searching:
-            self._is_searching = True
-            self._jobs_of_loop.loop.call_soon(self._search)
-
-    def _search_soon(self) -> None:
-        """A stream got a lock: see who has it, when that has said what it is for."""
-        if not self._is_searching:
-            self._is_searching = True
-            self._jobs_of_loop.push(self._search)
-
-    # Looking.
-
-    def _mark(self) -> Mark:
-        stages = list(self._stages)
-        for stage in stages:
-            _settle(stage)
-        now = CLOCK.read()
-        if stages and self.is_over:
-            now = min(now, max(stage.counts.last for stage in stages))
-        return Mark(now, {stage: stage.counts.totals(now) for stage in stages})
-
-    def _named(self) -> dict[Stage, str]:
-        """Return the stages with their names, no two of which are the same."""
-        used: dict[str, int] = {}
-        named: dict[Stage, str] = {}
-        for stage in list(self._stages):
-            name = stage.name
-            used[name] = number = used.get(name, 0) + 1
-            named[stage] = name if number == 1 else f"{name} {number}"
-        return named
-
-    def _upstream_names(self) -> dict[str, list[str]]:
-        named = self._named()
-        return {name: [named[each] for each in stage.upstream if each in named] for stage, name in named.items()}
+        yield show_count(len(self._watched.stages), "stage")
 
 
 def observe(subject: Any, *, name: str | None = None) -> Pipeline:
@@ -273,68 +138,13 @@ def observe(subject: Any, *, name: str | None = None) -> Pipeline:
     [('source', 5), ('slowly', 5)]
     slowly
     """
-    streams = list(_streams_of_promise(subject)) or streams_of(subject, "observe()")
+    streams = list(streams_of_promise(subject)) or streams_of(subject, "observe()")
     if name is not None and not isinstance(name, str):
         raise TypeError(f"observe(): name must be a str or None, not {type(name).__name__}")
-    jobs = streams[0]._jobs
+    jobs = jobs_of(streams[0])
     jobs.require_running()
     jobs.leave_run()
-    LOCKS.tell = _has_lock
-    return Pipeline(streams, name)
-
-
-def _streams_of_promise(subject: Any) -> Iterator[Any]:
-    if isinstance(subject, PipePromise):
-        yield from (subject._pipe.source, subject._pipe.dest)
-    elif isinstance(subject, EndPromise):
-        yield subject._drain.chain.root
-    elif isinstance(subject, TaskPromise) and subject.about is not None:
-        stream = subject.about()
-        if stream is not None:
-            yield stream
-
-
-def _has_lock(stream: Any) -> None:
-    try:
-        pipelines = _pipelines_of.get(stream, ())
-    except TypeError:  # a stream for the library itself
-        return
-    for pipeline in pipelines:
-        pipeline._search_soon()
-
-
-def _link(stage: Stage) -> None:
-    """Remember where the chunks of a stage come from."""
-    for end in stage.ends():
-        for stream in inputs_of(end):
-            before = stage_at(stream)
-            if before is not None and before is not stage and before not in stage.upstream:
-                stage.upstream.append(before)
-
-
-def _in_order(stages: list[Stage]) -> list[Stage]:
-    ordered: dict[Stage, None] = {}
-    for stage in stages:
-        _add_after_others(stage, ordered, set())
-    return list(ordered)
-
-
-def _add_after_others(stage: Stage, ordered: dict[Stage, None], under_way: set[Stage]) -> None:
-    if stage in ordered or stage in under_way:
-        return
-    under_way.add(stage)
-    for each in stage.upstream:
-        _add_after_others(each, ordered, under_way)
-    ordered[stage] = None
-
-
-def _settle(stage: Stage) -> None:
-    """Find out what a source does that is not busy: nobody tells of what others take from it."""
-    stream = stage.output()
-    if stream is not None and stage.counts.state != BUSY:
-        meter = stream._controller._meter
-        if isinstance(meter, SourceMeter) and meter.pull is None and stream._state == "readable":
-            meter.settle()
+    return Pipeline(Watched(streams, name))
 
 
 def _stall(snapshot: Snapshot, seconds: float) -> str:
@@ -342,6 +152,25 @@ def _stall(snapshot: Snapshot, seconds: float) -> str:
     if slowest is None:
         return f"{snapshot.name}: nothing has moved for {seconds:.0f} s, and nobody reads"
     return f"{snapshot.name}: nothing has moved for {seconds:.0f} s; it waits for the stage {slowest.name}"
+
+
+def watched_by(pipeline: Pipeline) -> Watched:
+    """Return what the views of this package look at."""
+    return pipeline._watched
+
+
+def promise_of(pipeline: Pipeline, working: Coroutine[Any, Any, None], name: str) -> Promise[None]:
+    """Have a task of the pipeline's loop work for a log or a view; return the promise that is settled as it ends."""
+    jobs = watched_by(pipeline).jobs
+    try:
+        jobs.require_running()
+    except RuntimeError:
+        working.close()
+        raise
+    task = jobs.loop.create_task(working)
+    promise: TaskPromise[None] = TaskPromise(jobs, task, name)
+    task.add_done_callback(Settling(promise))
+    return promise
 
 
 class Settling:
@@ -355,6 +184,6 @@ class Settling:
     def __call__(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is None:
-            self._promise._fulfill(None)
+            fulfill(self._promise)
         else:
-            self._promise._reject(error)
+            reject(self._promise, error)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ._pipeline import PIPELINES, Pipeline
 from ._retired import Amounts, retired
 from ._statistics import Mark, StageStatistics, shares_between, statistics_of
+from ._watched import PIPELINES, Watched
 
 _START: Final = Mark(0.0, {})
 
@@ -49,7 +49,7 @@ class Reading:
             self.seconds[state] += getattr(amounts, state)
 
 
-def pipelines() -> list[Pipeline]:
+def pipelines() -> list[Watched]:
     """Return the pipelines that are observed now; in another thread, they may be made meanwhile."""
     while True:
         try:
@@ -62,13 +62,14 @@ def readings() -> list[Reading]:
     """Return what there is to export."""
     found: dict[tuple[str, str], Reading] = {}
     for pipeline in pipelines():
-        mark = pipeline._mark()
+        mark = pipeline.mark()
         shares = shares_between(list(mark.totals), _START, mark)
-        for stage, name in pipeline._named().items():
+        names = pipeline.named()
+        for stage, name in names.items():
             if stage not in shares:
                 continue  # it has joined just now
             reading = found.setdefault((pipeline.name, name), Reading(pipeline.name, name, stage.kind))
-            reading.add(statistics_of(stage, name, shares[stage]), sum(mark.totals[stage][:3]))
+            reading.add(statistics_of(stage, names, shares[stage]), sum(mark.totals[stage][:3]))
     for (pipeline_name, stage_name, _), amounts in retired().items():
         gone = found.get((pipeline_name, stage_name))
         if gone is not None:

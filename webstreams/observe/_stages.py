@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
+from .._streams.door import state_of, stored_error_of
 from ._counts import BUSY, Counts
 from ._names import label_of
 
@@ -53,10 +54,11 @@ class Stage:
         if not ends:
             return self._ended_as, None
         for each in ends:
-            if each._state in ("errored", "erroring"):
-                self._ended_as = each._state
-                return each._state, each._stored_error
-        self._ended_as = ends[-1]._state
+            state = state_of(each)
+            if state in ("errored", "erroring"):
+                self._ended_as = state
+                return state, stored_error_of(each)
+        self._ended_as = state_of(ends[-1])
         return self._ended_as, None
 
     def is_over(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from .._streams.door import high_water_mark_of, queued_in
 from .._streams.readable.operators.concurrent import ConcurrentSource
 from .._streams.writable.overlapping import OverlappingSink
 from ..ends._concurrent_sink import ConcurrentSink
 from ._counts import BUSY, LoadCounts, Totals
 from ._stages import Kind, Stage
-from ._topology import owner_of_sink, owner_of_source, part_of, source_of
+from ._topology import owner_of_sink, owner_of_source, part_of, sink_of, source_of
 
 # Looks that follow each other so quickly show the same period (seconds).
 SAME_LOOK: Final = 0.01
@@ -36,6 +37,8 @@ class StageStatistics:
     what that returned is pending; it has something, and the next stage wants nothing; it has nothing to do. Of a stage
     with several calls at a time, `busy` is the share of those that may run.
 
+    `upstream` has the names of the stages that it gets its chunks from.
+
     `waiting_since` is when it began to be blocked or starved, on the clock of `time.monotonic`; None while it is busy.
     `state` is that of its stream, in the Standard's words, and `error` what it was errored with.
 
@@ -46,6 +49,7 @@ class StageStatistics:
 
     name: str
     kind: Kind
+    upstream: tuple[str, ...] = ()
     chunks_in: int
     chunks_out: int
     size_in: int
@@ -173,15 +177,16 @@ def _is_held_up_outside(stages: list[Stage], shares: dict[Stage, Shares], highes
     return any(shares[each].blocked > max(MOSTLY, highest) for each in ends)
 
 
-def statistics_of(stage: Stage, name: str, shares: Shares) -> StageStatistics:
-    """Return what is shown of a stage."""
+def statistics_of(stage: Stage, names: dict[Stage, str], shares: Shares) -> StageStatistics:
+    """Return what is shown of a stage of a pipeline whose stages have these names."""
     counts = stage.counts
     state, error = stage.state()
     queued, mark = _queues_of(stage)
     desired = None if state in ("errored", "erroring") else 0.0 if state == "closed" else mark - queued
     return StageStatistics(
-        name=name,
+        name=names[stage],
         kind=stage.kind,
+        upstream=tuple(names[each] for each in stage.upstream if each in names),
         chunks_in=counts.chunks_in,
         chunks_out=counts.chunks_out,
         size_in=counts.size_in,
@@ -203,13 +208,11 @@ def _queues_of(stage: Stage) -> tuple[float, float]:
     """Return what is in the queues of a stage, and their high-water marks."""
     queued = mark = 0.0
     for stream in stage.ends():
-        controller = stream._controller
         branch = part_of(stream, "_branch")
         if branch is not None:
             queued, mark = queued + branch.size(), mark + branch.hub.mark
-        queue = controller._measure if hasattr(controller, "_measure") else controller._queue
-        queued += queue.total
-        mark += controller._strategy_hwm
+        queued += queued_in(stream)
+        mark += high_water_mark_of(stream)
     return queued, mark
 
 
@@ -229,7 +232,7 @@ def _details_of(stage: Stage) -> dict[str, int | None]:
 def _details_of_readable(readable: Any) -> dict[str, int | None]:
     source, owner = source_of(readable), owner_of_source(readable)
     if isinstance(source, ConcurrentSource):
-        return {"waiting": source._workers.outstanding - source._workers.running}
+        return {"waiting": source.workers.outstanding - source.workers.running}
     branch = part_of(readable, "_branch")
     if branch is not None:
         return {"lost": branch.lost}
@@ -242,10 +245,10 @@ def _details_of_readable(readable: Any) -> dict[str, int | None]:
 
 
 def _details_of_writable(writable: Any) -> dict[str, int | None]:
-    sink, owner = writable._controller._sink, owner_of_sink(writable)
+    sink, owner = sink_of(writable), owner_of_sink(writable)
     overlapping = part_of(owner, "overlapping") or sink
     if isinstance(overlapping, OverlappingSink):
-        return {"in_flight": overlapping._running}
+        return {"in_flight": overlapping.running}
     if isinstance(owner, ConcurrentSink):
-        return {"waiting": owner._workers.outstanding - owner._workers.running}
+        return {"waiting": owner.workers.outstanding - owner.workers.running}
     return {}

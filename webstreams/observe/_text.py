@@ -89,14 +89,14 @@ def line_of(snapshot: Snapshot) -> str:
     return f"{snapshot.name}: {show_count(passed, 'chunk')}, {verdict}"
 
 
-def tree_of(snapshot: Snapshot, upstream: dict[str, list[str]]) -> str:
+def tree_of(snapshot: Snapshot) -> str:
     """Return the picture: a line for each stage, indented below the one that it gets its chunks from."""
     stages = {stage.name: stage for stage in snapshot.stages}
     slowest = None if snapshot.bottleneck is None else snapshot.bottleneck.name
     depths: dict[str, int] = {}
     lines = [snapshot.name]
-    for name in stages:
-        before = [depths[each] for each in upstream.get(name, ()) if each in depths]
+    for name, stage in stages.items():
+        before = [depths[each] for each in stage.upstream if each in depths]
         depths[name] = max(before) + 1 if before else 0
     width = max((len(name) + 3 * depths[name] for name in stages), default=0)
     for name, stage in stages.items():
@@ -107,6 +107,6 @@ def tree_of(snapshot: Snapshot, upstream: dict[str, list[str]]) -> str:
         )
         line = f"{arrow + name:{width}}  {shares}  queue {queue_text(stage)}"
         extra = [*details_of(stage), *(["<- bottleneck"] if name == slowest else [])]
-        joined = [f"also from {each}" for each in upstream.get(name, ())[1:]]
+        joined = [f"also from {each}" for each in stage.upstream[1:]]
         lines.append("  ".join([line, *extra, *joined]))
     return "\n".join(lines)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from .._engine.task_promise import TaskPromise
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
 from .._streams.readable.operators.concurrent import ConcurrentSource
+from .._streams.readable.operators.ending import EndPromise
 from .._streams.readable.operators.source import ChainSource, OperatorSource
 from .._streams.readable.operators.timed import TimedSource
-from .._streams.readable.pipe import Pipe
+from .._streams.readable.pipe import Pipe, PipePromise
 from .._streams.readable.source import UnderlyingSource
 from .._streams.readable.state import GenericReaderState, ReadableStreamState
 from .._streams.readable.tee import Tee, TeeBranch
@@ -39,6 +41,11 @@ def source_of(readable: Any) -> Any:
     return observed.function if isinstance(observed, ObservedItemPull) else source
 
 
+def sink_of(writable: Any) -> Any:
+    """Return the algorithms that empty a stream."""
+    return writable._controller._sink
+
+
 def owner_of(callback: Any) -> Any:
     """Return the object whose method a callback is; a pair of streams has one for both."""
     callback = original(callback)
@@ -62,7 +69,7 @@ def owner_of_source(readable: Any) -> Any:
 
 def owner_of_sink(writable: Any) -> Any:
     """Return the object that empties a stream, if one does."""
-    sink = writable._controller._sink
+    sink = sink_of(writable)
     return owner_of(sink.write) if isinstance(sink, UnderlyingSink) else None
 
 
@@ -83,6 +90,18 @@ def pipe_into(writable: Any) -> Pipe | None:
     return None
 
 
+def streams_of_promise(subject: Any) -> Iterator[Any]:
+    """Yield streams of the pipeline that a promise tells the end of; none for any other object."""
+    if isinstance(subject, PipePromise):
+        yield from (subject._pipe.source, subject._pipe.dest)
+    elif isinstance(subject, EndPromise):
+        yield subject._drain.chain.root
+    elif isinstance(subject, TaskPromise) and subject.about is not None:
+        stream = subject.about()
+        if stream is not None:
+            yield stream
+
+
 # Neighbours.
 
 
@@ -101,7 +120,7 @@ def _of_writable(writable: Any) -> Iterator[Any]:
         yield pipe.source
         if pipe._fed is not None:
             yield pipe._fed
-    sink = writable._controller._sink
+    sink = sink_of(writable)
     if isinstance(sink, TransformSink):
         yield sink._stream._readable
     else:

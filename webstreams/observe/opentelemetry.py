@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 
-from ._pipeline import Look, Pipeline
+from ._look import Look
 from ._readings import Reading, pipelines, readings
+from ._watched import Watched
 
 __all__ = ["instrument"]
 
@@ -134,7 +135,7 @@ class Ratios:
     """The busy shares since the last export; of stages with the same names, the highest."""
 
     def __init__(self) -> None:
-        self._looks: WeakKeyDictionary[Pipeline, Look] = WeakKeyDictionary()
+        self._looks: WeakKeyDictionary[Watched, Look] = WeakKeyDictionary()
 
     def __call__(self, options: CallbackOptions) -> Iterator[Observation]:
         """Look at all pipelines."""

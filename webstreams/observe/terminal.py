@@ -7,8 +7,7 @@ import sys
 from typing import Any, Final, TextIO
 
 from .._engine.promise import Promise
-from .._engine.task_promise import TaskPromise
-from ._pipeline import Pipeline, Settling
+from ._pipeline import Pipeline, promise_of
 from ._progress import Frame, Progress
 from ._table import lines_of
 from ._text import frame_line
@@ -54,16 +53,11 @@ def show(
     numbers: ... 5 chunks, held up by ...
     """
     out = sys.stderr if file is None else file
-    jobs = pipeline._jobs_of_loop
-    jobs.require_running()
     if _is_terminal(out):
         working = _rewrite(pipeline, out, LIVE_INTERVAL if interval is None else interval, total)
     else:
         working = _write_lines(pipeline, out, LINE_INTERVAL if interval is None else interval, total)
-    task = jobs.loop.create_task(working)
-    promise: TaskPromise[None] = TaskPromise(jobs, task, "show()")
-    task.add_done_callback(Settling(promise))
-    return promise
+    return promise_of(pipeline, working, "show()")
 
 
 def _is_terminal(out: TextIO) -> bool:

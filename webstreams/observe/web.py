@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from .._streams.readable.stream import ReadableStream
 from ..ends.asgi import send_response
+from ._look import Look
 from ._page import PAGE
-from ._pipeline import Look, Pipeline
+from ._pipeline import Pipeline, watched_by
 from ._progress import Frame, Progress, Row
 from ._text import count_text, details_of, duration_text, queue_text, size_text
 
@@ -80,14 +81,14 @@ class _App:
             await send_response(scope, receive, send, nothing, status=404, headers=_TEXT)
 
     def _state(self) -> str:
-        frame = self._progress.frame(self._look.take(self._pipeline), self._pipeline.is_over)
-        return state_of(frame, self._pipeline._upstream_names())
+        snapshot = self._look.take(watched_by(self._pipeline))
+        return state_of(self._progress.frame(snapshot, self._pipeline.is_over))
 
     async def _events(self) -> AsyncIterator[bytes]:
         progress = Progress(self._total)
         async for snapshot in self._pipeline.watch(self._interval):
             frame = progress.frame(snapshot, self._pipeline.is_over)
-            yield f"data: {state_of(frame, self._pipeline._upstream_names())}\n\n".encode()
+            yield f"data: {state_of(frame)}\n\n".encode()
         yield b"event: end\ndata: {}\n\n"
 
 
@@ -100,17 +101,17 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-def state_of(frame: Frame, upstream: dict[str, list[str]]) -> str:
+def state_of(frame: Frame) -> str:
     """Return what the page shows, as JSON."""
     columns: dict[str, int] = {}
     rows: dict[int, int] = {}
     stages = []
     for row in frame.rows:
-        name = row.stage.name
-        before = [columns[each] for each in upstream.get(name, ()) if each in columns]
-        column = columns[name] = max(before) + 1 if before else 0
+        upstream = row.stage.upstream
+        before = [columns[each] for each in upstream if each in columns]
+        column = columns[row.stage.name] = max(before) + 1 if before else 0
         place = rows[column] = rows.get(column, -1) + 1
-        stages.append({"column": column, "row": place, "from": upstream.get(name, []), **_shown(row)})
+        stages.append({"column": column, "row": place, "from": upstream, **_shown(row)})
     return json.dumps(
         {
             "name": frame.name,

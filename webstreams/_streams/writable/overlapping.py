@@ -80,13 +80,13 @@ class OverlappingSink(Sink):
         "_is_fatal",
         "_jobs",
         "_limit",
-        "_running",
         "_settle_later",
         "_stand_in",
         "_stop",
         "_waiting",
         "_waiting_chunk",
         "context",
+        "running",
     )
 
     def __init__(
@@ -107,7 +107,7 @@ class OverlappingSink(Sink):
         self._settle_later: Callable[[Any, Settled], None] | None = None
         self._controller: WritableStreamDefaultController | None = None
         self._stand_in: Settled = _DETACHED
-        self._running = 0
+        self.running = 0
         # The failure that ends the stream, in a list: any object can be one.
         self._failure: list[object] = []
         # The write that waits until another has ended, and its chunk.
@@ -122,23 +122,23 @@ class OverlappingSink(Sink):
 
     def has_room(self) -> bool:
         """Whether a write may begin at once."""
-        return self._running < self._limit and not self._failure
+        return self.running < self._limit and not self._failure
 
     @property
     def is_idle(self) -> bool:
         """Whether no write is under way."""
-        return self._running == 0
+        return self.running == 0
 
     def begin_unseen(self) -> None:
         """Count a write that the stream believes to be done: that of a pipe, which looks at none of its writes.
 
         `fulfilled` or `rejected` is called for it, too, with None for its request.
         """
-        self._running += 1
+        self.running += 1
 
     def wait_for_room(self) -> Promise[None]:
         """Return a promise for room for one more write; it is rejected when the stream has failed."""
-        if self._failure and self._running == 0:
+        if self._failure and self.running == 0:
             return promise_rejected_with(self._jobs, self._failure[0])
         self._waiting = Promise(self._jobs)
         self._waiting_chunk = NO_CHUNK
@@ -194,7 +194,7 @@ class OverlappingSink(Sink):
     def _when_idle(self) -> Promise[None]:
         if self._idle is None:
             self._idle = Promise(self._jobs)
-            if self._running == 0:
+            if self.running == 0:
                 self._idle._fulfill(None)
         return self._idle
 
@@ -204,7 +204,7 @@ class OverlappingSink(Sink):
         controller = self._controller
         assert controller is not None
         request = detach_write(controller, self._stand_in)
-        self._running += 1
+        self.running += 1
         if self._settle_later is not None:
             self._settle_later(chunk, request)
             return
@@ -232,10 +232,10 @@ class OverlappingSink(Sink):
         self._ended()
 
     def _ended(self) -> None:
-        self._running -= 1
+        self.running -= 1
         waiting = self._waiting
         if self._failure:
-            if self._running == 0:
+            if self.running == 0:
                 self._fail()
         elif waiting is not None:
             self._waiting = None
@@ -243,7 +243,7 @@ class OverlappingSink(Sink):
             if chunk is not NO_CHUNK:
                 self._begin_write(chunk)
             waiting._fulfill(None)
-        if self._running == 0 and self._idle is not None and not self._idle.done():
+        if self.running == 0 and self._idle is not None and not self._idle.done():
             self._idle._fulfill(None)
 
     def _take_from_the_queue(self) -> None:

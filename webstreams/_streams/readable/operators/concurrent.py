@@ -38,7 +38,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_outstanding",
         "_slots",
         "_window",
-        "_workers",
+        "workers",
     )
 
     def __init__(
@@ -62,7 +62,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._discards = discards
         # How many chunks are with the workers.
         self._outstanding = 0
-        self._workers = Workers(self._jobs, function, concurrency, self)
+        self.workers = Workers(self._jobs, function, concurrency, self)
         # Ordered: the slots in the order of their chunks. Else: the results in the order in which they came.
         self._slots: deque[Slot] = deque()
         self._done: deque[Any] = deque()
@@ -89,7 +89,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def activity(self) -> str:
         """See `UnderlyingSource`."""
-        running = f"{self._workers.running} of {show_count(self._concurrency, 'call')} under way"
+        running = f"{self.workers.running} of {show_count(self._concurrency, 'call')} under way"
         return f"{running}, window {self._in_window}/{self._window}"
 
     # Reading.
@@ -124,7 +124,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _submit(self, slot: Slot) -> None:
         self._outstanding += 1
-        self._workers.submit(slot)
+        self.workers.submit(slot)
 
     def _submit_by_key(self, slot: Slot, key: Callable[[Any], Any]) -> None:
         try:
@@ -143,7 +143,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         """See `Receiver`."""
         self._has_ended = True
         if not self._active:
-            self._workers.close()
+            self.workers.close()
         self._give_next()
 
     def take_error(self, error: object) -> None:
@@ -175,7 +175,7 @@ class ConcurrentSource(OperatorSource, Receiver):
             return
         del self._active[key]
         if self._has_ended and not self._active:
-            self._workers.close()
+            self.workers.close()
 
     def call_failed(self, slot: Slot | None, error: BaseException) -> None:
         """A call has failed: nothing else counts."""
@@ -189,7 +189,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         if not self._is_over:
             self._drop()
             self._ended._react(partial(self._fail_now, error), None)
-            self._workers.stop(self._workers_have_ended)
+            self.workers.stop(self._workers_have_ended)
 
     def _fail_now(self, error: object, _: Any) -> None:
         self.fail(error)
@@ -225,7 +225,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         elif self._in_window == 0 and self._has_ended:
             self._is_over = True
             self._ended._react(self._end_now, None)
-            self._workers.close(self._workers_have_ended)
+            self.workers.close(self._workers_have_ended)
 
     def _give_result(self, value: Any) -> None:
         self._is_wanted = False
@@ -236,6 +236,6 @@ class ConcurrentSource(OperatorSource, Receiver):
         promise = self._chain.cancel(reason)
         if not self._is_over:
             self._drop()
-            self._workers.stop(self._workers_have_ended)
+            self.workers.stop(self._workers_have_ended)
         promises = [self._ended] if promise is None else [promise, self._ended]
         return wait_for_all(self._jobs, promises)
