@@ -73,6 +73,13 @@ def hang(chunks: Iterable[Any]) -> Iterator[Any]:
         time.sleep(0.01)
 
 
+def hang_after_two(chunks: Iterable[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        if chunk == 2:
+            time.sleep(1000)
+        yield chunk
+
+
 def returns_none(chunks: Iterable[Any]) -> None:
     list(chunks)
 

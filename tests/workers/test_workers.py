@@ -6,9 +6,13 @@ import asyncio
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import pytest
@@ -19,7 +23,8 @@ from tests.waiting import LIMIT, until
 from webstreams import DataError, ReadableStream
 from webstreams.workers import RemoteError, WorkerDied, worker, workers
 from webstreams.workers._errors import pack, unpack
-from webstreams.workers._frames import BYTES, CHUNK, HEAD, FrameReader, decode, encode
+from webstreams.workers._frames import BYTES, CHUNK, HEAD, decode, encode
+from webstreams.workers._reading import FrameReader
 
 from . import functions, killing
 
@@ -292,25 +297,98 @@ async def test_a_stage_that_was_not_started_says_so() -> None:
 
 
 def frames_of(data: bytes, piece: int) -> list[Any]:
-    reader = FrameReader()
-    found = []
-    while data:
-        space = reader.space()
-        size = min(piece, len(space), len(data))
-        space[:size] = data[:size]
-        data = data[size:]
-        found += [decode(frame) for frame in reader.received(size)]
-    assert not reader.is_in_a_frame
-    return found
+    """Send bytes piece by piece; return the messages that a reader makes of what has come each time."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader = FrameReader(theirs)
+        found: list[Any] = []
+        for begin in range(0, len(data), piece):
+            ours.sendall(data[begin : begin + piece])
+            with suppress(BlockingIOError):
+                while True:
+                    found += map(decode, reader.receive(wait=False))
+        assert not reader.is_in_a_frame
+        return found
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def awaited_frames_of(data: bytes) -> list[Any]:
+    """Send bytes in a thread; return the messages of a reader that waits for them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as executor:
+        sent = executor.submit(ours.sendall, data)
+        reader = FrameReader(theirs)
+        found: list[Any] = []
+        while len(found) < len(VALUES):
+            found += map(decode, reader.receive(wait=True))
+        sent.result()
+        ours.close()
+        with pytest.raises(EOFError, match="gone"):
+            reader.receive(wait=True)
+        return found
+
+
+VALUES = [
+    b"",
+    b"x" * 100,
+    "text",
+    bytearray(b"small"),
+    [pickle.PickleBuffer(b"y" * 50), 1],
+    b"large" * 30_000,
+    b"small",
+    bytearray(b"l" * 20_000),
+    [pickle.PickleBuffer(bytes(100_000)), pickle.PickleBuffer(b""), "z" * 70_000],
+    "\N{SNOWMAN}" * 30_000,
+    {"after": 1},
+]
+
+
+def bytes_of(value: Any) -> bytes:
+    return b"".join(bytes(part) for part in encode(CHUNK, value))
+
+
+def comparable(value: Any) -> Any:
+    """What a value arrives as, with its type; buffers by what is in them."""
+    parts = value if isinstance(value, list) else [value]
+    return [(type(value), each if isinstance(each, int | str | dict) else bytes(each)) for each in parts]
+
+
+@pytest.mark.parametrize("piece", [1, 7])
+def test_small_frames_are_put_together_from_small_pieces(piece: int) -> None:
+    values = VALUES[:5]
+    found = frames_of(b"".join(map(bytes_of, values)), piece)
+    assert [comparable(value) for _, value in found] == list(map(comparable, values))
+
+
+@pytest.mark.parametrize("piece", [1000, 20_000, 100_000])
 def test_frames_are_put_together_from_any_pieces(piece: int) -> None:
-    values = [b"", b"x" * 100, [pickle.PickleBuffer(b"y" * 50), 1]]
-    data = b"".join(bytes(part) for value in values for part in encode(CHUNK, value))
-    found = [value for _, value in frames_of(data, piece)]
-    assert found[:2] == values[:2]
-    assert bytes(found[2][0]) == b"y" * 50
+    found = frames_of(b"".join(map(bytes_of, VALUES)), piece)
+    assert [comparable(value) for _, value in found] == list(map(comparable, VALUES))
+
+
+def test_frames_that_are_waited_for() -> None:
+    found = awaited_frames_of(b"".join(map(bytes_of, VALUES)))
+    assert [comparable(value) for _, value in found] == list(map(comparable, VALUES))
+
+
+def test_every_order_of_small_and_large_frames() -> None:
+    """The one before decides how much is received with the head of the next."""
+    values = [VALUES[index] for pair in product((1, 4, 5, 7, 8), repeat=2) for index in pair]
+    data = b"".join(map(bytes_of, values))
+    for piece in (50_000, 100_000):
+        assert [comparable(value) for _, value in frames_of(data, piece)] == list(map(comparable, values))
+
+
+@pytest.mark.parametrize("value", [b"x" * 100, b"x" * 100_000])
+def test_a_frame_that_is_cut_is_seen(value: Any) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(bytes_of(value)[:50])
+        ours.close()
+        reader = FrameReader(theirs)
+        assert reader.receive(wait=False) == []
+        assert reader.is_in_a_frame
+        with pytest.raises(EOFError, match="in the middle"):
+            reader.receive(wait=True)
 
 
 @pytest.mark.parametrize("head", [(99, 0, 0), (CHUNK, 0, 2**31), (BYTES, 5, 1), (CHUNK, 2**31, 1)])

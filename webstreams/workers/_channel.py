@@ -19,7 +19,7 @@ CLEANING: Final = 10
 class Owner(Protocol):
     """Who has the worker."""
 
-    def changed(self) -> None:
+    def changed(self, has_ended: bool) -> None:
         """Something has arrived, or the worker has ended."""
 
     def failed(self, error: BaseException) -> None:
@@ -72,7 +72,8 @@ class Channel:
 
     def send(self, chunk: Any) -> Promise[None] | None:
         """Send a chunk; raises what pickling raises."""
-        sent = self._send(CHUNK, chunk)
+        # It may wait for others if the worker has something to do meanwhile.
+        sent = self._send(CHUNK, chunk, may_wait=self.in_flight > 0)
         self.room -= 1
         self.in_flight += 1
         return sent
@@ -86,7 +87,7 @@ class Channel:
         """Let it send as many chunks as the window has room for."""
         if self._owed >= self._batch and not self.has_ended:
             owed, self._owed = self._owed, 0
-            self._send(PULL, owed)
+            self._send(PULL, owed, may_wait=True)
 
     def take(self) -> Any:
         """Take the chunk that has come first."""
@@ -131,7 +132,7 @@ class Channel:
             self._is_done = True
             self._expect_end()
         if not self._is_stopped:
-            self._owner.changed()
+            self._owner.changed(self.has_ended)
 
     def ended(self, error: BaseException | None) -> None:
         """The connection has ended."""
@@ -148,9 +149,9 @@ class Channel:
 
     # Its end.
 
-    def _send(self, kind: int, value: Any) -> Promise[None] | None:
+    def _send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
         try:
-            sent = self._host.end.send(kind, value)
+            sent = self._host.end.send(kind, value, may_wait=may_wait)
         except OSError:
             self._expect_end()  # which tells why
             return None
@@ -186,7 +187,7 @@ class Channel:
         if died:
             self._owner.failed(WorkerDied(self._code))
         else:
-            self._owner.changed()
+            self._owner.changed(self.has_ended)
 
 
 def _overlook(error: object) -> None:

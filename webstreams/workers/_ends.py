@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from ._frames import CANCEL, ERROR, FrameReader, Part, decode, encode
-from ._work import MAX_PARTS, ThreadLink, rest_of
+from ._frames import CANCEL, ERROR, Message, decode, encode
+from ._reading import FrameReader
+from ._sending import MOST_HELD, Outgoing, enlarge_buffer
+from ._work import ThreadLink
 
 # How many times in a row the socket is read before the loop gets its turn.
 READS_IN_A_ROW: Final = 8
@@ -31,8 +34,11 @@ class End(ABC):
     """Our end; `listener` is told what arrives."""
 
     @abstractmethod
-    def send(self, kind: int, value: Any) -> Promise[None] | None:
-        """Send a message; give a promise if that takes time. Raises what pickling raises, and `OSError`."""
+    def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
+        """Send a message; give a promise if that takes time. Raises what pickling raises, and `OSError`.
+
+        A small one that `may_wait` is sent with others at the end of this turn of the loop.
+        """
 
     @abstractmethod
     def drain(self) -> None:
@@ -48,34 +54,40 @@ class SocketEnd(End):
 
     def __init__(self, connection: socket.socket, listener: Listener, trusted: bool = True) -> None:
         connection.setblocking(False)
+        enlarge_buffer(connection)
         self._socket = connection
         self._listener = listener
         # Whether what comes may be unpickled.
         self._trusted = trusted
         self._loop = get_running_loop()
-        self._reader = FrameReader()
-        self._parts: list[Part] = []
-        # How many parts are still before a message is sent, and what to call then.
+        self._turn = Turn(self._flush)
+        self._reader = FrameReader(connection)
+        self._outgoing = Outgoing()
+        # Whether it is the system that has to take more; for each message that waits for this, how much is to be sent
+        # before (bytes), and what to call then.
+        self._is_full = False
         self._waiting: deque[tuple[int, Callable[[Any], None], Callable[[object], None]]] = deque()
         self._is_reading = True
         self._is_finishing = False
         self._is_closed = False
         self._loop.add_reader(connection.fileno(), self._readable)
 
-    def send(self, kind: int, value: Any) -> Promise[None] | None:
+    def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
         """See `End`."""
         parts = encode(kind, value)
         if self._is_closed:
             raise BrokenPipeError("the other end has gone")
-        was_idle = not self._parts
-        self._parts += parts
-        if was_idle:
-            self._begin()
-            if not self._parts:
+        outgoing = self._outgoing
+        was_copied = outgoing.add(parts)
+        if not self._is_full:
+            if may_wait and was_copied and outgoing.size < MOST_HELD:
+                self._turn.will_end()
                 return None
-            self._loop.add_writer(self._socket.fileno(), self._writable)
+            self._begin()
+            if not outgoing.size:
+                return None
         promise, resolve, reject = Promise.with_resolvers()
-        self._waiting.append((len(self._parts), resolve, reject))
+        self._waiting.append((outgoing.sent + outgoing.size, resolve, reject))
         return promise
 
     def drain(self) -> None:
@@ -84,9 +96,9 @@ class SocketEnd(End):
             pass
 
     def finish(self) -> None:
-        """Let go of the connection when everything is sent."""
+        """Let go of the connection when everything is sent that the system has to take."""
         self._is_finishing = True
-        if not self._parts:
+        if not self._is_full:
             self.close()
         else:
             self._stop_reading()
@@ -106,77 +118,87 @@ class SocketEnd(End):
         if not self._loop.is_closed():
             self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
+        self._outgoing.forget()
         waiting, self._waiting = self._waiting, deque()
-        self._parts = []
         for _, _, reject in waiting:
             reject(BrokenPipeError("the other end has gone"))
 
+    # Receiving.
+
     def _readable(self) -> None:
         for _ in range(READS_IN_A_ROW):
-            if not self._is_reading or not self._receive():
+            if not self._is_reading or not self._receive() or self._reader.is_drained:
                 return
 
     def _receive(self) -> bool:
         """Receive once; False if there is nothing."""
         try:
-            size = self._socket.recv_into(self._reader.space())
+            for frame in self._reader.receive(wait=False):
+                self._listener.got(*decode(frame, self._trusted))
         except (BlockingIOError, InterruptedError):
             return False
-        except OSError as error:
+        except (OSError, EOFError) as error:
             self._end(error)
             return False
-        if not size:
-            self._end(EOFError("the other end has stopped in the middle") if self._reader.is_in_a_frame else None)
-            return False
-        try:
-            for frame in self._reader.received(size):
-                self._listener.got(*decode(frame, self._trusted))
         except Exception as error:  # no frame, or one that cannot be unpickled
             self._stop_reading()  # no more: the other end can still be told
             self._listener.ended(error)
             return False
         return True
 
-    def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException) -> None:
         self.close()
         self._listener.ended(error)
+
+    # Sending.
+
+    def _begin(self) -> None:
+        """Send what there is; the loop tells when the system can take what is left."""
+        try:
+            self._put()
+        except OSError:
+            self._outgoing.forget()
+            raise
+        if self._outgoing.size:
+            self._is_full = True
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _flush(self) -> None:
+        """Send what has waited for the end of the turn."""
+        if not self._is_full and not self._is_closed:
+            try:
+                self._begin()
+            except OSError as error:
+                self._has_failed(error)
 
     def _writable(self) -> None:
         try:
             self._put()
         except OSError as error:
-            self.drain()  # what it has said before it went
-            if not self._is_closed:
-                self._end(error)
+            self._has_failed(error)
             return
-        if self._parts or self._is_closed:
+        if self._outgoing.size or self._is_closed:
             return
+        self._is_full = False
         self._loop.remove_writer(self._socket.fileno())
         if self._is_finishing:
             self.close()
 
-    def _begin(self) -> None:
-        try:
-            self._put()
-        except OSError:
-            self._parts = []
-            raise
+    def _has_failed(self, error: OSError) -> None:
+        self.drain()  # what the other end has said before it went
+        if not self._is_closed:
+            self._end(error)
 
     def _put(self) -> None:
         """Send as much as goes now."""
-        while self._parts:
-            before = len(self._parts)
+        outgoing, waiting = self._outgoing, self._waiting
+        while outgoing.size:
             try:
-                size = self._socket.sendmsg(self._parts[:MAX_PARTS])
+                outgoing.send(self._socket)
             except (BlockingIOError, InterruptedError):
                 return
-            self._parts = rest_of(self._parts, size)
-            self._sent(before - len(self._parts))
-
-    def _sent(self, count: int) -> None:
-        self._waiting = deque((parts - count, *settle) for parts, *settle in self._waiting)  # type: ignore[misc]
-        while self._waiting and self._waiting[0][0] <= 0:
-            self._waiting.popleft()[1](None)
+            while waiting and waiting[0][0] <= outgoing.sent:
+                waiting.popleft()[1](None)
 
 
 class ThreadEnd(End):
@@ -184,30 +206,78 @@ class ThreadEnd(End):
 
     def __init__(self, listener: Listener) -> None:
         self._loop: AbstractEventLoop = get_running_loop()
+        self._turn = Turn(self._flush)
         self._listener = listener
         self._is_closed = False
+        # What is to be put with one call, and what has come from the thread; whether the loop was woken for this.
+        self._held: list[Message] = []
+        self._arrived: deque[Message] = deque()
+        self._is_woken = False
         self.link = ThreadLink(self._post)
 
-    def send(self, kind: int, value: Any) -> None:
+    def send(self, kind: int, value: Any, *, may_wait: bool = False) -> None:
         """See `End`."""
-        self.link.messages.put((kind, value))
+        self._held.append((kind, value))
+        if may_wait:
+            self._turn.will_end()
+        else:
+            self._flush()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self.link.messages.put(held)
 
     def drain(self) -> None:
-        """See `End`: what the thread has sent has come before the news of its end."""
+        """See `End`."""
+        self._take()
 
     def close(self) -> None:
         """See `End`."""
         if not self._is_closed:
             self._is_closed = True
-            self.link.messages.put((CANCEL, None))
+            self._held.clear()
+            self.link.messages.put([(CANCEL, None)])
 
     def _post(self, kind: int, value: Any) -> None:
+        """Take a message of the thread, there."""
         if self._is_closed:
             raise BrokenPipeError("the other end has gone")
-        self._loop.call_soon_threadsafe(self._got, kind, value)
+        self._arrived.append((kind, value))
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._take)
 
-    def _got(self, kind: int, value: Any) -> None:
-        if not self._is_closed:
-            self._listener.got(kind, value)
-            if kind == ERROR:
-                del value  # it refers to the frames of the thread
+    def _take(self) -> None:
+        self._is_woken = False  # before the last look
+        while self._arrived:
+            kind, value = self._arrived.popleft()
+            if not self._is_closed:
+                self._listener.got(kind, value)
+                if kind == ERROR:
+                    del value  # it refers to the frames of the thread
+
+
+class Turn:
+    """The turn of the event loop that runs, with the jobs that it has made: calls `then` once at its end."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        self._then = then
+        self._jobs = current_jobs()
+        self._is_awaited = False
+
+    def will_end(self) -> None:
+        """Have it called when this turn is over."""
+        if not self._is_awaited:
+            self._is_awaited = True
+            self._jobs.loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        if self._jobs.scheduled:
+            self._jobs.loop.call_soon(self._end)  # after those jobs, and whatever they make
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._is_awaited = False
+        self._then()

@@ -7,7 +7,7 @@ pickle; the length is that of the pickle, or of the bytes themselves.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
 from struct import Struct
 from typing import Any, Final, NamedTuple
@@ -22,9 +22,6 @@ SIZE: Final = Struct("!Q")
 MAX_FRAME: Final = 2**30
 MAX_BUFFERS: Final = 2**12
 
-# What is received at a time; more than that goes straight to its place.
-PIECE: Final = 65536
-
 # The kinds.
 SETUP: Final = 1  # what the worker has to do
 CHUNK: Final = 2
@@ -37,7 +34,10 @@ BYTEARRAY: Final = 8
 VIEW: Final = 9
 TEXT: Final = 10
 
-RAW_KINDS: Final[dict[int, Callable[[bytearray], Any]]] = {
+Data = bytes | bytearray
+Part = Data | memoryview
+
+RAW_KINDS: Final[dict[int, Callable[[Data], Any]]] = {
     BYTES: bytes,
     BYTEARRAY: bytearray,
     VIEW: memoryview,
@@ -48,7 +48,6 @@ RAW: Final[dict[type, int]] = {bytes: BYTES, bytearray: BYTEARRAY, memoryview: V
 REASONS: Final = frozenset((ERROR, CANCEL))
 PICKLED: Final = frozenset((SETUP, CHUNK, *REASONS))
 
-Part = bytes | bytearray | memoryview
 Message = tuple[int, Any]
 
 
@@ -57,8 +56,8 @@ class Frame(NamedTuple):
 
     kind: int
     number: int
-    data: bytearray
-    buffers: list[bytearray]
+    data: Data
+    buffers: list[Data]
 
 
 def encode(kind: int, value: Any) -> list[Part]:
@@ -67,7 +66,7 @@ def encode(kind: int, value: Any) -> list[Part]:
         return [HEAD.pack(kind, value, 0)]
     raw = RAW.get(type(value)) if kind == CHUNK else None
     if raw is not None:
-        data = _bytes_of(value)
+        data = value if raw == BYTES else _bytes_of(value)
         _require_size(len(data))
         return [HEAD.pack(raw, 0, len(data)), data]
     data, buffers = _reason_parts(value) if kind in REASONS else _pickled_parts(value)
@@ -115,83 +114,6 @@ def decode(frame: Frame, trusted: bool = True) -> Message:
             "send bytes or str, or make the port with trusted=True if you trust whoever is there"
         )
     return kind, pickle.loads(data, buffers=buffers)
-
-
-class FrameReader:
-    """Puts frames together from what arrives, whatever the pieces."""
-
-    def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(PIECE))
-        self._is_direct = False
-        self._frames: list[Frame] = []
-        self._layout = _layout(self._frames)
-        self._aim(next(self._layout))
-        self._begun = False
-
-    @property
-    def is_in_a_frame(self) -> bool:
-        """Whether a frame has begun to arrive and has not ended."""
-        return self._begun
-
-    def space(self) -> memoryview:
-        """Return the memory for what arrives next."""
-        rest = memoryview(self._target)[self._filled :]
-        self._is_direct = len(rest) >= PIECE
-        return rest if self._is_direct else self._buffer
-
-    def received(self, size: int) -> list[Frame]:
-        """Take what is in that memory now; give the frames that are complete.
-
-        Raises `DataError` if it is no frame.
-        """
-        if self._is_direct:
-            self._filled += size
-            self._advance()
-        else:
-            self._take(self._buffer[:size])
-        frames = self._frames[:]
-        self._frames.clear()
-        return frames
-
-    def _take(self, data: memoryview) -> None:
-        while data:
-            size = min(len(data), len(self._target) - self._filled)
-            self._target[self._filled : self._filled + size] = data[:size]
-            self._filled += size
-            data = data[size:]
-            self._begun = True
-            self._advance()
-
-    def _advance(self) -> None:
-        while self._filled == len(self._target):
-            count = len(self._frames)
-            self._aim(self._layout.send(self._target))
-            self._begun = len(self._frames) == count
-
-    def _aim(self, size: int) -> None:
-        self._target = bytearray(size)
-        self._filled = 0
-
-
-def _layout(frames: list[Frame]) -> Generator[int, bytearray, None]:
-    """Ask for one length after the other, and get the bytes."""
-    while True:
-        kind, number, length = HEAD.unpack((yield HEAD.size))
-        if kind in WITHOUT_DATA and not length:
-            frames.append(Frame(kind, number, bytearray(), []))
-            continue
-        if kind not in PICKLED and (kind not in RAW_KINDS or number):
-            raise DataError(f"the other end has sent a frame of an unknown kind: {kind}")
-        if length > MAX_FRAME or number > MAX_BUFFERS:
-            raise DataError(f"the other end has sent a frame that is too long: {length} bytes and {number} buffers")
-        sizes = [size for (size,) in SIZE.iter_unpack((yield SIZE.size * number))]
-        if length + sum(sizes) > MAX_FRAME:
-            raise DataError(f"the other end has sent a frame that is too long: {length + sum(sizes)} bytes")
-        data = yield length
-        buffers = []
-        for size in sizes:
-            buffers.append((yield size))
-        frames.append(Frame(kind, number, data, buffers))
 
 
 def _require_size(size: int) -> None:

@@ -168,7 +168,7 @@ class ThreadHost(InThread):
 
     def abandon(self) -> None:
         """See `Host`."""
-        self._link.messages.put((CANCEL, None))
+        self._link.messages.put([(CANCEL, None)])
 
 
 class Job:

@@ -33,6 +33,7 @@ class Pool:
         self._is_ordered = ordered and count > 1
         self._is_wanted = False
         self._is_delivering = False
+        self._some_have_ended = False
         self._readable_is_over = False
         self._writable_is_over = False
         # The chunk that waits for a worker, and what settles its write.
@@ -71,8 +72,9 @@ class Pool:
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
         """Send a chunk; wait while every worker has as many as it may have."""
-        if self._freest() is not None:
-            return self._send(chunk)
+        channel = self._freest()
+        if channel is not None:
+            return self._send(channel, chunk)
         promise, resolve, reject = Promise.with_resolvers()
         self._waiting = (chunk, resolve, reject)
         return promise
@@ -93,16 +95,14 @@ class Pool:
 
     # What the workers tell.
 
-    def changed(self) -> None:
+    def changed(self, has_ended: bool) -> None:
         """Go on: there may be room, a chunk, or an end."""
-        if self._waiting is not None and self._freest() is not None:
-            chunk, resolve, reject = self._waiting
-            self._waiting = None
-            try:
-                resolve(self._send(chunk))
-            except Exception as error:
-                reject(error)
-        self._deliver()
+        if has_ended:
+            self._some_have_ended = True
+        if self._waiting is not None:
+            self._send_waiting()
+        if self._is_wanted or self._some_have_ended:
+            self._deliver()
 
     def failed(self, error: BaseException) -> None:
         """A worker has died."""
@@ -174,12 +174,24 @@ class Pool:
     # Sending.
 
     def _freest(self) -> Channel | None:
-        free = [channel for channel in self.channels if channel.room > 0 and not channel.has_ended]
-        return min(free, key=_load_of) if free else None
+        """Return the worker with the least to do that may be sent a chunk."""
+        best = None
+        for channel in self.channels:
+            if channel.room > 0 and not channel.has_ended and (best is None or channel.in_flight < best.in_flight):
+                best = channel
+        return best
 
-    def _send(self, chunk: Any) -> Promise[None] | None:
+    def _send_waiting(self) -> None:
         channel = self._freest()
-        assert channel is not None
+        if channel is not None and self._waiting is not None:
+            chunk, resolve, reject = self._waiting
+            self._waiting = None
+            try:
+                resolve(self._send(channel, chunk))
+            except Exception as error:
+                reject(error)
+
+    def _send(self, channel: Channel, chunk: Any) -> Promise[None] | None:
         try:
             sent = channel.send(chunk)
         except Exception as error:  # it cannot be pickled
@@ -196,7 +208,7 @@ class Pool:
             return  # a pull inside of enqueue()
         self._is_delivering = True
         try:
-            while not self._readable_is_over and self._deliver_one():
+            while not self._readable_is_over and (self._is_wanted or self._some_have_ended) and self._deliver_one():
                 pass
         finally:
             self._is_delivering = False
@@ -261,7 +273,3 @@ class Pool:
         if len(self.channels) == 1 or not channel.has_returned_early:
             return None
         return as_exception(RuntimeError("one of several workers has returned before its input has ended"))
-
-
-def _load_of(channel: Channel) -> int:
-    return channel.in_flight

@@ -267,10 +267,11 @@ class WritableSide(Side):
 
     def _send(self, chunk: Any) -> Promise[None] | None:
         """PackAndPostMessageHandlingError"""
-        # Python: the write waits until the operating system has the chunk, however large that is.
+        # Python: the write waits until the operating system has the chunk, however large that is. Small ones are copied
+        # and go together at the end of the turn, while the other end has chunks to go on with.
         self._credit -= 1
         try:
-            sent = self.end.send(CHUNK, chunk)
+            sent = self.end.send(CHUNK, chunk, may_wait=self._credit < self.window - 1)
         except OSError:
             return self._wait_for_the_end()
         except Exception as error:

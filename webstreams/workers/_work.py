@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
@@ -12,10 +11,10 @@ from time import monotonic
 from typing import Any, Final
 
 from .._platform.errors import AbortError, as_exception
-from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, FrameReader, Message, Part, decode, encode
+from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, Message, decode, encode
+from ._reading import FrameReader
+from ._sending import Outgoing, enlarge_buffer
 
-# How many parts one call may send: less than any system's limit.
-MAX_PARTS: Final = 512
 # How often it is looked whether a function that yields has to stop, unless it waits (seconds): looking costs a call of
 # the system.
 LOOK_INTERVAL: Final = 0.01
@@ -37,54 +36,49 @@ class SocketLink(Link):
     """The end in another process or interpreter."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._reader = FrameReader()
+        enlarge_buffer(connection)
+        self._socket = connection
+        self._reader = FrameReader(connection)
+        self._outgoing = Outgoing()
         self._frames: deque[Any] = deque()
 
     def receive(self, wait: bool = True) -> Message | None:
         """See `Link`."""
         while not self._frames:
-            if not wait and not select.select([self.socket], [], [], 0)[0]:
+            try:
+                self._frames.extend(self._reader.receive(wait))
+            except BlockingIOError:
                 return None
-            size = self.socket.recv_into(self._reader.space())
-            if not size:
-                raise EOFError("the other end has gone")
-            self._frames.extend(self._reader.received(size))
         return decode(self._frames.popleft())
 
     def send(self, kind: int, value: Any) -> None:
         """See `Link`."""
-        parts = encode(kind, value)
-        while parts:
-            parts = rest_of(parts, self.socket.sendmsg(parts[:MAX_PARTS]))
+        self._outgoing.add(encode(kind, value))
+        while self._outgoing.size:
+            self._outgoing.send(self._socket)
 
 
 class ThreadLink(Link):
     """The end in a thread of the same interpreter: nothing is pickled."""
 
     def __init__(self, post: Callable[[int, Any], None]) -> None:
-        self.messages: SimpleQueue[Message] = SimpleQueue()
+        self.messages: SimpleQueue[list[Message]] = SimpleQueue()
+        # Those that were taken out of the queue together.
+        self._taken: deque[Message] = deque()
         self._post = post
 
     def receive(self, wait: bool = True) -> Message | None:
         """See `Link`."""
-        try:
-            return self.messages.get(wait)
-        except Empty:
-            return None
+        if not self._taken:
+            try:
+                self._taken.extend(self.messages.get(wait))
+            except Empty:
+                return None
+        return self._taken.popleft()
 
     def send(self, kind: int, value: Any) -> None:
         """See `Link`."""
         self._post(kind, value)
-
-
-def rest_of(parts: list[Part], size: int) -> list[Part]:
-    """Return what is left of the parts when so many bytes were sent."""
-    for index, part in enumerate(parts):
-        if size < len(part):
-            return [memoryview(part)[size:], *parts[index + 1 :]]
-        size -= len(part)
-    return []
 
 
 class Work:
@@ -110,14 +104,18 @@ class Work:
     def __next__(self) -> Any:
         self._chunk_is_done()
         while not self._chunks and self._stop is None and not self._is_closed:
-            self._tell()
-            self._handle(self._link.receive())
+            self._handle(self._link.receive(wait=False) or self._awaited())
         if self._stop is not None:
             raise self._stop
         if not self._chunks:
             raise StopIteration
         self._has_chunk = True
         return self._chunks.popleft()
+
+    def _awaited(self) -> Message | None:
+        """Wait for a message; whatever the other end may have to know for that, it is told before."""
+        self._tell()
+        return self._link.receive()
 
     def put(self, chunk: Any) -> None:
         """Send a chunk when it is wanted; raises the reason if no chunk is wanted any more."""

@@ -1,0 +1,143 @@
+"""What goes together: frames of one turn of the loop, and the credits of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from tests.waiting import until
+from webstreams.workers import worker
+from webstreams.workers._ends import SocketEnd, ThreadEnd
+from webstreams.workers._frames import CHUNK, CLOSE, PULL, decode, encode
+from webstreams.workers._reading import FrameReader
+from webstreams.workers._sending import MOST_HELD, SMALL
+from webstreams.workers._work import SocketLink, run
+
+from . import functions
+
+LARGE = b"x" * (SMALL + 1)
+
+
+class Heard:
+    """Keeps what an end is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.errors: list[BaseException | None] = []
+
+    def got(self, kind: int, value: Any) -> None:
+        self.messages.append((kind, value))
+
+    def ended(self, error: BaseException | None) -> None:
+        self.errors.append(error)
+
+
+@pytest.fixture
+async def pair() -> Any:
+    """Our end, what it was told, and the other end of its socket."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    heard = Heard()
+    end = SocketEnd(ours, heard)
+    yield end, heard, theirs
+    end.close()
+    theirs.close()
+
+
+def received(theirs: socket.socket) -> list[Any]:
+    """Receive once; return the messages."""
+    return [decode(frame)[1] for frame in FrameReader(theirs).receive(wait=False)]
+
+
+async def test_messages_of_one_turn_go_together(pair: Any) -> None:
+    end, _, theirs = pair
+    for number in range(5):
+        assert end.send(CHUNK, number, may_wait=True) is None
+    with pytest.raises(BlockingIOError):
+        received(theirs)
+    await asyncio.sleep(0)
+    assert received(theirs) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("urgent", [b"now", LARGE])
+async def test_what_may_not_wait_takes_along_what_waits(pair: Any, urgent: bytes) -> None:
+    end, _, theirs = pair
+    end.send(CHUNK, b"first", may_wait=True)
+    assert end.send(CHUNK, urgent, may_wait=urgent is LARGE) is None
+    assert received(theirs) == [b"first", urgent]
+
+
+async def test_not_much_waits(pair: Any) -> None:
+    end, _, theirs = pair
+    for _ in range(MOST_HELD // SMALL - 1):
+        end.send(CHUNK, bytes(SMALL - 100), may_wait=True)
+    with pytest.raises(BlockingIOError):
+        received(theirs)
+    for _ in range(2):
+        end.send(CHUNK, bytes(SMALL - 100), may_wait=True)
+    assert received(theirs)
+
+
+async def test_a_copy_waits(pair: Any) -> None:
+    end, _, theirs = pair
+    chunk = bytearray(b"before")
+    end.send(CHUNK, chunk, may_wait=True)
+    chunk[:] = b"after!"
+    await asyncio.sleep(0)
+    assert received(theirs) == [b"before"]
+
+
+async def test_the_other_end_goes_before_the_turn_is_over(pair: Any) -> None:
+    end, heard, theirs = pair
+    theirs.sendall(b"".join(encode(CHUNK, b"last words")))
+    theirs.close()
+    end.send(CHUNK, b"x", may_wait=True)
+    await until(lambda: heard.errors)
+    assert heard.messages == [(CHUNK, b"last words")]
+    assert isinstance(heard.errors[0], (OSError, EOFError))
+
+
+async def test_messages_of_one_turn_are_put_together_for_a_thread() -> None:
+    end = ThreadEnd(Heard())
+    for number in range(3):
+        end.send(CHUNK, number, may_wait=True)
+    assert end.link.messages.empty()
+    await asyncio.sleep(0)
+    assert end.link.messages.qsize() == 1
+    assert [end.link.receive(wait=False) for _ in range(4)] == [(CHUNK, 0), (CHUNK, 1), (CHUNK, 2), None]
+    end.close()
+
+
+def credits_told(chunks: int, batch: int) -> list[int]:
+    """Let a worker take so many chunks that are there; return the numbers in its messages that some are done."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"".join(b"".join(encode(CHUNK, b"x")) for _ in range(chunks)))
+        ours.sendall(b"".join(encode(PULL, chunks) + encode(CLOSE, 0)))
+        run(SocketLink(theirs), lambda: functions.same, batch)
+        theirs.close()
+        reader = FrameReader(ours)
+        messages = []
+        while (CLOSE, 0) not in messages:
+            messages += [decode(frame) for frame in reader.receive(wait=True)]
+    assert messages.count((CHUNK, b"x")) == chunks
+    return [number for kind, number in messages if kind == PULL]
+
+
+def test_a_worker_tells_of_several_chunks_at_a_time() -> None:
+    assert credits_told(20, 8) == [8, 8, 4]
+    assert credits_told(3, 1) == [1, 1, 1]
+
+
+async def test_a_worker_holds_nothing_back() -> None:
+    """Not even while it works on what it has got."""
+    async with worker(functions.hang_after_two, grace=0.05) as stage:
+        writer = stage.writable.get_writer()
+        for number in range(3):
+            await writer.write(number)
+        reader = stage.readable.get_reader()
+        assert [(await reader.read()).value for _ in range(2)] == [0, 1]
+        writer.closed.add_done_callback(lambda promise: promise.exception())
