@@ -60,7 +60,7 @@ class MemoryBroker(BrokerSource[int]):
         while self.waiting and self.ledger.free and not self.is_over:
             number, attempt = self.waiting.popleft()
             self._attempts[number] = attempt
-            self.deliver(number, number, None, attempt)
+            self.deliver((number, number, None, attempt))
             self.most_open = max(self.most_open, len(self.ledger))
 
     async def settle(self, key: int, outcome: Outcome) -> None:

@@ -147,7 +147,7 @@ class Tended(FetchingSource[int]):
 
     async def fetch(self, count: int) -> None:
         self.number += 1
-        self.deliver(self.number, self.number, None, 1)
+        self.deliver((self.number, self.number, None, 1))
 
     async def tend(self) -> None:
         self.tended += 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from .delivery import Acknowledged, Delivery, DeliveryLost, Outcome, QuickSettlement
+from .delivery import ACKNOWLEDGED, Acknowledged, Delivery, DeliveryLost, Outcome, QuickSettlement
 
 K = TypeVar("K", bound=Hashable, default=Any)
 
@@ -18,6 +18,8 @@ Settle = Callable[[K, Outcome], Awaitable[None]]
 Acknowledge = Callable[[K, Acknowledged], None]
 # Acknowledges a delivery at once, if that is possible.
 AcknowledgeNow = Callable[[K], bool]
+# What a delivery is made of: the client's key for it, the value, the metadata, the attempt.
+Message = tuple[K, Any, Any, int | None]
 
 
 class Ledger(Generic[K]):
@@ -35,55 +37,59 @@ class Ledger(Generic[K]):
         self.limit = limit
         # Why the stream has ended; None while it goes on.
         self.end: BaseException | str | None = None
-        # How many deliveries the broker is being told of.
-        self.settling: int = 0
+        # Of which deliveries the broker is being told.
+        self.settling: set[K] = set()
         self.where = where
         self._settle = settle
         self._acknowledge = acknowledge
         self._acknowledge_now = acknowledge_now
         self._failed = failed
-        self._entries: dict[K, _Entry[K]] = {}
+        self._open: dict[K, OwnedDelivery] = {}
         self._waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         """How many deliveries nobody has settled."""
-        return len(self._entries)
+        return len(self._open)
 
     def __iter__(self) -> Iterator[K]:
         """Give the keys of the open deliveries, the oldest first."""
-        return iter(self._entries)
+        return iter(self._open)
 
     def __contains__(self, key: K) -> bool:
         """Whether a delivery is open."""
-        return key in self._entries
+        return key in self._open
 
     @property
     def free(self) -> int:
         """How many more may be open."""
-        return self.limit - len(self._entries)
+        return self.limit - len(self._open)
 
-    def open(self, key: K, value: Any, metadata: Any, attempt: int | None) -> Delivery[Any]:
-        """Enter a delivery."""
-        entry = self._entries[key] = _Entry(self, key, metadata)
-        return Delivery(value, entry, metadata=metadata, attempt=attempt)
+    def open(self, messages: Iterable[Message[K]]) -> list[Delivery[Any]]:
+        """Enter deliveries."""
+        entered = self._open
+        deliveries: list[Delivery[Any]] = []
+        for key, value, metadata, attempt in messages:
+            delivery = entered[key] = OwnedDelivery(self, key, value, metadata, attempt)
+            deliveries.append(delivery)
+        return deliveries
 
     def message(self, key: K) -> Any:
         """Return the metadata of an open delivery."""
-        return self._entries[key].message
+        return self._open[key].metadata
 
     def drop(self, key: K) -> None:
         """Forget a delivery that the broker gives to somebody else: settling it does nothing then."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            entry.is_dropped = True
+        delivery = self._open.pop(key, None)
+        if delivery is not None:
+            delivery.ledger = None
             self.wake()
 
     def close(self, end: BaseException | str) -> list[K]:
         """End the account; return what is open, which the source gives back. What is being settled is waited for."""
         self.end = end
-        keys = [key for key, entry in self._entries.items() if not entry.is_settling]
+        keys = [key for key in self._open if key not in self.settling]
         for key in keys:
-            del self._entries[key]
+            del self._open[key]
         self.wake()
         return keys
 
@@ -107,43 +113,42 @@ class Ledger(Generic[K]):
             error.__cause__ = self.end
         return error
 
-    async def settle(self, entry: _Entry[K], outcome: Outcome) -> None:
+    async def settle(self, delivery: OwnedDelivery, outcome: Outcome) -> None:
         """Settle a delivery."""
-        key = entry.key
-        if self._entries.get(key) is not entry:
-            if entry.is_dropped:
-                return
+        key: K = delivery.key
+        if self._open.get(key) is not delivery:
             raise self.lost()
-        entry.is_settling = True
-        self.settling += 1
+        self.settling.add(key)
         try:
             await self._settle(key, outcome)
         except Exception as error:
             self._failed(error)
             raise self.lost() from error
         finally:
-            self._settled(entry)
+            self._settled(delivery)
 
-    def acknowledge(self, entry: _Entry[K], done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge a delivery, without a task."""
-        if self._entries.get(entry.key) is not entry:
-            done(None if entry.is_dropped else self.lost())
-            return
-        entry.is_settling = True
-        self.settling += 1
-        self._acknowledge(entry.key, _Acknowledgement(self, entry, done))
+        key: K = delivery.key
+        if self.acknowledge_now(delivery):
+            done(None)
+        elif self._open.get(key) is not delivery:
+            done(self.lost())
+        else:
+            self.settling.add(key)
+            self._acknowledge(key, _Acknowledgement(self, delivery, done))
 
-    def acknowledge_now(self, entry: _Entry[K]) -> bool:
+    def acknowledge_now(self, delivery: OwnedDelivery) -> bool:
         """Acknowledge a delivery if that can be done at once; whether it is done."""
-        key, entries = entry.key, self._entries
-        if entries.get(key) is not entry or not self._acknowledge_now(key):
+        key, entered = delivery.key, self._open
+        if entered.get(key) is not delivery or not self._acknowledge_now(key):
             return False
-        del entries[key]
+        del entered[key]
         if self._waiters:
             self.wake()
         return True
 
-    def acknowledged(self, entry: _Entry[K], done: Acknowledged, error: BaseException | None) -> None:
+    def acknowledged(self, delivery: OwnedDelivery, done: Acknowledged, error: BaseException | None) -> None:
         """The broker has been told, or could not be told."""
         if error is not None:
             if isinstance(error, Exception):
@@ -151,13 +156,14 @@ class Ledger(Generic[K]):
             lost = self.lost()
             lost.__cause__ = error
             error = lost
-        self._settled(entry)
+        self._settled(delivery)
         done(error)
 
-    def _settled(self, entry: _Entry[K]) -> None:
-        self.settling -= 1
-        if self._entries.get(entry.key) is entry:
-            del self._entries[entry.key]
+    def _settled(self, delivery: OwnedDelivery) -> None:
+        key: K = delivery.key
+        self.settling.discard(key)
+        if self._open.get(key) is delivery:
+            del self._open[key]
             if self._waiters:
                 self.wake()
 
@@ -169,46 +175,72 @@ class Ledger(Generic[K]):
                 each.set_result(None)
 
 
-class _Entry(QuickSettlement, Generic[K]):
-    """A delivery in the account: what settles it."""
+class OwnedDelivery(Delivery[Any]):
+    """A delivery in an account: what others have a settlement for, it does with its account and its key there."""
 
-    __slots__ = ("_ledger", "is_dropped", "is_settling", "key", "message")
+    __slots__ = ("key", "ledger")
 
-    def __init__(self, ledger: Ledger[K], key: K, message: Any) -> None:
-        self._ledger = ledger
-        self.key: K = key
-        self.message: Any = message
-        # The broker gives it to somebody else; or is being told what has become of it.
-        self.is_dropped: bool = False
-        self.is_settling: bool = False
+    def __init__(self, ledger: Ledger[Any], key: Any, value: Any, metadata: Any, attempt: int | None) -> None:
+        # Not by way of the base class: one call for each message of a broker is enough.
+        self.value = value
+        self.metadata = metadata
+        self.attempt = attempt
+        self._end = ""
+        self.key: Any = key
+        # None when the broker gives it to somebody else.
+        self.ledger: Ledger[Any] | None = ledger
+
+    def _take(self, end: str) -> _Duty:
+        self._require_unsettled(end)
+        self._end = end
+        return _Duty(self)
+
+    def _acknowledge_now(self) -> bool:
+        ledger = self.ledger
+        if self._end or ledger is None or not ledger.acknowledge_now(self):
+            return False
+        self._end = ACKNOWLEDGED
+        return True
+
+
+class _Duty(QuickSettlement):
+    """Settles a delivery with its account."""
+
+    __slots__ = ("_delivery",)
+
+    def __init__(self, delivery: OwnedDelivery) -> None:
+        self._delivery = delivery
 
     def require_open(self) -> None:
         """Raise `DeliveryLost` if it is too late."""
-        if self._ledger.end is not None:
-            raise self._ledger.lost()
+        ledger = self._delivery.ledger
+        if ledger is not None and ledger.end is not None:
+            raise ledger.lost()
 
     async def settle(self, outcome: Outcome) -> None:
         """Tell the broker."""
-        await self._ledger.settle(self, outcome)
+        ledger = self._delivery.ledger
+        if ledger is not None:
+            await ledger.settle(self._delivery, outcome)
 
     def acknowledge(self, done: Acknowledged) -> None:
         """Tell the broker, without a task."""
-        self._ledger.acknowledge(self, done)
+        ledger = self._delivery.ledger
+        if ledger is None:
+            done(None)
+        else:
+            ledger.acknowledge(self._delivery, done)
 
-    def acknowledge_now(self) -> bool:
-        """Tell the broker, if that is done at once."""
-        return self._ledger.acknowledge_now(self)
 
-
-class _Acknowledgement(Generic[K]):
+class _Acknowledgement:
     """Called when the broker has been told that a delivery is done with."""
 
-    __slots__ = ("_done", "_entry", "_ledger")
+    __slots__ = ("_delivery", "_done", "_ledger")
 
-    def __init__(self, ledger: Ledger[K], entry: _Entry[K], done: Acknowledged) -> None:
+    def __init__(self, ledger: Ledger[Any], delivery: OwnedDelivery, done: Acknowledged) -> None:
         self._ledger = ledger
-        self._entry = entry
+        self._delivery = delivery
         self._done = done
 
     def __call__(self, error: BaseException | None) -> None:
-        self._ledger.acknowledged(self._entry, self._done, error)
+        self._ledger.acknowledged(self._delivery, self._done, error)

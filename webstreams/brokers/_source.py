@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, Generic
@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from .._platform.arguments import checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
-from ._ledger import Ledger
+from ._ledger import Ledger, Message
 from ._standstill import StandstillWatch, watch_standstill
 from .delivery import Acknowledged, Delivery, Outcome, call_back
 
@@ -105,9 +105,11 @@ class BrokerSource(Generic[K]):
 
     def pull(self, controller: ReadableStreamDefaultController[Delivery[Any]]) -> None:
         """Somebody reads: give a delivery, or remember it."""
-        if self.unread:
-            controller.enqueue(self.unread.popleft())
-            self._close_when_empty()
+        unread = self.unread
+        if unread:
+            controller.enqueue(unread.popleft())
+            if self._drained:
+                self._close_when_empty()
         else:
             self.hungry = True
             self.ledger.wake()
@@ -120,16 +122,18 @@ class BrokerSource(Generic[K]):
 
     # What a subclass calls.
 
-    def deliver(self, key: K, value: Any, metadata: Any, attempt: int | None) -> None:
-        """Give a delivery to the read that waits, or keep it for the next one; after the end, it is nobody's."""
+    def deliver(self, *messages: Message[K]) -> None:
+        """Give deliveries to the read that waits, or keep them for the next ones; after the end, they are nobody's."""
+        self.deliver_all(messages)
+
+    def deliver_all(self, messages: Iterable[Message[K]]) -> None:
+        """Do what `deliver` does."""
         if self._is_closed or self._parting is not None:
             return
-        delivery = self.ledger.open(key, value, metadata, attempt)
-        if self.hungry:
+        self.unread.extend(self.ledger.open(messages))
+        if self.hungry and self.unread:
             self.hungry = False
-            self._controller.enqueue(delivery)
-        else:
-            self.unread.append(delivery)
+            self._controller.enqueue(self.unread.popleft())
 
     def fail(self, error: BaseException) -> None:
         """Give back what is open, and error the stream: whoever is told may close the connection."""

@@ -125,10 +125,23 @@ class _Acknowledging:
             self.jobs.leave_run()
             self._known_writer = stream._writer
             self._is_piped = looks_at_no_write(stream._in_flight_write_request)
-        if self._is_piped:
-            return self._write_piped(delivery)
-        self.jobs.leave_run()
-        return self.overlapping.write(delivery, controller)
+        overlapping = self.overlapping
+        if not self._is_piped:
+            self.jobs.leave_run()
+            return overlapping.write(delivery, controller)
+        if not overlapping.has_room():  # it has failed: with no room, the pipe would wait
+            return overlapping.wait_for_room()
+        if not isinstance(delivery, Delivery) or delivery._end:
+            return self._refuse(delivery)
+        self._delivery = delivery
+        if self._direct.write(delivery.value):
+            if delivery._acknowledge_now():
+                return None
+            overlapping.begin_unseen()
+            self._acknowledge_unseen(delivery)
+        if not overlapping.has_room():
+            return overlapping.wait_for_room()
+        return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
 
     def close(self) -> Promise[None]:
         """Close the sink when everything is written and acknowledged."""
@@ -147,32 +160,30 @@ class _Acknowledging:
         """Whether the stream goes on after a write that has failed."""
         return self.on_failure != "stop" and self._sink._state == "writable"
 
-    def _write_piped(self, delivery: Delivery[Any]) -> Promise[None] | None:
-        overlapping = self.overlapping
-        if not overlapping.has_room():  # it has failed: with no room, the pipe would wait
-            return overlapping.wait_for_room()
+    # What a pipe writes, which looks at none of its writes.
+
+    def _refuse(self, delivery: object) -> None:
+        self.overlapping.begin_unseen()
         try:
             _require_delivery(delivery)
         except Exception as error:
-            overlapping.begin_unseen()
-            self.jobs.push(partial(overlapping.rejected, None, error))
-            return None
-        self._delivery = delivery
-        if self._direct.write(delivery.value):
-            if delivery._acknowledge_now():
-                return None
-            self._unseen_write().written()
-        if not overlapping.has_room():
-            return overlapping.wait_for_room()
-        return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
+            self.jobs.push(partial(self.overlapping.rejected, None, error))
 
-    def _unseen_write(self) -> _Write:
-        """Make the write of the delivery of now, which a pipe has given."""
-        self.overlapping.begin_unseen()
-        return _Write(self, self._delivery, None)
+    def _acknowledge_unseen(self, delivery: Delivery[Any]) -> None:
+        try:
+            delivery._acknowledge(self._unseen_acknowledged)
+        except RuntimeError as error:  # somebody has settled it meanwhile
+            self.overlapping.rejected(None, error)
+
+    def _unseen_acknowledged(self, error: BaseException | None) -> None:
+        if error is None or isinstance(error, DeliveryLost):
+            self.overlapping.fulfilled(None)
+        else:
+            self.overlapping.rejected(None, error)
 
     def _unseen_request(self) -> Settled:
-        return self._unseen_write().request()
+        self.overlapping.begin_unseen()
+        return _Write(self, self._delivery, None).request()
 
     def _is_not_wanted(self, reason: object) -> Promise[None]:
         """The sink has failed: the stream is errored when it is known what has become of the writes under way."""
@@ -217,8 +228,7 @@ class _Acknowledging:
 
 def _require_delivery(delivery: Any) -> None:
     if isinstance(delivery, Delivery):
-        if delivery.settled:
-            delivery._require_unsettled("written and acknowledged")
+        delivery._require_unsettled("written and acknowledged")
     else:
         raise TypeError(
             f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "

@@ -19,7 +19,9 @@ U = TypeVar("U", default=Any)
 # What becomes of a delivery: it is done with, it comes again, or it is refused for good.
 Outcome: TypeAlias = Literal["ack", "requeue", "reject"]
 
-_WORDS: Final[dict[Outcome, str]] = {"ack": "acknowledged", "requeue": "given back", "reject": "rejected"}
+ACKNOWLEDGED: Final = "acknowledged"
+
+_WORDS: Final[dict[Outcome, str]] = {"ack": ACKNOWLEDGED, "requeue": "given back", "reject": "rejected"}
 
 
 class DeliveryLost(RuntimeError):
@@ -51,10 +53,6 @@ class QuickSettlement:
     def acknowledge(self, done: Acknowledged) -> None:
         """Do what ``settle("ack")`` does, and call `done` after that, perhaps at once."""
         raise NotImplementedError
-
-    def acknowledge_now(self) -> bool:
-        """Do what ``settle("ack")`` does if it can be done at once; whether it is done."""
-        return False
 
 
 def call_back(work: Awaitable[None], done: Acknowledged) -> None:
@@ -111,7 +109,7 @@ class Delivery(Generic[T]):
 
         Raises `RuntimeError` when the delivery was settled before, `DeliveryLost` when its stream has ended.
         """
-        await self._take(_WORDS["ack"]).settle("ack")
+        await self._take(ACKNOWLEDGED).settle("ack")
 
     async def nack(self, requeue: bool = True) -> None:
         """Give the message back, to be delivered again; without `requeue`, refuse it for good, which is what a broker
@@ -124,18 +122,14 @@ class Delivery(Generic[T]):
 
     def _acknowledge(self, done: Acknowledged) -> None:
         """Do what ``ack()`` does, without a task where that is possible, and call `done` after that."""
-        settlement = self._take(_WORDS["ack"])
+        settlement = self._take(ACKNOWLEDGED)
         if isinstance(settlement, QuickSettlement):
             settlement.acknowledge(done)
         else:
             call_back(settlement.settle("ack"), done)
 
     def _acknowledge_now(self) -> bool:
-        """Do what ``ack()`` does if it can be done at once; whether it is done. For one that is unsettled."""
-        settlement = self._settlement
-        if not self._end and isinstance(settlement, QuickSettlement) and settlement.acknowledge_now():
-            self._end = _WORDS["ack"]
-            return True
+        """Do what ``ack()`` does if it can be done at once; whether it is done."""
         return False
 
     def derive(self, *values: U) -> list[Delivery[U]]:

@@ -176,8 +176,7 @@ class _Source(FetchingSource[Key]):
         if offsets is None:
             offsets = self._partitions[partition] = Offsets(partition, records[0].offset)
         offsets.deliver([record.offset for record in records])
-        for record in records:
-            self.deliver((offsets, record.offset, 1), record.value, record, 1)
+        self.deliver_all([((offsets, record.offset, 1), record.value, record, 1) for record in records])
 
     # Settling.
 
@@ -186,7 +185,7 @@ class _Source(FetchingSource[Key]):
         offsets, offset, attempt = key
         record = self.ledger.message(key)
         if outcome == "requeue":
-            self.deliver((offsets, offset, attempt + 1), record.value, record, attempt + 1)
+            self.deliver(((offsets, offset, attempt + 1), record.value, record, attempt + 1))
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)

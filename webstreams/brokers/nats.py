@@ -167,7 +167,7 @@ class _Source(FetchingSource[str]):
         else:
             self._count_one()
             self._messages[message.reply] = message
-            self.deliver(message.reply, message.data, message, message.metadata.num_delivered)
+            self.deliver((message.reply, message.data, message, message.metadata.num_delivered))
 
     def _count_one(self) -> None:
         """A message has come; the server serves the requests in their order."""

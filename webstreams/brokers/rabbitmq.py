@@ -136,7 +136,7 @@ class _Source(BrokerSource[int]):
             await message.channel.basic_nack(tag, requeue=True)
             return
         incoming = aio_pika.IncomingMessage(message)
-        self.deliver(tag, message.body, incoming, _attempt(incoming))
+        self.deliver((tag, message.body, incoming, _attempt(incoming)))
 
     def _closed(self, closing: asyncio.Future[Any]) -> None:
         error = None if closing.cancelled() else closing.exception()

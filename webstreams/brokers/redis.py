@@ -161,8 +161,8 @@ class _Source(FetchingSource[bytes]):
 
     async def _fetch_new(self, count: int) -> None:
         wait = min(BLOCK_TIME, max(0.001, self._claim_at - time.monotonic()))
-        for entry, fields in await self._read(">", count, max(1, round(wait * 1000))):
-            self.deliver(entry, fields, entry, 1)
+        entries = await self._read(">", count, max(1, round(wait * 1000)))
+        self.deliver_all([(entry, fields, entry, 1) for entry, fields in entries])
 
     async def _fetch_past(self, count: int) -> None:
         assert self._past is not None
@@ -196,7 +196,7 @@ class _Source(FetchingSource[bytes]):
             if not fields:
                 await self._acks.add(entry)  # it was cut off the stream: there is nothing to deliver
             else:
-                self.deliver(entry, fields, entry, attempts.get(entry))
+                self.deliver((entry, fields, entry, attempts.get(entry)))
 
     async def _attempts(self, entries: Sequence[tuple[bytes, Any]]) -> dict[bytes, int]:
         if not entries:

@@ -203,13 +203,14 @@ async def test_a_pipeline_settles_every_delivery_and_none_too_early(place: Place
 def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int], place: Place) -> None:
     """Note each delivery that is acknowledged before its two numbers are written."""
     source = stream._source
-    settle, acknowledge, open_entry = source.settle, source.acknowledge, source.ledger.open
+    settle, acknowledge, open_entries = source.settle, source.acknowledge, source.ledger.open
     acknowledge_now = source.acknowledge_now
     values: dict[Any, int] = {}
 
-    def opened(key: Any, value: Any, metadata: Any, attempt: int | None) -> Any:
-        values[key] = int(place.body(value))
-        return open_entry(key, value, metadata, attempt)
+    def opened(messages: Any) -> Any:
+        messages = list(messages)
+        values.update({key: int(place.body(value)) for key, value, _, _ in messages})
+        return open_entries(messages)
 
     def check(key: Any, outcome: Any) -> None:
         number = values[key]

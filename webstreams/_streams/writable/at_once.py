@@ -53,7 +53,10 @@ class DirectWriter(Settled):
                 raise
             return False
         outcome = None if result is None else outcome_of(controller._jobs, result, sink.context)
-        if (outcome is None or outcome is COMPLETED) and self._is_in_flight(stream) and stream._state == "writable":
+        # mypyc believes what was set before the call: of an object of any type it knows nothing.
+        now: Any = stream
+        is_in_flight = now._in_flight_write_request is self
+        if is_in_flight and (outcome is None or outcome is COMPLETED) and now._state == "writable":
             stream._in_flight_write_request = None
             return True
         self._has_begun(stream, controller, chunk)
