@@ -61,7 +61,7 @@ async def test_everything_is_written_once_and_acknowledged_after_that(
             too_early.append(key)
         return type(broker).acknowledge_now(broker, key)
 
-    broker.ledger._acknowledge_now = acknowledge_now
+    broker.ledger.tell_now = acknowledge_now
     pipe = stream.pipe_to(acknowledging(sink))
     await until(lambda: len(broker.acknowledged) >= 1000)
     await stream.drain()

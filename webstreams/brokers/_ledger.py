@@ -37,71 +37,71 @@ class Ledger(Generic[K]):
         self.limit = limit
         # Why the stream has ended; None while it goes on.
         self.end: BaseException | str | None = None
+        # What nobody has settled, in the order of arrival: as long as a delivery is here, it is its own.
+        self.entered: dict[OwnedDelivery, None] = {}
         # Of which deliveries the broker is being told.
-        self.settling: set[K] = set()
+        self.settling: set[OwnedDelivery] = set()
+        self.tell_now = acknowledge_now
+        self.waiters: list[asyncio.Future[None]] = []
         self.where = where
         self._settle = settle
         self._acknowledge = acknowledge
-        self._acknowledge_now = acknowledge_now
         self._failed = failed
-        self._open: dict[K, OwnedDelivery] = {}
-        self._waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         """How many deliveries nobody has settled."""
-        return len(self._open)
+        return len(self.entered)
 
     def __iter__(self) -> Iterator[K]:
         """Give the keys of the open deliveries, the oldest first."""
-        return iter(self._open)
-
-    def __contains__(self, key: K) -> bool:
-        """Whether a delivery is open."""
-        return key in self._open
+        return (delivery.key for delivery in self.entered)
 
     @property
     def free(self) -> int:
         """How many more may be open."""
-        return self.limit - len(self._open)
+        return self.limit - len(self.entered)
 
-    def open(self, messages: Iterable[Message[K]]) -> list[Delivery[Any]]:
+    def open(self, messages: Iterable[Message[K]]) -> list[OwnedDelivery]:
         """Enter deliveries."""
-        entered = self._open
-        deliveries: list[Delivery[Any]] = []
+        # A class that is called costs twice as much, and this is done for every message.
+        make = OwnedDelivery.__new__
+        deliveries: list[OwnedDelivery] = []
         for key, value, metadata, attempt in messages:
-            delivery = entered[key] = OwnedDelivery(self, key, value, metadata, attempt)
+            delivery = make(OwnedDelivery)
+            delivery.value = value
+            delivery.metadata = metadata
+            delivery.attempt = attempt
+            delivery._end = ""
+            delivery.ledger = self
+            delivery.key = key
             deliveries.append(delivery)
+        self.entered.update(dict.fromkeys(deliveries))
         return deliveries
 
-    def message(self, key: K) -> Any:
-        """Return the metadata of an open delivery."""
-        return self._open[key].metadata
-
-    def drop(self, key: K) -> None:
+    def drop(self, delivery: OwnedDelivery) -> None:
         """Forget a delivery that the broker gives to somebody else: settling it does nothing then."""
-        delivery = self._open.pop(key, None)
-        if delivery is not None:
-            delivery.ledger = None
-            self.wake()
+        del self.entered[delivery]
+        delivery.ledger = None
+        self.wake()
 
     def close(self, end: BaseException | str) -> list[K]:
         """End the account; return what is open, which the source gives back. What is being settled is waited for."""
         self.end = end
-        keys = [key for key in self._open if key not in self.settling]
-        for key in keys:
-            del self._open[key]
+        left = [delivery for delivery in self.entered if delivery not in self.settling]
+        for delivery in left:
+            del self.entered[delivery]
         self.wake()
-        return keys
+        return [delivery.key for delivery in left]
 
     async def change(self) -> None:
         """Wait until a delivery is settled, somebody reads, or the account is closed."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self.waiters.append(waiter)
         try:
             await waiter
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if waiter in self.waiters:
+                self.waiters.remove(waiter)
 
     def lost(self) -> DeliveryLost:
         """Make the error for a delivery that is settled too late."""
@@ -115,12 +115,11 @@ class Ledger(Generic[K]):
 
     async def settle(self, delivery: OwnedDelivery, outcome: Outcome) -> None:
         """Settle a delivery."""
-        key: K = delivery.key
-        if self._open.get(key) is not delivery:
+        if delivery not in self.entered:
             raise self.lost()
-        self.settling.add(key)
+        self.settling.add(delivery)
         try:
-            await self._settle(key, outcome)
+            await self._settle(delivery.key, outcome)
         except Exception as error:
             self._failed(error)
             raise self.lost() from error
@@ -129,24 +128,14 @@ class Ledger(Generic[K]):
 
     def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge a delivery, without a task."""
-        key: K = delivery.key
-        if self.acknowledge_now(delivery):
-            done(None)
-        elif self._open.get(key) is not delivery:
+        if delivery not in self.entered:
             done(self.lost())
+        elif self.tell_now(delivery.key):
+            self._settled(delivery)
+            done(None)
         else:
-            self.settling.add(key)
-            self._acknowledge(key, _Acknowledgement(self, delivery, done))
-
-    def acknowledge_now(self, delivery: OwnedDelivery) -> bool:
-        """Acknowledge a delivery if that can be done at once; whether it is done."""
-        key, entered = delivery.key, self._open
-        if entered.get(key) is not delivery or not self._acknowledge_now(key):
-            return False
-        del entered[key]
-        if self._waiters:
-            self.wake()
-        return True
+            self.settling.add(delivery)
+            self._acknowledge(delivery.key, _Acknowledgement(self, delivery, done))
 
     def acknowledged(self, delivery: OwnedDelivery, done: Acknowledged, error: BaseException | None) -> None:
         """The broker has been told, or could not be told."""
@@ -160,35 +149,28 @@ class Ledger(Generic[K]):
         done(error)
 
     def _settled(self, delivery: OwnedDelivery) -> None:
-        key: K = delivery.key
-        self.settling.discard(key)
-        if self._open.get(key) is delivery:
-            del self._open[key]
-            if self._waiters:
+        self.settling.discard(delivery)
+        if delivery in self.entered:
+            del self.entered[delivery]
+            if self.waiters:
                 self.wake()
 
     def wake(self) -> None:
         """Let those go on who wait for a change."""
-        waiters, self._waiters = self._waiters, []
+        waiters, self.waiters = self.waiters, []
         for each in waiters:
             if not each.done():
                 each.set_result(None)
 
 
 class OwnedDelivery(Delivery[Any]):
-    """A delivery in an account: what others have a settlement for, it does with its account and its key there."""
+    """A delivery in an account, which makes it: it is settled there, by the client's key for it."""
 
     __slots__ = ("key", "ledger")
 
-    def __init__(self, ledger: Ledger[Any], key: Any, value: Any, metadata: Any, attempt: int | None) -> None:
-        # Not by way of the base class: one call for each message of a broker is enough.
-        self.value = value
-        self.metadata = metadata
-        self.attempt = attempt
-        self._end = ""
-        self.key: Any = key
-        # None when the broker gives it to somebody else.
-        self.ledger: Ledger[Any] | None = ledger
+    key: Any
+    # None when the broker gives it to somebody else.
+    ledger: Ledger[Any] | None
 
     def _take(self, end: str) -> _Duty:
         self._require_unsettled(end)
@@ -197,9 +179,12 @@ class OwnedDelivery(Delivery[Any]):
 
     def _acknowledge_now(self) -> bool:
         ledger = self.ledger
-        if self._end or ledger is None or not ledger.acknowledge_now(self):
+        if ledger is None or self._end or self not in ledger.entered or not ledger.tell_now(self.key):
             return False
+        del ledger.entered[self]
         self._end = ACKNOWLEDGED
+        if ledger.waiters:
+            ledger.wake()
         return True
 
 

@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from .._platform.arguments import checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
-from ._ledger import Ledger, Message
+from ._ledger import Ledger, Message, OwnedDelivery
 from ._standstill import StandstillWatch, watch_standstill
 from .delivery import Acknowledged, Delivery, Outcome, call_back
 
@@ -45,7 +45,7 @@ class BrokerSource(Generic[K]):
         # Set while a read waits.
         self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
-        self.unread: deque[Delivery[Any]] = deque()
+        self.unread: deque[OwnedDelivery] = deque()
         # Only in debug mode.
         self.watch: StandstillWatch | None = None
         self._controller: ReadableStreamDefaultController[Delivery[Any]]

@@ -28,8 +28,8 @@ __all__ = ["consume", "produce"]
 
 Record: TypeAlias = "ConsumerRecord[Any, Any]"
 Message: TypeAlias = "bytes | bytearray | memoryview | ConsumerRecord[Any, Any] | Mapping[str, Any]"
-# The account of a partition, an offset, and how often the record was delivered.
-Key: TypeAlias = tuple[Offsets, int, int]
+# The account of a partition, an offset, how often the record was delivered, and the record.
+Key: TypeAlias = "tuple[Offsets, int, int, Record]"
 
 # How long one poll waits for a record (seconds).
 POLL_TIME: Final = 0.2
@@ -176,16 +176,15 @@ class _Source(FetchingSource[Key]):
         if offsets is None:
             offsets = self._partitions[partition] = Offsets(partition, records[0].offset)
         offsets.deliver([record.offset for record in records])
-        self.deliver_all([((offsets, record.offset, 1), record.value, record, 1) for record in records])
+        self.deliver_all([((offsets, record.offset, 1, record), record.value, record, 1) for record in records])
 
     # Settling.
 
     async def settle(self, key: Key, outcome: Outcome) -> None:
         """Note that a record is done, or deliver it again."""
-        offsets, offset, attempt = key
-        record = self.ledger.message(key)
+        offsets, offset, attempt, record = key
         if outcome == "requeue":
-            self.deliver(((offsets, offset, attempt + 1), record.value, record, attempt + 1))
+            self.deliver(((offsets, offset, attempt + 1, record), record.value, record, attempt + 1))
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)
@@ -258,22 +257,19 @@ class _Source(FetchingSource[Key]):
     async def revoke(self, revoked: set[TopicPartition]) -> None:
         """Partitions go away: finish what is in the pipeline, commit, forget the rest."""
         self._revoked |= revoked
-        unread = [each for each in self.unread if _partition_of(each.metadata) in revoked]
-        self.unread = type(self.unread)(each for each in self.unread if _partition_of(each.metadata) not in revoked)
-        unread_offsets = {(_partition_of(each.metadata), each.metadata.offset) for each in unread}
-        for key in list(self.ledger):
-            if (key[0].partition, key[1]) in unread_offsets:
-                self._forget(key)
+        for each in [each for each in self.unread if each.key[0].partition in revoked]:
+            self.unread.remove(each)
+            self.ledger.drop(each)
         try:
             async with asyncio.timeout(self._revoke_timeout):
-                while any(key[0].partition in revoked for key in list(self.ledger)):
+                while any(key[0].partition in revoked for key in self.ledger):
                     await self.ledger.change()
         except TimeoutError:
             _log.warning("a rebalance did not wait longer for %d records in the pipeline", len(self.ledger))
         await self._commit(revoked)
-        for key in list(self.ledger):
-            if key[0].partition in revoked:
-                self._forget(key)
+        for each in list(self.ledger.entered):
+            if each.key[0].partition in revoked:
+                self.ledger.drop(each)
         for partition in revoked:
             offsets = self._partitions.pop(partition, None)
             if offsets is not None:
@@ -284,9 +280,6 @@ class _Source(FetchingSource[Key]):
         """Partitions have come, with positions that were committed."""
         self._revoked -= assigned
         self._heard = time.monotonic()
-
-    def _forget(self, key: Key) -> None:
-        self.ledger.drop(key)
 
     # The end.
 
@@ -303,10 +296,6 @@ class _Source(FetchingSource[Key]):
         for partition, offsets in self._partitions.items():
             if partition in assigned:
                 self._consumer.seek(partition, offsets.next)
-
-
-def _partition_of(record: Record) -> TopicPartition:
-    return TopicPartition(record.topic, record.partition)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc, unused-ignore]

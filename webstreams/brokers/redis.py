@@ -190,8 +190,9 @@ class _Source(FetchingSource[bytes]):
 
     async def _deliver_again(self, entries: Sequence[tuple[bytes, Any]]) -> None:
         attempts = await self._attempts(entries)
+        ours = set(self.ledger)
         for entry, fields in entries:
-            if entry in self.ledger:
+            if entry in ours:
                 continue
             if not fields:
                 await self._acks.add(entry)  # it was cut off the stream: there is nothing to deliver
@@ -248,7 +249,8 @@ class _Source(FetchingSource[bytes]):
             return
         async with asyncio.timeout(COMMAND_TIME):
             pending = await self._pending(ours[0] if len(ours) == 1 else b"-", b"+", PAGE + len(ours))
-            held = [each["message_id"] for each in pending if each["message_id"] in self.ledger]
+            ours_now = set(self.ledger)
+            held = [each["message_id"] for each in pending if each["message_id"] in ours_now]
             if held:
                 await self._client.xclaim(self._key, self._group, self._consumer, 0, held, justid=True)
 

@@ -233,7 +233,7 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
     source.ledger.open = opened  # type: ignore[method-assign]
     source.ledger._settle = settled
     source.ledger._acknowledge = acknowledged
-    source.ledger._acknowledge_now = acknowledged_now
+    source.ledger.tell_now = acknowledged_now
 
 
 # Lost connections.
