@@ -35,14 +35,22 @@ class Offsets:
             finished.add(offset)
             return 0
         delivered.popleft()
-        count, position = 1, offset + 1
-        while finished and delivered and delivered[0] in finished:
+        self.next = offset + 1
+        count = 1
+        if finished:
+            count += self._pass_finished()
+        self._passed += count
+        return count
+
+    def _pass_finished(self) -> int:
+        """Go on past what was finished before its turn."""
+        delivered, finished = self._delivered, self._finished
+        count = 0
+        while delivered and delivered[0] in finished:
             first = delivered.popleft()
             finished.remove(first)
-            position = first + 1
+            self.next = first + 1
             count += 1
-        self.next = position
-        self._passed += count
         return count
 
     def prepare(self) -> tuple[int, int]:

@@ -147,6 +147,8 @@ class _Source(FetchingSource[Key]):
         self._commit_lock = asyncio.Lock()
         # How many records are before the positions and were not when those were committed.
         self._uncommitted = 0
+        # Whether they are to be committed before their time has come.
+        self._is_hurried = False
 
     async def open(self) -> None:
         """Listen to rebalances, and begin."""
@@ -196,14 +198,18 @@ class _Source(FetchingSource[Key]):
         passed = offsets.finish(key[1])
         if not offsets.is_gone:
             self._uncommitted += passed
-            if self._uncommitted >= self._enough or self.hungry:
-                self.tend_now.set()
+            if (self._uncommitted >= self._enough or self.hungry) and not self._is_hurried:
+                self._hurry()
         return True
+
+    def _hurry(self) -> None:
+        self._is_hurried = True
+        self.tend_now.set()
 
     def has_no_room(self) -> None:
         """Make room: what is done is committed before its time has come."""
         if self.hungry and self._uncommitted:
-            self.tend_now.set()
+            self._hurry()
 
     @property
     def room(self) -> int:
@@ -212,6 +218,7 @@ class _Source(FetchingSource[Key]):
 
     async def tend(self) -> None:
         """Commit, keep the membership, and see whether a broker is there."""
+        self._is_hurried = False
         await self._commit(list(self._partitions))
         now = time.monotonic()
         if now - self._polled > POLL_TIME * 2 and not self._revoked:

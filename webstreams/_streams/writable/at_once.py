@@ -24,11 +24,13 @@ class DirectWriter(Settled):
     `make_request` is called for a write that takes longer than the call: it returns what is told of its end.
     """
 
-    __slots__ = ("_make_request", "_writer")
+    __slots__ = ("_controller", "_make_request", "_writer")
 
     def __init__(self, writer: WritableStreamDefaultWriter[Any], make_request: Callable[[], Settled]) -> None:
         self._writer = writer
         self._make_request = make_request
+        # Known when a chunk goes to a user's sink at once, and nothing more is done with it than that.
+        self._controller: WritableStreamDefaultController | None = None
 
     def write(self, chunk: Any) -> bool:
         """Write; return whether the sink has taken the chunk already.
@@ -37,12 +39,18 @@ class DirectWriter(Settled):
         """
         stream = self._writer._stream
         assert stream is not None
-        controller = stream._controller
-        if not isinstance(controller, WritableStreamDefaultController) or not _is_idle(stream, controller):
+        controller = self._controller or self._find_controller(stream)
+        sink = None if controller is None else controller._sink
+        if (
+            controller is None
+            or sink is None
+            or stream._state != "writable"
+            or stream._in_flight_write_request is not None
+            or stream._close_request is not None
+            or controller._queue.chunks
+        ):
             self._writer._write(chunk, self._make_request())
             return False
-        sink = controller._sink
-        assert sink is not None
         stream._in_flight_write_request = self
         try:
             result = sink.write(chunk, controller)
@@ -62,6 +70,18 @@ class DirectWriter(Settled):
         self._has_begun(stream, controller, chunk)
         callback_returned(controller, controller._jobs, outcome)
         return False
+
+    def _find_controller(self, stream: WritableStreamState[Any]) -> WritableStreamDefaultController | None:
+        controller = stream._controller
+        if (
+            isinstance(controller, WritableStreamDefaultController)
+            and controller._started
+            and controller._queue.sizes is None
+            and controller._write_watch is None
+            and isinstance(controller._sink, UnderlyingSink)
+        ):
+            self._controller = controller
+        return self._controller
 
     def _is_in_flight(self, stream: WritableStreamState[Any]) -> bool:
         """Whether nobody has taken the request away from the stream; a call, for mypyc believes what was set before."""
@@ -86,18 +106,3 @@ class DirectWriter(Settled):
 
     def _reject(self, reason: object) -> None:
         self._make_request()._reject(reason)
-
-
-def _is_idle(stream: WritableStreamState[Any], controller: WritableStreamDefaultController) -> bool:
-    """Whether a chunk would go to the user's sink at once, and nothing more is done with it than that."""
-    return (
-        stream._state == "writable"
-        and controller._started
-        and stream._in_flight_write_request is None
-        and not controller._queue.chunks
-        and controller._queue.sizes is None
-        and controller._write_watch is None
-        and stream._close_request is None
-        and stream._in_flight_close_request is None
-        and isinstance(controller._sink, UnderlyingSink)
-    )
