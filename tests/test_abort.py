@@ -704,7 +704,7 @@ async def test_timeout_aborts_with_a_timeout_error(seconds: float) -> None:
 
 async def test_timeouts_come_in_their_order() -> None:
     log: list[str] = []
-    late, soon = AbortSignal.timeout(0.01), AbortSignal.timeout(0)
+    late, soon = AbortSignal.timeout(0.3), AbortSignal.timeout(0)
     listen(log, late=late, soon=soon)
     await aborted(late)
     assert log == ["soon", "late"]
