@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from typing_extensions import TypeVar
 
 from ._source import BrokerSource
 
-K = TypeVar("K", bound=Hashable, default=Any)
+K = TypeVar("K", default=Any)
 
 # How long the end of a stream waits for the fetch that is under way (seconds).
 LONGEST_FETCH: Final = 3.0

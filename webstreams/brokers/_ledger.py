@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
 from .delivery import ACKNOWLEDGED, Acknowledged, Delivery, DeliveryLost, Outcome, QuickSettlement
 
-K = TypeVar("K", bound=Hashable, default=Any)
+K = TypeVar("K", default=Any)
 
 # Tells the broker what has become of a delivery, which the client knows by a key.
 Settle = Callable[[K, Outcome], Awaitable[None]]
@@ -123,6 +123,9 @@ class Ledger(Generic[K]):
         except Exception as error:
             self._failed(error)
             raise self.lost() from error
+        else:
+            if outcome != "requeue":
+                delivery.ledger = None
         finally:
             self._settled(delivery)
 
@@ -131,6 +134,7 @@ class Ledger(Generic[K]):
         if delivery not in self.entered:
             done(self.lost())
         elif self.tell_now(delivery.key):
+            delivery.ledger = None
             self._settled(delivery)
             done(None)
         else:
@@ -145,6 +149,8 @@ class Ledger(Generic[K]):
             lost = self.lost()
             lost.__cause__ = error
             error = lost
+        else:
+            delivery.ledger = None
         self._settled(delivery)
         done(error)
 
@@ -169,7 +175,7 @@ class OwnedDelivery(Delivery[Any]):
     __slots__ = ("key", "ledger")
 
     key: Any
-    # None when the broker gives it to somebody else.
+    # None when it is done with, and when the broker gives it to somebody else.
     ledger: Ledger[Any] | None
 
     def _take(self, end: str) -> _Duty:
@@ -182,6 +188,7 @@ class OwnedDelivery(Delivery[Any]):
         if ledger is None or self._end or self not in ledger.entered or not ledger.tell_now(self.key):
             return False
         del ledger.entered[self]
+        self.ledger = None
         self._end = ACKNOWLEDGED
         if ledger.waiters:
             ledger.wake()

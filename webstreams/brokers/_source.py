@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, Final, Generic
@@ -21,7 +21,7 @@ from .delivery import Acknowledged, Delivery, Outcome, call_back
 __all__ = ["Deliveries"]
 
 T = TypeVar("T", default=Any, covariant=True)
-K = TypeVar("K", bound=Hashable, default=Any)
+K = TypeVar("K", default=Any)
 
 # How long giving back what is open may take when a stream ends (seconds): the connection may be dead.
 PARTING_TIME: Final = 5.0
@@ -126,14 +126,16 @@ class BrokerSource(Generic[K]):
         """Give deliveries to the read that waits, or keep them for the next ones; after the end, they are nobody's."""
         self.deliver_all(messages)
 
-    def deliver_all(self, messages: Iterable[Message[K]]) -> None:
-        """Do what `deliver` does."""
+    def deliver_all(self, messages: Iterable[Message[K]]) -> list[OwnedDelivery]:
+        """Do what `deliver` does, and return the deliveries."""
         if self._is_closed or self._parting is not None:
-            return
-        self.unread.extend(self.ledger.open(messages))
+            return []
+        deliveries = self.ledger.open(messages)
+        self.unread.extend(deliveries)
         if self.hungry and self.unread:
             self.hungry = False
             self._controller.enqueue(self.unread.popleft())
+        return deliveries
 
     def fail(self, error: BaseException) -> None:
         """Give back what is open, and error the stream: whoever is told may close the connection."""

@@ -28,8 +28,8 @@ __all__ = ["consume", "produce"]
 
 Record: TypeAlias = "ConsumerRecord[Any, Any]"
 Message: TypeAlias = "bytes | bytearray | memoryview | ConsumerRecord[Any, Any] | Mapping[str, Any]"
-# The account of a partition, an offset, how often the record was delivered, and the record.
-Key: TypeAlias = "tuple[Offsets, int, int, Record]"
+# The account of a partition, a record, and how often it was delivered.
+Key: TypeAlias = "tuple[Offsets, Record, int]"
 
 # How long one poll waits for a record (seconds).
 POLL_TIME: Final = 0.2
@@ -145,9 +145,9 @@ class _Source(FetchingSource[Key]):
         self._listener: _Listener | None = None
         self._polled = self._heard = time.monotonic()
         self._commit_lock = asyncio.Lock()
-        # How many records are before the positions and were not when those were committed.
-        self._uncommitted = 0
-        # Whether they are to be committed before their time has come.
+        # How many records were acknowledged since the last commit began, and whether they are to be committed before
+        # the time has come.
+        self._acknowledged = 0
         self._is_hurried = False
 
     async def open(self) -> None:
@@ -177,16 +177,18 @@ class _Source(FetchingSource[Key]):
         offsets = self._partitions.get(partition)
         if offsets is None:
             offsets = self._partitions[partition] = Offsets(partition, records[0].offset)
-        offsets.deliver([record.offset for record in records])
-        self.deliver_all([((offsets, record.offset, 1, record), record.value, record, 1) for record in records])
+        messages = [((offsets, record, 1), record.value, record, 1) for record in records]
+        offsets.deliver(self.deliver_all(messages))
 
     # Settling.
 
     async def settle(self, key: Key, outcome: Outcome) -> None:
         """Note that a record is done, or deliver it again."""
-        offsets, offset, attempt, record = key
+        offsets, record, attempt = key
         if outcome == "requeue":
-            self.deliver(((offsets, offset, attempt + 1, record), record.value, record, attempt + 1))
+            again = ((offsets, record, attempt + 1), record.value, record, attempt + 1)
+            for delivery in self.deliver_all([again]):
+                offsets.deliver_again(delivery)
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)
@@ -194,12 +196,9 @@ class _Source(FetchingSource[Key]):
 
     def acknowledge_now(self, key: Key) -> bool:
         """Note that a record is done: nobody is told of that now."""
-        offsets = key[0]
-        passed = offsets.finish(key[1])
-        if not offsets.is_gone:
-            self._uncommitted += passed
-            if (self._uncommitted >= self._enough or self.hungry) and not self._is_hurried:
-                self._hurry()
+        self._acknowledged += 1
+        if self._acknowledged >= self._enough and not self._is_hurried:
+            self._hurry()
         return True
 
     def _hurry(self) -> None:
@@ -208,7 +207,7 @@ class _Source(FetchingSource[Key]):
 
     def has_no_room(self) -> None:
         """Make room: what is done is committed before its time has come."""
-        if self.hungry and self._uncommitted:
+        if self.hungry and self._acknowledged:
             self._hurry()
 
     @property
@@ -219,6 +218,7 @@ class _Source(FetchingSource[Key]):
     async def tend(self) -> None:
         """Commit, keep the membership, and see whether a broker is there."""
         self._is_hurried = False
+        self._acknowledged = 0
         await self._commit(list(self._partitions))
         now = time.monotonic()
         if now - self._polled > POLL_TIME * 2 and not self._revoked:
@@ -241,7 +241,8 @@ class _Source(FetchingSource[Key]):
     async def _commit(self, partitions: Iterable[TopicPartition]) -> None:
         async with self._commit_lock:
             mine = {each: self._partitions[each] for each in partitions if each in self._partitions}
-            prepared = {each: offsets.prepare() for each, offsets in mine.items() if offsets.next != offsets.committed}
+            positions = {each: offsets.prepare() for each, offsets in mine.items()}
+            prepared = {each: new for each, new in positions.items() if new[0] != mine[each].committed}
             if not prepared:
                 return
             try:
@@ -256,7 +257,6 @@ class _Source(FetchingSource[Key]):
             self._heard = time.monotonic()
             for each, (position, passed) in prepared.items():
                 mine[each].commit(position, passed)
-                self._uncommitted -= passed
             self.ledger.wake()
 
     # Rebalances.
@@ -278,10 +278,7 @@ class _Source(FetchingSource[Key]):
             if each.key[0].partition in revoked:
                 self.ledger.drop(each)
         for partition in revoked:
-            offsets = self._partitions.pop(partition, None)
-            if offsets is not None:
-                self._uncommitted -= offsets.prepare()[1]
-                offsets.is_gone = True
+            self._partitions.pop(partition, None)
 
     def assign(self, assigned: set[TopicPartition]) -> None:
         """Partitions have come, with positions that were committed."""

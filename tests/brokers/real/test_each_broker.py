@@ -205,15 +205,16 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
     source = stream._source
     settle, acknowledge, open_entries = source.settle, source.acknowledge, source.ledger.open
     acknowledge_now = source.acknowledge_now
-    values: dict[Any, int] = {}
+    # The keys themselves are kept, too: some cannot be hashed, and an id is used again.
+    values: dict[int, tuple[Any, int]] = {}
 
     def opened(messages: Any) -> Any:
         messages = list(messages)
-        values.update({key: int(place.body(value)) for key, value, _, _ in messages})
+        values.update({id(key): (key, int(place.body(value))) for key, value, _, _ in messages})
         return open_entries(messages)
 
     def check(key: Any, outcome: Any) -> None:
-        number = values[key]
+        number = values[id(key)][1]
         done = sum(abs(each) == number for batch in written for each in batch)
         if outcome == "ack" and done < (0 if number % 10 == 0 else 2):
             too_early.append(number)
