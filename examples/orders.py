@@ -52,7 +52,7 @@ class Order(TypedDict):
 
 
 def parse(body: bytes) -> Order:
-    """Make an order of the body of a message. Raises `ValueError` for what is none."""
+    """Make an order of the body of a message. Raises `ValueError` if it does not describe an order."""
     try:
         fields = json.loads(body)
         return Order(number=int(fields["number"]), customer=str(fields["customer"]), total=int(fields["total"]))

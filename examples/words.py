@@ -52,7 +52,7 @@ def blocks(path: Path, size: int = BLOCK) -> ReadableStream[bytes]:
 
 
 def count_words(chunks: Iterable[bytes]) -> Iterator[Counter[str]]:
-    """Count the words of all blocks, in a process; what is no UTF-8 is replaced."""
+    """Count the words of all blocks, in a process; bytes that are not UTF-8 are replaced."""
     counts: Counter[str] = Counter()
     for block in chunks:
         counts.update(map(str.lower, WORD.findall(block.decode("utf-8", "replace"))))

@@ -55,7 +55,7 @@ class Codec(Protocol[M_co]):
         ...
 
     def take(self, chunk: Any) -> None:
-        """Accept the next chunk; the one before is used up. Raises `TypeError` for one that is none."""
+        """Accept the next chunk; the one before is used up. Raises `TypeError` if it is not bytes."""
 
     def is_quick(self) -> bool:
         """Whether the next call of ``step()`` or ``finish()`` is too short to be worth a thread."""

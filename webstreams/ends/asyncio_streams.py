@@ -176,8 +176,8 @@ def as_stream_reader(
 
     The stream is locked for good. It is read ahead until the reader holds more than twice `limit` bytes, and on when
     the reader has been read; `limit` is also the longest line that ``readline()`` takes. The end of the stream is the
-    end of the reader, and an error is raised by the reader: the same object, or a `StreamError` for what is no
-    exception. A reader cannot be closed, so aborting `signal` is what cancels the stream.
+    end of the reader, and an error is raised by the reader: the same object, or a `StreamError` that wraps any
+    other reason. A reader cannot be closed, so aborting `signal` is what cancels the stream.
 
     Raises `TypeError` for anything other than an unlocked readable stream, and `ValueError` for a `limit` that is not
     above 0.

@@ -170,7 +170,7 @@ def to_generator(generator: AsyncGenerator[Any, T] | Generator[Any, T, Any]) -> 
     """Make a writable stream that sends every chunk into a generator, asynchronous or not: ``chunk = yield``.
 
     The generator runs up to its first ``yield`` before the first chunk; what it yields is not looked at. Closing the
-    stream closes it (it sees `GeneratorExit`), aborting throws the reason into it (a `StreamError` for what is no
+    stream closes it (it sees `GeneratorExit`), aborting throws the reason into it (a `StreamError` if that is not an
     exception), either after the chunk that it is busy with. Its exceptions error the stream. A generator that returns
     has had enough: it errors the stream with `BrokenPipeError`, which stops a pipe. So does one that somebody else has
     closed, with an `AbortError` if that shows only when the stream is closed.

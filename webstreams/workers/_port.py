@@ -60,7 +60,7 @@ class Port:
     ``trusted=True`` is for whoever may run anything here; the ports of `message_channel` are such.
 
     ``with port:`` closes it at the end, which ends no stream that was transferred over it. Raises `TypeError` and
-    `ValueError` for what is no such socket. The counterpart of HTML's ``MessagePort``; not in the Standard.
+    `ValueError` for any other socket. The counterpart of HTML's ``MessagePort``; not in the Standard.
     """
 
     __slots__ = ("__weakref__", "_arrived", "_close", "_is_moved", "_loop", "_socket", "_waiters", "trusted")
@@ -263,10 +263,10 @@ def receive_record(connection: socket.socket) -> Arrival:
         if not data:
             raise EOFError
         if len(data) < RECORD.size:
-            raise DataError(f"the other end of the channel has sent {len(data)} bytes that are no record of a stream")
+            raise DataError(f"the other end of the channel has sent {len(data)} bytes that do not describe a stream")
         magic, kind, window = RECORD.unpack(data)
         if magic != MAGIC or CONNECTIONS.get(kind) != len(connections) or not 1 <= window <= MAX_WINDOW:
-            raise DataError("the other end of the channel has sent what is no record of a stream")
+            raise DataError("the other end of the channel has sent a message that does not describe a stream")
     except BaseException:
         close_all(connections)
         raise

@@ -35,7 +35,7 @@ def transfer(stream: Transferable, port: Port, *, window: int = 1) -> None:
     errors both ends. When one end is gone (its process was killed, say), the other one is errored with `WorkerDied`;
     when its event loop has ended, with that error. A stream that is dropped at the other end is cancelled, or aborted.
 
-    Raises `TypeError` when the stream is locked, or is none; `ValueError` when the port is closed; `BrokenPipeError`
+    Raises `TypeError` when it is not a stream, or is locked; `ValueError` when the port is closed; `BrokenPipeError`
     when the other port is; `BlockingIOError` when hundreds of streams wait there to be received. Then the stream is as
     before. Streams Standard, 4.2.5, 5.2.5 and 6.2.4 ("transfer via postMessage()").
 
@@ -77,8 +77,8 @@ async def receive(port: Port) -> Any:
     takes none.
 
     Raises `EOFError` when the other port was closed, or its process has ended, and all streams were received;
-    `DataError` when something else than a port is there, and then the port is closed; `ValueError` when this port is
-    closed; `RuntimeError` when somebody waits in another event loop.
+    `DataError` when the other end has sent anything but a port, and then this port is closed; `ValueError` when this
+    port is closed; `RuntimeError` when somebody waits in another event loop.
     """
     _require_port(port, "receive")
     return _make(await port.next(), port.trusted)
@@ -90,7 +90,7 @@ def _require_port(port: Any, function: str) -> None:
 
 
 def _sides_of(stream: Any) -> tuple[int, list[Any]]:
-    """Return the kind, and the streams that need a connection each; raises `TypeError` if one is locked, or is none."""
+    """Return the kind, and the streams that need connections. Raises `TypeError` for a locked one, or no stream."""
     if isinstance(stream, ReadableStream):
         return READABLE, [_unlocked(stream)]
     if isinstance(stream, WritableStream):

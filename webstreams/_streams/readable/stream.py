@@ -377,7 +377,7 @@ class ReadableStream(ConsumedStream[T]):
 
         A burst is read to its end, and what comes before its last chunk is dropped; at the end of the stream the chunk
         that waits is given. Behind a burst that nobody has taken at most one more is read. Raises `TypeError` and
-        `ValueError` for a time that is none, or not above 0. Not in the Standard.
+        `ValueError` for a time that is not a number above 0. Not in the Standard.
 
         >>> import asyncio
         >>> async def main() -> None:

@@ -29,7 +29,7 @@ def is_coroutine_function(function: Any) -> bool:
 
 
 def checked_count(value: Any, name: str, minimum: int) -> int:
-    """Return an integer; TypeError for what is none, ValueError for one below the minimum."""
+    """Return an integer. Raises `TypeError` for anything else, `ValueError` for one below the minimum."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -45,7 +45,7 @@ def checked_seconds(value: Any, name: str) -> float:
 
 
 def checked_number(value: Any, name: str, unit: str) -> float:
-    """Return a positive finite number; TypeError for what is none, ValueError for one that is not above 0."""
+    """Return a positive finite number. Raises `TypeError` for anything else, `ValueError` if it is not above 0."""
     number = to_number(value) if not isinstance(value, str) else math.nan
     if math.isnan(number):
         raise TypeError(f"{name} must be a number ({unit}), not {type(value).__name__}")
