@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from webstreams import ReadableStream, read_file, write_file
+from webstreams import Promise, ReadableStream, read_file, write_file
 from webstreams.ends._blocking import threads
 from webstreams.ends._blocking.threads import MOST_CALLS, about_to_wait, in_thread
 
@@ -77,23 +77,65 @@ async def test_an_error_of_any_kind_comes_back() -> None:
         await in_thread({}.__getitem__, "missing")
 
 
-@pytest.mark.usefixtures("patient")
-async def test_a_small_file_takes_one_call_to_read_and_two_to_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = 0
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls that sources and sinks have had made in threads."""
+    made: list[object] = []
 
     def count(*args: Any) -> None:
-        nonlocal calls
-        calls += 1
+        made.append(args)
         threads.call_in_thread(*args)
 
     monkeypatch.setattr("webstreams.ends._blocking.thread_ends.call_in_thread", count)
-    await ReadableStream.from_([b"x" * 2048]).pipe_to(write_file(tmp_path / "file"))
-    assert calls <= 2
-    calls = 0
+    return made
+
+
+@pytest.mark.parametrize("mode", ["replace", "create"])
+async def test_a_small_file_takes_one_call_to_write(tmp_path: Path, calls: list[object], mode: Any) -> None:
+    await ReadableStream.from_([b"x" * 2048]).pipe_to(write_file(tmp_path / "file", mode=mode))
+    assert len(calls) == 1
+    assert (tmp_path / "file").read_bytes() == b"x" * 2048
+
+
+async def test_a_small_file_takes_one_call_to_read(tmp_path: Path, calls: list[object]) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 2048)
     assert await read_file(tmp_path / "file").bytes() == b"x" * 2048
-    assert calls == 1
+    assert len(calls) == 1
+
+
+async def test_a_copy_takes_two_calls(tmp_path: Path, calls: list[object]) -> None:
+    (tmp_path / "file").write_bytes(bytes(100_000))
+    await read_file(tmp_path / "file").pipe_to(write_file(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == bytes(100_000)
+    assert len(calls) <= 3  # the sink is opened by itself when the thread that reads takes long
+
+
+async def test_a_file_that_nobody_writes_to_is_opened(tmp_path: Path) -> None:
+    async with asyncio.timeout(20):
+        with pytest.raises(FileNotFoundError):
+            await write_file(tmp_path / "missing" / "file").get_writer().closed
+
+
+async def test_a_file_that_was_not_opened_yet_is_not_opened_to_be_aborted(tmp_path: Path, calls: list[object]) -> None:
+    await write_file(tmp_path / "file").abort()
+    await asyncio.sleep(0.01)
+    assert calls == [] and os.listdir(tmp_path) == []
+
+
+async def test_the_jobs_of_an_outcome_run_in_its_own_turn() -> None:
+    loop, turns = asyncio.get_running_loop(), []
+    seen: asyncio.Future[list[str]] = loop.create_future()
+
+    def look(_: object) -> None:
+        turns.append("job")
+        seen.set_result(turns)
+
+    def settled(_: object) -> None:
+        loop.call_soon(turns.append, "next turn")
+        Promise.resolve(None).then(look)
+
+    threads.call_in_thread(settled, settled, int)
+    assert await seen == ["job"]
 
 
 DECODE = """

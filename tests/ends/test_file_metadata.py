@@ -138,11 +138,11 @@ async def test_a_file_of_somebody_else(
     stranger = stranger_of(path)
     with path.with_name("new").open("wb") as file:
         owners = Owners(monkeypatch, our_group=False)
-        metadata.take_over(file.fileno(), str(path), stranger)
+        metadata.take_over(file.fileno(), str(path), stranger, os.fstat(file.fileno()))
         assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == group_stays
         assert owners.changes == [(-1, stranger.st_gid)]
         owners.our_group = True
-        metadata.take_over(file.fileno(), str(path), stranger)
+        metadata.take_over(file.fileno(), str(path), stranger, os.fstat(file.fileno()))
         assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == group_goes
 
 

@@ -167,14 +167,14 @@ def test_no_writer_takes_the_file_of_another(path: Path) -> None:
     def work(number: int) -> None:
         for turn in range(100):
             file = TemporaryFile(str(path), 0o600)
-            assert os.path.samestat(os.fstat(file.descriptor), os.stat(file.path))
+            assert os.path.samestat(os.fstat(file.fileno()), os.stat(file.path))
             if turn % 2:
                 os.rename(file.path, path.with_name(f"{number}.{turn}"))
-                assert os.path.samestat(os.fstat(file.descriptor), os.stat(path.with_name(f"{number}.{turn}")))
+                assert os.path.samestat(os.fstat(file.fileno()), os.stat(path.with_name(f"{number}.{turn}")))
                 file.keep()
             else:
                 file.remove()
-            os.close(file.descriptor)
+            file.close()
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(work, range(4))) == [None] * 4

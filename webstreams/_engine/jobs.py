@@ -216,6 +216,20 @@ class JobQueue:
             else:
                 self.scheduled = False
 
+    def run_after(self, callback: Callable[[], object]) -> None:
+        """Call what the loop would call, and then run the jobs, as after every callback, without another turn for them.
+
+        For callbacks of the loop itself, so that nothing else is on the stack.
+        """
+        if self.scheduled or self._watches_turn:
+            callback()
+            return
+        self.scheduled = True
+        try:
+            callback()
+        finally:
+            self._run_turn()
+
     def _run_jobs(self) -> None:
         jobs = self.jobs
         while jobs and not self.is_late():

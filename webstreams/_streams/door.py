@@ -6,16 +6,18 @@ everybody else takes this door.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._debug.repr import LockHolder, summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .readable.controller import ReadableStreamDefaultController
+from .readable.pipe import looks_at_no_write
 from .readable.pulling import PullingController
 from .readable.reader import ReadableStreamDefaultReader
 from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
+from .writable.controller import WritableStreamDefaultController
 from .writable.state import WritableStreamState, WriterState
 
 Stream = ReadableStreamState[Any] | WritableStreamState[Any]
@@ -142,6 +144,16 @@ def read(reader: ReadableStreamDefaultReader[Any], request: ReadRequest) -> None
 
 
 # Writable streams.
+
+
+def when_aborted(controller: WritableStreamDefaultController, algorithm: Callable[[], object]) -> None:
+    """Have a function called when the stream of a sink is aborted; it must not raise."""
+    controller.signal._add_algorithm(algorithm)
+
+
+def is_piped(controller: WritableStreamDefaultController) -> bool:
+    """Whether the write under way is that of a pipe which closes the stream: it waits for that, and for no write."""
+    return looks_at_no_write(controller._stream._in_flight_write_request)
 
 
 def takes_chunks(stream: WritableStreamState[Any]) -> bool:

@@ -57,6 +57,9 @@ class Gate:
 
     def close(self) -> None:
         """Close the descriptors; nobody may be waiting, or wait again."""
+        if self._wake is None:
+            self._is_interrupted = True
+            return
         with self._lock:
             descriptors, self._wake = self._wake, None
             self._is_interrupted = True
@@ -65,7 +68,8 @@ class Gate:
 
     def __del__(self) -> None:
         """Close the descriptors when the stream was dropped."""
-        self.close()
+        if self._wake is not None:
+            self.close()
 
     def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:
         about_to_wait()

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
+from asyncio import Handle, TimerHandle, get_running_loop
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from ..._engine.door import fulfill, ignored, reject
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.errors import LoopEndedError
-from ..._platform.idl import do_nothing
+from ..._streams.door import is_piped, when_aborted
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
 from .._bytes import view_of
 from .gate import Interrupted
 from .threads import call_in_thread, in_thread
+
+# When a sink that nobody writes to is opened (seconds).
+SOON: Final = 0.002
 
 
 class ThreadSource:
@@ -38,10 +42,9 @@ class ThreadSource:
         self._controller: ReadableByteStreamController
         self._is_busy = False
         self._timer: Any = None
-        self._resolve: Callable[[Any], None]
-        self._reject: Callable[[object], None]
-        # Called after a cancellation, when the last call has returned.
-        self._cancelled: Callable[[Any], None] | None = None
+        # What `pull` and `cancel` have returned; the latter waits until the last call has returned.
+        self._pulled: Promise[None]
+        self._cancelled: Promise[None] | None = None
         # The end of the event loop knows of it.
         self._is_known = False
 
@@ -74,8 +77,12 @@ class ThreadSource:
             else:
                 controller.enqueue(taken)  # type: ignore[arg-type]
             return None
-        promise, self._resolve, self._reject = Promise.with_resolvers()
+        jobs = current_jobs()
+        if not self._is_known:
+            self._is_known = True
+            jobs.end.others.add(self)
         self._controller = controller
+        self._pulled = promise = Promise(jobs)
         self._begin()
         return promise
 
@@ -86,7 +93,7 @@ class ThreadSource:
                 self._timer.cancel()
             self.release()
             return None
-        promise, self._cancelled, _ = Promise.with_resolvers()
+        self._cancelled = promise = Promise(current_jobs())
         self.interrupt()
         return promise
 
@@ -100,9 +107,6 @@ class ThreadSource:
         return self.cancel(error)
 
     def _begin(self) -> None:
-        if not self._is_known:
-            self._is_known = True
-            current_jobs().end.others.add(self)
         self._is_busy = True
         self._timer = None
         request = self._controller.byob_request
@@ -125,13 +129,13 @@ class ThreadSource:
         try:
             self._deliver(request, taken)
         except TypeError as error:  # an end in the middle of an item
-            self._reject(error)
+            reject(self._pulled, error)
 
     def _deliver(self, request: ReadableStreamBYOBRequest | None, taken: int | list[bytes]) -> None:
         self._is_busy = False
         if self._cancelled is not None:
             self.release()
-            self._cancelled(None)
+            fulfill(self._cancelled)
             return
         if isinstance(taken, list):
             for chunk in taken:
@@ -143,7 +147,7 @@ class ThreadSource:
         elif not taken:
             self._timer = get_running_loop().call_later(self.interval, self._begin)
             return
-        self._resolve(None)
+        fulfill(self._pulled)
 
     def _close(self) -> None:
         self._controller.close()
@@ -154,15 +158,16 @@ class ThreadSource:
     def _failed(self, error: object) -> None:
         self._is_busy = False
         if self._cancelled is not None:
-            self._cancelled(None)
+            fulfill(self._cancelled)
         else:
-            self._reject(error)
+            reject(self._pulled, error)
 
 
 class ThreadSink:
     """An underlying sink whose methods are called in threads, one after the other. What fails releases everything.
 
-    One run of a thread opens, writes all that comes until there is no more, and finishes if that is wanted by then.
+    One run of a thread opens, writes all that comes until there is no more, and finishes if that is wanted by then. The
+    first run begins with the first chunk, or soon without one; then it has all that comes in the same turn of the loop.
     With `behind`, a chunk counts as written when it is handed over, as long as less than so many bytes wait for the
     thread. A failure errors the stream when it happens.
     """
@@ -181,6 +186,8 @@ class ThreadSink:
         self._is_running = False
         # The run of the thread that is under way, or was the last; it ends when nothing waits.
         self._run: Promise[None]
+        # Begins the first run.
+        self._beginning: Handle | None = None
 
     # For subclasses.
 
@@ -213,9 +220,11 @@ class ThreadSink:
         """Open; the first chunk waits for it."""
         self._controller = controller
         # abort() comes only after the call that is under way.
-        controller.signal.add_event_listener("abort", self._aborted)
+        when_aborted(controller, self.interrupt)
         self._is_running = True
-        self._begin()
+        jobs = current_jobs()
+        self._run = Promise(jobs)
+        self._beginning = jobs.loop.call_later(SOON, self._begin_first)
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
         """Have a thread write a chunk, or leave it to the thread to write it soon."""
@@ -228,10 +237,9 @@ class ThreadSink:
         with self._lock:
             self._waiting.append(own)
             self._waiting_size += len(own)
-            may_go_on = self._is_open and self._waiting_size < self.behind
+            may_go_on = self._waiting_size < self.behind and (self._is_open or is_piped(controller))
             must_begin, self._is_running = not self._is_running, True
-        if must_begin:
-            self._begin()
+        self._begin_if(must_begin)
         return None if may_go_on else self._run
 
     def close(self) -> Promise[None]:
@@ -239,8 +247,7 @@ class ThreadSink:
         with self._lock:
             self._is_closing = True
             must_begin, self._is_running = not self._is_running, True
-        if must_begin:
-            self._begin()
+        self._begin_if(must_begin)
         return self._run
 
     def abort(self, reason: object) -> Promise[None]:
@@ -249,26 +256,38 @@ class ThreadSink:
 
     # In between.
 
-    def _begin(self) -> None:
-        self._run, resolve, reject = Promise.with_resolvers()
-        call_in_thread(resolve, partial(self._failed, reject), self._call, self._work)
+    def _begin_if(self, must_begin: bool) -> None:
+        if must_begin:
+            self._run = Promise(current_jobs())
+            self._begin()
+        elif isinstance(self._beginning, TimerHandle):
+            self._beginning.cancel()
+            self._beginning = current_jobs().loop.call_soon(self._begin_first)
 
-    def _failed(self, reject: Callable[[object], None], error: object) -> None:
+    def _begin_first(self) -> None:
+        self._beginning = None
+        self._begin()
+
+    def _begin(self) -> None:
+        run = self._run
+        call_in_thread(partial(fulfill, run), partial(self._failed, run), self._call, self._work)
+
+    def _failed(self, run: Promise[None], error: object) -> None:
         reason = self._controller.signal.reason if isinstance(error, Interrupted) else error
-        self._run.then(None, do_nothing)  # the stream tells
-        reject(reason)
+        reject(ignored(run), reason)  # the stream tells
         self._controller.error(reason)
 
     def _discard_after_run(self) -> Promise[None]:
         with self._lock:
             self._waiting.clear()
+        if self._beginning is not None:  # nothing is to be undone
+            self._beginning.cancel()
+            self._beginning = None
+            fulfill(self._run)
         return self._run.then(self._discard, self._discard)
 
     def _discard(self, _: object) -> Promise[None]:
         return in_thread(self.discard)
-
-    def _aborted(self, event: object) -> None:
-        self.interrupt()
 
     # In a thread.
 

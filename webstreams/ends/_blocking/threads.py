@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
+from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 
 # How long a thread waits for another call (seconds).
@@ -87,6 +88,7 @@ class _Outcomes:
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self._jobs = current_jobs()
         self._waiting: deque[tuple[Settle, Any]] = deque()
         self._is_woken = False
         self._timer: TimerHandle | None = None
@@ -98,7 +100,7 @@ class _Outcomes:
             return
         self._is_woken = True
         try:
-            self._loop.call_soon_threadsafe(self._settle)
+            self._loop.call_soon_threadsafe(self._jobs.run_after, self._settle)
         except RuntimeError:  # the loop is closed
             self._waiting.clear()
 
@@ -126,7 +128,7 @@ class _Outcomes:
         finally:
             if self._waiting and not self._is_woken:
                 self._is_woken = True
-                self._loop.call_soon(self._settle)
+                self._loop.call_soon(self._jobs.run_after, self._settle)
 
 
 class _CallThread(Thread):

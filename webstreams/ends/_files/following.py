@@ -59,6 +59,9 @@ class FollowedFileSource(FileSource):
         """Leave all reads to the thread, which compares."""
         return 0
 
+    def take_small(self, descriptor: int) -> None:
+        """No file is at its end."""
+
     def advance(self, file: io.FileIO, data: bytes | memoryview) -> bool:
         """Go on behind what was read, or begin again if the file was written anew; return whether the bytes count."""
         self._quiet_looks = 0
@@ -103,7 +106,7 @@ class FollowedFileSource(FileSource):
         newest = self._successors[-1] if self._successors else file
         if not self._has_the_name(newest):
             try:
-                self._successors.append(self.open_path())
+                self._successors.append(self.as_file(self.open_path()))
             except FileNotFoundError:
                 return  # it has just gone
         if self._successors and self._may_leave(file):

@@ -13,21 +13,23 @@ from typing import Final
 ACCESS_LIST: Final = "system.posix_acl_access"
 
 
-def take_over(descriptor: int, path: str, old: os.stat_result) -> None:
-    """Copy owner, permissions and attributes of the file at `path` to a new file, as far as the system allows it."""
+def take_over(descriptor: int, path: str, old: os.stat_result, new: os.stat_result) -> None:
+    """Copy owner, permissions and attributes of the file at `path` to a new file, as far as the system allows it.
+
+    `old` and `new` are what the system has said of the two.
+    """
     if not hasattr(os, "fchown"):
         return
-    permissions = _take_over_owner(descriptor, old, stat.S_IMODE(old.st_mode))
+    permissions = stat.S_IMODE(old.st_mode)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        permissions = _take_over_owner(descriptor, old, new, permissions)
     if hasattr(os, "listxattr") and not _take_over_attributes(descriptor, path):
         permissions &= ~0o070  # these bits were the most that the list allowed, not what the group may do
     os.fchmod(descriptor, permissions)
 
 
-def _take_over_owner(descriptor: int, old: os.stat_result, permissions: int) -> int:
+def _take_over_owner(descriptor: int, old: os.stat_result, new: os.stat_result, permissions: int) -> int:
     """Change the owner and the group; return the permissions that may be given after that."""
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid):
-        return permissions
     with suppress(PermissionError):
         os.fchown(descriptor, old.st_uid, old.st_gid)
         return permissions
@@ -44,7 +46,7 @@ def _take_over_owner(descriptor: int, old: os.stat_result, permissions: int) -> 
 def _take_over_attributes(descriptor: int, path: str) -> bool:
     """Copy the extended attributes; return whether there is the same access control list, or none, after that."""
     names = _attributes(path)
-    if ACCESS_LIST in _attributes(descriptor) and ACCESS_LIST not in names:
+    if ACCESS_LIST not in names and ACCESS_LIST in _attributes(descriptor):
         os.removexattr(descriptor, ACCESS_LIST)  # the default of the directory
     has_failed = False
     for name in names:
@@ -56,6 +58,7 @@ def _take_over_attributes(descriptor: int, path: str) -> bool:
 
 
 def _attributes(file: int | str) -> list[str]:
-    with suppress(OSError):
+    try:
         return os.listxattr(file)
-    return []  # a file system without attributes
+    except OSError:  # a file system without attributes
+        return []

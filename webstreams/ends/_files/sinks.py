@@ -42,7 +42,7 @@ class FileSink(ThreadSink):
         self.behind = WRITE_BEHIND if mode in ("replace", "create") else 0
         # Where the file is in the end: the name, or what it links to.
         self._target = path
-        self._file: io.FileIO | None = None
+        self._file: io.FileIO | TemporaryFile | None = None
         # What is written until it is complete, if that is not the file itself.
         self._temporary: TemporaryFile | None = None
         # A FIFO or a terminal: writing can wait for long.
@@ -57,29 +57,32 @@ class FileSink(ThreadSink):
 
     def open(self) -> None:
         """Begin a new file, or open what is written in place."""
-        old = self._status()
+        old, is_link = self._status()
         if self._mode == "create":
-            if os.path.lexists(self._path):
+            if is_link or old is not None:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._path)
-            self._target = os.path.abspath(self._path)  # whatever the working directory is when it is complete
+            self._target = _absolute(self._path)  # whatever the working directory is when it is complete
             self._open_new(None)
         elif self._mode in ("append", "in_place") or (old is not None and not stat.S_ISREG(old.st_mode)):
             self._open_in_place(old)
         else:
             # `realpath` only for a link: it makes a system call for every directory on the way.
-            self._target = (os.path.realpath if os.path.islink(self._path) else os.path.abspath)(self._path)
+            self._target = os.path.realpath(self._path) if is_link else _absolute(self._path)
             self._open_new(old)
 
-    def _status(self) -> os.stat_result | None:
-        """Return what has the path, or None if nothing has, but a file could."""
+    def _status(self) -> tuple[os.stat_result | None, bool]:
+        """Return what has the path, or None if nothing has, but a file could; and whether it is a symbolic link."""
+        is_link = False
         try:
-            return os.stat(self._path)
+            found = os.lstat(self._path)
+            is_link = stat.S_ISLNK(found.st_mode)
+            return os.stat(self._path) if is_link else found, is_link
         except FileNotFoundError:
             if not self._path or os.path.basename(self._path) in (".", ".."):
                 raise
             if not os.path.basename(self._path):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._path) from None
-            return None
+            return None, is_link
 
     def put(self, chunk: Any) -> None:
         """Write all of a chunk."""
@@ -129,7 +132,7 @@ class FileSink(ThreadSink):
     # A new file.
 
     def _open_new(self, old: os.stat_result | None) -> None:
-        if old is not None and not os.access(self._target, os.W_OK):
+        if old is not None and not (_is_ours(old) or os.access(self._target, os.W_OK)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self._path)
         try:
             self._temporary = TemporaryFile(self._target, 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o700)
@@ -137,9 +140,9 @@ class FileSink(ThreadSink):
             if old is not None:
                 error.strerror = f"{error.strerror} (no new file can be made beside it: {IN_PLACE})"
             raise
-        self._file = io.FileIO(self._temporary.descriptor, "wb")
+        self._file = self._temporary
         if old is not None:
-            take_over(self._temporary.descriptor, self._target, old)
+            take_over(self._temporary.fileno(), self._target, old, self._temporary.status)
 
     def _replace(self, temporary: str) -> None:
         try:
@@ -160,15 +163,15 @@ class FileSink(ThreadSink):
             flags |= os.O_CREAT
         is_fifo = old is not None and stat.S_ISFIFO(old.st_mode)
         descriptor = self._open_fifo(flags) if is_fifo else os.open(self._path, flags, 0o666)
-        self._file = io.FileIO(descriptor, "wb")
-        self._may_wait = is_fifo or self._file.isatty()
+        self._file = file = io.FileIO(descriptor, "wb")
+        self._may_wait = is_fifo or file.isatty()
         self._must_truncate = self._mode == "in_place" and old is not None and stat.S_ISREG(old.st_mode)
 
     def _truncate(self) -> None:
         assert self._file is not None
         self._must_truncate = False
         if os.fstat(self._file.fileno()).st_size:  # not of what /proc has
-            self._file.truncate(0)
+            os.ftruncate(self._file.fileno(), 0)
 
     def _open_fifo(self, flags: int) -> int:
         while True:
@@ -184,6 +187,16 @@ class FileSink(ThreadSink):
         if self._may_wait:
             self._gate.wait_writable(self._file.fileno())
         return self._file.write(view)
+
+
+def _absolute(path: str) -> str:
+    """Return a path that stays right in another working directory."""
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether a file is one that its owner may write, and we are that: so it is without asking the system."""
+    return bool(status.st_mode & stat.S_IWUSR) and hasattr(os, "geteuid") and status.st_uid == os.geteuid()
 
 
 def _rename_to_new(temporary: str, path: str) -> None:

@@ -18,6 +18,8 @@ from .._bytes import PIECE
 READ_AHEAD: Final = 4 * PIECE
 # Half of what may stay free at the end of the heap (bytes).
 KEPT: Final = 1024 * 1024
+# Opening a FIFO does not wait for its writer; it makes no difference to a file.
+OPENED: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class TruncatedFileError(OSError, EOFError):
@@ -84,7 +86,10 @@ class FileSource(ThreadSource):
     def take(self, view: memoryview | None) -> int | list[bytes]:
         """Read once into the memory of a BYOB reader, or some chunks for a default reader."""
         if self._file is None:
-            self._file = self.open_path()
+            descriptor = self.open_path()
+            if view is None and (content := self.take_small(descriptor)) is not None:
+                return [content]
+            self._file = self.as_file(descriptor)
             self.adopt(self._file)
         if self._has_moved:
             self._has_moved = False
@@ -93,10 +98,42 @@ class FileSource(ThreadSource):
             return self._read_into(self._file, view)
         return self._read_chunks(self._file)
 
-    def open_path(self) -> io.FileIO:
-        """Open what has the path now."""
+    def open_path(self) -> int:
+        """Open what has the path now; return the descriptor."""
         _keep_freed_memory()
-        return io.FileIO(os.fsdecode(self._path), "rb", opener=_open_at_once)
+        return os.open(os.fsdecode(self._path), OPENED)
+
+    def take_small(self, descriptor: int) -> bytes | None:
+        """Return all of a file that is read from its beginning to its end and fits into one chunk, and close it; None
+        for any other."""
+        if self._start or self._end is not None:
+            return None
+        try:
+            status = os.fstat(descriptor)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode) or not 0 < size <= min(self._chunk_size, READ_AHEAD):
+                return None
+            content = os.read(descriptor, size + 1)  # one byte more, to see that this is all
+            if len(content) != size:
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        self._position = size
+        self.ended = True
+        return content
+
+    def as_file(self, descriptor: int) -> io.FileIO:
+        """Take over a descriptor."""
+        try:
+            return io.FileIO(descriptor, "rb")
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, IsADirectoryError):
+                error.filename = self._path
+            raise
 
     def adopt(self, file: io.FileIO) -> None:
         """See what the file is that will be read."""
@@ -180,10 +217,9 @@ class FileSource(ThreadSource):
 
     def file_has_ended(self, file: io.FileIO) -> None:
         """Set `ended`, or raise TruncatedFileError."""
-        size = os.fstat(file.fileno()).st_size
         if self._end is not None:
             raise self._truncated(f"the range that was to be read goes on to byte {self._end}")
-        if self._position < self._size and size < self._size:
+        if self._position < self._size and os.fstat(file.fileno()).st_size < self._size:
             raise self._truncated(f"it had {self._size} bytes when it was opened")
         self.ended = True
 
@@ -213,8 +249,3 @@ def _keep_freed_memory() -> None:
     is, makes it take twice the size of that block for little (``M_TRIM_THRESHOLD`` in mallopt(3)). No page is touched.
     """
     bytearray(KEPT)
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a FIFO without waiting for its writer; it makes no difference to a file."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -7,14 +7,12 @@ removes it; never one that somebody writes.
 
 from __future__ import annotations
 
-import itertools
+import atexit
 import os
 import stat
 from binascii import crc32
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
-from weakref import finalize
 
 try:
     import fcntl
@@ -25,6 +23,7 @@ else:
 
 # How much of the target's name is in that of its temporary file, for those who see it (characters).
 SHOWN: Final = 32
+ENDING: Final = ".webstreams.tmp"
 
 CREATED: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # Whatever has the name, opening it neither waits nor goes elsewhere.
@@ -34,52 +33,80 @@ FOUND: Final = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOL
 class TemporaryFile:
     """A new file beside `target`, which is removed when it is dropped and at the end of the process, unless it is kept.
 
-    Who has it closes `descriptor`. The lock is on another one of the same file: a file system may tell only by closing
-    that not all was written, and the file must not be without a lock before it has lost its name.
+    The lock is on a descriptor of its own: a file system may tell only by closing that not all was written, and the
+    file must not be without a lock before it has lost its name.
     """
 
+    __slots__ = ("_descriptor", "_lock", "path", "status")
+
     def __init__(self, target: str, permissions: int) -> None:
-        self.path, self.descriptor = _create(target, permissions)
+        self._descriptor = -1
+        self.path, self._descriptor, self.status = _create(target, permissions)
         try:
-            lock = os.dup(self.descriptor) if HAS_LOCKS else None
+            lock = os.dup(self._descriptor) if HAS_LOCKS else None
         except OSError:
-            _remove(self.path, self.descriptor, os.getpid())
+            _remove(self.path, None, os.getpid())
             raise
-        self._finalizer = finalize(self, _remove, self.path, lock, os.getpid())
+        _UNDER_WAY[id(self)] = (self.path, lock, os.getpid())
+
+    def fileno(self) -> int:
+        """Return the descriptor to write to."""
+        return self._descriptor
+
+    def write(self, view: memoryview) -> int:
+        """Write a part; return its size."""
+        return os.write(self._descriptor, view)
+
+    def close(self) -> None:
+        """Close what is written to; may be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def keep(self) -> None:
         """Release the lock: the file has its own name now."""
-        found = self._finalizer.detach()
+        found = _UNDER_WAY.pop(id(self), None)
         if found is not None:
-            _, lock, _ = found[2]
-            _close(lock)
+            _close(found[1])
 
     def remove(self) -> None:
         """Remove the file, unless it was kept or removed."""
-        self._finalizer()
+        found = _UNDER_WAY.pop(id(self), None)
+        if found is not None:
+            _remove(*found)
+
+    def __del__(self) -> None:
+        """Remove what was dropped."""
+        self.remove()
+        with suppress(OSError):
+            self.close()
 
 
-def _create(target: str, permissions: int) -> tuple[str, int]:
-    """Make a file with the first name that no living writer has, and remove what dead ones left; return its path and
-    its descriptor."""
-    paths = _paths(target)
-    descriptor = None
-    while descriptor is None:
-        path = next(paths)
-        descriptor = _create_locked(path, permissions)
-    for following in paths:
-        if not os.path.lexists(following) or not _remove_left(following):
-            break
-    return path, descriptor
+# What has to be removed at the end of the process: path, lock and process of each file that is neither kept nor removed.
+_UNDER_WAY: Final[dict[int, tuple[str, int | None, int]]] = {}
 
 
-def _paths(target: str) -> Iterator[str]:
+@atexit.register
+def _remove_all() -> None:
+    while _UNDER_WAY:
+        _remove(*_UNDER_WAY.popitem()[1])
+
+
+def _create(target: str, permissions: int) -> tuple[str, int, os.stat_result]:
+    """Make a file with the first name that no living writer has, and remove what dead ones left; return its path, its
+    descriptor and what the system says of it."""
     directory, name = os.path.split(target)
     beginning = os.path.join(directory, f".{name[:SHOWN]}.{crc32(os.fsencode(name)):08x}")
-    return (f"{beginning}-{number}.webstreams.tmp" for number in itertools.count())
+    number = 0
+    while (created := _create_locked(path := f"{beginning}-{number}{ENDING}", permissions)) is None:
+        number += 1
+    following = number + 1
+    while os.path.lexists(left := f"{beginning}-{following}{ENDING}") and _remove_left(left):
+        following += 1
+    return path, *created
 
 
-def _create_locked(path: str, permissions: int) -> int | None:
+def _create_locked(path: str, permissions: int) -> tuple[int, os.stat_result] | None:
     """Make a file and lock it; return None if a living writer has the name."""
     while True:
         try:
@@ -89,8 +116,10 @@ def _create_locked(path: str, permissions: int) -> int | None:
                 return None
             continue
         try:
-            if not _lock(descriptor) or os.fstat(descriptor).st_nlink:
-                return descriptor
+            is_locked = _lock(descriptor)
+            status = os.fstat(descriptor)
+            if not is_locked or status.st_nlink:
+                return descriptor, status
         except BlockingIOError:  # somebody takes it for what was left
             os.close(descriptor)
             return None
