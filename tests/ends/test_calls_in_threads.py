@@ -17,6 +17,8 @@ from webstreams import Promise, ReadableStream, read_file, write_file
 from webstreams.ends._blocking import threads
 from webstreams.ends._blocking.threads import MOST_CALLS, about_to_wait, in_thread
 
+from ..waiting import until
+
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,19 +125,15 @@ async def test_a_file_that_was_not_opened_yet_is_not_opened_to_be_aborted(tmp_pa
 
 
 async def test_the_jobs_of_an_outcome_run_in_its_own_turn() -> None:
-    loop, turns = asyncio.get_running_loop(), []
-    seen: asyncio.Future[list[str]] = loop.create_future()
-
-    def look(_: object) -> None:
-        turns.append("job")
-        seen.set_result(turns)
+    seen: list[str] = []
 
     def settled(_: object) -> None:
-        loop.call_soon(turns.append, "next turn")
-        Promise.resolve(None).then(look)
+        asyncio.get_running_loop().call_soon(seen.append, "next turn")
+        Promise.resolve(None).then(lambda _: seen.append("job"))
 
     threads.call_in_thread(settled, settled, int)
-    assert await seen == ["job"]
+    await until(lambda: len(seen) == 2)
+    assert seen == ["job", "next turn"]
 
 
 DECODE = """
