@@ -82,7 +82,7 @@ class TemporaryFile:
             self.close()
 
 
-# What has to be removed at the end of the process: path, lock and process of each file that is neither kept nor removed.
+# What is removed at the end of the process: path, lock and process of each file that is neither kept nor removed.
 _UNDER_WAY: Final[dict[int, tuple[str, int | None, int]]] = {}
 
 
