@@ -57,9 +57,6 @@ class Gate:
 
     def close(self) -> None:
         """Close the descriptors; nobody may be waiting, or wait again."""
-        if self._wake is None:
-            self._is_interrupted = True
-            return
         with self._lock:
             descriptors, self._wake = self._wake, None
             self._is_interrupted = True
