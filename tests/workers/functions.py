@@ -22,6 +22,12 @@ def same(chunks: Iterable[Any]) -> Iterator[Any]:
     yield from chunks
 
 
+def same_with(data: bytes, chunks: Iterable[Any]) -> Iterator[Any]:
+    """Take something along that is sent before everything else."""
+    assert data
+    yield from chunks
+
+
 def totals(chunks: Iterable[int]) -> Iterator[int]:
     total = 0
     for chunk in chunks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -21,6 +23,7 @@ from tests.children import children
 from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT, until
 from webstreams import DataError, ReadableStream
+from webstreams.ends._blocking import threads
 from webstreams.workers import RemoteError, WorkerDied, worker, workers
 from webstreams.workers._errors import pack, unpack
 from webstreams.workers._frames import BYTES, CHUNK, HEAD, decode, encode
@@ -56,6 +59,15 @@ async def test_it_is_another_process_and_it_is_gone_after_the_block() -> None:
     assert pid != os.getpid()
     assert not is_running(pid)
     assert open_descriptors() == before
+
+
+async def test_waiting_for_its_end_takes_no_place_of_other_calls() -> None:
+    async with worker(functions.same) as stage:
+        writer, reader = stage.writable.get_writer(), stage.readable.get_reader()
+        await writer.write(1)
+        assert (await reader.read()).value == 1
+        await until(lambda: not threads._pool._running)
+        await writer.close()
 
 
 @pytest.mark.parametrize("chunk", [b"", b"abc" * 100_000, bytearray(b"x" * 70_000), memoryview(b"view"), {"a": [1]}])
@@ -187,6 +199,14 @@ async def test_a_child_that_is_killed_at_any_moment_is_told_on_all_sides() -> No
     outcome = await killing.run(6, 0.4, 1)
     assert outcome.wrong == []
     assert outcome.kills == 6
+
+
+@pytest.mark.parametrize("size", [1, 5_000_000])
+async def test_a_child_that_ends_before_it_is_told_what_to_do(size: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    async with worker(partial(functions.same_with, b"x" * size)) as stage:
+        with pytest.raises(WorkerDied, match="exit status 1"):
+            await through(stage, [1]).list()
 
 
 async def test_the_exit_status_of_a_killed_child() -> None:

@@ -23,7 +23,7 @@ from weakref import finalize
 
 from .._engine.build import compiled
 from .._engine.promise import Promise
-from ..ends._blocking.threads import in_thread
+from ..ends._blocking.threads import about_to_wait, in_thread
 from ._child import Setup
 from ._ends import End, Listener, SocketEnd, ThreadEnd
 from ._frames import CANCEL, SETUP
@@ -87,7 +87,7 @@ class Process(Host):
         self._is_reaped = False
         self.exited = in_thread(self._wait)
         self.end = SocketEnd(ours, listener)
-        self.end.send(SETUP, setup)
+        _send_setup(self.end, setup)
 
     def kill(self) -> None:
         """Kill it, with what it has started."""
@@ -96,6 +96,7 @@ class Process(Host):
                 self._kill()
 
     def _wait(self) -> int:
+        about_to_wait()  # the calls that share the threads with it are not held up
         pid = self._process.pid
         if hasattr(os, "waitid"):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -142,7 +143,7 @@ class InterpreterHost(InThread):
         interpreter = interpreters().create()
         ours, theirs = socket.socketpair()
         self.end = SocketEnd(ours, listener)
-        self.end.send(SETUP, setup)
+        _send_setup(self.end, setup)
         job.descriptors.clear()  # they are the interpreter's
         self._returned = listener.returned
         self._start(self._interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
@@ -275,6 +276,18 @@ def interpreters() -> Any:
             'only: install it with "pip install --no-binary webstreams webstreams", or use kind="process"'
         )
     return module
+
+
+def _send_setup(end: SocketEnd, setup: Setup) -> None:
+    """Tell a worker what it has to do. If it has ended already, waiting for that tells why."""
+    with suppress(OSError):
+        sent = end.send(SETUP, setup)
+        if sent is not None:
+            sent.then(None, _overlook)
+
+
+def _overlook(error: object) -> None:
+    """The worker has ended before it was told everything."""
 
 
 def _work(link: Link, job: Job) -> None:
