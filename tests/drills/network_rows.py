@@ -30,7 +30,7 @@ from webstreams.ends import (
 )
 
 from .peers import Getting, Giver, HttpTaker, Kind, Peer, Posting, Responding, Taker, listen
-from .rows import BYTES, STATES, Drill, State, sink, source
+from .rows import BYTES, Drill, sink, source
 
 TLS: dict[str, Any] = {"ssl": contexts()[1], "server_hostname": "localhost"}
 TLS_OF_ANYIO: dict[str, Any] = {"ssl_context": contexts()[1], "tls_hostname": "localhost"}
@@ -137,10 +137,8 @@ def url_of(peer: Peer) -> str:
 
 
 def add_client(name: str) -> None:
-    # httpx reads by asynchronous generators. Where they run, the end of a loop closes them while we close them, too.
-    states: tuple[State, ...] = STATES if name == "aiohttp" else ("stalled", "not begun")
-
-    @source(f"from_response, {name}", threads=1, has_generators=name != "aiohttp", states=states)
+    # httpx reads by asynchronous generators.
+    @source(f"from_response, {name}", threads=1, has_generators=name != "aiohttp")
     async def response(drill: Drill) -> ReadableStream[Any]:
         return await receive(name, url_of(Responding(drill)))
 
@@ -156,7 +154,9 @@ def add_sending_client(name: str) -> None:
 
 for client in SESSIONS:
     add_client(client)
-    if client != "aiohttp":  # which waits at the end of a loop until a server has taken what was sent before
+    # Closing a session of aiohttp waits until the server has taken what was sent before. The body of a request, which is
+    # all that is ours of it, knows neither the session nor its transport: it cannot end that.
+    if client != "aiohttp":
         add_sending_client(client)
 
 

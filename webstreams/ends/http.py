@@ -14,7 +14,10 @@ from weakref import finalize
 from typing_extensions import Buffer
 
 from .._debug.repr import show
+from .._engine.door import ignored
+from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
+from .._platform.errors import LoopEndedError
 from .._streams.checks import require_readable
 from .._streams.readable.stream import ReadableStream
 from ._chunks import PIECE, ChunkSource
@@ -131,12 +134,24 @@ class _HttpxBody(_Body):
         super().__init__(response)
         self._response = response
         self._chunks: Any = chunks
+        self._others = current_jobs().end.others
+        self._others.add(self)
 
     async def next_chunk(self) -> bytes | None:
         return await anext(self._chunks, None)
 
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
+        """The event loop has ended. It closes the generators of the client while they are closed from here, too, and
+        either may end both: close what is below them."""
+        below = getattr(self._response, "extensions", {}).get("network_stream")
+        if not is_late or below is None:
+            return None
+        return ignored(Promise.resolve(below.aclose()))
+
     async def release(self, *, early: bool) -> None:
         await super().release(early=early)
+        if not early:
+            self._others.discard(self)  # the connection is the client's again
         await self._response.aclose()
         if early and hasattr(self._chunks, "aclose"):
             await self._chunks.aclose()
@@ -249,7 +264,8 @@ def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
     The stream is cancelled when the request fails or is cancelled: at once if the client is just waiting for a chunk,
     else as soon as nobody refers to the body any more. ``async with to_request_body(stream) as body:`` cancels it at
     the end of the block in any case. An error of the stream ends the request: httpx raises it as it is, aiohttp as
-    the ``__cause__`` of a ``ClientConnectionError``.
+    the ``__cause__`` of a ``ClientConnectionError``. Closing a session of aiohttp waits until the server has taken what
+    was sent before, also after that: put a timeout around it if a server may stop taking.
 
     It can be sent once; a client that begins again, after a redirect for example, gets a `RuntimeError`. A chunk that
     is not bytes-like raises `TypeError`. Raises `TypeError` for anything but a readable stream, and when it is locked.
