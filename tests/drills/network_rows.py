@@ -154,8 +154,8 @@ def add_sending_client(name: str) -> None:
 
 for client in SESSIONS:
     add_client(client)
-    # Closing a session of aiohttp waits until the server has taken what was sent before. The body of a request, which is
-    # all that is ours of it, knows neither the session nor its transport: it cannot end that.
+    # Closing a session of aiohttp waits until the server has taken what was sent before. The body of a request, which
+    # is all that is ours of it, knows neither the session nor its transport: it cannot end that.
     if client != "aiohttp":
         add_sending_client(client)
 
