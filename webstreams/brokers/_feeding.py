@@ -35,6 +35,11 @@ class FetchingSource(BrokerSource[K]):
         """How many messages may be fetched."""
         return self.ledger.free
 
+    @property
+    def makes_room_soon(self) -> bool:
+        """Whether deliveries are being settled: what room they make is worth one request, not two."""
+        return bool(self.ledger.settling)
+
     async def fetch(self, count: int) -> None:
         """Fetch up to `count` messages and deliver them; return at the latest after a moment without one."""
         raise NotImplementedError
@@ -76,8 +81,7 @@ class FetchingSource(BrokerSource[K]):
 
     def _has_room(self) -> bool:
         room = self.room
-        # What is being settled makes more room soon: that is worth one request, not two.
-        return room >= self._enough or (self.hungry and room > 0 and not self.ledger.settling)
+        return room >= self._enough or (self.hungry and room > 0 and not self.makes_room_soon)
 
     async def _tend_for_ever(self, every: float) -> None:
         try:

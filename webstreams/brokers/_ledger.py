@@ -183,6 +183,14 @@ class OwnedDelivery(Delivery[Any]):
         self._end = end
         return _Duty(self)
 
+    def _acknowledge(self, done: Acknowledged) -> None:
+        self._require_unsettled(ACKNOWLEDGED)
+        self._end = ACKNOWLEDGED
+        if self.ledger is None:
+            done(None)
+        else:
+            self.ledger.acknowledge(self, done)
+
     def _acknowledge_now(self) -> bool:
         ledger = self.ledger
         if ledger is None or self._end or self not in ledger.entered or not ledger.tell_now(self.key):

@@ -132,6 +132,11 @@ class _Source(FetchingSource[bytes]):
             None if dead_letter is None else dead_letter.get_writer()
         )
         self._acks: Grouping[bytes] = Grouping(self._acknowledge)
+        # Acknowledgements that go with the next read; none does while a read waits, nor when there are no more reads.
+        self._with_read: list[tuple[bytes, Acknowledged]] = []
+        self._read_waits = True
+        # Whether there are probably more entries: the last read has got all that it wanted.
+        self._has_more = False
         # The last entry of our own past that was read; None when all were.
         self._past: bytes | None = b"0-0"
         # When to look again for what others have left, and where the search goes on.
@@ -149,20 +154,71 @@ class _Source(FetchingSource[bytes]):
 
     # Reading.
 
+    @property
+    def room(self) -> int:
+        """How many entries may be read, after what is to be acknowledged with the read."""
+        return self.ledger.free + len(self._with_read)
+
+    @property
+    def makes_room_soon(self) -> bool:
+        """Whether entries are being acknowledged, and not with the next read."""
+        return len(self.ledger.settling) > len(self._with_read)
+
     async def fetch(self, count: int) -> None:
         """Read our own past first, then what others have left, then what is new."""
         async with asyncio.timeout(BLOCK_TIME + COMMAND_TIME):
-            if self._past is not None:
-                await self._fetch_past(count)
-            elif time.monotonic() >= self._claim_at:
-                await self._claim(count)
+            if self._past is None and self._has_more and time.monotonic() < self._claim_at:
+                await self._fetch_more(count)
             else:
-                await self._fetch_new(count)
+                self._read_waits = True
+                self.has_no_room()
+                await self._fetch_slowly(min(count, self.ledger.free))
+                self._read_waits = self.is_over
+
+    def has_no_room(self) -> None:
+        """Acknowledge now what would have gone with the next read."""
+        group, self._with_read = self._with_read, []
+        for key, done in group:
+            self._acks.put(key, done)
+
+    async def _fetch_slowly(self, count: int) -> None:
+        if count <= 0:
+            await self.ledger.change()
+        elif self._past is not None:
+            await self._fetch_past(count)
+        elif time.monotonic() >= self._claim_at:
+            await self._claim(count)
+        else:
+            await self._fetch_new(count)
 
     async def _fetch_new(self, count: int) -> None:
         wait = min(BLOCK_TIME, max(0.001, self._claim_at - time.monotonic()))
-        entries = await self._read(">", count, max(1, round(wait * 1000)))
+        self._deliver_new(await self._read(">", count, max(1, round(wait * 1000))), count)
+
+    def _deliver_new(self, entries: Sequence[tuple[bytes, Any]], count: int) -> None:
+        self._has_more = len(entries) == count
         self.deliver_all([(entry, fields, entry, 1) for entry, fields in entries])
+
+    async def _fetch_more(self, count: int) -> None:
+        """Read without waiting, and acknowledge in the same round trip; the server does that first."""
+        group, self._with_read = self._with_read, []
+        pipeline = self._client.pipeline(transaction=False)
+        if group:
+            pipeline.xack(self._key, self._group, *[key for key, _ in group])
+        pipeline.xreadgroup(self._group, self._consumer, {self._key: ">"}, count=count)
+        try:
+            *acknowledged, answer = await pipeline.execute(raise_on_error=False)
+        except asyncio.CancelledError:
+            # Nobody knows whether the server has heard of them; it does no harm to tell it again.
+            self._with_read += group
+            raise
+        except Exception as error:
+            _tell(group, error)
+            raise
+        _tell(group, next((each for each in acknowledged if isinstance(each, BaseException)), None))
+        if isinstance(answer, BaseException):
+            raise answer
+        self._deliver_new(_entries_of(answer), count)
 
     async def _fetch_past(self, count: int) -> None:
         assert self._past is not None
@@ -181,12 +237,9 @@ class _Source(FetchingSource[bytes]):
 
     async def _read(self, start: str | bytes, count: int, block: int | None) -> list[tuple[bytes, Any]]:
         streams = {self._key: start}
-        answer = await self._client.xreadgroup(self._group, self._consumer, streams, count=count, block=block)
-        if not answer:
-            return []
-        if isinstance(answer, dict):  # RESP3
-            return [entry for page in next(iter(answer.values())) for entry in page]
-        return list(answer[0][1])
+        return _entries_of(
+            await self._client.xreadgroup(self._group, self._consumer, streams, count=count, block=block)
+        )
 
     async def _deliver_again(self, entries: Sequence[tuple[bytes, Any]]) -> None:
         attempts = await self._attempts(entries)
@@ -223,8 +276,13 @@ class _Source(FetchingSource[bytes]):
         await self._acks.add(key)
 
     def acknowledge(self, key: bytes, done: Acknowledged) -> None:
-        """Acknowledge with the next group."""
-        self._acks.put(key, done)
+        """Acknowledge with the next read, or with the next group."""
+        if self._read_waits:
+            self._acks.put(key, done)
+        else:
+            self._with_read.append((key, done))
+            if self.ledger.waiters:
+                self.ledger.wake()
 
     async def _fields(self, key: bytes) -> Fields:
         entries = await self._client.xrange(self._key, key, key)
@@ -257,13 +315,31 @@ class _Source(FetchingSource[bytes]):
     # The end.
 
     async def stop(self) -> None:
-        """Read no more. What a read that was cancelled has got is given back with the rest."""
-        await self.finish_fetching(cancel=True)
+        """Read no more. What a read has got that waited and was cancelled is given back with the rest."""
+        await self.finish_fetching(cancel=self._read_waits)
+        self._read_waits = True
+        if isinstance(self.ledger.end, self.lost):
+            group, self._with_read = self._with_read, []
+            _tell(group, self.ledger.end)
+        self.has_no_room()
 
     async def give_back(self, keys: list[bytes]) -> None:
         """Let others claim everything that this consumer has, at once."""
         pending = await self._pending(b"-", b"+", PAGE + len(keys))
         await self._release([each["message_id"] for each in pending])
+
+
+def _tell(group: list[tuple[bytes, Acknowledged]], error: BaseException | None) -> None:
+    for _, done in group:
+        done(error)
+
+
+def _entries_of(answer: Any) -> list[tuple[bytes, Any]]:
+    if not answer:
+        return []
+    if isinstance(answer, dict):  # RESP3
+        return [entry for page in next(iter(answer.values())) for entry in page]
+    return list(answer[0][1])
 
 
 class _Work(PublishingWork):

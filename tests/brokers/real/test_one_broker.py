@@ -107,6 +107,28 @@ async def test_redis_keeps_what_is_worked_on_from_being_claimed(place: Place) ->
 
 
 @pytest.mark.brokers("redis")
+@pytest.mark.parametrize("end", ["drain", "cancel"])
+async def test_redis_acknowledges_what_was_to_go_with_a_read_that_was_given_up(place: Place, end: str) -> None:
+    """As long as there are more entries, an acknowledgement goes with the next read."""
+    await place.make()
+    await place.fill(2000)
+    written: list[bytes] = []
+    sink: WritableStream[Any] = WritableStream({"write": lambda value, controller: written.append(place.body(value))})
+    async with place.connect() as client:
+        stream = place.consume(client, 20)
+        pipe = stream.pipe_to(acknowledging(sink))
+        await until(lambda: len(written) > 100)
+        # Both while reads follow one another.
+        await (stream.drain() if end == "drain" else stream._source.cancel(None))
+        if end == "drain":
+            await pipe
+            assert await place.waiting() == (0, 2000 - len(written))
+        else:
+            assert len(written) - 20 <= 2000 - sum(await place.waiting()) <= len(written)
+        assert 100 < len(written) < 2000
+
+
+@pytest.mark.brokers("redis")
 async def test_redis_writes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
     await place.make()
     await place.fill(1)
