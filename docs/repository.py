@@ -19,7 +19,12 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://github.com/webstreams/webstreams/blob/main"
 PAGE = re.compile(r"^% page: (?P<path>\S+)$", re.MULTILINE)
-LINK = re.compile(r"(?P<before>\]\()(?P<path>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?(?=\))")
+# Code, in which nothing is a link, or a link.
+LINK = re.compile(
+    r"^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)$|`[^`\n]+`"
+    r"|(?P<before>\]\()(?P<path>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?(?=\))",
+    re.MULTILINE | re.DOTALL,
+)
 # The pages of the repository that the site has under another name.
 MOVED = {
     "ARCHITECTURE.md": "docs/architecture/index.md",
@@ -44,6 +49,8 @@ def with_links(text: str, folder: str, seen_from: str) -> str:
 
 
 def _link(folder: str, seen_from: str, match: re.Match[str]) -> str:
+    if match["path"] is None:
+        return match[0]
     path = posixpath.normpath(posixpath.join(folder, match["path"]))
     return match["before"] + target(path, seen_from) + (match["anchor"] or "")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import webstreams
+from docs.repository import REPOSITORY, with_links
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -75,6 +76,11 @@ def test_every_anchor_is_a_heading(page: Path) -> None:
     found = [(match["path"], match["anchor"]) for match in ANCHOR.finditer(FENCE.sub("", page.read_text("utf-8")))]
     targets = [(page.parent / path if path else page, anchor) for path, anchor in found]
     assert [(path, anchor) for path, anchor in targets if path.suffix == ".md" and anchor not in anchors(path)] == []
+
+
+def test_nothing_in_code_is_a_link() -> None:
+    text = "[a](b.md) `c[int](Sums())`\n```python\nd[int](Sums())\n```\n[e](../f.py)\n"
+    assert with_links(text, "docs/guides", "docs/guides") == text.replace("../f.py", f"{REPOSITORY}/docs/f.py")
 
 
 def test_every_picture_is_there() -> None:

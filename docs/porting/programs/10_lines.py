@@ -6,7 +6,7 @@ from webstreams import ReadableStream
 
 
 async def main():
-    async for line in ReadableStream.from_(["spam\neg", "gs\nham"]).lines():
+    async for line in ReadableStream.from_(["spam\neg", "gs\nham"]).lines(newline="\n"):
         print(line)
 
 
