@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.faults.support import rejection, turns
-from webstreams import LineStream, ReadableStream
+from webstreams import LineStream, ReadableStream, TransformStream, WritableStream
 from webstreams._cutting.lines import LineCutter
+from webstreams._fastpath.policy import FAST_PATHS
 from webstreams.consumers import LimitExceeded
 from webstreams.shaping import chunked, lines
 
@@ -191,6 +192,37 @@ async def test_lines_are_made_when_they_are_asked_for() -> None:
     assert int(queued[1]) < 16_384
     write.then(None, lambda _: None)
     await reader.cancel()
+
+
+@pytest.mark.parametrize("stages", [0, 2])
+async def test_piped_into_a_sink_lines_are_those_of_a_loop(stages: int) -> None:
+    """Where the fast path may take over, a line is given for each read; elsewhere many at once."""
+    chance = random.Random(stages)
+    text = "".join(chance.choice(["\n", "\r\n", "\r", "a line\n", "ab"]) for _ in range(40_000)) + "the last one"
+    chunks = [text[start : start + 9000] for start in range(0, len(text), 9000)]
+    expected = [line async for line in ReadableStream.from_(chunks).pipe_through(lines())]
+    assert expected == io.StringIO(text, newline=None).read().split("\n")
+    stream = ReadableStream.from_(chunks).pipe_through(lines())
+    for _ in range(stages):
+        stream = stream.pipe_through(TransformStream[str, str]())
+    written: list[str] = []
+    await stream.pipe_to(WritableStream({"write": lambda line, _: written.append(line)}))
+    assert written == expected
+
+
+async def test_lines_into_a_sink_take_the_fast_path() -> None:
+    stream = ReadableStream.from_(["a line\n" * 5000] * 4)
+    count = 0
+
+    def write(line: str, controller: object) -> None:
+        nonlocal count
+        count += line == "a line"
+
+    await stream.pipe_through(lines()).pipe_to(WritableStream({"write": write}))
+    assert count == 20_000
+    policy: Any = stream._jobs.policy
+    # Most of them, on a machine that has nothing else to do: the clock says when other tasks get their turns.
+    assert policy is None or FAST_PATHS != "1" or policy.periods > 300
 
 
 async def test_the_memory_of_many_lines_is_flat() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, SupportsIndex
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex
 
 from typing_extensions import Buffer, TypeVar
 
@@ -12,10 +12,13 @@ from ._cutting.sizes import SizeCutter
 from ._debug.repr import show
 from ._platform.arguments import checked_size
 from ._platform.idl import INTERNAL
-from ._streams.door import enqueue_all
+from ._streams.door import enqueue_all, is_piped_into_sink
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
 from ._transforms.demand_driven import PulledPair
+
+if TYPE_CHECKING:
+    from ._streams.readable.controller import ReadableStreamDefaultController
 
 S = TypeVar("S", bound=str | bytes, default=Any)
 
@@ -95,11 +98,24 @@ class _LinePair(PulledPair):
 
     __slots__ = ()
 
+    def _pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        pieces = self._pieces
+        if len(pieces) > 1:
+            controller.enqueue(pieces.popleft())
+        else:
+            super()._pull(controller)
+
     def _accept(self, made: Any) -> None:
-        if made:
+        """Give all at once; but one for each read where the fast path can keep that rhythm."""
+        if not made:
+            self._end_write_if_used_up()
+        elif is_piped_into_sink(self._readable_controller):
+            self._pieces.extend(made)
+            self._give_piece()
+        else:
             self._wanted = False
             enqueue_all(self._readable_controller, made)
-        self._end_write_if_used_up()
+            self._end_write_if_used_up()
 
     def _end(self, rest: Any) -> None:
         self._drop_codec()

@@ -13,11 +13,13 @@ from .._debug.repr import LockHolder, summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .readable.controller import ReadableStreamDefaultController
-from .readable.pipe import looks_at_no_write
+from .readable.pipe import Pipe, looks_at_no_write
 from .readable.pulling import PullingController
 from .readable.reader import ReadableStreamDefaultReader
 from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
+from .transform.sides import TransformSink
 from .writable.controller import WritableStreamDefaultController
+from .writable.sink import UnderlyingSink
 from .writable.state import WritableStreamState, WriterState
 
 Stream = ReadableStreamState[Any] | WritableStreamState[Any]
@@ -130,6 +132,21 @@ def enqueue(stream: ReadableStreamState[Any], chunk: Any) -> None:
     """Do what ``enqueue()`` of the controller does."""
     controller: Any = stream._controller
     controller.enqueue(chunk)
+
+
+def is_piped_into_sink(controller: ReadableStreamDefaultController[Any]) -> bool:
+    """Whether pipes lead from a stream, perhaps through transform streams, to a sink that takes chunk after chunk: what
+    the fast path takes over if each of them gives one chunk for one."""
+    reader = controller._stream._reader
+    while reader is not None and isinstance(reader._consumer, Pipe):
+        destination = reader._consumer.dest._controller
+        if not isinstance(destination, WritableStreamDefaultController) or destination._queue.sizes is not None:
+            return False
+        sink = destination._sink
+        if not isinstance(sink, TransformSink):
+            return isinstance(sink, UnderlyingSink)
+        reader = sink._stream._readable._reader
+    return False
 
 
 def enqueue_all(controller: ReadableStreamDefaultController[Any], chunks: list[Any]) -> None:
