@@ -8,6 +8,7 @@ import multiprocessing
 import queue
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ class Members:
 
     def pull(self, controller: Any) -> None:
         """Does nothing."""
+
+
+class TransformPair:
+    """A stage, which has two sides."""
+
+    readable = writable = None
 
 
 class Source(Members):
@@ -253,6 +260,30 @@ async def test_pipe_through_tells_what_it_was_given(value: Any, told: str) -> No
     stream = ReadableStream.from_([1])
     with pytest.raises(TypeError, match=told):
         stream.pipe_through(value)
+    assert not stream.locked
+
+
+class Sink:
+    def write(self, chunk: Any) -> None:
+        """Does nothing."""
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (function, r"not the function function: use to_callable\(function\)"),
+        (coroutine_function, r"not the coroutine function coroutine_function: use to_callable\(function\)"),
+        (Sink, r"not the class Sink: pass an instance, as Sink\(\)"),
+        (Sink(), r"not Sink: use WritableStream\(sink\)"),
+        (BytesIO(), r"not BytesIO: use webstreams.ends.files.write_file\(path\)"),
+        (TransformPair(), r"not TransformPair: a stage is for pipe_through\(\)"),
+        ([], r"not list: to_callable\(function\) makes one"),
+    ],
+)
+async def test_pipe_to_tells_what_it_was_given(value: Any, told: str) -> None:
+    stream = ReadableStream.from_([1])
+    with pytest.raises(TypeError, match=f"^pipe_to\\(\\) needs a WritableStream, {told}"):
+        await stream.pipe_to(value)
     assert not stream.locked
 
 

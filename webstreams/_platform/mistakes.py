@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from io import IOBase
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -108,6 +109,21 @@ def cure_for_stage(value: Any) -> str:
     if str(getattr(value, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]:
         return f"call it, as {_name_of(value)}()"
     return f"use {_INSTEAD_OF_GENERATOR_FUNCTION[TRANSFORMER] if _is_generator(value) else _STAGE_OF_FUNCTION}"
+
+
+def cure_for_destination(value: Any) -> str:
+    """Return what to write instead of an object that is not a writable stream."""
+    if isinstance(value, type):
+        return f"pass an instance, as {value.__name__}()"
+    if isinstance(value, _FUNCTIONS):
+        return "use to_callable(function)"
+    if isinstance(value, IOBase):
+        return "use webstreams.ends.files.write_file(path)"
+    if hasattr(value, "writable") and hasattr(value, "readable"):
+        return "a stage is for pipe_through(), which returns the next stream"
+    if any(hasattr(value, member) for member in _MEMBERS[SINK]):
+        return "use WritableStream(sink)"
+    return "to_callable(function) makes one of a function that is called with each chunk"
 
 
 def _cure_for_value(value: Any, name: str) -> str:

@@ -403,7 +403,7 @@ class ReadableByteStreamController(PullingController, Responding):
             if bytes_written != 0:
                 raise TypeError(f"bytes_written must be 0 on a closed stream, not {bytes_written}")
         elif bytes_written == 0:
-            raise TypeError("bytes_written must be greater than 0 on a readable stream")
+            raise TypeError("bytes_written must be greater than 0 on a readable stream: call close() before respond(0)")
         elif first.bytes_filled + bytes_written > first.byte_length:
             free = first.byte_length - first.bytes_filled
             raise ValueError(f"bytes_written must not be above the {free} bytes of the view, is {bytes_written}")

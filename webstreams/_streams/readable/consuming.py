@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
 from ..._engine.promise import Promise, promise_rejected_with
-from ..._platform.mistakes import cure_for_stage, described
+from ..._platform.mistakes import cure_for_destination, cure_for_stage, described
 from ...consumers import collect_bytes, collect_json, collect_list, collect_text
 from ...types import PairFor
 from ..abort import AbortSignal
@@ -119,7 +119,10 @@ class ConsumedStream(ReadableStreamState[T]):
         self._jobs.require_running()
         try:
             if not isinstance(destination, WritableStreamState):
-                raise TypeError(f"pipe_to() needs a WritableStream, not {type(destination).__name__}")
+                raise TypeError(
+                    f"pipe_to() needs a WritableStream, not {described(destination)}: "
+                    f"{cure_for_destination(destination)}"
+                )
             options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
             self._require_pipeable(destination)
         except Exception as error:
