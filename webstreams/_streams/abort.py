@@ -106,10 +106,11 @@ class AbortSignal:
         # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal.
         self._algorithms: dict[Algorithm, None] = {}
         self._dependent = False
-        self._source_signals: list[AbortSignal] = []
-        self._dependent_signals: list[ReferenceType[AbortSignal]] = []
+        # Tuples and a dict: most signals have none of these, and a set is large when it is empty.
+        self._source_signals: tuple[AbortSignal, ...] = ()
+        self._dependent_signals: tuple[ReferenceType[AbortSignal], ...] = ()
         # Dependent signals that somebody listens to may not be collected, nor signals with a timer.
-        self._strong_dependents: set[AbortSignal] = set()
+        self._strong_dependents: dict[AbortSignal, None] = {}
         self._pin: list[AbortSignal] | None = None
         # Seconds, for a signal that `timeout` made.
         self._timeout: float | None = None
@@ -258,7 +259,7 @@ class AbortSignal:
         self._fire(Event("abort", self))
         self._strong_dependents.clear()
         for source in self._source_signals:
-            source._strong_dependents.discard(self)
+            source._strong_dependents.pop(self, None)
             source._keep_alive_for_dependents()
 
     def _fire(self, event: Event) -> None:
@@ -298,9 +299,9 @@ class AbortSignal:
         wanted = bool(self._listeners or self._algorithms) and not self._aborted
         for source in self._source_signals:
             if wanted:
-                source._strong_dependents.add(self)
+                source._strong_dependents[self] = None
             else:
-                source._strong_dependents.discard(self)
+                source._strong_dependents.pop(self, None)
             source._keep_alive_for_dependents()
         if self._pin is not None:
             self._pin[:] = [self] if wanted or self._strong_dependents else []
@@ -311,7 +312,7 @@ class AbortSignal:
 
     def _add_dependent(self, dependent: AbortSignal) -> None:
         alive = [weak for weak in self._dependent_signals if weak() is not None]
-        self._dependent_signals = [*alive, ref(dependent)]
+        self._dependent_signals = (*alive, ref(dependent))
 
 
 class AbortController:
@@ -354,9 +355,9 @@ def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
             return result
     result._dependent = True
     for signal in signals:
-        for source in signal._source_signals if signal._dependent else [signal]:
+        for source in signal._source_signals if signal._dependent else (signal,):
             if source not in result._source_signals:
-                result._source_signals.append(source)
+                result._source_signals = (*result._source_signals, source)
                 source._add_dependent(result)
     return result
 
