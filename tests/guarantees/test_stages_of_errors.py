@@ -21,6 +21,7 @@ from webstreams import (
     WritableStream,
     chunked,
     lines,
+    to_callable,
 )
 
 BOOM = "boom"
@@ -127,6 +128,13 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "an async generator": (lambda: ReadableStream.from_(late_numbers()).list(), "late_numbers, in its pull()"),
     "map": (lambda: source().map(fail).list(), "fail, in its function"),
     "late map": (lambda: source().map(fail_later).list(), "fail_later, in its function"),
+    "map with several calls": (lambda: source().map(fail_later, concurrency=2).list(), "fail_later, in its function"),
+    "map with a guard": (lambda: source().map(fail, timeout=9).list(), "fail, in its function"),
+    "key": (lambda: source().map(fail_later, concurrency=2, key=fail).list(), "fail, in its key"),
+    "for_each": (lambda: source().for_each(fail_later, concurrency=2), "fail_later, in its function"),
+    "to_callable": (lambda: source().pipe_to(to_callable(fail)), "fail, in its write()"),
+    "to_callable, later": (lambda: source().pipe_to(to_callable(fail_later)), "fail_later, in its write()"),
+    "several calls": (lambda: source().pipe_to(to_callable(fail_later, concurrency=2)), "fail_later, in its function"),
     "decompression": (
         lambda: ReadableStream.from_([b"x"]).pipe_through(DecompressionStream("gzip")).bytes(),
         "DecompressionStream, in its transform()",

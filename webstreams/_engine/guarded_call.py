@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Final
 
+from .._platform.stages import stage_name
 from .promise import is_awaitable
 
 
 class GuardedCall:
     """A coroutine function that calls another one."""
 
-    __slots__ = ("_executor", "_function", "_limiter", "_on_error", "_timeout")
+    __slots__ = ("_executor", "_function", "_limiter", "_on_error", "_timeout", "stage_name")
 
     def __init__(
         self,
@@ -24,6 +25,8 @@ class GuardedCall:
         executor: Executor | None,
         on_error: Callable[[Exception, Any], Any] | None,
     ) -> None:
+        # What errors say that they arose in.
+        self.stage_name: Final = stage_name(function)
         self._function = function
         self._timeout = timeout
         self._limiter = limiter
@@ -45,8 +48,14 @@ class GuardedCall:
     async def _call_in_time(self, chunk: Any) -> Any:
         if self._timeout is None:
             return await self._call(chunk)
-        async with asyncio.timeout(self._timeout):
-            return await self._call(chunk)
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                return await self._call(chunk)
+        except TimeoutError as error:
+            if limit.expired() and not error.args:
+                error.args = (f"the call took longer than its timeout of {self._timeout} seconds",)
+            raise
 
     async def _call(self, chunk: Any) -> Any:
         if self._executor is None:

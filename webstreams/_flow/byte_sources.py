@@ -61,6 +61,8 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
 class _ByteSource:
     """The underlying byte source over a stream of chunks."""
 
+    stage_name = "from_bytes()"
+
     type = "bytes"
 
     _controller: ReadableByteStreamController

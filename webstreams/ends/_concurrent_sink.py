@@ -8,6 +8,7 @@ from .._engine.door import fulfill, ignored, reject
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .._engine.workers import Slot, Workers
+from .._platform.stages import note_stage
 from .._streams.readable.operators.calls import Calls
 from .._streams.writable.controller import WritableStreamDefaultController
 
@@ -18,6 +19,8 @@ class ConcurrentSink:
     def __init__(self, jobs: JobQueue, calls: Calls) -> None:
         self._jobs = jobs
         self._concurrency = calls.concurrency
+        # What errors say that they arose in.
+        self._function = calls.function
         self.workers = Workers(jobs, calls.function, calls.concurrency, self)
         self._controller: WritableStreamDefaultController | None = None
         # The promise of the write that waits until another call may begin.
@@ -60,6 +63,7 @@ class ConcurrentSink:
     def call_failed(self, slot: Slot | None, error: BaseException) -> None:
         """A call has failed: the others are cancelled, and then the stream is errored."""
         if self._error is None:
+            note_stage(error, self._function, "function")
             self._error = error
             self._stop()
 

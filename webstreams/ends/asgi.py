@@ -131,6 +131,8 @@ def asgi_request_body(receive: Receive) -> ReadableStream[bytes]:
 class _BodySource(ChunkSource):
     """The underlying source over ``receive()``."""
 
+    stage_name = "asgi_request_body()"
+
     def __init__(self, request: _Request, receive: Receive) -> None:
         super().__init__()
         self._request = request

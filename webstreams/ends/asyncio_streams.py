@@ -61,6 +61,8 @@ def from_stream_reader(reader: asyncio.StreamReader, *, on_cancel: OnCancel | No
 class _ReaderSource:
     """The underlying source over a StreamReader."""
 
+    stage_name = "from_stream_reader()"
+
     type: Literal["bytes"] = "bytes"
 
     def __init__(self, reader: asyncio.StreamReader, on_cancel: OnCancel | None) -> None:
@@ -136,6 +138,8 @@ def _close_dropped(transport: ref[asyncio.WriteTransport]) -> None:
 
 class _WriterSink:
     """The underlying sink over a StreamWriter."""
+
+    stage_name = "to_stream_writer()"
 
     def __init__(self, writer: asyncio.StreamWriter, half_close: bool) -> None:
         self._writer = writer

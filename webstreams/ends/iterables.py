@@ -29,6 +29,7 @@ from .._debug.repr import show
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import as_exception
+from .._platform.stages import stage_name
 from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import closed_by_others, is_finished
@@ -161,6 +162,8 @@ class _CallableSink(Generic[T]):
 
     def __init__(self, function: Callable[[T], Awaitable[object] | object]) -> None:
         self._function = function
+        # What errors say that they arose in.
+        self.stage_name = stage_name(function)
 
     def write(self, chunk: T, controller: WritableStreamDefaultController) -> Awaitable[object] | object:
         return self._function(chunk)
@@ -200,6 +203,8 @@ def to_generator(generator: AsyncGenerator[Any, T] | Generator[Any, T, Any]) -> 
 class _AsyncGeneratorSink(Generic[T]):
     """The underlying sink over an asynchronous generator."""
 
+    stage_name = "to_generator()"
+
     def __init__(self, generator: AsyncGenerator[Any, T]) -> None:
         self._generator: AsyncGenerator[Any, Any] = generator
 
@@ -232,6 +237,8 @@ class _AsyncGeneratorSink(Generic[T]):
 
 class _GeneratorSink(Generic[T]):
     """The underlying sink over a plain generator."""
+
+    stage_name = "to_generator()"
 
     def __init__(self, generator: Generator[Any, T, Any]) -> None:
         self._generator: Generator[Any, Any, Any] = generator

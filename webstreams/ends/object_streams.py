@@ -146,6 +146,8 @@ END: Final[Any] = object()
 class _ItemSource(_Receiving, Generic[T]):
     """The underlying source over an object stream."""
 
+    stage_name = "from_object_stream()"
+
     async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
         item = await self._receive()
         if item is END:
@@ -156,6 +158,8 @@ class _ItemSource(_Receiving, Generic[T]):
 
 class _ByteSource(_Receiving):
     """The underlying source over a byte stream."""
+
+    stage_name = "from_byte_stream()"
 
     type: Literal["bytes"] = "bytes"
 
@@ -218,6 +222,8 @@ def to_byte_stream(stream: SendsBytes) -> WritableStream[Buffer]:
 class _SendingSink:
     """The underlying sink over an object stream."""
 
+    stage_name = "to_object_stream()"
+
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._task: asyncio.Task[Any] | None = None
@@ -246,6 +252,8 @@ class _SendingSink:
 
 class _ByteSendingSink(_SendingSink):
     """The underlying sink over a byte stream."""
+
+    stage_name = "to_byte_stream()"
 
     async def write(self, chunk: Buffer, controller: WritableStreamDefaultController) -> None:
         try:

@@ -105,6 +105,8 @@ def from_queue(queue: GetsItems[Any], *, end: object = NOTHING) -> ReadableStrea
 class _QueueSource(Generic[T]):
     """The underlying source over a queue."""
 
+    stage_name = "from_queue()"
+
     def __init__(self, queue: GetsItems[T], end: object) -> None:
         self._queue = queue
         self._end = end
@@ -185,6 +187,8 @@ def to_queue(queue: PutsItems[T], *, end: object = NOTHING, shutdown: bool = Fal
 
 class _QueueSink(Generic[T]):
     """The underlying sink over a queue."""
+
+    stage_name = "to_queue()"
 
     def __init__(self, queue: Any, end: object, shutdown: bool) -> None:
         self._queue = queue

@@ -222,7 +222,7 @@ class ReadableStream(ConsumedStream[T]):
         `timeout` (seconds) limits each call, with `TimeoutError`. `limiter` is entered around each call: an
         `asyncio.Semaphore`, a limiter of aiolimiter. `executor` runs a plain function, which has to be picklable
         for processes; calls that have begun there cannot be cancelled, and are waited for. ``on_error(error, chunk)``
-        answers an exception with a result, or with `SKIP`.
+        answers an exception with a result, or with `SKIP`; what it raises counts as the failure of the call.
 
         Raises `TypeError` for anything other than a function, for a plain one with a concurrency and no executor, and
         when the stream is locked; `ValueError` for numbers out of range.

@@ -11,6 +11,7 @@ from ...._debug.repr import show_count
 from ...._engine.promise import Promise, wait_for_all
 from ...._engine.workers import Slot, Workers
 from ...._platform.errors import callback_error
+from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
 from .chain import Chain, Receiver
 from .marks import SKIP
@@ -27,6 +28,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_discards",
         "_done",
         "_ended",
+        "_function",
         "_has_ended",
         "_in_window",
         "_is_asking",
@@ -62,6 +64,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._discards = discards
         # How many chunks are with the workers.
         self._outstanding = 0
+        # What errors say that they arose in.
+        self._function = function
         self.workers = Workers(self._jobs, function, concurrency, self)
         # Ordered: the slots in the order of their chunks. Else: the results in the order in which they came.
         self._slots: deque[Slot] = deque()
@@ -131,7 +135,9 @@ class ConcurrentSource(OperatorSource, Receiver):
             slot.key = key(slot.chunk)
             waiting = self._active.get(slot.key)
         except BaseException as error:
-            self.call_failed(slot, callback_error(error))
+            failure = callback_error(error)
+            note_stage(failure, key, "key")
+            self.call_failed(slot, failure)
             return
         if waiting is None:
             self._active[slot.key] = deque()
@@ -180,6 +186,7 @@ class ConcurrentSource(OperatorSource, Receiver):
     def call_failed(self, slot: Slot | None, error: BaseException) -> None:
         """A call has failed: nothing else counts."""
         if not self._is_over:
+            note_stage(error, self._function, "function")
             promise = self._chain.cancel(error)
             if promise is not None:
                 promise._mark_handled()
