@@ -17,6 +17,8 @@ from webstreams.brokers.delivery import Acknowledged
 class QuickBroker(MemoryBroker):
     """Acknowledges at once, as Kafka does."""
 
+    acknowledges_at_once = True
+
     def acknowledge_now(self, key: int) -> bool:
         self.acknowledged.append(key)
         asyncio.get_running_loop().call_soon(self._push)

@@ -30,7 +30,7 @@ class Ledger(Generic[K]):
         limit: int,
         settle: Settle[K],
         acknowledge: Acknowledge[K],
-        acknowledge_now: AcknowledgeNow[K],
+        acknowledge_now: AcknowledgeNow[K] | None,
         failed: Callable[[Exception], None],
         where: str,
     ) -> None:
@@ -127,34 +127,30 @@ class Ledger(Generic[K]):
             if outcome != "requeue":
                 delivery.ledger = None
         finally:
-            self._settled(delivery)
+            self.settled(delivery)
 
     def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge a delivery, without a task."""
         if delivery not in self.entered:
             done(self.lost())
-        elif self.tell_now(delivery.key):
+        elif self.tell_now is not None and self.tell_now(delivery.key):
             delivery.ledger = None
-            self._settled(delivery)
+            self.settled(delivery)
             done(None)
         else:
             self.settling.add(delivery)
             self._acknowledge(delivery.key, _Acknowledgement(self, delivery, done))
 
-    def acknowledged(self, delivery: OwnedDelivery, done: Acknowledged, error: BaseException | None) -> None:
-        """The broker has been told, or could not be told."""
-        if error is not None:
-            if isinstance(error, Exception):
-                self._failed(error)
-            lost = self.lost()
-            lost.__cause__ = error
-            error = lost
-        else:
-            delivery.ledger = None
-        self._settled(delivery)
-        done(error)
+    def untold(self, error: BaseException) -> DeliveryLost:
+        """The broker could not be told of a delivery; return the error for who has settled it."""
+        if isinstance(error, Exception):
+            self._failed(error)
+        lost = self.lost()
+        lost.__cause__ = error
+        return lost
 
-    def _settled(self, delivery: OwnedDelivery) -> None:
+    def settled(self, delivery: OwnedDelivery) -> None:
+        """The broker has been told, or could not be told."""
         self.settling.discard(delivery)
         if delivery in self.entered:
             del self.entered[delivery]
@@ -184,7 +180,8 @@ class OwnedDelivery(Delivery[Any]):
         return _Duty(self)
 
     def _acknowledge(self, done: Acknowledged) -> None:
-        self._require_unsettled(ACKNOWLEDGED)
+        if self._end:
+            self._require_unsettled(ACKNOWLEDGED)
         self._end = ACKNOWLEDGED
         if self.ledger is None:
             done(None)
@@ -193,7 +190,9 @@ class OwnedDelivery(Delivery[Any]):
 
     def _acknowledge_now(self) -> bool:
         ledger = self.ledger
-        if ledger is None or self._end or self not in ledger.entered or not ledger.tell_now(self.key):
+        if ledger is None or ledger.tell_now is None:
+            return False
+        if self._end or self not in ledger.entered or not ledger.tell_now(self.key):
             return False
         del ledger.entered[self]
         self.ledger = None
@@ -243,4 +242,9 @@ class _Acknowledgement:
         self._done = done
 
     def __call__(self, error: BaseException | None) -> None:
-        self._ledger.acknowledged(self._delivery, self._done, error)
+        if error is None:
+            self._delivery.ledger = None
+        else:
+            error = self._ledger.untold(error)
+        self._ledger.settled(self._delivery)
+        self._done(error)

@@ -37,11 +37,14 @@ class BrokerSource(Generic[K]):
 
     # Errors after which the broker cannot be told anything.
     lost: ClassVar[tuple[type[BaseException], ...]] = (OSError,)
+    # Whether `acknowledge_now` may do it.
+    acknowledges_at_once: ClassVar[bool] = False
     # What users know the limit by.
     limit_name: ClassVar[str] = "in_flight"
 
     def __init__(self, limit: int, where: str) -> None:
-        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, self.acknowledge_now, self.fail, where)
+        at_once = self.acknowledge_now if self.acknowledges_at_once else None
+        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, at_once, self.fail, where)
         # Set while a read waits.
         self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.

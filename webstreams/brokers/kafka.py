@@ -123,6 +123,7 @@ class _Source(FetchingSource[Key]):
     """Polls one consumer, and commits what is finished."""
 
     lost = (OSError, KafkaConnectionError)
+    acknowledges_at_once = True
 
     def __init__(
         self,

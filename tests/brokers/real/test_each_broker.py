@@ -234,7 +234,8 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
     source.ledger.open = opened  # type: ignore[method-assign]
     source.ledger._settle = settled
     source.ledger._acknowledge = acknowledged
-    source.ledger.tell_now = acknowledged_now
+    if source.acknowledges_at_once:
+        source.ledger.tell_now = acknowledged_now
 
 
 # Lost connections.
