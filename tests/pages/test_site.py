@@ -21,7 +21,7 @@ FENCE = re.compile(r"^(```+)\w*\n.*?^\1$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ANCHOR = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)#(?P<anchor>[^)\s]+)\)")
 TOCTREE = re.compile(r"^:::\{toctree\}\n(.*?)^:::$", re.DOTALL | re.MULTILINE)
-DIRECTIVE = re.compile(r"^\.\. auto(?P<kind>\w+):: (?P<name>[\w.]+)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^\.\. (?:auto|py:)(?P<kind>\w+):: (?P<name>[\w.]+)$", re.MULTILINE)
 PROOF = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 PAGES = sorted(DOCS.rglob("*.md"))
