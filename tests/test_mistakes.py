@@ -52,6 +52,11 @@ class Members:
         """Does nothing."""
 
 
+class Pulling:
+    def pull(self, controller: Any) -> None:
+        """Does nothing."""
+
+
 class TransformPair:
     """A stage, which has two sides."""
 
@@ -240,6 +245,26 @@ def test_a_key_that_nothing_knows_is_a_warning_in_debug_mode(construct: Callable
     assert f"{name} has no member 'puul': it is never used" in str(caught[0].message)
     assert warnings_of(lambda: construct({"puul": None}), debug=False) == []
     assert warnings_of(lambda: construct({"start": None, "high_water_mark": None})) == []
+
+
+# What from_() is given.
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (generator_function, r"not the function generator_function: call it, as generator_function\(\)"),
+        (async_generator_function, r"call it, as async_generator_function\(\)"),
+        (coroutine_function, r"not the coroutine function coroutine_function: use from_producer\(function\)"),
+        (queue.Queue(), r"not Queue: use from_queue\(queue\)"),
+        (asyncio.Queue(), r"not Queue: use from_queue\(queue\)"),
+        (Pulling(), r"not Pulling: use ReadableStream\(source\)"),
+        (5, r"not int 5: put a single chunk into a list"),
+    ],
+)
+async def test_from_tells_what_it_was_given(value: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        ReadableStream.from_(value)
 
 
 # What pipe_through() is given.

@@ -126,6 +126,17 @@ def cure_for_destination(value: Any) -> str:
     return "to_callable(function) makes one of a function that is called with each chunk"
 
 
+def cure_for_iterable(value: Any) -> str:
+    """Return what to write instead of an object that cannot be iterated over."""
+    if isinstance(value, _FUNCTIONS):
+        return f"call it, as {_name_of(value)}()" if _is_generator(value) else "use from_producer(function)"
+    if hasattr(value, "get") and hasattr(value, "put"):
+        return "use from_queue(queue)"
+    if any(hasattr(value, member) for member in ("pull", "start")):
+        return "use ReadableStream(source)"
+    return "put a single chunk into a list"
+
+
 def _cure_for_value(value: Any, name: str) -> str:
     if name == STRATEGY and isinstance(value, (int, float)):
         return f"use CountQueuingStrategy(high_water_mark={value!r})"

@@ -27,6 +27,7 @@ from ..._engine.promise import (
 )
 from ..._platform.buffer import is_bytes_like
 from ..._platform.errors import AbortError, StreamError, callback_error
+from ..._platform.mistakes import cure_for_iterable, described
 from ..part import Part
 from .source import Source
 
@@ -265,7 +266,9 @@ def open_iterable(iterable: Any) -> tuple[bool, Any]:
     except TypeError:
         if hasattr(type(iterable), "__iter__"):
             raise
-        raise TypeError(f"from_() needs an async iterable or an iterable, not {type(iterable).__name__}") from None
+        raise TypeError(
+            f"from_() needs an async iterable or an iterable, not {described(iterable)}: {cure_for_iterable(iterable)}"
+        ) from None
 
 
 # The asynchronous generators that have told a stream of their end.
