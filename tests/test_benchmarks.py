@@ -13,7 +13,7 @@ import pytest
 
 import webstreams
 from benchmarks import __main__ as program
-from benchmarks import bounded, chains, chart, files, growth, operators, stall
+from benchmarks import bounded, chains, chart, files, growth, operators, shapes, stall
 from benchmarks import lines as cutting
 from benchmarks.catalogue import GROWTH, ROWS
 from benchmarks.installing import JAVASCRIPT, Folder
@@ -224,3 +224,11 @@ def test_operators_are_compared() -> None:
 def test_an_interpreter_is_measured_in_a_process_of_its_own() -> None:
     runner = operators.Runner("this one", Path(sys.executable), str(Path(webstreams.__file__).parent.parent))
     assert runner.measure("chains", "operators", "50")["microseconds"] > 0
+
+
+def test_shapes_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    shapes.main(["--chunks", "500", "--rounds", "1"])
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].startswith("| microseconds a chunk |")
+    assert len(rows) == 2 + len(shapes.SOURCES) * len(shapes.ENDS)
+    assert all(float(row.split("|")[2]) > 0 for row in rows[2:])

@@ -92,11 +92,17 @@ async def _consume(stream: Readable[Any], collector: _Collector) -> None:
     """Read to the end. When anything fails on the way, the stream is cancelled; the lock is free in any case."""
     reader = stream.get_reader()
     try:
+        take = collector.take if collector.is_quick else collector.take_at_once
         while True:
-            chunk, done = await reader.read()
-            if done:
-                break
-            rest = collector.take(chunk)
+            try:
+                under_way = reader._collect(take)
+            except _TakesLong as chunk_that:
+                rest: Iterator[None] | None = chunk_that.rest
+            else:
+                chunk, done = await (reader.read() if under_way is None else under_way)
+                if done:
+                    break
+                rest = collector.take(chunk)
             if rest is not None:
                 for _ in rest:
                     await next_turn()
@@ -122,12 +128,21 @@ async def _leave(reader: ReadableStreamDefaultReader[Any], error: BaseException)
         pass  # of the source's cancel(); or the stream was errored, which is what `error` says
 
 
+class _TakesLong(Exception):
+    """Stops the run that gives the chunks: one of them is to be worked on in parts, which these are."""
+
+    def __init__(self, rest: Iterator[None]) -> None:
+        self.rest = rest
+
+
 class _Collector:
     """Takes the chunks, and watches the limit."""
 
     __slots__ = ("_limit", "_size")
 
     unit = "bytes"
+    # Whether no chunk takes long.
+    is_quick = True
 
     def __init__(self, limit: int | None) -> None:
         self._limit = checked_limit(limit)
@@ -136,6 +151,12 @@ class _Collector:
     def take(self, chunk: Any) -> Iterator[None] | None:
         """Keep a chunk; of one that takes long, return an iterator that does a part of the work at each step."""
         raise NotImplementedError
+
+    def take_at_once(self, chunk: Any) -> None:
+        """Keep a chunk; raises `_TakesLong` for one that takes long."""
+        rest = self.take(chunk)
+        if rest is not None:
+            raise _TakesLong(rest)
 
     def _count(self, size: int) -> None:
         self._size += size
@@ -175,6 +196,8 @@ class _Bytes(_Collector):
 
 class _Text(_Collector):
     __slots__ = ("_decoder", "_may_have_pairs", "_parts")
+
+    is_quick = False
 
     def __init__(self, decoder: TextDecoder, limit: int | None) -> None:
         super().__init__(limit)

@@ -12,9 +12,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
-from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, run
+from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
+
+PROGRAMS: dict[str, Program] = {each.__name__: each for each in (piped, piped_together, read_from)}
 
 # So many programs are tried to shrink one.
 MAX_ATTEMPTS = 600
@@ -88,12 +90,12 @@ def reductions(found: list[float]) -> Iterator[list[float]]:
 def main() -> None:
     """Compare the programs of some seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--program", choices=["piped", "piped_together"], default="piped")
+    parser.add_argument("--program", choices=list(PROGRAMS), default="piped")
     parser.add_argument("--mode", choices=[ON, CHECK], default=ON)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     arguments = parser.parse_args()
-    program: Program = piped if arguments.program == "piped" else piped_together
+    program = PROGRAMS[arguments.program]
     seeds = range(arguments.first, arguments.last + 1)
     count = sum(compare(seed, asyncio.new_event_loop, arguments.mode, program) for seed in seeds)
     print(f"{len(seeds)} programs do the same on both paths; {count} periods ran on the fast path")

@@ -32,6 +32,8 @@ def fast_paths(mode: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "FAST_PATHS", mode)
         patch.setattr(policy, "FIRST_INTERVAL", 2)
+        for module in (policy, _jobs):
+            patch.setattr(module, "FIRST_READS", 2)
         patch.setattr(_jobs, "monotonic", lambda: 0.0)
         yield
 
@@ -41,6 +43,10 @@ def periods() -> int:
     found = current_jobs().policy
     return found.periods if isinstance(found, policy.TracePolicy) else 0
 
+
+# How many chunks a transformer makes of one, of the next one, and so on: most map; others filter and flatten.
+ONE = (1,)
+COPIES = (ONE, ONE, ONE, ONE, (0, 1), (1, 0, 0, 1), (2,), (2, 0), (0, 0, 3), (1, 15, 0))
 
 # Above this no callback does anything odd.
 CALM = 0.999999
@@ -97,6 +103,10 @@ class RandomPipeline:
         self.oddity = self.dice.choice([0.0, 0.005, 0.02, 0.1, 0.4])
         self.curiosity = self.dice.choice([0.0, 0.0, 0.2])
         self.coroutines = self.dice.choice([0.0, 0.25, 1.0])
+        # One stage at most makes more of them: else there were too many.
+        self.multiplies = False
+        # How many chunks are in the source's queue before it is asked for one.
+        self.filling = self.dice.choice([0, 0, 0, 3, 30])
         self.log = log
         self.count = 0
         self.aborter = AbortController()
@@ -150,6 +160,8 @@ class RandomPipeline:
     def start_source(self, controller: Any) -> None:
         self.source_controller = controller
         self.controllers.append(controller)
+        for _ in range(self.filling):
+            self.enqueue(controller)
 
     def pull(self, controller: Any) -> Any:
         self.log.append((self.name, "pull", controller.desired_size))
@@ -193,12 +205,19 @@ class RandomPipeline:
             await asyncio.sleep(0)
 
     def handler(self, kind: str, name: str) -> Callable[[Any, Any], Any]:
+        copies = self.dice.choice(COPIES) if kind == "map" else ONE
+        if max(copies) > 1:
+            if self.multiplies:
+                copies = ONE
+            self.multiplies = True
+
         def handle(chunk: Any, controller: Any) -> Any:
             self.log.append((self.name, kind, name, chunk))
             self.look(controller)
             result = self.odd(self.source_controller) if self.dice.random() < self.oddity else None
             if kind == "map" and self.dice.random() >= self.oddity:
-                self.enqueue_into(controller, chunk)
+                for _ in range(copies[chunk % len(copies)] if isinstance(chunk, int) else 1):
+                    self.enqueue_into(controller, chunk)
             return result
 
         return handle
@@ -377,8 +396,121 @@ async def piped_together(dice: Dice) -> Log:
     return await until_done(several[0], pipes, log)
 
 
-async def until_done(parts: RandomPipeline, pipes: list[Promise[None]], log: Log) -> Log:
-    """Wait for pipes for some turns of the loop; give what happened."""
+# Programs that read: every end that is no pipe.
+
+
+async def read_from(dice: Dice) -> Log:
+    """Read from a random chain of stages in a random way; give what happened."""
+    log: Log = []
+    parts = RandomPipeline(dice, log)
+    BEGUN.append(parts)
+    stream = parts.source()
+    for number in range(dice.choice([0, 0, 1, 1, 2, 3])):
+        stream = stream.pipe_through(parts.transform(f"t{number}"), signal=parts.aborter.signal)
+    parts.waiting.append(asyncio.create_task(consume(stream, parts)))
+    return await until_done(parts, parts.waiting, log)
+
+
+async def consume(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    """Read a stream to its end, in one way."""
+    consumers = [iterate, iterate, iterate_and_close, read_one_by_one, read_one_by_one, read_oddly, collect]
+    try:
+        await parts.dice.choice(consumers)(stream, parts)
+    except BaseException as error:
+        parts.log.append(("reading failed", repr(error)))
+    else:
+        parts.log.append("all is read")
+
+
+async def iterate(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    async for chunk in stream:
+        if await got(chunk, parts):
+            break
+
+
+async def iterate_and_close(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    async with stream.values(prevent_cancel=parts.dice.random() < 0.5) as chunks:
+        async for chunk in chunks:
+            if await got(chunk, parts):
+                break
+    if not stream.locked:
+        await iterate(stream, parts)
+
+
+async def read_one_by_one(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    with stream.get_reader() as reader:
+        while True:
+            chunk, done = await reader.read()
+            if done or await got(chunk, parts):
+                return
+
+
+async def read_oddly(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    """Now and then not await a read at once, or begin several."""
+    reader = stream.get_reader()
+    while True:
+        reads = [reader.read()]
+        if parts.dice.random() < parts.oddity:
+            await look_at_read(reads, reader, parts)
+        for each in reads:
+            chunk, done = await each
+            if done or await got(chunk, parts):
+                return
+
+
+async def look_at_read(reads: list[Any], reader: Any, parts: RandomPipeline) -> None:
+    choice = parts.dice.randrange(8)
+    parts.log.append(("odd read", choice, reads[0].done()))
+    if choice == 0:
+        parts.log.append(repr(reads[0]))
+    elif choice == 1:
+        reads.append(reader.read())
+    elif choice == 2:
+        await asyncio.sleep(0)
+    elif choice == 3:
+        reads[0].then(lambda result: parts.log.append(("then", result)))
+    elif choice == 4:
+        await Promise.resolve(None)
+    elif choice == 5:
+        parts.log.append(("cancelled", reads[0].cancel()))
+    elif choice == 6:
+        reads[:] = [asyncio.ensure_future(reads[0])]
+    else:
+        reads.append(asyncio.create_task(awaiting(reader.read())))
+
+
+async def awaiting(read: Any) -> Any:
+    return await read
+
+
+async def collect(stream: ReadableStream[Any], parts: RandomPipeline) -> None:
+    parts.log.append(await stream.list(limit=parts.dice.choice([None, 50])))
+
+
+async def got(chunk: Any, parts: RandomPipeline) -> bool:
+    """Do something between two reads, mostly nothing; whether it was the last one."""
+    parts.log.append(("got", chunk))
+    parts.look(parts.source_controller)
+    if parts.dice.random() < parts.oddity / 2:
+        choice = parts.dice.randrange(6)
+        parts.log.append(("between reads", choice))
+        if choice == 0:
+            return True
+        if choice == 1:
+            await asyncio.sleep(0)
+        elif choice == 2:
+            await Promise.resolve(chunk)
+        elif choice == 3:
+            parts.enqueue(parts.source_controller)
+        else:
+            result = parts.odd(parts.source_controller)
+            if isinstance(result, Promise):
+                await result
+    return False
+
+
+async def until_done(parts: RandomPipeline, pipes: Sequence[Any], log: Log) -> Log:
+    """Wait for pipes, or for tasks, for some turns of the loop; give what happened."""
     for _ in range(30):
         log.append("turn")
         await asyncio.sleep(0)

@@ -11,8 +11,8 @@ import pytest
 
 from webstreams import ReadableStream
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath.pipeline import Stage
-from webstreams._fastpath.snapshot import Reference, Snapshot, Tagged, moving_slots, slots_of, untag
+from webstreams._fastpath.pipeline import Giver
+from webstreams._fastpath.snapshot import Reference, Snapshot, Tagged, given_by, moving_slots, slots_of, tag
 from webstreams._streams.part import Part
 from webstreams._streams.readable.state import ReadableStreamState
 
@@ -85,13 +85,13 @@ class Odd:
     __hash__ = None  # type: ignore[assignment]
 
 
-def stage() -> Stage:
-    return Stage(print, None, gives=True, gives_first=True)
+def giver() -> Giver:
+    return Giver()
 
 
 async def test_a_snapshot_is_put_back_with_the_chunks_of_now() -> None:
-    jobs, giving, shelf = current_jobs(), stage(), Shelf()
-    old, middle, young = (Tagged(name, giving) for name in ("a", "b", "c"))
+    jobs, giving, shelf = current_jobs(), giver(), Shelf()
+    old, middle, young = (given_by(giving) for _ in range(3))
     shelf.chunk, shelf.forgotten, shelf.number = old, middle, 1
     shelf.chunks.append(young)
     held, fixed = shelf.chunks, shelf.fixed
@@ -99,55 +99,47 @@ async def test_a_snapshot_is_put_back_with_the_chunks_of_now() -> None:
     assert set(snapshot.references()) == {Reference(0, 0), Reference(0, 1), Reference(0, 2)}
     shelf.chunk, shelf.forgotten, shelf.number, shelf.fixed = None, None, 5, "new"
     shelf.chunks.extend("xy")
-    snapshot.restore([["1", "2", "3"]], jobs)
+    snapshot.restore([["1", "2", "3"]], [], jobs)
     assert (shelf.chunk, shelf.forgotten, list(shelf.chunks), shelf.number) == ("1", "2", ["3"], 1)
     assert shelf.chunks is held
     assert shelf.fixed == "new" != fixed
 
 
-async def test_the_chunks_are_found_where_the_state_is_the_same() -> None:
-    jobs, giving, shelf = current_jobs(), stage(), Shelf()
-    shelf.chunk = Tagged("a", giving)
+async def test_a_snapshot_is_put_back_with_the_chunks_of_a_queue_of_many() -> None:
+    jobs, giving, shelf = current_jobs(), giver(), Shelf()
+    giving.count = 1
+    shelf.chunk = Tagged(giving, 0)
+    shelf.chunks.extend(Tagged(giving, number) for number in (1, 2))
     snapshot = Snapshot([shelf], jobs)
-    chunk = Odd()
+    assert list(snapshot.references()) == [Reference(0, 0), Reference(0, -1), Reference(0, -2)]
+    snapshot.restore([["taken"]], [["first", "second"]], jobs)
+    assert (shelf.chunk, list(shelf.chunks)) == ("taken", ["first", "second"])
+
+
+async def test_a_container_is_made_where_there_was_none() -> None:
+    jobs, shelf = current_jobs(), Shelf()
+    shelf.forgotten = deque([1])
+    snapshot = Snapshot([shelf], jobs)
+    shelf.forgotten = None
+    snapshot.restore([], [], jobs)
+    assert shelf.forgotten == deque([1])
+
+
+async def test_all_chunks_are_marked_and_none_is_compared() -> None:
+    jobs, giving, shelf = current_jobs(), giver(), Shelf()
+    chunk, other = Odd(), Odd()
     shelf.chunk = chunk
-    found = snapshot.find_chunks(jobs)
-    assert found is not None
-    assert found[Reference(0, 0)] is chunk
+    shelf.chunks.append(other)
+    assert all(a is b for a, b in zip(tag([shelf], giving), [chunk, other], strict=True))
+    one = Snapshot([shelf], jobs)
+    assert list(one.references()) == [Reference(0, 1), Reference(0, 0)]
+    assert one.equals(Snapshot([shelf], jobs))
     shelf.number = 1
-    assert snapshot.find_chunks(jobs) is None
-    shelf.number = 0
-    shelf.chunks.append(chunk)
-    assert snapshot.find_chunks(jobs) is None
+    assert not one.equals(Snapshot([shelf], jobs))
 
 
 async def test_a_queued_job_is_part_of_the_state() -> None:
     jobs, shelf = current_jobs(), Shelf()
     snapshot = Snapshot([shelf], jobs)
-    job = asyncio.get_running_loop().get_debug
-    jobs.push(job)
-    assert snapshot.find_chunks(jobs) is None
+    jobs.push(asyncio.get_running_loop().get_debug)
     assert not snapshot.equals(Snapshot([shelf], jobs))
-
-
-async def test_chunks_from_before_a_recording_are_never_the_same() -> None:
-    """Their places in the order are not known; and they are not compared."""
-    jobs, shelf = current_jobs(), Shelf()
-    shelf.chunk = Odd()
-    shelf.chunks.append(Odd())
-    assert not Snapshot([shelf], jobs).equals(Snapshot([shelf], jobs))
-
-
-async def test_what_users_give_is_not_asked_whether_it_is_equal() -> None:
-    jobs, shelf = current_jobs(), Shelf()
-    snapshot = Snapshot([shelf], jobs)
-    shelf.forgotten = Odd()
-    assert snapshot.find_chunks(jobs) is None
-
-
-async def test_marks_are_taken_off_everywhere() -> None:
-    giving, shelf = stage(), Shelf()
-    shelf.chunk, shelf.forgotten = Tagged("a", giving), Tagged("b", giving)
-    shelf.chunks.extend([Tagged("c", giving), "d"])
-    untag([shelf])
-    assert (shelf.chunk, shelf.forgotten, list(shelf.chunks)) == ("a", "b", ["c", "d"])

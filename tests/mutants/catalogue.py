@@ -141,12 +141,36 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "the rest of the job: the answer": (
         "_fastpath/run",
-        "            if reference is not None:\n",
+        "            if answer.chunk is not None:\n",
         "            if False:\n",
     ),
     "the rest of the job: the read": ("_fastpath/run", "        if step.pipe is not None:\n", "        if False:\n"),
-    "a chunk that was given before a side exit": ("_fastpath/run", "        if has_given:\n", "        if False:\n"),
+    "the rest of the job: the pull of a branch": (
+        "_fastpath/simulation",
+        "        if len(self._heads) > 1:\n",
+        "        if False:\n",
+    ),
+    "a chunk that was given before a side exit": (
+        "_fastpath/run",
+        "        for chunk in given:\n",
+        "        for chunk in ():\n",
+    ),
     "jobs that were queued before a side exit": ("_fastpath/run", "        jobs.jobs.extend(own)\n", ""),
+    "chunks after the first one": (
+        "_fastpath/run",
+        "            given = [step.output.pop(), *self._more]\n",
+        "            given = [step.output.pop()]\n",
+    ),
+    "more chunks behind a job": (
+        "_fastpath/run",
+        "        if self.pending or get_ident() != self.thread:\n",
+        "        if get_ident() != self.thread:\n",
+    ),
+    "more chunks for another controller": (
+        "_fastpath/run",
+        "        if not stage.gives or stage.controller is not controller:\n",
+        "        if not stage.gives:\n",
+    ),
     # After a coroutine.
     "driver: a returned value": (
         "_fastpath/driver",
@@ -164,22 +188,26 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "driver: a context": ("_fastpath/driver", "                or context != given\n", ""),
     "driver: a function that is more": (
-        "_fastpath/driver",
+        "_fastpath/pipeline",
         "return type(function) is FunctionType and bool(",
         "return bool(",
     ),
-    "callbacks with different contexts": ("_fastpath/run", "            and self.context == other.context\n", ""),
+    "callbacks with different contexts": ("_fastpath/exits", " and stage.context == contexts[0])", ")"),
     # At the entry.
-    "entry: the slots": ("_fastpath/snapshot", "if value is not taken and not _is_like", "if False and not _is_like"),
-    "entry: the jobs": (
-        "_fastpath/snapshot",
-        "return chunks if list(queue.jobs) == self.jobs else None",
-        "return chunks",
+    "entry: a job of a stranger": (
+        "_fastpath/run",
+        "return pipeline.is_ordinary() and all(pipeline.owns(owner_of(job)) for job in self._jobs.jobs)",
+        "return pipeline.is_ordinary()",
     ),
-    "entry: the same chunk": (
-        "_fastpath/snapshot",
-        "return chunks.setdefault(taken, value) is value",
-        "chunks[taken] = value\n        return True",
+    "entry: what is about to end": (
+        "_fastpath/run",
+        "return pipeline.is_ordinary() and all(",
+        "return all(",
+    ),
+    "entry: a read whose jobs nobody runs": (
+        "_fastpath/policy",
+        "if run is not None and not jobs.scheduled and not run.queues_no_jobs():",
+        "if False:",
     ),
     "entry: another pipe": ("_fastpath/policy", "        elif pipe is not run.trigger:\n", "        elif False:\n"),
     "entry: something goes on": ("_fastpath/policy", "if not jobs.is_alone or jobs.run", "if jobs.run"),
@@ -188,46 +216,92 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "if not jobs.is_alone or jobs.run is not None or",
         "if not jobs.is_alone or",
     ),
-    # While a trace is recorded.
-    "recorder: a returned value": (
-        "_fastpath/recorder",
-        "        if result is not None and not step.by_coroutine:\n",
-        "        if False:\n",
+    # In a simulation.
+    "simulation: the jobs": ("_fastpath/snapshot", "return self.jobs == other.jobs and", "return"),
+    "simulation: a job of a stranger": (
+        "_fastpath/simulation",
+        "            if not self.pipeline.owns(owner):\n",
+        "            if False:\n",
     ),
-    "recorder: something left": (
-        "_fastpath/recorder",
-        'a run."""\n        self._is_regular = False\n',
-        'a run."""\n',
+    "simulation: a queue of many that becomes one of few": (
+        "_fastpath/simulation",
+        "        if len(marks) < reservoir.least():\n",
+        "        if not marks:\n",
     ),
-    "recorder: a job of a stranger": (
-        "_fastpath/recorder",
-        "if not self._pipeline.owns(owner_of(jobs[0])):",
-        "if False:",
+    "a queue of many that has become one of few": (
+        "_fastpath/run",
+        "            if len(store) < self._limit_of(giver):\n",
+        "            if not store:\n",
     ),
-    "recorder: a second chunk": (
-        "_fastpath/recorder",
-        " or step.has_given or not step.stage.gives:",
-        " or not step.stage.gives:",
+    # The reads of users.
+    "read: of another reader": (
+        "_fastpath/reading",
+        "if ahead is not None and key is self._key and",
+        "if ahead is not None and",
     ),
-    "recorder: the jobs": ("_fastpath/snapshot", "return self.jobs == other.jobs and", "return"),
-    "recorder: a stage that is not called": (
-        "_fastpath/trace",
-        "return {step.stage.index for step in self.steps} == set(range(stage_count)) and all(",
-        "return all(",
+    "read: a job that was queued": (
+        "_fastpath/reading",
+        "key is self._key and not self.pending and not self._is_low:",
+        "key is self._key and not self._is_low:",
+    ),
+    "await: not in its task": ("_fastpath/reading", "            or task_of(jobs.loop) is not jobs._top\n", ""),
+    "await: another promise": (
+        "_fastpath/reading",
+        "            promise is not self.promise\n            or segment is None",
+        "            segment is None",
+    ),
+    "await: a job that was queued": (
+        "_fastpath/reading",
+        "            or self.pending\n            or jobs.busy\n",
+        "            or jobs.busy\n",
+    ),
+    "await: in a callback": (
+        "_fastpath/reading",
+        "            or self.pending\n            or jobs.busy\n",
+        "            or self.pending\n",
+    ),
+    "the loop has its turn": (
+        "_engine/jobs",
+        "        self.leave_run()\n        self._top = None\n",
+        "        self._top = None\n",
+    ),
+    "a promise is awaited between two reads": (
+        "_engine/jobs",
+        "            self.run.leave()\n        jobs = self.jobs\n        self.busy = True\n",
+        "            pass\n        jobs = self.jobs\n        self.busy = True\n",
+    ),
+    "a settled promise is awaited between two reads": (
+        "_engine/jobs",
+        "            self.run.leave()\n        jobs = self.jobs\n        if not jobs:\n",
+        "            pass\n        jobs = self.jobs\n        if not jobs:\n",
+    ),
+    "a read is cancelled": (
+        "_streams/readable/reader",
+        "        self._jobs.leave_run()\n        if self._state != PENDING:\n",
+        "        if self._state != PENDING:\n",
+    ),
+    "an iteration is abandoned": (
+        "_streams/readable/iterator",
+        "    iteration.jobs.leave_run()\n    stream = iteration.reader._stream\n",
+        "    stream = iteration.reader._stream\n",
     ),
     # What is known of a controller.
     "desired_size: another controller": (
         "_fastpath/run",
-        "        if step.stage.controller is controller:\n",
-        "        if True:\n",
+        "            if step.controller is controller and self.expecting is not MORE:\n",
+        "            if self.expecting is not MORE:\n",
     ),
     "desired_size does not leave": (
         "_fastpath/run",
-        "                return size\n        self.leave()\n",
-        "                return size\n",
+        "                    return size\n        self.leave()\n",
+        "                    return size\n",
     ),
     # Who leaves a run.
-    "leave_run": ("_engine/jobs", "            self.run.leave()\n", "            pass\n"),
+    "leave_run": (
+        "_engine/jobs",
+        "            self.run.leave()\n\n    def find_policy",
+        "            pass\n\n    def find_policy",
+    ),
     "require_running": (
         "_engine/jobs",
         "            raise_wrong_loop()\n        self.leave_run()\n",
@@ -255,8 +329,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "discovery: sizes of a readable queue": (
         "_fastpath/discovery",
-        "ReadableStreamDefaultController) or controller._queue.sizes is not None:",
-        "ReadableStreamDefaultController):",
+        "ReadableStreamDefaultController) or controller._queue.sizes is not None:\n        return",
+        "ReadableStreamDefaultController):\n        return",
     ),
     "discovery: a tee that clones": (
         "_fastpath/discovery",

@@ -64,6 +64,8 @@ MAX_COUNTDOWN = 512
 
 # From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
 _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
+# How many reads are done on the plain path before one tries another one.
+FIRST_READS = 64
 _SLOT = "_webstreams_jobs"
 
 
@@ -111,6 +113,7 @@ class JobQueue:
         "loop",
         "mark",
         "policy",
+        "reads_left",
         "run",
         "scheduled",
         "spare_call",
@@ -142,6 +145,8 @@ class JobQueue:
         self.run: Run | None = None
         # What decides when pipes take the fast path; made by the first one.
         self.policy: Policy | None = None
+        # How many reads of users' there will be before one of them tries the fast path.
+        self.reads_left: int = FIRST_READS
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.
@@ -175,8 +180,8 @@ class JobQueue:
     def require_running(self) -> None:
         """Raise RuntimeError unless this queue's loop is the one that runs in this thread; leave the run under way.
 
-        What the public API does to an object begins with this, or with its first half where no run can be under way:
-        a run has all streams of its pipelines locked, so that no reader or writer of a user's is among its parts.
+        What the public API does to an object begins with this, or with its first half where no run can be under way;
+        what other rooms do to streams leaves the run, too, for it may be parked while the code of users runs.
         """
         if get_ident() != self.thread_probe._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
@@ -193,6 +198,20 @@ class JobQueue:
             self.policy = FAST_PATH.make_policy(self)
         return self.policy
 
+    def takes_read(self, key: object, promise: Any) -> bool:
+        """Try the fast path for the reads of a user's reader or iteration; whether the steps of this one are done."""
+        policy = self.find_policy()
+        return policy is not None and policy.takes_read(key, promise)
+
+    def may_run_jobs(self) -> bool:
+        """Whether the current task may run jobs: nothing else is on the stack."""
+        return not self.busy and (task_of(self.loop) is self._top or self._is_top_level())
+
+    def watch_run(self) -> None:
+        """Have the run that begins end with this turn, if it is not left before."""
+        if not self.scheduled and not self._watches_turn:
+            self._watch_turn(monotonic())
+
     def task_was_cancelled(self) -> None:
         """A task is being cancelled: see first whether that is the end of the loop."""
         if get_running_loop() is None and self.end.is_suspected():
@@ -204,6 +223,7 @@ class JobQueue:
 
     def _run_turn(self) -> None:
         """Run jobs, called by the loop; leave the rest to its next turn when the time is up."""
+        self.leave_run()
         self._top = None
         self._restart_clock()
         self.busy = True
@@ -248,6 +268,8 @@ class JobQueue:
         """
         if self.busy or (task_of(self.loop) is not self._top and not self._is_top_level()):
             return False
+        if self.run is not None:
+            self.run.leave()
         jobs = self.jobs
         self.busy = True
         try:
@@ -272,6 +294,8 @@ class JobQueue:
         """
         if self.busy or (self.countdown <= 0 and self.is_late()):
             return False
+        if self.run is not None:
+            self.run.leave()
         jobs = self.jobs
         if not jobs:
             self.countdown -= 1
@@ -316,6 +340,7 @@ class JobQueue:
             self.loop.call_soon(self._turn_has_ended)
 
     def _turn_has_ended(self) -> None:
+        self.leave_run()
         self._watches_turn = False
 
     def time_spent(self) -> float:
@@ -360,12 +385,14 @@ class JobQueue:
             try:
                 context.run(step, argument)
             finally:
+                self.leave_run()
                 self.busy = True
             return
         swap_task(loop, None)  # the task will enter itself
         try:
             context.run(step, argument)
         finally:
+            self.leave_run()
             swap_task(loop, current)
 
     def report(self, message: str, error: BaseException) -> None:

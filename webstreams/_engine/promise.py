@@ -26,6 +26,7 @@ from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
 from .resolving import AllCollector, DoneCallback, Resolvers
+from .run import HALFWAY, IS_THERE
 from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -185,6 +186,14 @@ class Promise(PromiseState, Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         """Wait until the promise is settled; see `result` for what comes then."""
         jobs = self._jobs
+        run = jobs.run
+        if run is not None:
+            outcome = run.awaits(self)
+            if outcome == IS_THERE:
+                there: T = self._value
+                return there
+            if outcome == HALFWAY:
+                return (yield from self._wait_for_mark())
         if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
         elif self._state == PENDING or not jobs.run_pending():
@@ -210,6 +219,18 @@ class Promise(PromiseState, Generic[T]):
             self._reactions = None  # result(), without the call
             value: T = self._value
             return value
+        return self.result()
+
+    def _wait_for_mark(self) -> Generator[Any, None, T]:
+        """Wait until the mark is due, which is in the queue, or is what waits for the promise."""
+        jobs = self._jobs
+        try:
+            has_come = jobs.run_until(jobs.mark)
+        except BaseException:
+            self._replace_mark()
+            raise
+        if not has_come:
+            yield self._replace_mark()
         return self.result()
 
     def _replace_mark(self) -> PromiseWaiter:

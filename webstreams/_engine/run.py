@@ -18,6 +18,14 @@ from .._platform.mypyc import trait
 get_ident: Final[Callable[[], int]] = _get_ident
 
 
+# What became of an await (`Run.awaits`).
+IN_VAIN: Final = 0
+IS_THERE: Final = 1
+HALFWAY: Final = 2
+# Of one that is not awaited yet.
+IS_READ: Final = 3
+
+
 class Call:
     """A call of a callback in a run."""
 
@@ -54,6 +62,10 @@ class Run:
             return True
         return False
 
+    def take_more(self, controller: object, chunk: Any) -> bool:
+        """Take one chunk more of the callback under way, behind the one that is expected; whether that was done."""
+        return False
+
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """A chunk is enqueued that was not taken: return it for the plain path, which goes on with it."""
         raise NotImplementedError
@@ -66,9 +78,30 @@ class Run:
         """Stop, with everything in the state in which the jobs would have brought it: a side exit."""
         raise NotImplementedError
 
-    def is_over(self) -> bool:
-        """Count a period of awaited callbacks; whether the run has to stop after it."""
+    def next_rows(self) -> list[Any]:
+        """Count a period of awaited callbacks; return the calls of the next one, none if the run has to stop."""
         raise NotImplementedError
+
+    def reads(self, key: object, promise: Any) -> bool:
+        """A user's reader or iteration asks for the next chunk; whether the steps of the read have been done."""
+        self.leave()
+        return False
+
+    def awaits(self, promise: Any) -> int:
+        """A task awaits a read: bring its chunk.
+
+        Return `IN_VAIN`, `IS_THERE`, or `HALFWAY`: the waiting has begun, and ends with the mark in the queue of jobs.
+        """
+        self.leave()
+        return IN_VAIN
+
+    def collect(self, key: object, promise: Any, take: Callable[[Any], object]) -> int:
+        """Read and take chunks for a reader of the library's own, as long as they come at once.
+
+        Return `IN_VAIN` if nothing is under way then. Else it is the read of the promise, which is still to be awaited
+        (`IS_READ`), or whose waiting has begun (`HALFWAY`).
+        """
+        return IN_VAIN
 
 
 @trait
@@ -97,4 +130,12 @@ class Policy:
 
     def takes_over(self, pipe: Trigger) -> bool:
         """Whether the read of a pipe that is due has been done, perhaps with many more."""
+        raise NotImplementedError
+
+    def takes_read(self, key: object, promise: Any) -> bool:
+        """Whether the steps of a read of a user's reader or iteration have been done."""
+        raise NotImplementedError
+
+    def run_has_ended(self, run: Any) -> None:
+        """A run has been left."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """``WEBSTREAMS_FAST_PATHS=check``: every period of a run is repeated on the plain path, and compared.
 
-The callbacks are called once, from the run. Then the plain path runs from the same begin with stand-ins that do what
+The callbacks are called once, from the run. Then the plain path runs from the same state with stand-ins that do what
 the callbacks did: it has to make the same calls, with the same chunks, and to end in the same state. While the run has
 the streams, nothing else may have changed them: a guard is missing where that happens. A difference is reported to the
 event loop's exception handler as a `RuntimeError`, and the loop's fast path is given up.
@@ -10,46 +10,40 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, zip_longest
 from typing import Any, Final
 
 from .._engine.build import compiled
 from .._streams.part import Part
-from .._streams.readable.pipe import Pipe
+from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
-from .replay import Replay
-from .run import TraceRun
-from .snapshot import Snapshot, Tagged, plan_for, slots_of
-from .trace import Step, Trace
+from .reading import ReadRun
+from .snapshot import Snapshot, plan_for, slots_of
 
 _ABSENT: Final = object()
 
 
-class CheckedRun(TraceRun):
-    """A run of one period, which is then repeated on the plain path."""
+class CheckedRun(ReadRun):
+    """A run each of whose periods is repeated on the plain path."""
 
     __slots__ = ("_frozen", "has_differed")
 
-    def __init__(self, pipeline: Pipeline, trigger: Pipe, trace: Trace) -> None:
-        super().__init__(pipeline, trigger, trace)
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
         # All slots of all parts as they are while the run goes on.
         self._frozen: list[Slot] = []
         self.has_differed = False
 
-    def run(self) -> int:
-        """See `TraceRun`; after one period the run pauses, and the next read begins another one."""
+    def _freeze(self) -> None:
         self._frozen = [Slot(part, name) for part in self._pipeline.parts for name in all_slots(type(part))]
-        try:
-            return super().run()
-        finally:
-            self._frozen = []
 
-    def _periods_without_clock(self) -> int:
-        return 1
-
-    def _has_to_pause(self) -> bool:
-        return True
+    def begin(self, kind: int) -> bool:
+        """See `PipelineRun`."""
+        has_begun = super().begin(kind)
+        if has_begun:
+            self._freeze()
+        return has_begun
 
     def take(self, controller: object, chunk: Any) -> bool:
         """See `Run`."""
@@ -60,89 +54,103 @@ class CheckedRun(TraceRun):
         return taken
 
     def leave(self) -> None:
-        """See `TraceRun`."""
+        """See `PipelineRun`."""
         self._compare_frozen()
         super().leave()
 
+    def _find(self, state: State, codes: tuple[int, ...]) -> Segment | None:
+        self._compare_frozen()
+        segment = super()._find(state, codes)
+        self._freeze()
+        return segment
+
     def _snapshot_in(self, step: Step) -> Snapshot:
         known = step.snapshot
-        replay = CheckedReplay(self._pipeline, self.trigger, self._trace)
-        step.snapshot = replay.snapshot_in(step)
+        step.snapshot = self._explorer.find_snapshot_in(step)
         if known is not None and not known.equals(step.snapshot):
             self._differs(
                 f"the state in {name_of(step.stage)} is another one than before", *differing(known, step.snapshot)
             )
-        if replay.differences:
-            self._differs(*replay.differences)
         return step.snapshot
 
-    def _pause(self) -> None:
+    def _periods_without_clock(self, segment: Segment) -> int:
+        return 1
+
+    def _has_to_pause(self) -> bool:
+        return self.has_differed or super()._has_to_pause()
+
+    def reads(self, key: object, promise: Any) -> bool:
+        """See `Run`: no read is done in the quick way."""
+        assert self._state is not None
+        return self._reads_slowly(key, promise, self._state)
+
+    def awaits(self, promise: Any) -> int:
+        """See `Run`: no await is done in the quick way."""
+        assert self._state is not None
+        return self._awaits_slowly(promise, self._state)
+
+    def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
+        return None
+
+    def _arrive(self, segment: Segment) -> None:
         self._compare_frozen()
-        if self.pending:
+        if self.pending and segment.rows:
             self._differs("a job was queued by a callback, and the run went on")
         own = list(self.pending)
         constant = [Slot(part, name) for part in self._pipeline.parts for name in constant_slots(type(part))]
-        replay = CheckedReplay(self._pipeline, self.trigger, self._trace)
-        differences = replay.repeat_and_compare()
+        again = self._explorer.repeat(segment.state, segment.codes)
         changed = [
             f"{slot.name} changes in a period, and is declared to be constant"
             for slot in constant
             if slot.has_changed()
         ]
-        if differences or changed:
-            self._differs(*differences, *changed)
-        super()._pause()
-        self._jobs.jobs.extend(own)
+        differences = [*differing_segments(segment, again), *changed]
+        if differences:
+            self._differs(*differences, segment=segment)
+        self.pending.extend(own)
+        super()._arrive(segment)
+        self._freeze()
 
     def _compare_frozen(self) -> None:
         """See whether something has changed the streams without leaving the run."""
         changed = [slot.name for slot in self._frozen if slot.has_changed()]
         self._frozen = []
         if changed:
-            call = name_of(self._call_under_way().step.stage)
-            self._differs(f"{', '.join(changed)} changed while the run was not left, last in {call}")
+            self._differs(f"{', '.join(changed)} changed while the run was not left, last in {self._name_of_last()}")
 
-    def _differs(self, *differences: str) -> None:
+    def _name_of_last(self) -> str:
+        step = getattr(self, "current", None)
+        return name_of(step.stage) if isinstance(step, Step) else "no callback"
+
+    def _differs(self, *differences: str, segment: Segment | None = None) -> None:
         if not self.has_differed:
             self.has_differed = True
-            text = describe(self._trace, differences)
+            text = describe(segment or self._segment, differences)
             self._jobs.report("the fast path differs from the plain path", RuntimeError(text))
 
 
-class CheckedReplay(Replay):
-    """The plain path of a period, which compares its calls with those of the trace."""
-
-    __slots__ = ("differences",)
-
-    def __init__(self, pipeline: Pipeline, trigger: Pipe, trace: Trace) -> None:
-        super().__init__(pipeline, trigger, trace)
-        self.differences: list[str] = []
-
-    def repeat_and_compare(self) -> list[str]:
-        """Run the period; return how it differs from the trace. The present state is lost, and no job is queued."""
-        self.repeat()
-        queue = self._pipeline.jobs.jobs
-        if not queue or queue.popleft() != self._trigger.read_next:
-            self.differences.append("the period does not end with the next read")
-        if self._position != len(self._trace.steps):
-            self.differences.append(f"{self._position} callbacks are called, not {len(self._trace.steps)}")
-        end = Snapshot(self._pipeline.parts, self._pipeline.jobs)
-        if not end.equals(self._trace.begin):
-            self.differences.append("the period ends in another state than it began in")
-            self.differences += differing(self._trace.begin, end)
-        queue.clear()
-        return self.differences
-
-    def is_called(self, step: Step, stage: Stage, arguments: tuple[Any, ...]) -> None:
-        """See `Replay`."""
-        if step.stage is not stage:
-            self.differences.append(f"{name_of(stage)} is called instead of {name_of(step.stage)}")
-        chunk = arguments[0] if len(arguments) > 1 else None
-        reference = chunk.reference() if type(chunk) is Tagged else None
-        if reference != step.chunk:
-            self.differences.append(f"{name_of(stage)} gets the chunk {reference}, not {step.chunk}")
-        if stage.gives and step.before != stage.desired_size():
-            self.differences.append(f"in {name_of(stage)} desired_size is {stage.desired_size()}, not {step.before}")
+def differing_segments(known: Segment, again: Segment | None) -> Iterator[str]:
+    """Tell where the period of a run and the same one on the plain path differ."""
+    if again is None:
+        yield "the period is not understood any more"
+        return
+    for one, other in zip_longest(known.steps, again.steps):
+        if one is None or other is None or one.stage is not other.stage:
+            called = "nothing" if other is None else name_of(other.stage)
+            yield f"{called} is called instead of {'nothing' if one is None else name_of(one.stage)}"
+            return
+        if one.chunk != other.chunk:
+            yield f"{name_of(one.stage)} gets the chunk {other.chunk}, not {one.chunk}"
+        if (one.before, one.after) != (other.before, other.after):
+            sizes, known_sizes = (other.before, other.after), (one.before, one.after)
+            yield f"in {name_of(one.stage)} desired_size is {sizes}, not {known_sizes}"
+    if known.job_count != again.job_count:
+        yield f"the period has {again.job_count} jobs, not {known.job_count}"
+    if (known.value, known.is_answered, known.moves) != (again.value, again.is_answered, again.moves):
+        yield "another chunk is read"
+    if again.end is not known.end:
+        yield "the period ends in another state"
+        yield from differing(known.end.snapshot, again.end.snapshot)
 
 
 class Slot:
@@ -206,14 +214,15 @@ def name_of_job(job: Any) -> str:
     return str(getattr(job, "__qualname__", type(job).__name__))
 
 
-def describe(trace: Trace, differences: Sequence[str]) -> str:
+def describe(segment: Segment | None, differences: Sequence[str]) -> str:
     """Say what differs, and what to send with a report of the bug."""
-    calls = ", ".join(name_of(step.stage) for step in trace.steps[:32])
+    steps = [] if segment is None else segment.steps
+    calls = ", ".join(name_of(step.stage) for step in steps[:32])
     build = "compiled" if compiled else "not compiled"
     return "\n".join([
         "WEBSTREAMS_FAST_PATHS=check found that the fast path differs from the plain path:",
         *(f"- {each}" for each in differences),
-        f"The trace has {len(trace.steps)} calls in {trace.job_count} jobs: {calls}.",
+        f"The period has {len(steps)} calls: {calls}.",
         f"Python {sys.version.split()[0]}, webstreams {build}.",
         "This is a bug of webstreams: please report it with this text and, if you can, with the program.",
         "Set WEBSTREAMS_FAST_PATHS=0 to do without the fast path until it is mended.",

@@ -7,7 +7,7 @@ sink that it writes to, which is the other side of a transform stream or the end
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from .._engine.jobs import JobQueue
 from .._engine.run import Trigger
@@ -15,15 +15,13 @@ from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import Source, UnderlyingSource
-from .._streams.readable.state import GenericReaderState
+from .._streams.readable.state import GenericReaderState, ReadableStreamState, ReadRequest
 from .._streams.readable.tee import DefaultTee, TeeBranch
 from .._streams.transform.sides import TransformSink
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
+from .ends import ReadEnd
 from .pipeline import ItemStage, Pipeline, PullStage, TransformStage, WriteStage
-
-# So much more than its high-water mark may be in a queue while a trace is recorded.
-FEW_CHUNKS: Final = 16
 
 ReadableSource = Source | UnderlyingSource
 
@@ -32,21 +30,20 @@ class Read(NamedTuple):
     """A controller that a read reaches, and who reads from it."""
 
     controller: ReadableStreamDefaultController[Any]
-    request: Pipe | DefaultTee
+    request: ReadRequest
 
 
-def read_path(pipe: Pipe) -> list[Read]:
-    """Return what a read of a pipe reaches, one after the other: up through tees, as long as all is understood."""
+def read_path(stream: ReadableStreamState[Any], request: ReadRequest) -> list[Read]:
+    """Return what a read of a stream reaches, one after the other: up through tees, as long as all is understood."""
     path: list[Read] = []
-    request: Pipe | DefaultTee = pipe
-    controller = pipe.source._controller
+    controller = stream._controller
     while isinstance(controller, ReadableStreamDefaultController):
         path.append(Read(controller, request))
         source = controller._source
         if not isinstance(source, TeeBranch) or not isinstance(source.tee, DefaultTee):
             break
         request = source.tee
-        controller = request.stream._controller
+        controller = source.tee.stream._controller
     return path
 
 
@@ -57,7 +54,7 @@ def begins_pipeline(trigger: Trigger) -> Pipe | None:
     """
     if not isinstance(trigger, Pipe):
         return None
-    path = read_path(trigger)
+    path = read_path(trigger.source, trigger)
     if not path or not gives_chunks(path[-1].controller._source):
         return None
     sources = [read.controller._source for read in path[:-1]]
@@ -65,45 +62,78 @@ def begins_pipeline(trigger: Trigger) -> Pipe | None:
 
 
 def gives_chunks(source: ReadableSource | None) -> bool:
-    """Whether chunks come from a callback that may be called from a run."""
+    """Whether chunks come from a callback that may be called from a run, or are in the queue already."""
     if isinstance(source, UnderlyingSource):
-        return source.pull is not None
+        return True
     return isinstance(source, IterableSource) and not source.is_async
 
 
 def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:
     """Return the pipeline that begins at a pipe; it is not eligible if something in it is not understood."""
-    pipeline = Pipeline(jobs)
     pipe = begins_pipeline(trigger)
+    pipeline = Pipeline(jobs, pipe, None)
     if pipe is None:
         pipeline.refuse()
         return pipeline
-    controller, request = read_path(pipe)[-1]
+    read = read_path(pipe.source, pipe)[-1]
+    _add_source(pipeline, read.controller)
+    _add_consumer(pipeline, read.request)
+    return pipeline
+
+
+def find_pipeline_to(jobs: JobQueue, end: ReadEnd) -> Pipeline:
+    """Return the pipeline that ends at a reader of a user's: a chain of transform streams behind a source."""
+    first: Pipe | None = None
+    stream = end.reader._stream
+    while stream is not None and stream._fed_by is not None:
+        pipe = stream._fed_by
+        if not isinstance(pipe, Pipe):
+            break
+        first = pipe
+        stream = pipe.source
+    pipeline = Pipeline(jobs, first, end)
+    controller = None if stream is None else stream._controller
+    if not isinstance(controller, ReadableStreamDefaultController) or not gives_chunks(controller._source):
+        pipeline.refuse()
+        return pipeline
     _add_source(pipeline, controller)
-    _add_consumer(pipeline, request)
+    if first is None:
+        _add_end(pipeline, end)
+    else:
+        _add_consumer(pipeline, first)
+    if not pipeline.owns(end):
+        pipeline.refuse()
     return pipeline
 
 
 def _add_source(pipeline: Pipeline, controller: ReadableStreamDefaultController[Any]) -> None:
-    pipeline.add_parts(controller, controller._queue, controller._stream)
+    pipeline.add_readable(controller)
     source = controller._source
-    if controller._unread_watch is not None or _is_overfull(controller):
+    if controller._unread_watch is not None or controller._queue.sizes is not None:
         pipeline.refuse()
     elif isinstance(source, UnderlyingSource):
-        pipeline.add_stage(PullStage(source, controller))
+        if source.pull is not None:
+            pipeline.add_stage(PullStage(source, controller))
     elif isinstance(source, IterableSource):
         pipeline.add_parts(source)
         pipeline.add_stage(ItemStage(source, controller))
 
 
-def _is_overfull(controller: ReadableStreamDefaultController[Any]) -> bool:
-    """Whether many reads will take chunks out of the queue before the source is asked for more: nothing repeats."""
-    return controller._queue.total > controller._strategy_hwm + FEW_CHUNKS
+def _add_end(pipeline: Pipeline, end: ReadEnd) -> None:
+    """Add a reader of a user's, and what stands for its reads."""
+    stream = end.reader._stream
+    if stream is None or not _add_readable(pipeline, stream._controller):
+        pipeline.refuse()
+    else:
+        pipeline.add_parts(end, end.reader, stream)
 
 
 def _add_consumer_of(pipeline: Pipeline, reader: GenericReaderState | None) -> None:
     """Add who reads from the other side of something."""
-    _add_consumer(pipeline, None if reader is None else reader._consumer)
+    if pipeline.end is not None and reader is pipeline.end.reader:
+        _add_end(pipeline, pipeline.end)
+    else:
+        _add_consumer(pipeline, None if reader is None else reader._consumer)
 
 
 def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
@@ -144,7 +174,7 @@ def _add_readable(pipeline: Pipeline, controller: object) -> bool:
     """Add a controller that is read from; whether it is understood."""
     if not isinstance(controller, ReadableStreamDefaultController) or controller._queue.sizes is not None:
         return False
-    pipeline.add_parts(controller, controller._queue)
+    pipeline.add_readable(controller)
     return True
 
 

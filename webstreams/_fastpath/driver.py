@@ -6,28 +6,21 @@ callback that suspends makes suspend, and which goes on as that callback goes on
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from inspect import CO_COROUTINE
+from collections.abc import Sequence
 from sys import getrefcount
-from types import FunctionType, MethodType
 from typing import Any
 from weakref import getweakrefcount
 
 from .._engine.coroutine_call import CoroutineCall
 from .._engine.jobs import JobQueue, task_of
-from .._engine.run import Call, Run
-
-# What the loop over the calls needs of one: the call; the callback, or None for a transformer without transform(); its
-# controller, which is expected to enqueue a chunk if it is there a second time; where that goes; where the chunk is
-# that the callback gets; whether it is a coroutine function.
-PlanRow = tuple[Call, Callable[..., Any] | None, Any, object, deque[Any], deque[Any] | None, int, bool]
+from .._engine.run import Run
+from .graph import Row
 
 
-async def drive(run: Run, plan: Sequence[PlanRow], jobs: JobQueue) -> Any:
+async def drive(run: Run, rows: Sequence[Row], jobs: JobQueue) -> Any:
     """Await the callbacks until a guard fails, and return what the last one returned.
 
-    The guards are those of `TraceRun`; and the task has to be as new, which the next callback could tell otherwise
+    The guards are those of `PipelineRun`; and the task has to be as new, which the next callback could tell otherwise
     (`CoroutineCall.completes`).
     """
     pending = jobs.jobs
@@ -37,7 +30,7 @@ async def drive(run: Run, plan: Sequence[PlanRow], jobs: JobQueue) -> Any:
     context, given = call.context, call.given
     references, weak_references = getrefcount(task), getweakrefcount(task)
     while True:
-        for step, function, controller, giver, output, chunks, index, _ in plan:
+        for step, function, controller, giver, output, chunks, index, _ in rows:
             if function is None:
                 output.append(chunks[index])  # type: ignore[index]
                 continue
@@ -56,13 +49,7 @@ async def drive(run: Run, plan: Sequence[PlanRow], jobs: JobQueue) -> Any:
             ):
                 call.run = None
                 return result
-        if run.is_over():
+        rows = run.next_rows()
+        if not rows:
             call.run = None
             return None
-
-
-def only_makes_a_coroutine(function: Any) -> bool:
-    """Whether nothing of a callback runs before what it returned is awaited."""
-    if type(function) is MethodType:
-        function = function.__func__
-    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)

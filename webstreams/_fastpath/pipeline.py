@@ -2,53 +2,103 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from typing import Any
+from inspect import CO_COROUTINE
+from types import FunctionType, MethodType
+from typing import Any, ClassVar, Final
 
 from .._engine.callbacks import callback_failed, callback_returned
 from .._engine.jobs import JobQueue
+from .._engine.promise import END_OF_ITERATION
 from .._streams.part import Part
+from .._streams.queue import QueueWithSizes
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
+from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import UnderlyingSource
+from .._streams.readable.state import ReadableStreamState
 from .._streams.transform.sides import TransformSink
 from .._streams.transform.state import TransformController
 from .._streams.transform.transformer import Transformer
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.state import WritableStreamState
+from .ends import ReadEnd
 
 # A longer one takes too long to record: other tasks have to have their turn.
 MAX_STAGES = 256
+# With a higher high-water mark, a queue of many is not understood.
+MAX_MARK = 32
+# A stream that is about to close has so many chunks more than its high-water mark, or is not understood.
+FEW = 8
 
 Callback = Callable[..., Any]
 Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController
 
 
-class Stage:
+class Giver:
+    """What gives chunks to a pipeline: a stage, or a queue that holds many (`Reservoir`)."""
+
+    __slots__ = ("count", "index")
+
+    def __init__(self) -> None:
+        # How many chunks it has given, in a simulation; and its place among the givers.
+        self.count = 0
+        self.index = 0
+
+
+class Reservoir(Giver):
+    """A queue that may hold so many chunks that nothing depends on their number.
+
+    While a run goes on, `store` holds the chunks and `spare` is in its place: simulations use that one. In a state of
+    the pipeline a queue of many is one of `limit`.
+    """
+
+    __slots__ = ("controller", "limit", "queue", "spare", "store")
+
+    # A period takes no more than so many chunks out of a queue.
+    SLACK: ClassVar[int] = 3
+
+    def __init__(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        super().__init__()
+        self.controller = controller
+        self.queue = controller._queue
+        self.store = self.queue.chunks
+        self.spare: deque[Any] = deque()
+        hwm = controller._strategy_hwm
+        self.limit = int(hwm) + 2 + self.SLACK if hwm <= MAX_MARK else 0
+
+    def least(self) -> int:
+        """Return how many chunks there must be left at the end of a period."""
+        return self.limit - self.SLACK
+
+
+class Stage(Giver):
     """A callback that takes or gives chunks, in the place where the plain path finds it.
 
     There is one subclass for each kind: a source's pull(), an iterator's next, a transformer's transform(), a sink's
     write(). They say what the plain path does with what the callback enqueues, returns and raises.
     """
 
-    __slots__ = ("context", "controller", "count", "function", "gives", "gives_first", "index", "is_identity")
+    __slots__ = ("by_coroutine", "context", "controller", "function", "gives", "gives_first", "is_identity")
 
     # What the callback is called with.
     controller: Controller
 
     def __init__(self, function: Callback, context: Context | None, gives: bool, gives_first: bool) -> None:
+        super().__init__()
         self.function = function
         self.context = context
+        # Whether it is a coroutine function: it completes at once, most likely.
+        self.by_coroutine = context is not None and only_makes_a_coroutine(function)
         # Whether the callback enqueues a chunk each time, and whether it does so without being given one: a source.
         self.gives = gives
         self.gives_first = gives_first
         # A transformer without transform().
         self.is_identity = False
-        # How many chunks it has given, while it is recorded; and its place among the stages.
-        self.count = 0
-        self.index = 0
 
     def install(self, function: Callback) -> None:
         """Have the plain path call a function in the place of the callback, or the callback itself again."""
@@ -65,6 +115,10 @@ class Stage:
     def failed(self, error: BaseException) -> None:
         """Do what the plain path does with what the callback raised."""
         raise NotImplementedError
+
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """Return the controller of the queue that its chunks go into."""
+        return None
 
     def desired_size(self) -> float | None:
         """Return the desired_size of the controller."""
@@ -89,6 +143,10 @@ class PullStage(Stage):
     def put(self, chunk: Any) -> None:
         """See `Stage`."""
         self._readable._put(chunk)
+
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """See `Stage`."""
+        return self._readable
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
@@ -117,6 +175,10 @@ class ItemStage(Stage):
         """See `Stage`."""
         self._source._put(chunk)
 
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """See `Stage`."""
+        return self._readable
+
     def returned(self, outcome: Any) -> None:
         """The item itself goes on a job later: nothing is done."""
 
@@ -144,6 +206,10 @@ class TransformStage(Stage):
     def put(self, chunk: Any) -> None:
         """See `Stage`."""
         self._transform_controller._enqueue(chunk)
+
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """See `Stage`."""
+        return self._sink._stream._readable_controller
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
@@ -180,14 +246,18 @@ class WriteStage(Stage):
 class Pipeline:
     """The stages and all moving parts of a pipeline, or of several that run side by side.
 
-    `is_eligible` is false if one of them is not understood; `known` are the identities of the parts.
+    `is_eligible` is false if one of them is not understood; `known` are the identities of the parts. `trigger` is the
+    pipe that reads from the source, if there is one, and `end` stands for the reads of a user's at the end.
     """
 
-    __slots__ = ("is_eligible", "jobs", "known", "parts", "stages")
+    __slots__ = ("end", "is_eligible", "jobs", "known", "parts", "reservoirs", "stages", "trigger")
 
-    def __init__(self, jobs: JobQueue) -> None:
+    def __init__(self, jobs: JobQueue, trigger: Pipe | None, end: ReadEnd | None) -> None:
         self.jobs = jobs
+        self.trigger = trigger
+        self.end = end
         self.stages: list[Stage] = []
+        self.reservoirs: list[Reservoir] = []
         self.parts: list[Part] = []
         self.is_eligible = True
         self.known: set[int] = set()
@@ -201,16 +271,22 @@ class Pipeline:
 
     def add_stage(self, stage: Stage) -> None:
         """Add a stage."""
-        stage.index = len(self.stages)
         self.stages.append(stage)
         if len(self.stages) > MAX_STAGES:
             self.is_eligible = False
+
+    def add_readable(self, controller: ReadableStreamDefaultController[Any]) -> None:
+        """Add a controller that is read from, with its queue."""
+        if id(controller) not in self.known:
+            self.reservoirs.append(Reservoir(controller))
+        self.add_parts(controller, controller._queue, controller._stream)
 
     def add(self, other: Pipeline) -> None:
         """Add another pipeline."""
         self.add_parts(*other.parts)
         for stage in other.stages:
             self.add_stage(stage)
+        self.reservoirs += other.reservoirs
         self.is_eligible = self.is_eligible and other.is_eligible
 
     def replace_callbacks(self, call: Callback) -> None:
@@ -230,3 +306,67 @@ class Pipeline:
     def owns(self, part: object) -> bool:
         """Whether an object is a part."""
         return id(part) in self.known
+
+    def is_ordinary(self) -> bool:
+        """Whether nothing is about to end: no period of the states from here on does more than pass chunks."""
+        return all(map(is_ordinary, self.parts))
+
+
+def is_ordinary(part: Part) -> bool:
+    """Whether a part neither has ended nor is about to."""
+    for kind, test in _ORDINARY:
+        if isinstance(part, kind):
+            return bool(test(part))
+    return True
+
+
+def _readable_goes_on(stream: Any) -> bool:
+    return stream._state == "readable" and not stream._returned
+
+
+def _writable_goes_on(stream: Any) -> bool:
+    return stream._state == "writable" and not stream._close_queued_or_in_flight()
+
+
+def _source_goes_on(controller: Any) -> bool:
+    is_closing = controller._close_requested and len(controller._queue.chunks) <= controller._strategy_hwm + FEW
+    return controller._started and not is_closing
+
+
+def _sink_goes_on(controller: Any) -> bool:
+    return bool(controller._started)
+
+
+def _transform_goes_on(controller: Any) -> bool:
+    return controller._finish_promise is None
+
+
+def _iterator_goes_on(source: Any) -> bool:
+    return source._item is not END_OF_ITERATION
+
+
+def _has_no_chunks_put_back(queue: Any) -> bool:
+    return queue._put_back is None
+
+
+def _pipe_goes_on(pipe: Any) -> bool:
+    return not pipe.shutting_down
+
+
+_ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
+    (QueueWithSizes, _has_no_chunks_put_back),
+    (ReadableStreamState, _readable_goes_on),
+    (WritableStreamState, _writable_goes_on),
+    (ReadableStreamDefaultController, _source_goes_on),
+    (WritableStreamDefaultController, _sink_goes_on),
+    (TransformController, _transform_goes_on),
+    (IterableSource, _iterator_goes_on),
+    (Pipe, _pipe_goes_on),
+)
+
+
+def only_makes_a_coroutine(function: Any) -> bool:
+    """Whether nothing of a callback runs before what it returned is awaited."""
+    if type(function) is MethodType:
+        function = function.__func__
+    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from weakref import WeakSet
 
-from .._engine.jobs import FAST_PATH, TURN_BUDGET, JobQueue
+from .._engine.jobs import FAST_PATH, FIRST_READS, TURN_BUDGET, JobQueue
 from .._engine.run import Policy, Trigger
-from .._streams.readable.pipe import Pipe
+from .._streams.readable.iterator import Iteration
+from .._streams.readable.reader import ReadableStreamDefaultReader
 from .check import CheckedRun
-from .discovery import begins_pipeline, find_pipeline
+from .discovery import begins_pipeline, find_pipeline, find_pipeline_to
+from .ends import ReadEnd, make_end
+from .graph import PIPE, READ
 from .handle import PipeHandle
 from .pipeline import MAX_STAGES, Pipeline
-from .recorder import Recorder, owner_of
-from .run import TraceRun
+from .reading import ReadRun
+from .run import PipelineRun
+from .simulation import owner_of
 
 # The switch: everything on the plain path; every period of a run repeated on the plain path and compared; else on.
 OFF = "0"
@@ -39,7 +44,19 @@ MAX_FAILURES = 8
 class TracePolicy(Policy):
     """The policy of one job queue. It knows the pipes that read from a source of a user's."""
 
-    __slots__ = ("_failures", "_handles", "_interval", "_is_given_up", "_jobs", "_reads_left", "_run", "periods")
+    __slots__ = (
+        "_failures",
+        "_generation",
+        "_handles",
+        "_interval",
+        "_is_given_up",
+        "_jobs",
+        "_last_key",
+        "_read_interval",
+        "_reads_left",
+        "_run",
+        "periods",
+    )
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
@@ -51,7 +68,13 @@ class TracePolicy(Policy):
         self._failures = 0
         # How many periods have run on the fast path, to tell whether it is taken at all.
         self.periods = 0
-        self._run: TraceRun | None = None
+        self._run: PipelineRun | None = None
+        # The same for the reads of users: how many of them there are before the next attempt, and who has read last.
+        # Their runs belong to the readers, which nobody else keeps alive.
+        self._read_interval = FIRST_READS
+        self._last_key = 0
+        # Runs that were made before a stage was watched are not used any more.
+        self._generation = 0
         # A check has found a difference.
         self._is_given_up = False
 
@@ -73,6 +96,7 @@ class TracePolicy(Policy):
 
     def forget(self) -> None:
         """See `Policy`."""
+        self._generation += 1
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -88,6 +112,14 @@ class TracePolicy(Policy):
         self._interval = min(2 * self._interval, MAX_INTERVAL)
         self._wait_for_reads()
 
+    def run_has_ended(self, run: Any) -> None:
+        """See `Policy`."""
+        assert isinstance(run, PipelineRun)
+        self.periods += run.periods
+        if isinstance(run, CheckedRun) and run.has_differed:
+            self._is_given_up = True
+            self._run = None
+
     def takes_over(self, pipe: Trigger) -> bool:
         """Try the fast path; true if it did this read, and perhaps many more."""
         self._reads_left -= 1
@@ -101,30 +133,27 @@ class TracePolicy(Policy):
             if not self._has_time():
                 self._reads_left = 1
                 return False
-            is_due = self._record(pipe)
-            run = self._run
+            run = self._find_run(pipe)
             if run is None:
                 self._wait_longer()
-                return not is_due
+                return False
         elif pipe is not run.trigger:
             return False
-        if not run.begins_here():
+        if not run.can_begin() or not run.begin(PIPE):
             self._entry_failed()
             return False
         self._failures = 0
         self._start(run)
         return True
 
-    def _start(self, run: TraceRun) -> None:
-        count = run.run()
-        self.periods += count
-        if isinstance(run, CheckedRun) and run.has_differed:
-            self._is_given_up = True
-            self._run = None
-        if count >= LONG_RUN or isinstance(run, CheckedRun):
+    def _start(self, run: PipelineRun) -> None:
+        run.run()
+        if run.periods >= LONG_RUN or isinstance(run, CheckedRun):
             self._interval = self._reads_left = 1
         else:
             self._wait_longer()
+        if run.is_full():
+            self._run = None
 
     def _entry_failed(self) -> None:
         self._failures += 1
@@ -133,24 +162,62 @@ class TracePolicy(Policy):
             self._run = None
             self._wait_longer()
 
-    # Recording.
+    # The reads of users.
+
+    def takes_read(self, key: object, promise: Any) -> bool:
+        """See `Policy`."""
+        jobs = self._jobs
+        if FAST_PATHS == OFF or self._is_given_up:
+            jobs.reads_left = MAX_INTERVAL
+            return False
+        if jobs.run is not None or jobs.busy or not jobs.is_alone:
+            return False
+        if id(key) != self._last_key:
+            self._last_key = id(key)
+            self._read_interval = FIRST_READS
+        run = self._read_run_of(key)
+        if run is not None and not jobs.scheduled and not run.queues_no_jobs():
+            return False  # this read will schedule them, in its place
+        if run is None or not run.can_begin() or not run.begin(READ):
+            self._wait_for_more_reads()
+            return False
+        jobs.reads_left = 1
+        jobs.watch_run()
+        return run.reads(key, promise)
+
+    def _read_run_of(self, key: object) -> PipelineRun | None:
+        """Return the run that ends at a reader or an iteration, if its pipeline is understood."""
+        assert isinstance(key, (ReadableStreamDefaultReader, Iteration))
+        reader = key.reader if isinstance(key, Iteration) else key
+        end = reader._consumer
+        if isinstance(end, ReadEnd) and isinstance(end.run, PipelineRun) and end.generation == self._generation:
+            return None if end.run.is_full() or self._is_given_up else end.run
+        pipeline = find_pipeline_to(self._jobs, make_end(key, self._jobs))
+        if not pipeline.is_eligible or pipeline.end is None:
+            return None
+        run = make_run(pipeline)
+        pipeline.end.run = run
+        pipeline.end.generation = self._generation
+        reader._consumer = pipeline.end
+        return run
+
+    def _wait_for_more_reads(self) -> None:
+        self._read_interval = min(2 * self._read_interval, MAX_INTERVAL)
+        self._jobs.reads_left = self._read_interval
+
+    # Finding pipelines.
 
     def _has_time(self) -> bool:
-        """Whether enough of the turn is left to record all pipelines."""
+        """Whether enough of the turn is left to look at all pipelines."""
         return len(self._handles) <= 1 or self._jobs.time_spent() < YOUNG_TURN
 
-    def _record(self, pipe: Trigger) -> bool:
-        """Record a trace and prepare its run; whether the read is still due."""
+    def _find_run(self, pipe: Trigger) -> PipelineRun | None:
+        """Make a run for a pipe, together with all other pipelines that have jobs in the queue."""
         pipeline = find_pipeline(self._jobs, pipe)
         if pipeline.is_eligible:
             self._add_others(pipeline, pipe)
-        if not pipeline.is_eligible:
-            return True
-        assert isinstance(pipe, Pipe)
-        trace, is_due = Recorder(pipeline, pipe).record()
-        if trace is not None:
-            self._run = (CheckedRun if FAST_PATHS == CHECK else TraceRun)(pipeline, pipe, trace)
-        return is_due
+        self._run = make_run(pipeline) if pipeline.is_eligible else None
+        return self._run
 
     def _add_others(self, pipeline: Pipeline, trigger: Trigger) -> None:
         """Add all other pipelines that have jobs in the queue."""
@@ -173,3 +240,8 @@ class TracePolicy(Policy):
 def install() -> None:
     """Have the job queues of all event loops ask this policy."""
     FAST_PATH.make_policy = TracePolicy
+
+
+def make_run(pipeline: Pipeline) -> PipelineRun:
+    """Make the run of a pipeline."""
+    return (CheckedRun if FAST_PATHS == CHECK else ReadRun)(pipeline)

@@ -1,118 +1,270 @@
-"""A run of a trace: the callbacks of a pipeline, one after the other, without the jobs between them."""
+"""A run of a pipeline: its callbacks, one after the other, without the jobs between them."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
-from .._engine.run import Call, Run, get_ident
+from .._engine.run import Run, get_ident
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
-from .driver import PlanRow, drive, only_makes_a_coroutine
-from .pipeline import Pipeline
-from .replay import Replay
-from .snapshot import Reference, Snapshot
-from .trace import Step, Trace
+from .._streams.readable.reader import ReadPromise
+from .driver import drive
+from .ends import ReadEnd, put_in_place
+from .exits import Owed, Resolved, are_driven_alike, marks_for
+from .graph import MANY, PIPE, READ, Drain, Row, Segment, State, Step, code_of
+from .pipeline import Pipeline, Reservoir, Stage
+from .simulation import Explorer, is_plain, owner_of
+from .snapshot import Reference, Several, Snapshot, chunk_of, container_in, tag
 
 # What is expected after a side exit: no controller is this, so that the guard after the callback fails.
 LEFT: Final = object()
+# What is expected after more than one chunk.
+MORE: Final = object()
+NO_RESERVOIR: Final = -1
 
 
-class TraceCall(Call):
-    """One call of a trace, with what it needs at hand."""
+class PipelineRun(Run):
+    """Runs the periods of a pipeline; the `Run` of the job queue meanwhile.
 
-    __slots__ = ("by_coroutine", "chunks", "context", "controller", "giver", "index", "is_identity", "step")
+    After each callback a guard looks what it did: it returned None (or its coroutine completed at once), it enqueued so
+    many chunks, and it queued no job. What follows is known, or found out by a simulation. Whatever else it does to a
+    stream leaves the run first (`leave`), after which the guard fails, too.
 
-    def __init__(self, step: Step, histories: list[deque[Any]]) -> None:
-        stage = step.stage
-        super().__init__(stage.function, histories[stage.index])
-        self.step = step
-        self.context = stage.context
-        self.controller = stage.controller
-        self.giver: object = stage.controller if stage.gives else None
-        self.is_identity = stage.is_identity
-        self.by_coroutine = step.by_coroutine
-        # The chunk that the callback gets is chunks[index].
-        self.chunks: deque[Any] | None = None if step.chunk is None else histories[step.chunk.stage]
-        self.index = 0 if step.chunk is None else -1 - step.chunk.age
-
-    def is_driven_like(self, other: TraceCall) -> bool:
-        """Whether one coroutine can await this call and another one (`driver`)."""
-        return self.is_identity or (
-            self.by_coroutine
-            and self.context is not None
-            and self.context == other.context
-            and only_makes_a_coroutine(self.function)
-        )
-
-    def plan(self) -> PlanRow:
-        """Return what the loop over the calls needs; the function is None for a transformer without transform()."""
-        function = None if self.is_identity else self.function
-        giver, output, chunks = self.giver, self.output, self.chunks
-        return self, function, self.controller, giver, output, chunks, self.index, self.by_coroutine
-
-
-class TraceRun(Run):
-    """Runs a trace again and again; the `Run` of the job queue meanwhile.
-
-    After each callback a guard looks whether it did what it does in the trace: it returned None (or its coroutine
-    completed at once), it enqueued exactly its one chunk, and it queued no job. Whatever else it does to a stream
-    leaves the run first (`leave`), after which the guard fails, too.
+    At the end of a pipeline that a user reads from, the run is *parked* while the user's own code runs: the streams
+    stay as they were, and whoever touches one leaves the run.
     """
 
-    __slots__ = ("_drives", "_histories", "_is_paused", "_jobs", "_periods", "_pipeline", "_plan", "_trace", "trigger")
+    __slots__ = (
+        "_answers",
+        "_drives",
+        "_explorer",
+        "_histories",
+        "_is_low",
+        "_is_parked",
+        "_is_paused",
+        "_jobs",
+        "_key",
+        "_more",
+        "_pipeline",
+        "_segment",
+        "_segments",
+        "_state",
+        "_stores",
+        "growths",
+        "periods",
+        "promise",
+    )
 
-    def __init__(self, pipeline: Pipeline, trigger: Pipe, trace: Trace) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._jobs = pipeline.jobs
-        self.trigger = trigger
-        self._trace = trace
-        # The last chunks that each stage has given.
-        # One more: a chunk that is given is taken back when the run is left.
-        self._histories = [deque[Any](maxlen=length + 1) for length in trace.history_lengths]
-        calls = [TraceCall(step, self._histories) for step in trace.steps]
-        self._plan = [call.plan() for call in calls]
+        self._explorer = Explorer(pipeline)
+        givers = self._explorer.givers
+        # The last chunks that each giver has given; and the queues of many.
+        self._histories: list[deque[Any]] = [deque(maxlen=1) for _ in givers]
+        self._stores: list[deque[Any]] = [each.store if isinstance(each, Reservoir) else deque() for each in givers]
+        # All that were found, whose rows refer to the histories.
+        self._segments: list[Segment] = []
         # Whether all callbacks are coroutine functions with the same context: they are awaited one after the other.
-        self._drives = all(call.is_driven_like(calls[0]) for call in calls)
-        # While they are awaited: how many periods there were, and whether others have to have their turn.
-        self._periods = 0
+        self._drives = pipeline.end is None and are_driven_alike(pipeline.stages)
+        self._state: State | None = None
+        self._segment: Segment | None = None
+        self._is_parked = False
+        # The reader or iteration of the user's, and the read under way.
+        self._key: object = None if pipeline.end is None else pipeline.end.key()
+        self.promise: ReadPromise[Any] | None = None
+        # The chunks but the first one that the callback under way has enqueued.
+        self._more: list[Any] = []
+        # A queue of many has become one of few.
+        self._is_low = False
+        # While callbacks are awaited: others have to have their turn.
         self._is_paused = False
-        self.current = calls[0]
+        # The reads that the job under way answers after the callback in which the run was left.
+        self._answers: list[Owed] = []
+        # How many periods there were; and how often the histories have become longer.
+        self.periods = 0
+        self.growths = 0
         self.expecting = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
 
-    def begins_here(self) -> bool:
-        """Whether the state is that at the beginning of the trace (the guard at the entry); takes the chunks in it."""
-        chunks = self._trace.begin.find_chunks(self._jobs)
-        if chunks is None:
+    @property
+    def trigger(self) -> Pipe | None:
+        """The pipe whose reads begin a period."""
+        return self._pipeline.trigger
+
+    def is_of(self, key: object) -> bool:
+        """Whether it ends with the reads of this reader or iteration."""
+        return key is self._key
+
+    def is_full(self) -> bool:
+        """Whether too many states were found."""
+        return self._explorer.is_full()
+
+    def queues_no_jobs(self) -> bool:
+        """Whether the reads of a user only take chunks out of a full queue, and no job is in their way."""
+        full = any(len(each.queue.chunks) > each.limit + 2 for each in self._explorer.reservoirs if each.limit)
+        return full and self._pipeline.trigger is None and type(self._pipeline.end) is ReadEnd
+
+    # The entry.
+
+    def can_begin(self) -> bool:
+        """Whether the streams only pass chunks now, and all jobs in the queue are theirs."""
+        pipeline = self._pipeline
+        return pipeline.is_ordinary() and all(pipeline.owns(owner_of(job)) for job in self._jobs.jobs)
+
+    def begin(self, kind: int) -> bool:
+        """Take the streams over in the state in which they are; whether a period begins here."""
+        self.periods = 0
+        self.promise = None
+        self._take_over(kind, self._pipeline.trigger if kind == PIPE else None)
+        self._jobs.run = self
+        self._is_parked = True
+        self.expecting = None
+        assert self._state is not None
+        if self._segment_of(self._state) is None:
+            self.leave()
+            if kind == PIPE:
+                self._jobs.jobs.popleft()  # its read is done by the plain path now
             return False
+        return True
+
+    def _take_over(self, kind: int, pipe: Pipe | None) -> None:
+        """Take the chunks and the jobs out of the streams, and find the state in which they are."""
+        explorer = self._explorer
+        for reservoir in explorer.reservoirs:
+            self._empty(reservoir)
+        explorer.entered.count = 0
+        entered = tag(self._pipeline.parts, explorer.entered)
+        self._state = state = explorer.state_here(kind, pipe)
+        self._ensure(state.lengths)
         for history in self._histories:
             history.clear()
             history.extend([None] * (history.maxlen or 0))
-        for reference, chunk in chunks.items():
-            self._histories[reference.stage][-1 - reference.age] = chunk
-        return True
+        self._histories[explorer.entered.index].extend(entered)
+        self._jobs.jobs.clear()  # they are those of the state
+        self._is_low = False
 
-    def run(self) -> int:
-        """Call the callbacks until a guard fails; return the number of whole periods."""
-        self._jobs.jobs.clear()  # they are those of the snapshot
-        self._jobs.run = self
-        self.expecting = None
-        periods = self._await_callbacks() if self._drives else self._call_callbacks()
-        for history in self._histories:
-            history.clear()  # keep no chunk alive
-        return periods
+    def _take_over_again(self, segment: Segment) -> None:
+        """Find another state for the one at the end of a period: a queue of many has become one of few."""
+        state, promise = segment.end, self.promise
+        value = None if segment.value is None else self._real_chunk(segment.value)
+        self.promise = None
+        self._put_in_place(state.snapshot)
+        self._take_over(state.kind, state.pipe)
+        self.promise = promise
+        assert self._state is not None
+        self._segment = Segment(segment.state, segment.codes, segment.steps, self._state, segment.job_count)
+        if segment.value is not None:
+            # Behind all chunks that the state knows.
+            entered = self._explorer.entered.index
+            age = self._state.lengths[entered]
+            needs = list(self._state.lengths)
+            needs[entered] += 1
+            self._ensure(needs)
+            self._histories[entered][-1 - age] = value
+            self._segment.value = Reference(entered, age)
+            self._segment.is_answered = segment.is_answered
 
-    def _call_callbacks(self) -> int:
-        plan, pending = self._plan, self.pending
-        periods = 0
+    def _empty(self, reservoir: Reservoir) -> None:
+        """Put a deque into the place of the chunks in a queue: of marks for those that are many."""
+        queue = reservoir.queue
+        count = len(reservoir.store)
+        if reservoir.limit and count > reservoir.limit + 2:
+            reservoir.count = 0
+            reservoir.spare.extend(marks_for(reservoir))
+            queue.total = reservoir.limit
+        else:
+            reservoir.spare.extend(reservoir.store)
+            reservoir.store.clear()
+        queue.chunks = reservoir.spare
+
+    def _segment_of(self, state: State) -> Segment | None:
+        """Return the period that begins in a state, if there is one."""
+        if state.segment is None and not state.is_dead:
+            segment = self._find(state, ())
+            state.is_dead = segment is None
+            state.segment = self._prepared(segment)
+            if segment is not None and state.kind == READ and not segment.rows and not segment.moves:
+                state.ahead = None if segment.is_answered else segment.end
+            elif segment is not None and state.kind == READ and not segment.moves:
+                state.quick = segment
+        return state.segment
+
+    def _find(self, state: State, codes: tuple[int, ...]) -> Segment | None:
+        """Find out what follows from a state, after callbacks that have done this."""
+        return self._explorer.explore(state, codes)
+
+    def _prepared(self, segment: Segment | None) -> Segment | None:
+        """Make the rows of a segment."""
+        if segment is not None:
+            self._segments.append(segment)
+            if not self._ensure(segment.needs):
+                self._make_rows(segment)
+        return segment
+
+    def _ensure(self, lengths: Sequence[int]) -> bool:
+        """Have the histories remember so many chunks; whether all rows were made anew."""
+        # One more: a chunk that is given is taken back when the run is left.
+        short = [index for index, length in enumerate(lengths) if (self._histories[index].maxlen or 0) <= length]
+        for index in short:
+            history = self._histories[index]
+            longer: deque[Any] = deque(maxlen=lengths[index] + 1)
+            longer.extend([None] * (lengths[index] + 1 - len(history)))
+            longer.extend(history)
+            self._histories[index] = longer
+        if short:
+            self.growths += 1
+            for segment in self._segments:
+                self._make_rows(segment)
+        return bool(short)
+
+    def _make_rows(self, segment: Segment) -> None:
+        segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
+        if segment.moves and is_plain(segment.moves):
+            giver = segment.moves[0].reservoir
+            segment.drain = Drain(self._stores[giver], self._histories[giver], self._limit_of(giver))
+            if segment.state.kind == READ and not segment.steps and not segment.codes:
+                segment.state.drain = segment.drain
+        value = segment.value
+        if value is not None and value.age >= 0:
+            segment.value_chunks = self._histories[value.giver]
+            segment.value_index = -1 - value.age
+            segment.is_simple = segment.end.kind == READ and not segment.moves
+
+    # The loop.
+
+    def run(self) -> None:
+        """Call the callbacks until a guard fails, or others have to have their turn."""
+        assert self._state is not None and self._state.segment is not None
+        self._is_parked = False
+        self._segment = self._state.segment
+        if self._drives:
+            self._await_callbacks()
+        else:
+            self._go(self._segment)
+
+    def _go(self, first: Segment) -> bool:  # noqa: C901 (written out, for it is gone through for every chunk)
+        """Call callbacks from a segment on; whether that led to the user's own code."""
+        pending = self.pending
+        segment = first
         while True:
-            for period in range(self._periods_without_clock()):
-                for step, function, controller, giver, output, chunks, index, by_coroutine in plan:
+            branch: Segment | None = None
+            has_branched = False
+            period = 0
+            drain = segment.drain
+            for period in range(self._periods_without_clock(segment) if segment.loops else 1):
+                if drain is not None and period > 0:
+                    drain.history.append(drain.store.popleft())  # the move of the last period
+                for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
                     if function is None:
-                        output.append(chunks[index])  # type: ignore[index]
+                        if controller is None:
+                            output.append(chunks[index])  # type: ignore[index]
+                        else:
+                            controller(chunks[index])  # type: ignore[index]  # it takes what the user's read would get
                         continue
                     self.current = step
                     if giver is not None:
@@ -120,112 +272,300 @@ class TraceRun(Run):
                     try:
                         result = function(controller) if chunks is None else function(chunks[index], controller)
                     except BaseException as error:
-                        self._count_down(period)
+                        self._count_down(segment, period)
                         self._end_with_error(error)
-                        return periods + period
+                        return False
                     if result is not None or by_coroutine:
                         result = self._outcome(result)
                     if result is not None or self.expecting is not None or pending:
-                        self._count_down(period)
-                        self._end(result)
-                        return periods + period
-            self._count_down(period + 1)
-            periods += period + 1
-            if self._has_to_pause():
-                self._pause()
-                return periods
+                        branch = self._branch(step, result)
+                        has_branched = True
+                        break
+                if has_branched:
+                    break
+            if not has_branched:
+                self._count_down(segment, period + 1)
+                branch = self._next_segment(segment)
+                if branch is None:
+                    return self._is_parked
+            else:
+                self._count_down(segment, period)
+                if branch is None:
+                    return False
+            segment = branch
 
-    def _periods_without_clock(self) -> int:
+    def _periods_without_clock(self, segment: Segment) -> int:
         """Return how many periods there may be until the clock is looked at, at least one."""
-        return max(1, -(-self._jobs.countdown // self._trace.job_count))
+        periods = max(1, -(-self._jobs.countdown // segment.job_count))
+        drain = segment.drain
+        return periods if drain is None else max(1, min(periods, len(drain.store) - drain.limit))
 
-    def _count_down(self, periods: int) -> None:
-        self._jobs.countdown -= periods * self._trace.job_count
+    def _count_down(self, segment: Segment, periods: int) -> None:
+        self._jobs.countdown -= periods * segment.job_count
+        self.periods += periods
 
-    def _await_callbacks(self) -> int:
-        self._periods = 0
-        self._is_paused = False
-        outcome = outcome_of(self._jobs, drive(self, self._plan, self._jobs), self._call_under_way().context)
-        if self._is_paused:
+    def _next_segment(self, segment: Segment) -> Segment | None:
+        """Return what follows the end of a period; None if the run is parked there, or has ended."""
+        self._arrive(segment)
+        state = self._state
+        assert state is not None
+        if state.kind != PIPE:
+            return None
+        if self._is_low or self._has_to_pause():
+            self._pause()
+            return None
+        following = state.segment or self._segment_of(state)
+        if following is None:
             self._pause()
         else:
-            self._end((outcome,))
-        return self._periods
+            self._is_parked = False
+        return following
 
-    def is_over(self) -> bool:
-        """Count a period in which callbacks were awaited; whether the event loop's other tasks have to have their
-        turn."""
-        self._periods += 1
-        self._count_down(1)
-        self._is_paused = self._has_to_pause()
-        return self._is_paused
+    def _arrive(self, segment: Segment) -> None:
+        """Come to the end of a period."""
+        if segment.moves:
+            self._move(segment)
+        self._state = segment.end
+        self._segment = segment
+        self._is_parked = True
+        if self._is_low and not any(each.controller._close_requested for each in self._explorer.reservoirs):
+            self._take_over_again(segment)
+
+    def _move(self, segment: Segment) -> None:
+        for giver, pops, pushes in segment.moves:
+            store = self._stores[giver]
+            history = self._histories[giver]
+            for _ in range(pops):
+                history.append(store.popleft())
+            for reference in pushes:
+                store.append(self._real_chunk(reference))
+            if len(store) < self._limit_of(giver):
+                self._is_low = True
+
+    def _limit_of(self, giver: int) -> int:
+        reservoir = self._explorer.givers[giver]
+        assert isinstance(reservoir, Reservoir)
+        return reservoir.limit
 
     def _has_to_pause(self) -> bool:
         """Whether the run has to stop after a whole period."""
         return self._jobs.countdown <= 0 and self._jobs.is_late()
 
-    def _call_under_way(self) -> TraceCall:
-        call = self.current
-        assert isinstance(call, TraceCall)
-        return call
+    # Callbacks that are awaited.
+
+    def _await_callbacks(self) -> None:
+        segment = self._segment
+        assert segment is not None
+        if not segment.rows:
+            self._go(segment)
+            return
+        self._is_paused = False
+        coroutine = drive(self, segment.rows, self._jobs)
+        outcome = outcome_of(self._jobs, coroutine, segment.steps[0].context)
+        if self._is_paused:
+            return
+        branch = self._branch(self._step_under_way(), (outcome,))
+        if branch is not None:
+            self._drives = False
+            self._go(branch)
+
+    def next_rows(self) -> list[Row]:
+        """Count a period in which callbacks were awaited, and return the calls of the next one; none if the run has
+        to stop."""
+        segment = self._segment
+        assert segment is not None
+        self._count_down(segment, 1)
+        following = self._next_segment(segment)
+        if following is None:
+            self._is_paused = True
+            return []
+        self._segment = following
+        return following.rows
+
+    # After a callback.
 
     def _outcome(self, result: Any) -> Any:
         """Return what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
-        call = self._call_under_way()
-        outcome = outcome_of(self._jobs, result, call.context)
-        return None if call.by_coroutine and outcome is COMPLETED else (outcome,)
+        step = self._step_under_way()
+        outcome = outcome_of(self._jobs, result, step.context)
+        return None if step.by_coroutine and outcome is COMPLETED else (outcome,)
+
+    def _branch(self, step: Step, result: Any) -> Segment | None:
+        """Return what follows if a callback has done something else than always; None if the run has ended."""
+        outcome = result[0] if type(result) is tuple else COMPLETED if step.by_coroutine else None
+        stage = step.stage
+        if self.expecting is LEFT or self.pending or not (outcome is None or outcome is COMPLETED):
+            self._end(result)
+            return None
+        has_given = stage.gives and (self.expecting is None or self.expecting is MORE)
+        given = 1 + len(self._more) if has_given else 0
+        code = code_of(given, outcome is COMPLETED)
+        segment = step.branches.get(code)
+        if segment is None:
+            segment = self._explore_branch(step, code)
+            if segment is None:
+                self._end(result)
+                return None
+        if self._more:
+            self._put_more(stage, code)
+        self.expecting = None
+        return segment
+
+    def _explore_branch(self, step: Step, code: int) -> Segment | None:
+        segment = self._prepared(self._find(step.state, (*step.codes, code)))
+        if segment is not None:
+            step.branches[code] = segment
+        return segment
+
+    def _put_more(self, stage: Stage, code: int) -> None:
+        if code >> 1 == MANY:
+            reservoir = self._explorer.reservoir_of(stage)
+            assert reservoir is not None
+            reservoir.store.extend(self._more)
+        else:
+            self._histories[stage.index].extend(self._more)
+        self._more.clear()
+
+    def _step_under_way(self) -> Step:
+        step = self.current
+        assert isinstance(step, Step)
+        return step
+
+    def given_so_far(self) -> list[Any]:
+        """Return the chunks that the callback under way has enqueued, for who observes it."""
+        if self._is_parked or not (self.expecting is None or self.expecting is MORE):
+            return []
+        step = self._step_under_way()
+        return [step.output[-1], *self._more] if step.stage.gives else []
 
     # Guards inside a callback.
 
+    def take_more(self, controller: Any, chunk: Any) -> bool:
+        """See `Run`."""
+        if self._is_parked or not (self.expecting is None or self.expecting is MORE):
+            return False
+        if self.pending or get_ident() != self.thread:
+            return False
+        stage = self._step_under_way().stage
+        if not stage.gives or stage.controller is not controller:
+            return False
+        self._more.append(chunk)
+        self.expecting = MORE
+        return True
+
     def intercept(self, controller: Any, chunk: Any) -> Any:
-        """Something other than the one chunk of the callback under way is enqueued."""
+        """Something is enqueued that is not taken."""
         self.leave()
         return chunk
 
     def desired_size(self, controller: Any) -> float | None:
         """Return the desired_size of a controller: known for that of the callback under way."""
-        step = self._call_under_way().step
-        if step.stage.controller is controller:
-            size = step.before if self.expecting is not None else step.after
-            if size is not None:
-                return size
+        if not self._is_parked and self.expecting is not LEFT:
+            step = self._step_under_way()
+            if step.controller is controller and self.expecting is not MORE:
+                size = step.before if self.expecting is not None else step.after
+                if size is not None:
+                    return size
         self.leave()
         return controller._get_desired_size()  # type: ignore[no-any-return]
 
     # Side exits.
 
     def leave(self) -> None:
-        """Put everything where the plain path has it inside the callback under way."""
-        jobs, call = self._jobs, self._call_under_way()
+        """Put everything where the plain path has it: inside the callback under way, or between two periods."""
+        jobs = self._jobs
         jobs.run = None
-        has_given = call.giver is not None and self.expecting is None
-        self.expecting = LEFT
         own = list(jobs.jobs)
         jobs.jobs.clear()
-        given = call.output.pop() if has_given else None
-        self._snapshot_in(call.step).restore(self._histories, jobs)
-        if has_given:
-            call.step.stage.put(given)
+        if self._is_parked:
+            assert self._state is not None
+            self._is_parked = False
+            self._put_in_place(self._state.snapshot)
+            if self._state.pipe is not None:
+                jobs.jobs.appendleft(self._state.pipe.read_next)
+        else:
+            self._leave_callback()
         jobs.jobs.extend(own)
+        self.expecting = LEFT
+        self.promise = None
+        for history in self._histories:
+            history.clear()  # keep no chunk alive
+        if jobs.policy is not None:
+            jobs.policy.run_has_ended(self)
+
+    def _leave_callback(self) -> None:
+        step = self._step_under_way()
+        given: list[Any] = []
+        if step.stage.gives and (self.expecting is None or self.expecting is MORE):
+            given = [step.output.pop(), *self._more]
+            self._more.clear()
+        self._put_in_place(self._snapshot_in(step))
+        self._answers = [
+            Owed(each, self._actual(each.request), None if each.chunk is None else self._real_chunk(each.chunk))
+            for each in step.answers
+        ]
+        for chunk in given:
+            step.stage.put(chunk)
 
     def _snapshot_in(self, step: Step) -> Snapshot:
         """Return the state in which the callback of a step is called."""
-        if step.snapshot is None:
-            step.snapshot = Replay(self._pipeline, self.trigger, self._trace).snapshot_in(step)
-        return step.snapshot
+        return self._explorer.snapshot_in(step)
+
+    def _put_in_place(self, snapshot: Snapshot) -> None:
+        """Bring the streams into a state, with the chunks of now."""
+        jobs = self._jobs
+        queues = {id(reservoir.queue): reservoir.index for reservoir in self._explorer.reservoirs}
+        found = [
+            (part, name, self._resolved(taken, queues.get(id(part), NO_RESERVOIR)))
+            for part, name, taken in snapshot.slots()
+        ]
+        for reservoir in self._explorer.reservoirs:
+            reservoir.queue.chunks = reservoir.store
+            reservoir.spare.clear()
+        for part, name, value in found:
+            if type(value) is Resolved:
+                value.put_into(container_in(part, name))
+            else:
+                setattr(part, name, value)
+        for reservoir in self._explorer.reservoirs:
+            reservoir.queue.total = len(reservoir.store)
+        end = self._pipeline.end
+        if end is None or self.promise is None:
+            jobs.jobs.extend(snapshot.jobs)
+            return
+        delivery, real = end.delivery(), self.promise
+        jobs.jobs.extend(real.delivery() if each == delivery else each for each in snapshot.jobs)
+        put_in_place(end, self.promise)
+        end.forget()
+
+    def _resolved(self, taken: Any, reservoir: int) -> Any:
+        """Return what was in a slot, with the chunks of now."""
+        if type(taken) is Reference:
+            return self._real_chunk(taken)
+        return Resolved(self.actual, taken, reservoir) if type(taken) is Several else taken
+
+    def actual(self, value: Any) -> Any:
+        """Return a chunk for what tells which one it is, and the promise for what stands for it."""
+        if type(value) is Reference:
+            return self._real_chunk(value)
+        return self._actual(value)
+
+    def _actual(self, request: Any) -> Any:
+        is_promise = self.promise is not None and request is self._pipeline.end
+        return self.promise if is_promise else request
+
+    def _real_chunk(self, reference: Reference) -> Any:
+        return chunk_of(reference, self._histories, self._stores)
 
     def _pause(self) -> None:
         """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
-        self._jobs.run = None
-        self.expecting = LEFT
-        self._trace.begin.restore(self._histories, self._jobs)
-        self._jobs.jobs.appendleft(self.trigger.read_next)
+        self.leave()
 
     def _end(self, result: Any) -> None:
         """Go on as the plain path does after the callback."""
         if self.expecting is not LEFT:
             self.leave()
-        step = self._call_under_way().step
+        step = self._step_under_way()
         outcome = result[0] if type(result) is tuple else COMPLETED if step.by_coroutine else None
         step.stage.returned(outcome)
         self._do_rest_of_job(step)
@@ -233,7 +573,7 @@ class TraceRun(Run):
     def _end_with_error(self, error: BaseException) -> None:
         if self.expecting is not LEFT:
             self.leave()
-        step = self._call_under_way().step
+        step = self._step_under_way()
         step.stage.failed(error)
         if goes_through(error):
             raise error
@@ -241,13 +581,16 @@ class TraceRun(Run):
 
     def _do_rest_of_job(self, step: Step) -> None:
         """Do what the job under way does after the call of the callback."""
-        for position, (controller, request, reference) in enumerate(step.answers):
+        owed, self._answers = self._answers, []
+        for position, (answer, request, chunk) in enumerate(owed):
             if position > 0:
-                callback_returned(controller, self._jobs, None)
-            if reference is not None:
-                request.chunk_steps(self._chunk(reference))
+                callback_returned(answer.controller, self._jobs, None)
+            if answer.chunk is not None:
+                request.chunk_steps(chunk)
         if step.pipe is not None:
             step.pipe.read_is_under_way()
 
-    def _chunk(self, reference: Reference) -> Any:
-        return self._histories[reference.stage][-1 - reference.age]
+    def last_segment(self) -> Segment:
+        """Return the period that has ended last."""
+        assert self._segment is not None
+        return self._segment

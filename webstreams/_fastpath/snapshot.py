@@ -1,7 +1,7 @@
 """The state of a pipeline, copied and put back: every slot of its parts but the constant ones (`_streams.part`).
 
-A chunk in a snapshot is not the chunk itself but tells which one it is: the n-th youngest that a stage has given. So
-one snapshot fits every period.
+A chunk in a snapshot is not the chunk itself but tells which one it is: the n-th youngest that a stage has given, or
+the n-th in a queue of many. So one snapshot fits every period.
 """
 
 from __future__ import annotations
@@ -15,29 +15,34 @@ from typing import Any, Final, NamedTuple
 
 from .._engine.jobs import Job, JobQueue
 from .._streams.part import Part
-from .pipeline import Stage
+from .pipeline import Giver
 
 
 class Tagged:
-    """Stands for a chunk while a pipeline is recorded: knows which stage gave it, and as which one."""
+    """Stands for a chunk in a simulation: knows who gave it, and as which one."""
 
-    __slots__ = ("number", "stage", "value")
+    __slots__ = ("giver", "number")
 
-    def __init__(self, value: Any, stage: Stage) -> None:
-        self.value = value
-        self.stage = stage
-        self.number = stage.count
-        stage.count += 1
+    def __init__(self, giver: Giver, number: int) -> None:
+        self.giver = giver
+        self.number = number
 
     def reference(self) -> Reference:
-        """Tell how many younger chunks the stage has given since."""
-        return Reference(self.stage.index, self.stage.count - 1 - self.number)
+        """Tell how many younger chunks have been given since."""
+        return Reference(self.giver.index, self.giver.count - 1 - self.number)
+
+
+def given_by(giver: Giver) -> Tagged:
+    """Return the next chunk of a giver."""
+    giver.count += 1
+    return Tagged(giver, giver.count - 1)
 
 
 class Reference(NamedTuple):
-    """Which chunk: of which stage, and how many younger ones that has given."""
+    """Which chunk: of which giver, and how many younger ones that has given; -1, -2 ... are the first, the second ...
+    in the queue of a reservoir."""
 
-    stage: int
+    giver: int
     age: int
 
 
@@ -61,8 +66,7 @@ class Plan(NamedTuple):
 
     names: tuple[str, ...]
     get: Callable[[Part], tuple[Any, ...]]
-    # For each name, whether the slot holds chunks.
-    holds_chunks: tuple[bool, ...]
+    chunk_names: tuple[str, ...]
 
 
 _PLANS: Final[dict[type[Part], Plan]] = {}
@@ -78,10 +82,14 @@ def plan_for(kind: type[Part]) -> Plan:
 
 def _make_plan(kind: type[Part]) -> Plan:
     names = moving_slots(kind)
-    chunk_slots = _declared(kind, "_chunk_slots")
     # With a single name, attrgetter gives no tuple.
     get = attrgetter(*names) if len(names) > 1 else partial(_only_slot, names[0])
-    return Plan(names, get, tuple(name in chunk_slots for name in names))
+    return Plan(names, get, tuple(sorted(_declared(kind, "_chunk_slots"))))
+
+
+def chunk_slots(kind: type[Part]) -> tuple[str, ...]:
+    """Return the names of the slots of a class that hold chunks."""
+    return plan_for(kind).chunk_names
 
 
 def moving_slots(kind: type[Part]) -> tuple[str, ...]:
@@ -97,7 +105,7 @@ def slots_of(kind: type[Part]) -> tuple[str, ...]:
 
 
 def _part_classes(kind: type[Part]) -> Iterator[type[Part]]:
-    """Return the classes that declare something: those of this package, not the ones that users derive from them."""
+    """Give the classes that declare something: those of this package, not the ones that users derive from them."""
     return (each for each in kind.__mro__ if "_constant" in vars(each))
 
 
@@ -123,8 +131,8 @@ class Snapshot:
         self.values: list[tuple[Any, ...]] = [_taken_of(part) for part in parts]
         self.jobs: list[Job] = list(queue.jobs)
 
-    def _slots(self) -> Iterator[tuple[Part, str, Any]]:
-        """Yield every slot, and what was taken of it."""
+    def slots(self) -> Iterator[tuple[Part, str, Any]]:
+        """Give every slot, and what was taken of it."""
         for part, values in zip(self.parts, self.values, strict=True):
             for name, taken in zip(plan_for(type(part)).names, values, strict=True):
                 yield part, name, taken
@@ -134,84 +142,72 @@ class Snapshot:
         return self.jobs == other.jobs and self.values == other.values
 
     def references(self) -> Iterator[Reference]:
-        """Yield every chunk in the state."""
+        """Give every chunk in the state."""
         for taken in chain.from_iterable(self.values):
             for each in taken.elements if type(taken) is Several else (taken,):
                 if type(each) is Reference:
                     yield each
 
-    def find_chunks(self, queue: JobQueue) -> dict[Reference, Any] | None:
-        """Return the chunks if the state is this one now, else None: the guard at the entry of a run."""
-        chunks: dict[Reference, Any] = {}
-        for part, values in zip(self.parts, self.values, strict=True):
-            for value, taken in zip(plan_for(type(part)).get(part), values, strict=True):
-                if value is not taken and not _is_like(value, taken, chunks):
-                    return None
-        return chunks if list(queue.jobs) == self.jobs else None
-
-    def restore(self, histories: Sequence[Sequence[Any]], queue: JobQueue) -> None:
-        """Put the state back, with the chunks of now."""
-        for part, name, taken in self._slots():
+    def restore(self, histories: Sequence[Sequence[Any]], stores: Sequence[Sequence[Any]], queue: JobQueue) -> None:
+        """Put the state back, with the chunks of now: those that were given, and those in reservoirs."""
+        for part, name, taken in self.slots():
             if type(taken) is Several:
-                elements = [_chunk(histories, each) if type(each) is Reference else each for each in taken.elements]
-                held = getattr(part, name)
+                elements = [
+                    chunk_of(each, histories, stores) if type(each) is Reference else each for each in taken.elements
+                ]
+                held = container_in(part, name)
                 held.clear()
                 held.extend(elements)
             else:
-                setattr(part, name, _chunk(histories, taken) if type(taken) is Reference else taken)
+                setattr(part, name, chunk_of(taken, histories, stores) if type(taken) is Reference else taken)
         queue.jobs.extend(self.jobs)
+
+
+def container_in(part: Part, name: str) -> Any:
+    """Return the deque or the list in a slot; a deque is made where none was needed yet."""
+    held = getattr(part, name)
+    if held is None:
+        held = deque()
+        setattr(part, name, held)
+    return held
+
+
+def chunk_of(reference: Reference, histories: Sequence[Sequence[Any]], stores: Sequence[Sequence[Any]]) -> Any:
+    """Return the chunk that a reference means."""
+    giver, age = reference
+    return (histories if age >= 0 else stores)[giver][-1 - age]
 
 
 def _taken_of(part: Part) -> tuple[Any, ...]:
     plan = plan_for(type(part))
     values = plan.get(part)
-    if not any(plan.holds_chunks) and _SPECIAL.isdisjoint(map(type, values)):
+    if _SPECIAL.isdisjoint(map(type, values)):
         return values
-    return tuple(map(_taken, values, plan.holds_chunks))
+    return tuple(map(_taken, values))
 
 
-def _taken(value: Any, holds_chunks: bool) -> Any:
+def _taken(value: Any) -> Any:
     if type(value) in _CONTAINERS:
-        return _NOTHING if not value else Several(tuple(_taken_one(each, holds_chunks) for each in value))
-    return _taken_one(value, holds_chunks and value is not None)
+        return _NOTHING if not value else Several(tuple(map(_taken_one, value)))
+    return _taken_one(value)
 
 
-def _taken_one(value: Any, is_chunk: bool) -> Any:
-    if type(value) is Tagged:
-        return value.reference()
-    # A chunk that came before the recording: its place in the order is not known.
-    return object() if is_chunk else value
+def _taken_one(value: Any) -> Any:
+    return value.reference() if type(value) is Tagged else value
 
 
-def _is_like(value: Any, taken: Any, chunks: dict[Reference, Any]) -> bool:
-    if type(taken) is not Several:
-        return _is_one_like(value, taken, chunks)
-    return (
-        type(value) in _CONTAINERS
-        and len(value) == len(taken.elements)
-        and all(_is_one_like(each, other, chunks) for each, other in zip(value, taken.elements, strict=True))
-    )
-
-
-def _is_one_like(value: Any, taken: Any, chunks: dict[Reference, Any]) -> bool:
-    if type(taken) is Reference:
-        return chunks.setdefault(taken, value) is value
-    # What users give may have an ``==`` of its own.
-    return value is taken or (type(value) is type(taken) and bool(value == taken))
-
-
-def _chunk(histories: Sequence[Sequence[Any]], reference: Reference) -> Any:
-    return histories[reference.stage][-1 - reference.age]
-
-
-def untag(parts: Sequence[Part]) -> None:
-    """Put the chunks themselves back into the parts of a pipeline."""
+def tag(parts: Sequence[Part], giver: Giver) -> list[Any]:
+    """Put marks in the place of all chunks in the parts of a pipeline; return the chunks."""
+    chunks: list[Any] = []
     for part in parts:
-        plan = plan_for(type(part))
-        for name, value in zip(plan.names, plan.get(part), strict=True):
-            if type(value) is Tagged:
-                setattr(part, name, value.value)
-            elif type(value) in _CONTAINERS:
+        for name in chunk_slots(type(part)):
+            value = getattr(part, name)
+            if type(value) is deque:
                 for index, each in enumerate(value):
-                    if type(each) is Tagged:
-                        value[index] = each.value
+                    if type(each) is not Tagged:
+                        value[index] = given_by(giver)
+                        chunks.append(each)
+            elif value is not None and type(value) is not Tagged:
+                setattr(part, name, given_by(giver))
+                chunks.append(value)
+    return chunks

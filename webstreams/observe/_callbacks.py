@@ -14,7 +14,7 @@ from types import CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
 from .._engine.promise import Promise, is_awaitable
-from .._fastpath.run import TraceRun
+from .._fastpath.run import PipelineRun
 from .._platform.stages import stage_name
 from .._streams.meter import Meter
 from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, Counts, LoadCounts
@@ -136,7 +136,7 @@ class ObservedCall(Observed):
         counts.enter(BUSY, CLOCK.read())
         fast = counts.blame
         result = await Steps(self, self.function(*arguments))
-        if run is not None and run is counts.jobs.run and isinstance(run, TraceRun):
+        if run is not None and run is counts.jobs.run and isinstance(run, PipelineRun):
             counts.fast += counts.blame - fast
             self._has_given(run)
         return result
@@ -146,16 +146,17 @@ class ObservedCall(Observed):
         counts = self.counts
         own = counts.timing.leave(outside, began, now)
         counts.blame += own
-        if run is not None and isinstance(run, TraceRun):
+        if run is not None and isinstance(run, PipelineRun):
             counts.fast += own
             if run is counts.jobs.run:
                 self._has_given(run)
         return now
 
-    def _has_given(self, run: TraceRun) -> None:
-        """Count the chunk that the fast path has taken: no controller has seen it."""
-        if self._gives and run.expecting is None:
-            self.counts.gives(run.current.output[-1])
+    def _has_given(self, run: PipelineRun) -> None:
+        """Count the chunks that the fast path has taken: no controller has seen them."""
+        if self._gives:
+            for chunk in run.given_so_far():
+                self.counts.gives(chunk)
 
     def _is_idle(self, now: float, run: Any) -> None:
         counts = self.counts
@@ -310,9 +311,10 @@ class ObservedAsk(Observed):
             own = counts.timing.leave(outside, began, CLOCK.read())
             if counts.has_input is not None:
                 counts.blame += own
-            if run is not None and isinstance(run, TraceRun) and run is counts.jobs.run and run.expecting is None:
-                counts.gives(run.current.output[-1])
-                counts.has_put()
+            if run is not None and isinstance(run, PipelineRun) and run is counts.jobs.run:
+                for chunk in run.given_so_far():
+                    counts.gives(chunk)
+                    counts.has_put()
 
 
 class ObservedPairWrite(Observed):

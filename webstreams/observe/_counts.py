@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from .._fastpath.recorder import Recorder
 from .._fastpath.snapshot import Tagged
 from .._streams.meter import Meter
 from ._timing import CLOCK, timing_of
@@ -126,13 +125,10 @@ class Counts(Meter):
         self.size_out += size_of(chunk)
 
     def chunk_is_put(self, chunk: Any) -> None:
-        """See `Meter`: the fast path puts chunks that only stand for others."""
-        if type(chunk) is Tagged:
-            if type(self.jobs.run) is not Recorder:
-                return
-            chunk = chunk.value
-        self.gives(chunk)
-        self.has_put()
+        """See `Meter`: the fast path puts marks that only stand for chunks, when it simulates."""
+        if type(chunk) is not Tagged:
+            self.gives(chunk)
+            self.has_put()
 
     def bytes_are_put(self, count: int) -> None:
         """See `Meter`."""

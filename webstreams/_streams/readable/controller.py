@@ -69,7 +69,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         """
         jobs = self._jobs
         run = jobs.run
-        if run is not None and run.take(self, chunk):
+        if run is not None and (run.take(self, chunk) or run.take_more(self, chunk)):
             return
         if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()

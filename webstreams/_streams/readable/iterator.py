@@ -11,9 +11,10 @@ from typing import Any, Generic, Self
 from typing_extensions import TypeVar
 
 from ..._debug.repr import ITERATION, show, summary
-from ..._engine.jobs import Job, get_ident
+from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
+from ..._engine.run import HALFWAY, IS_THERE
 from ..._platform.mypyc import subscriptable
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
@@ -59,6 +60,10 @@ class Iteration:
             ended._fulfill(END_OF_ITERATION)
             return ended
         promise: IterationPromise[Any] = IterationPromise(self, stream)
+        jobs = self.jobs
+        jobs.reads_left -= 1
+        if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+            return promise
         if stream._state == "readable":
             stream._disturbed = True
             stream._controller._pull_steps(promise)
@@ -180,7 +185,15 @@ class IterationPromise(ReadPromise[T]):
         # the jobs before it queue, so that no reaction is needed to find the right moment.
         """
         delivery = self._delivery
-        if self._state == PENDING and self._reactions is None and delivery is not None:
+        run = self._jobs.run
+        if run is not None:
+            outcome = run.awaits(self)
+            if outcome == IS_THERE:
+                chunk: T = self._value
+                return chunk
+            if outcome == HALFWAY:
+                return (yield from self._wait_for_mark())
+        elif self._state == PENDING and self._reactions is None and delivery is not None:
             jobs = self._jobs.jobs
             if jobs and jobs[-1] is delivery and self._jobs.run_until(delivery):
                 self._deliver()
@@ -188,6 +201,40 @@ class IterationPromise(ReadPromise[T]):
                     value: T = self._value
                     return value
         return (yield from super().__await__())
+
+    # What the fast path does with it (`_fastpath.ends`).
+
+    def answer(self, chunk: Any) -> None:
+        """See `ReadPromise`."""
+        self.outcome = FULFILLED
+        self._value = chunk
+
+    def finish(self, chunk: Any) -> None:
+        """See `ReadPromise`."""
+        self.outcome = self._state = FULFILLED
+        self._value = chunk
+        self._iteration.ongoing = None
+
+    def take_place(self, chunk: Any, is_answered: bool, is_settled: bool, is_reading: bool) -> None:
+        """See `ReadPromise`."""
+        self.is_reading = is_reading
+        if is_settled:
+            self.finish(chunk)
+            return
+        self._iteration.ongoing = self
+        if is_answered:
+            self.answer(chunk)
+
+    def delivery(self) -> Job:
+        """See `ReadPromise`."""
+        self._delivery = delivery = self._deliver
+        return delivery
+
+    def has_been_read(self) -> None:
+        """See `ReadPromise`."""
+        self.is_reading = True
+        if self.outcome != PENDING:
+            self.queue_delivery()
 
     def _withdraw(self) -> None:
         if self.outcome == PENDING:
@@ -227,8 +274,17 @@ class ReadableStreamAsyncIterator(Generic[T]):
         """
         iteration = self._iteration
         jobs = iteration.jobs
-        if jobs.run is not None or get_ident() != jobs.thread_probe._thread_id:
-            jobs.require_running()
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
+            raise_wrong_loop()
+        run = jobs.run
+        if run is not None:
+            stream = iteration.reader._stream
+            if stream is None or iteration.ongoing is not None:
+                run.leave()
+            else:
+                promise: IterationPromise[T] = IterationPromise(iteration, stream)
+                if run.reads(iteration, promise):
+                    return promise
         if iteration.ongoing is None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing
@@ -287,6 +343,7 @@ subscriptable(ReadableStreamAsyncIterator)
 
 
 def _abandon(iteration: Iteration) -> None:
+    iteration.jobs.leave_run()
     stream = iteration.reader._stream
     if stream is not None:
         errored = stream._state == "errored"

@@ -6,6 +6,7 @@ Objects made for each chunk that a reader delivers: the promise (which is its ow
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Final, Generic, Self
 
@@ -15,6 +16,7 @@ from ..._debug.repr import show_holder
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
+from ..._engine.run import IN_VAIN, IS_READ
 from ..._platform.errors import AbortError, cancelled_error
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..meter import LOCKS
@@ -86,6 +88,45 @@ class ReadPromise(Promise[R], ReadRequest):
         """The stream is errored, or its reader was released."""
         self._reject(error)
 
+    # What the fast path does with it (`_fastpath.ends`).
+
+    def answer(self, chunk: Any) -> None:
+        """The chunk has come within ``read()``."""
+        self.finish(chunk)
+
+    def finish(self, chunk: Any) -> None:
+        """The task that awaits it gets the chunk now."""
+        self._state = FULFILLED
+        self._value = _new(_RESULT, (chunk, False))
+
+    def begin_anew(self) -> None:
+        """Be the promise of the next read, too: nobody has seen it."""
+        self._state = PENDING
+        self._value = self._reactions = None
+
+    def take_place(self, chunk: Any, is_answered: bool, is_settled: bool, is_reading: bool) -> None:
+        """Be what the plain path would have made of it."""
+        if is_settled:
+            self.finish(chunk)
+
+    def wait_for_mark(self) -> None:
+        """Be awaited by the one task for which a mark is in the queue of jobs (`Promise.__await__`)."""
+        if self._state == PENDING:
+            self._reactions = self._jobs.mark
+        else:
+            self._count_delivery(self._jobs.mark)
+
+    def delivery(self) -> Job:
+        """Return the job that settles it, if it is settled later."""
+        raise NotImplementedError
+
+    def has_been_read(self) -> None:
+        """The rest of the steps of ``read()``."""
+
+    def replace_mark(self) -> None:
+        """Let the task wait that an error has kept from going on."""
+        self._replace_mark()
+
     def _settle_with(self, result: Any) -> None:
         reactions = self._reactions
         self._fulfill(result)
@@ -124,6 +165,7 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def cancel(self, msg: object = None) -> bool:
         """Withdraw the read, unless it is answered: what asyncio does with a future that it waits for itself."""
+        self._jobs.leave_run()
         if self._state != PENDING:
             return False
         reactions = self._reactions
@@ -167,6 +209,19 @@ class ReadPromise(Promise[R], ReadRequest):
         self._handled = True
         self._state = REJECTED
         self._value = ReadWithdrawn("this read was withdrawn because what awaited it was cancelled")
+
+
+class HalfwayRead:
+    """A read that is awaited already, by the mark in the queue of jobs."""
+
+    __slots__ = ("_promise",)
+
+    def __init__(self, promise: ReadPromise[Any]) -> None:
+        self._promise = promise
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Go on waiting."""
+        return self._promise._wait_for_mark()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -305,12 +360,31 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
         promise: ReadPromise[Any] = ReadPromise(stream)
+        run = jobs.run
+        if run is not None:
+            if run.reads(self, promise):
+                return promise
+        else:
+            jobs.reads_left -= 1
+            if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+                return promise
         if stream._state == "readable":
             stream._disturbed = True
             stream._controller._pull_steps(promise)
         else:
             self._read(promise)
         return promise
+
+    def _collect(self, take: Callable[[Any], object]) -> Awaitable[Any] | None:
+        """Ours: have chunks taken that come at once; give the read that is under way then, if there is one."""
+        run = self._jobs.run
+        if run is None or self._stream is None:
+            return None
+        promise: ReadPromise[Any] = ReadPromise(self._stream)
+        outcome = run.collect(self, promise, take)
+        if outcome == IN_VAIN:
+            return None
+        return promise if outcome == IS_READ else HalfwayRead(promise)
 
     def _read(self, read_request: ReadRequest) -> None:
         """ReadableStreamDefaultReaderRead"""

@@ -138,7 +138,8 @@ class ReadableStreamState(Part, Generic[T]):
         "_stored_error",
     )
 
-    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_fed_by", "_jobs")
+    # The numbers of the deliveries only have to grow: a run does not count its own.
+    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_deliveries", "_fed_by", "_jobs")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_returned",)
 
     _controller: ReadableController

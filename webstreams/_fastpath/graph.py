@@ -1,0 +1,194 @@
+"""What is known of a pipeline: its states, and the periods that lead from one to another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from .._engine.run import Call
+from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.pipe import Pipe
+from .._streams.readable.state import ReadRequest
+from .pipeline import Stage
+from .snapshot import Reference, Snapshot
+
+# What a callback has done, as one number: how many chunks it has enqueued, and whether it is a coroutine that has
+# completed (`code_of`). Of more than so many chunks the number does not matter.
+MANY: Final = 12
+
+# Where a state is: a pipe is about to read; the user's own code is about to read, or to await what it has read.
+PIPE: Final = 0
+READ: Final = 1
+AWAIT: Final = 2
+
+
+class Answer(NamedTuple):
+    """A read that the job under way answers after a call, with the chunk that it took out of the queue (or None)."""
+
+    controller: ReadableStreamDefaultController[object]
+    request: ReadRequest
+    chunk: Reference | None
+
+
+class State:
+    """A state of the pipeline between two periods."""
+
+    __slots__ = ("ahead", "drain", "is_dead", "kind", "lengths", "pipe", "quick", "reservoirs", "segment", "snapshot")
+
+    def __init__(self, kind: int, pipe: Pipe | None, snapshot: Snapshot, giver_count: int) -> None:
+        self.kind = kind
+        # The pipe that is about to read.
+        self.pipe = pipe
+        self.snapshot = snapshot
+        # The period that begins here if all callbacks do what they always do; and whether it is known that there is
+        # none to be found.
+        self.segment: Segment | None = None
+        self.is_dead = False
+        # Of a read that calls no callback and is not answered at once: the state that it leads to. Of one that takes
+        # the first chunk out of a queue of many: what it does.
+        self.ahead: State | None = None
+        self.drain: Drain | None = None
+        # Of one that calls callbacks and does nothing else: the period.
+        self.quick: Segment | None = None
+        # How many of the last chunks of each giver are somewhere in the pipeline; and the reservoirs that hold many.
+        self.lengths = [0] * giver_count
+        self.reservoirs: set[int] = set()
+        for giver, age in snapshot.references():
+            if age >= 0:
+                self.lengths[giver] = max(self.lengths[giver], age + 1)
+            else:
+                self.reservoirs.add(giver)
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is equal if two states are."""
+        return self.kind, id(self.pipe), len(self.snapshot.jobs), tuple(self.lengths), tuple(self.reservoirs)
+
+
+class Step(Call):
+    """One call of a callback in a period, with what a run needs of it at hand."""
+
+    __slots__ = (
+        "after",
+        "answers",
+        "before",
+        "branches",
+        "by_coroutine",
+        "chunk",
+        "codes",
+        "context",
+        "controller",
+        "is_identity",
+        "pipe",
+        "snapshot",
+        "stage",
+        "state",
+        "usual",
+    )
+
+    def __init__(self, stage: Stage, chunk: Reference | None, state: State, codes: tuple[int, ...]) -> None:
+        super().__init__(stage.function, _NOWHERE)
+        self.stage = stage
+        # The chunk that the callback gets.
+        self.chunk = chunk
+        self.context = stage.context
+        self.controller = stage.controller
+        self.is_identity = stage.is_identity
+        self.by_coroutine = stage.by_coroutine
+        # How it is reached: from a state, after callbacks that have done this; and the state in which it is called, if
+        # that was ever needed.
+        self.state = state
+        self.codes = codes
+        self.snapshot: Snapshot | None = None
+        # What the callback always does; and where other outcomes lead.
+        self.usual = usual_code(stage)
+        self.branches: dict[int, Segment] = {}
+        # What the job under way does after the call: the reads that it answers, from the source on; then the pipe
+        # whose read is under way.
+        self.answers: list[Answer] = []
+        self.pipe: Pipe | None = None
+        # The controller's desired_size before and after the one chunk.
+        self.before: float | None = None
+        self.after: float | None = None
+
+    def row(self, histories: Sequence[deque[Any]], stores: Sequence[deque[Any]]) -> Row:
+        """Return what the loop over the calls needs."""
+        stage = self.stage
+        self.output = histories[stage.index]
+        chunks: deque[Any] | None = None
+        index = 0
+        if self.chunk is not None:
+            giver, age = self.chunk
+            chunks = (histories if age >= 0 else stores)[giver]
+            index = -1 - age
+        function = None if stage.is_identity else self.function
+        giving = stage.controller if stage.gives else None
+        if function is None:
+            return self, None, None, None, self.output, chunks, index, False
+        return self, function, self.controller, giving, self.output, chunks, index, self.by_coroutine
+
+
+_NOWHERE: Final[deque[Any]] = deque(maxlen=0)
+
+# The call; the callback, or None for a transformer without transform(); its controller, which is expected to enqueue a
+# chunk if it is there a second time; where that goes; where the chunk is that the callback gets; whether it is a
+# coroutine function.
+Row = tuple[Step, Any, Any, object, deque[Any], deque[Any] | None, int, bool]
+
+
+class Move(NamedTuple):
+    """What a period does with a reservoir: how many chunks it takes out, and which ones it puts into it."""
+
+    reservoir: int
+    pops: int
+    pushes: tuple[Reference, ...]
+
+
+class Drain(NamedTuple):
+    """The move of a period that takes one chunk out of a queue of many: from where to where, and how many have to be
+    left."""
+
+    store: deque[Any]
+    history: deque[Any]
+    limit: int
+
+
+class Segment:
+    """The rest of a period, from a state or from a callback that has done something else than always."""
+
+    __slots__ = (
+        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rows", "state",
+        "steps", "value", "value_chunks", "value_index",
+    )  # fmt: skip
+
+    def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
+        # From where it goes, after callbacks that have done this.
+        self.state = state
+        self.codes = codes
+        self.steps = steps
+        self.rows: list[Row] = []
+        self.end = end
+        self.job_count = max(1, job_count)
+        # Whether it leads to where it begins, and nothing else is to be done but perhaps one move.
+        self.loops = False
+        self.drain: Drain | None = None
+        self.moves: list[Move] = []
+        # How many of the last chunks of each giver it needs.
+        self.needs: list[int] = []
+        # The chunk that the user's read gets, and whether it has it although the promise was not awaited yet.
+        self.value: Reference | None = None
+        self.is_answered = False
+        # Whether it ends with that chunk, and nothing else is to be done; and where the chunk is.
+        self.is_simple = False
+        self.value_chunks: deque[Any] = _NOWHERE
+        self.value_index = 0
+
+
+def code_of(given: int, has_completed: bool) -> int:
+    """Return what a callback has done as one number."""
+    return 2 * min(given, MANY) + has_completed
+
+
+def usual_code(stage: Stage) -> int:
+    """Return what a callback is expected to do."""
+    return code_of(1 if stage.gives else 0, stage.by_coroutine)

@@ -1,0 +1,311 @@
+"""A run at whose end a user reads: the user's own code runs between its periods."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .._engine.jobs import task_of
+from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
+from .graph import AWAIT, READ, Drain, Segment, State
+from .pipeline import Pipeline
+from .run import PipelineRun
+
+
+class ReadRun(PipelineRun):
+    """A run that is parked while the user's own code runs: the streams stay as they were, and whoever touches one
+    leaves the run."""
+
+    __slots__ = ("_cycle", "_cycle_growths", "_cycle_state", "_take")
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        # A read and its await in one, for what collects chunks: where it begins, what takes them, and in which
+        # histories they are.
+        self._cycle: Segment | None = None
+        self._cycle_state: State | None = None
+        self._cycle_growths = -1
+        self._take: Callable[[Any], object] | None = None
+
+    # The reads of a user's.
+
+    def reads(self, key: object, promise: Any) -> bool:
+        """See `Run`."""
+        state = self._state
+        assert state is not None
+        drain = state.drain
+        if drain is not None and key is self._key and not self.pending and len(drain.store) > drain.limit:
+            return self._takes_from_many(promise, state, drain)
+        ahead = state.ahead
+        if ahead is not None and key is self._key and not self.pending and not self._is_low:
+            self._state = ahead
+            self.promise = promise
+            return True
+        if state.quick is not None and key is self._key and not self.pending and self._is_parked:
+            return self._reads_quickly(promise, state.quick)
+        return self._reads_slowly(key, promise, state)
+
+    def _takes_from_many(self, promise: Any, state: State, drain: Drain) -> bool:
+        """Read the first chunk of a queue of many."""
+        segment = state.segment
+        assert segment is not None
+        chunk = drain.store.popleft()
+        drain.history.append(chunk)
+        self._state = segment.end
+        self._segment = segment
+        self.promise = promise
+        if segment.is_answered:
+            promise.answer(chunk)
+        return True
+
+    def _reads_quickly(self, promise: Any, segment: Segment) -> bool:
+        """Call the callbacks of a read that queues nothing else."""
+        self.promise = promise
+        self._is_parked = False
+        for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
+            if function is None:
+                output.append(chunks[index])  # type: ignore[index]
+                continue
+            self.current = step
+            if giver is not None:
+                self.expecting = giver
+            try:
+                result = function(controller) if chunks is None else function(chunks[index], controller)
+            except BaseException as error:
+                self._end_with_error(error)
+                promise.has_been_read()
+                return True
+            if result is not None or by_coroutine:
+                result = self._outcome(result)
+            if result is not None or self.expecting is not None or self.pending:
+                branch = self._branch(step, result)
+                if branch is None or not self._go(branch):
+                    promise.has_been_read()
+                else:
+                    self._answer(promise)
+                return True
+        jobs = self._jobs
+        jobs.countdown -= segment.job_count
+        self.periods += 1
+        self._state = segment.end
+        self._segment = segment
+        self._is_parked = True
+        if segment.is_answered:
+            promise.answer(segment.value_chunks[segment.value_index])
+        return True
+
+    def _answer(self, promise: Any) -> None:
+        """Give the chunk to the read, if it is there."""
+        segment = self.last_segment()
+        if segment.is_answered and segment.value is not None:
+            promise.answer(self._real_chunk(segment.value))
+
+    def _reads_slowly(self, key: object, promise: Any, state: State) -> bool:
+        if not self._is_parked or state.kind != READ or self.pending or self._is_low or key is not self._key:
+            self.leave()
+            return False
+        segment = state.segment or self._segment_of(state)
+        if segment is None:
+            self.leave()
+            return False
+        self.promise = promise
+        if segment.rows:
+            self._is_parked = False
+            if not self._go(segment):
+                promise.has_been_read()
+                return True
+        else:
+            self._arrive(segment)
+        self._answer(promise)
+        return True
+
+    def awaits(self, promise: Any) -> int:
+        """See `Run`."""
+        jobs, state = self._jobs, self._state
+        assert state is not None
+        segment = state.segment
+        if (
+            promise is not self.promise
+            or segment is None
+            or not segment.is_simple
+            or self.pending
+            or jobs.busy
+            or jobs.countdown <= 0
+            or self._is_low
+            or not self._is_parked
+            or task_of(jobs.loop) is not jobs._top
+        ):
+            return self._awaits_slowly(promise, state)
+        self._is_parked = False
+        jobs.busy = True
+        try:
+            for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
+                if function is None:
+                    output.append(chunks[index])  # type: ignore[index]
+                    continue
+                self.current = step
+                if giver is not None:
+                    self.expecting = giver
+                try:
+                    result = function(controller) if chunks is None else function(chunks[index], controller)
+                except BaseException as error:
+                    self._end_with_error(error)
+                    return HALFWAY
+                if result is not None or by_coroutine:
+                    result = self._outcome(result)
+                if result is not None or self.expecting is not None or self.pending:
+                    branch = self._branch(step, result)
+                    if branch is None or not self._go(branch):
+                        return HALFWAY
+                    return self._has_come(promise)
+        except BaseException:
+            waiting: Any = promise
+            waiting.replace_mark()
+            raise
+        finally:
+            jobs.busy = False
+        jobs.countdown -= segment.job_count
+        self.periods += 1
+        self._state = segment.end
+        self._segment = segment
+        self._is_parked = True
+        self.promise = None
+        answered: Any = promise
+        answered.finish(segment.value_chunks[segment.value_index])
+        return IS_THERE
+
+    def _has_come(self, promise: Any) -> int:
+        value = self.last_segment().value
+        assert value is not None
+        promise.finish(self._real_chunk(value))
+        self.promise = None
+        return IS_THERE
+
+    def _awaits_slowly(self, promise: Any, state: State) -> int:
+        if promise is not self.promise or not self._can_wait(state):
+            self.leave()
+            return IN_VAIN
+        segment = state.segment
+        assert segment is not None
+        if segment.rows or segment.end.kind != READ:
+            self._is_parked = False
+            if not self._wait(segment):
+                return HALFWAY
+        else:
+            self._count_down(segment, 1)
+            self._arrive(segment)
+        return self._has_come(promise)
+
+    def _can_wait(self, state: State) -> bool:
+        """Whether an await may be done here."""
+        jobs = self._jobs
+        if not self._is_parked or self.pending or self._is_low or (jobs.countdown <= 0 and jobs.is_late()):
+            return False
+        return jobs.may_run_jobs() and self._segment_of(state) is not None
+
+    def collect(self, key: object, promise: Any, take: Callable[[Any], object]) -> int:
+        """See `Run`."""
+        jobs = self._jobs
+        if not jobs.may_run_jobs() or key is not self._key:
+            return IN_VAIN
+        while True:
+            state = self._state
+            assert state is not None
+            if not self._is_parked or state.kind != READ or self.pending or self._is_low:
+                return IN_VAIN
+            if jobs.countdown <= 0 and jobs.is_late():
+                return IN_VAIN
+            outcome = self._collect_some(state, promise, take)
+            if outcome != IS_THERE:
+                return outcome
+
+    def _collect_some(self, state: State, promise: Any, take: Callable[[Any], object]) -> int:
+        """Take one chunk, or many if they come in the same way; `IS_THERE` if that was done."""
+        if state.drain is not None and self._collect_many(state, state.drain, take):
+            return IS_THERE
+        cycle = self._cycle_of(state, take)
+        self.promise = promise
+        if cycle is not None:
+            self._is_parked = False
+            waits = cycle.steps[0].state.kind == AWAIT
+            try:
+                there = self._wait(cycle) if waits else self._go(cycle)
+            except BaseException:
+                if self._jobs.run is self:
+                    self._arrive(cycle)  # it was raised by what takes the chunks
+                    self.promise = None
+                raise
+            if not there:
+                return self._became_of(promise)
+        elif not self._reads_slowly(self._key, promise, state):
+            return IN_VAIN
+        elif self._jobs.run is not self:
+            return IS_READ
+        if self.last_segment().end.kind == AWAIT:
+            self._answer(promise)
+            outcome = self.awaits(promise)
+            if outcome != IS_THERE:
+                return IS_READ if outcome == IN_VAIN else outcome
+            promise.begin_anew()
+        self.promise = None
+        value = self.last_segment().value
+        if value is not None:
+            take(self._real_chunk(value))
+        return IS_THERE
+
+    def _collect_many(self, state: State, drain: Drain, take: Callable[[Any], object]) -> bool:
+        """Take chunks out of a queue of many; whether that was done."""
+        reading = state.segment
+        waiting = None if reading is None else reading.end.segment
+        if waiting is None or waiting.end is not state or waiting.steps or waiting.moves:
+            return False
+        jobs, store = self._jobs, drain.store
+        count = min(jobs.countdown, len(store) - drain.limit)
+        if count <= 0:
+            return False
+        jobs.countdown -= count
+        self.periods += 2 * count
+        for _ in range(count):
+            take(store.popleft())
+        return True
+
+    def _became_of(self, promise: Any) -> int:
+        """Tell where a read is after a side exit."""
+        if self._step_under_way().state.kind != READ:
+            return HALFWAY
+        promise.has_been_read()
+        return IS_READ
+
+    def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
+        """Return a read and its await in one, if they lead to the same state, and only one of them calls callbacks."""
+        reading = state.segment
+        waiting = None if reading is None else reading.end.segment
+        if reading is None or waiting is None or waiting.end is not state or waiting.value is None:
+            return None
+        if bool(reading.rows) is bool(waiting.rows) or reading.moves or waiting.moves:
+            return None
+        cycle = Segment(state, (), [*reading.steps, *waiting.steps], state, waiting.job_count)
+        giver, age = waiting.value
+        history = self._histories[giver]
+        if self._cycle is not None and self._take is take and self._cycle_growths == self.growths:
+            if self._cycle_state is state:
+                return self._cycle
+        deliver: Any = (cycle.steps[0], None, take, None, deque(), history, -1 - age, False)
+        cycle.rows = [*reading.rows, *waiting.rows, deliver]
+        cycle.loops = True
+        self._cycle, self._cycle_state, self._cycle_growths, self._take = cycle, state, self.growths, take
+        return cycle
+
+    def _wait(self, segment: Segment) -> bool:
+        """Call the callbacks between an await and its end; whether that has come."""
+        jobs, promise = self._jobs, self.promise
+        jobs.busy = True
+        try:
+            return self._go(segment)
+        except BaseException:
+            if promise is not None and self._jobs.run is not self:
+                promise.replace_mark()
+            raise
+        finally:
+            jobs.busy = False
