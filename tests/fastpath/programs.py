@@ -46,7 +46,7 @@ def periods() -> int:
 
 # How many chunks a transformer makes of one, of the next one, and so on: most map; others filter and flatten.
 ONE = (1,)
-COPIES = (ONE, ONE, ONE, ONE, (0, 1), (1, 0, 0, 1), (2,), (2, 0), (0, 0, 3), (1, 15, 0))
+COPIES = (ONE, ONE, ONE, ONE, (0, 1), (1, 0, 0, 1), (2,), (2, 0), (0, 0, 3), (1, 15, 0), (11, 0, 0), (24, 0, 0, 1, 0))
 
 # Above this no callback does anything odd.
 CALM = 0.999999
@@ -105,6 +105,8 @@ class RandomPipeline:
         self.coroutines = self.dice.choice([0.0, 0.25, 1.0])
         # One stage at most makes more of them: else there were too many.
         self.multiplies = False
+        # How many chunks pull() gives at once.
+        self.gives = self.dice.choice([1, 1, 1, 1, 1, 2, 9, 15])
         # How many chunks are in the source's queue before it is asked for one.
         self.filling = self.dice.choice([0, 0, 0, 3, 30])
         self.log = log
@@ -126,7 +128,7 @@ class RandomPipeline:
                 "pull": self.maybe_coroutine(self.pull, self.pull_later),
                 "cancel": lambda reason: self.log.append(("cancel", str(reason))),
             },
-            {"high_water_mark": self.dice.choice([0, 1, 1, 1, 2, 5, 0.5])},
+            {"high_water_mark": self.dice.choice([0, 1, 1, 1, 2, 5, 0.5, 14])},
         )
 
     def sink(self, name: str) -> WritableStream[Any]:
@@ -142,7 +144,7 @@ class RandomPipeline:
 
     def transform(self, name: str) -> TransformStream[Any, Any]:
         kind = self.dice.randrange(4)
-        marks = [self.dice.choice([1, 1, 1, 2, 4]), self.dice.choice([0, 0, 0, 1, 3])]
+        marks = [self.dice.choice([1, 1, 1, 2, 4]), self.dice.choice([0, 0, 0, 1, 3, 14])]
         if kind == 0:
             return TransformStream({}, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
         transformer: Any = {
@@ -168,7 +170,8 @@ class RandomPipeline:
         self.look(controller)
         if self.dice.random() < self.oddity:
             return self.odd(controller)
-        self.enqueue(controller)
+        for _ in range(self.gives):
+            self.enqueue(controller)
         self.look(controller)
         return None
 

@@ -14,8 +14,8 @@ from .pipeline import Stage
 from .snapshot import Reference, Snapshot
 
 # What a callback has done, as one number: how many chunks it has enqueued, and whether it is a coroutine that has
-# completed (`code_of`). Of more than so many chunks the number does not matter.
-MANY: Final = 12
+# completed (`code_of`). This stands for so many that the number does not matter (`Explorer.counted`).
+MANY: Final = 1000
 
 # Where a state is: a pipe is about to read; the user's own code is about to read, or to await what it has read.
 PIPE: Final = 0
@@ -186,7 +186,7 @@ class Segment:
 
 def code_of(given: int, has_completed: bool) -> int:
     """Return what a callback has done as one number."""
-    return 2 * min(given, MANY) + has_completed
+    return 2 * given + has_completed
 
 
 def usual_code(stage: Stage) -> int:

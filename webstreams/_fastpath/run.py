@@ -328,8 +328,14 @@ class PipelineRun(Run):
         self._state = segment.end
         self._segment = segment
         self._is_parked = True
-        if self._is_low and not any(each.controller._close_requested for each in self._explorer.reservoirs):
+        if self._is_low and self._may_take_over_again():
             self._take_over_again(segment)
+
+    def _may_take_over_again(self) -> bool:
+        """Whether the run may go on with few chunks: there is no end in sight, and the jobs that may come are scheduled
+        already, as the plain path has it."""
+        is_closing = any(each.controller._close_requested for each in self._explorer.reservoirs)
+        return self._jobs.scheduled and not is_closing
 
     def _move(self, segment: Segment) -> None:
         for giver, pops, pushes in segment.moves:
@@ -370,17 +376,19 @@ class PipelineRun(Run):
             self._go(branch)
 
     def next_rows(self) -> list[Row]:
-        """Count a period in which callbacks were awaited, and return the calls of the next one; none if the run has
-        to stop."""
+        """Count a period in which callbacks were awaited, and return the calls of the next one that has any; none if
+        the run has to stop."""
         segment = self._segment
-        assert segment is not None
-        self._count_down(segment, 1)
-        following = self._next_segment(segment)
-        if following is None:
-            self._is_paused = True
-            return []
-        self._segment = following
-        return following.rows
+        while True:
+            assert segment is not None
+            self._count_down(segment, 1)
+            segment = self._next_segment(segment)
+            if segment is None:
+                self._is_paused = True
+                return []
+            if segment.rows:
+                self._segment = segment
+                return segment.rows
 
     # After a callback.
 
@@ -399,7 +407,7 @@ class PipelineRun(Run):
             return None
         has_given = stage.gives and (self.expecting is None or self.expecting is MORE)
         given = 1 + len(self._more) if has_given else 0
-        code = code_of(given, outcome is COMPLETED)
+        code = code_of(given if given <= 1 else self._explorer.counted(stage, given), outcome is COMPLETED)
         segment = step.branches.get(code)
         if segment is None:
             segment = self._explore_branch(step, code)

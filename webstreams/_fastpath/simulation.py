@@ -29,6 +29,8 @@ MAX_JOBS_PER_STAGE = 40
 # So many states and segments are found at most.
 MAX_STATES = 64
 MAX_SEGMENTS = 256
+# A callback that gives so many chunks to a queue that is not one of many is not understood.
+MAX_GIVEN = 12
 
 
 class Nobody(ReadRequest):
@@ -291,12 +293,19 @@ class Explorer(Run):
             stage.put(Tagged(reservoir, number))
 
     def reservoir_of(self, stage: Stage) -> Reservoir | None:
-        """Return the queue that the chunks of a stage go into."""
+        """Return the queue that the chunks of a stage go into, if it may hold many."""
         controller = stage.readable_controller()
         for each in self.reservoirs:
             if each.controller is controller and each.limit:
                 return each
         return None
+
+    def counted(self, stage: Stage, given: int) -> int:
+        """Return how many chunks a callback has given, or `MANY` if that does not matter."""
+        reservoir = self.reservoir_of(stage)
+        # The first one may go to a read that waits.
+        many = MAX_GIVEN if reservoir is None else 1 + reservoir.limit + Reservoir.SLACK
+        return MANY if given >= many else given
 
     def _note_rest_of_job(self, step: Step) -> bool:
         """Note what the job under way does after the call; whether that is understood."""
