@@ -17,6 +17,7 @@ from webstreams import AbortController, Promise, ReadableStream, TransformStream
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
 from webstreams._fastpath import policy
+from webstreams._fastpath import run as _run
 
 Log = list[Any]
 T = TypeVar("T")
@@ -28,10 +29,13 @@ OFF, ON, CHECK = "0", "1", "check"
 
 @contextmanager
 def fast_paths(mode: str) -> Iterator[None]:
-    """Switch the fast paths; stop the clock, which decides when the loop has its turn."""
+    """Switch the fast paths, which try everything again at once; stop the clock, which decides when the loop has its
+    turn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "FAST_PATHS", mode)
         patch.setattr(policy, "FIRST_INTERVAL", 2)
+        patch.setattr(policy, "LONG_READ_RUN", 0)
+        patch.setattr(_run, "FEW_BRANCHES", 1000)
         for module in (policy, _jobs):
             patch.setattr(module, "FIRST_READS", 2)
         patch.setattr(_jobs, "monotonic", lambda: 0.0)

@@ -22,16 +22,17 @@ from .._streams.readable.state import ReadRequest
 class ReadEnd(ReadRequest, Part):
     """The promise of a reader's ``read()``, as far as jobs can tell."""
 
-    __slots__ = ("chunk", "generation", "is_awaited", "is_reading", "jobs", "reader", "run", "state")
-    _constant: ClassVar[tuple[str, ...]] = ("generation", "jobs", "reader", "run")
+    __slots__ = ("chunk", "generation", "interval", "is_awaited", "is_reading", "jobs", "reader", "run", "state")
+    _constant: ClassVar[tuple[str, ...]] = ("generation", "interval", "jobs", "reader", "run")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunk",)
 
     def __init__(self, reader: ReadableStreamDefaultReader[Any], jobs: JobQueue) -> None:
         self.reader = reader
         self.jobs = jobs
-        # The run that ends here, and when it was made (`policy`).
+        # The run that ends here, when it was made, and how many reads there are between two attempts (`policy`).
         self.run: Run | None = None
         self.generation = 0
+        self.interval = 0
         self.forget()
 
     def forget(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any, NamedTuple
 
 from .graph import Answer
@@ -51,12 +52,12 @@ class Resolved:
         held.extend(self._after)
 
 
-def are_driven_alike(stages: Sequence[Stage]) -> bool:
-    """Whether one coroutine can await all callbacks (`driver`)."""
-    contexts = [stage.context for stage in stages if not stage.is_identity]
-    return bool(contexts) and all(
-        stage.is_identity or (stage.by_coroutine and stage.context == contexts[0]) for stage in stages
-    )
+def common_context(stages: Sequence[Stage]) -> Context | None:
+    """Return the context in which one coroutine can await all callbacks (`driver`), if there is one."""
+    calling = [stage for stage in stages if not stage.is_identity]
+    context = calling[0].context if calling else None
+    alike = all(stage.by_coroutine and stage.context == context for stage in calling)
+    return context if alike else None
 
 
 def marks_for(reservoir: Reservoir) -> list[Tagged]:

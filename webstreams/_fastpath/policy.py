@@ -35,9 +35,10 @@ FIRST_INTERVAL = 8
 MAX_INTERVAL = 4096
 # A turn in which several pipelines are recorded has lasted no longer than this before (seconds).
 YOUNG_TURN = TURN_BUDGET / 8
-# After a run of at least so many periods, the next read tries again; after so many failures of the guard at the entry,
-# one after the other, the trace is thrown away.
+# After a run of at least so many periods, the next read tries again (a read of a user's and its await are two, and
+# shorter); after so many failures of the guard at the entry, one after the other, the run is thrown away.
 LONG_RUN = 16
+LONG_READ_RUN = 64
 MAX_FAILURES = 8
 
 
@@ -46,6 +47,7 @@ class TracePolicy(Policy):
 
     __slots__ = (
         "_failures",
+        "_full_interval",
         "_generation",
         "_handles",
         "_interval",
@@ -64,6 +66,8 @@ class TracePolicy(Policy):
         # How many reads of all pipes there will be before the next attempt, and how many of each pipe after that.
         self._reads_left = FIRST_INTERVAL
         self._interval = FIRST_INTERVAL
+        # The interval after the next run that does not repeat itself.
+        self._full_interval = MAX_INTERVAL
         # How often the guard at the entry has failed.
         self._failures = 0
         # How many periods have run on the fast path, to tell whether it is taken at all.
@@ -112,10 +116,21 @@ class TracePolicy(Policy):
         self._interval = min(2 * self._interval, MAX_INTERVAL)
         self._wait_for_reads()
 
+    def _give_up_for_long(self) -> None:
+        """Leave a pipeline alone in which nothing repeats itself: to have looked at it was in vain."""
+        self._run = None
+        self._interval = self._full_interval
+        self._full_interval *= 2
+        self._wait_for_reads()
+
     def run_has_ended(self, run: Any) -> None:
         """See `Policy`."""
         assert isinstance(run, PipelineRun)
         self.periods += run.periods
+        end = run.end
+        if end is not None:
+            end.interval = FIRST_READS if run.periods >= LONG_READ_RUN else min(2 * end.interval, MAX_INTERVAL)
+            self._jobs.reads_left = 1 if run.periods >= LONG_READ_RUN or isinstance(run, CheckedRun) else end.interval
         if isinstance(run, CheckedRun) and run.has_differed:
             self._is_given_up = True
             self._run = None
@@ -148,12 +163,12 @@ class TracePolicy(Policy):
 
     def _start(self, run: PipelineRun) -> None:
         run.run()
-        if run.periods >= LONG_RUN or isinstance(run, CheckedRun):
+        if run.is_full():
+            self._give_up_for_long()
+        elif run.periods >= LONG_RUN or isinstance(run, CheckedRun):
             self._interval = self._reads_left = 1
         else:
             self._wait_longer()
-        if run.is_full():
-            self._run = None
 
     def _entry_failed(self) -> None:
         self._failures += 1
@@ -181,7 +196,6 @@ class TracePolicy(Policy):
         if run is None or not run.can_begin() or not run.begin(READ):
             self._wait_for_more_reads()
             return False
-        jobs.reads_left = 1
         jobs.watch_run()
         return run.reads(key, promise)
 
@@ -198,6 +212,7 @@ class TracePolicy(Policy):
         run = make_run(pipeline)
         pipeline.end.run = run
         pipeline.end.generation = self._generation
+        pipeline.end.interval = FIRST_READS
         reader._consumer = pipeline.end
         return run
 

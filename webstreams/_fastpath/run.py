@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Any, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
@@ -13,7 +14,7 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
 from .driver import drive
 from .ends import ReadEnd, put_in_place
-from .exits import Owed, Resolved, are_driven_alike, marks_for
+from .exits import Owed, Resolved, common_context, marks_for
 from .graph import MANY, PIPE, READ, Drain, Row, Segment, State, Step, code_of
 from .pipeline import Pipeline, Reservoir, Stage
 from .simulation import Explorer, is_plain, owner_of
@@ -24,6 +25,9 @@ LEFT: Final = object()
 # What is expected after more than one chunk.
 MORE: Final = object()
 NO_RESERVOIR: Final = -1
+# After so many branches each one must have brought so many periods: to find it takes that much longer.
+FEW_BRANCHES = 32
+WORTH = 8
 
 
 class PipelineRun(Run):
@@ -39,7 +43,8 @@ class PipelineRun(Run):
 
     __slots__ = (
         "_answers",
-        "_drives",
+        "_branches",
+        "_context",
         "_explorer",
         "_histories",
         "_is_low",
@@ -48,6 +53,7 @@ class PipelineRun(Run):
         "_jobs",
         "_key",
         "_more",
+        "_periods_before",
         "_pipeline",
         "_segment",
         "_segments",
@@ -68,8 +74,8 @@ class PipelineRun(Run):
         self._stores: list[deque[Any]] = [each.store if isinstance(each, Reservoir) else deque() for each in givers]
         # All that were found, whose rows refer to the histories.
         self._segments: list[Segment] = []
-        # Whether all callbacks are coroutine functions with the same context: they are awaited one after the other.
-        self._drives = pipeline.end is None and are_driven_alike(pipeline.stages)
+        # If all callbacks are coroutine functions, they are awaited one after the other, in this context.
+        self._context = None if pipeline.end is not None else common_context(pipeline.stages)
         self._state: State | None = None
         self._segment: Segment | None = None
         self._is_parked = False
@@ -84,8 +90,11 @@ class PipelineRun(Run):
         self._is_paused = False
         # The reads that the job under way answers after the callback in which the run was left.
         self._answers: list[Owed] = []
-        # How many periods there were; and how often the histories have become longer.
+        # How many periods there were, in this run and before it; how many branches were looked for; and how often the
+        # histories have become longer.
         self.periods = 0
+        self._periods_before = 0
+        self._branches = 0
         self.growths = 0
         self.expecting = None
         self.pending = pipeline.jobs.jobs
@@ -96,13 +105,19 @@ class PipelineRun(Run):
         """The pipe whose reads begin a period."""
         return self._pipeline.trigger
 
+    @property
+    def end(self) -> ReadEnd | None:
+        """What stands for the reads of a user at the end of the pipeline."""
+        return self._pipeline.end
+
     def is_of(self, key: object) -> bool:
         """Whether it ends with the reads of this reader or iteration."""
         return key is self._key
 
     def is_full(self) -> bool:
-        """Whether too many states were found."""
-        return self._explorer.is_full()
+        """Whether too much was found, or more than has been of use: the pipeline does not repeat itself."""
+        is_in_vain = self._branches * WORTH > self._periods_before + self.periods
+        return self._explorer.is_full() or (self._branches > FEW_BRANCHES and is_in_vain)
 
     def queues_no_jobs(self) -> bool:
         """Whether the reads of a user only take chunks out of a full queue, and no job is in their way."""
@@ -118,6 +133,7 @@ class PipelineRun(Run):
 
     def begin(self, kind: int) -> bool:
         """Take the streams over in the state in which they are; whether a period begins here."""
+        self._periods_before += self.periods
         self.periods = 0
         self.promise = None
         self._take_over(kind, self._pipeline.trigger if kind == PIPE else None)
@@ -242,8 +258,8 @@ class PipelineRun(Run):
         assert self._state is not None and self._state.segment is not None
         self._is_parked = False
         self._segment = self._state.segment
-        if self._drives:
-            self._await_callbacks()
+        if self._context is not None:
+            self._await_callbacks(self._context)
         else:
             self._go(self._segment)
 
@@ -359,7 +375,7 @@ class PipelineRun(Run):
 
     # Callbacks that are awaited.
 
-    def _await_callbacks(self) -> None:
+    def _await_callbacks(self, context: Context) -> None:
         segment = self._segment
         assert segment is not None
         if not segment.rows:
@@ -367,12 +383,12 @@ class PipelineRun(Run):
             return
         self._is_paused = False
         coroutine = drive(self, segment.rows, self._jobs)
-        outcome = outcome_of(self._jobs, coroutine, segment.steps[0].context)
+        outcome = outcome_of(self._jobs, coroutine, context)
         if self._is_paused:
             return
         branch = self._branch(self._step_under_way(), (outcome,))
         if branch is not None:
-            self._drives = False
+            self._context = None  # they do not always do the same
             self._go(branch)
 
     def next_rows(self) -> list[Row]:
@@ -420,6 +436,9 @@ class PipelineRun(Run):
         return segment
 
     def _explore_branch(self, step: Step, code: int) -> Segment | None:
+        if self.is_full():
+            return None
+        self._branches += 1
         segment = self._prepared(self._find(step.state, (*step.codes, code)))
         if segment is not None:
             step.branches[code] = segment

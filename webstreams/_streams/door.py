@@ -71,6 +71,7 @@ def name_holder(lock: Lock, *words: Any) -> None:
 
 def end_of(stream: Stream) -> Promise[None]:
     """Return the promise that is settled as ``closed`` of a reader or a writer is; its rejection is not reported."""
+    stream._jobs.leave_run()
     if stream._finished is None:
         promise: Promise[None] = Promise(stream._jobs)
         promise._mark_handled()
