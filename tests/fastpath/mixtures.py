@@ -13,6 +13,7 @@ from .programs import (
     Dice,
     Log,
     RandomPipeline,
+    awaiting,
     consume,
     got,
     until_done,
@@ -36,6 +37,20 @@ class Mixture(RandomPipeline):
         self.world.touch_later()
         return None
 
+    async def end_coroutine(self, result: Any) -> None:
+        """Now and then wait for another stream in a callback."""
+        if self.world.readers and self.dice.random() < self.oddity / 4:
+            reading = asyncio.create_task(awaiting(self.dice.choice(self.world.readers).read()))
+            await asyncio.sleep(0)
+            self.log.append(("read beside", reading.done()))
+            reading.add_done_callback(lambda done: self.log.append(("it had", done.cancelled())))
+        elif self.world.readers and self.dice.random() < self.oddity / 4:
+            try:
+                self.log.append(("read in between", await self.dice.choice(self.world.readers).read()))
+            except Exception as error:
+                self.log.append(("read in vain", str(error)))
+        await super().end_coroutine(result)
+
     def build(self) -> None:
         """Put a source, transformers, tees and ends together."""
         BEGUN.append(self)
@@ -58,7 +73,8 @@ class Mixture(RandomPipeline):
         elif self.dice.random() < 0.45:
             sink = self.sink(f"{name} sink")
             self.world.streams.append(sink)
-            pipe = stream.pipe_to(sink, signal=signal)
+            options = {f"prevent_{each}": self.dice.random() < 0.2 for each in ("close", "abort", "cancel")}
+            pipe = stream.pipe_to(sink, signal=signal, **options)
             self.waiting.append(asyncio.create_task(wait_for(pipe, self.log)))
         elif self.dice.random() < 0.9:
             take = self.dice.choice([consume, consume, iterate_oddly])

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -109,6 +110,8 @@ class RandomPipeline:
         self.coroutines = self.dice.choice([0.0, 0.25, 1.0])
         # One stage at most makes more of them: else there were too many.
         self.multiplies = False
+        # Every so many chunks there is None.
+        self.blank = self.dice.choice([1000, 1000, 1000, 3])
         # How many chunks pull() gives at once.
         self.gives = self.dice.choice([1, 1, 1, 1, 1, 2, 9, 15])
         # How many chunks are in the source's queue before it is asked for one.
@@ -152,6 +155,7 @@ class RandomPipeline:
         if kind == 0:
             return TransformStream({}, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
         transformer: Any = {
+            "start": self.controllers.append,
             "transform": self.maybe_coroutine(self.handler("map", name), self.later_handler("map", name)),
             "flush": lambda controller: self.log.append(("flush", name)),
             "cancel": lambda reason: self.log.append(("cancel", name, str(reason))),
@@ -159,7 +163,10 @@ class RandomPipeline:
         return TransformStream(transformer, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
 
     def maybe_coroutine(self, plain: Any, coroutine: Any) -> Any:
-        return coroutine if self.dice.random() < self.coroutines else plain
+        if self.dice.random() >= self.coroutines:
+            return plain
+        # What is no coroutine function may make a coroutine, too.
+        return coroutine if self.dice.random() < 0.8 else partial(coroutine)
 
     # The callbacks.
 
@@ -246,7 +253,7 @@ class RandomPipeline:
 
     def enqueue(self, controller: Any) -> None:
         self.count += 1
-        self.enqueue_into(controller, self.count)
+        self.enqueue_into(controller, self.count if self.count % self.blank else None)
         try:
             if self.count >= LAST:
                 controller.close()
@@ -260,7 +267,7 @@ class RandomPipeline:
             self.log.append("refused")
 
     def odd(self, controller: Any) -> Any:
-        choice = self.dice.randrange(13)
+        choice = self.dice.randrange(14)
         self.log.append(("odd", choice))
         if choice == 0:
             return Promise.resolve(None)
@@ -287,6 +294,8 @@ class RandomPipeline:
             return "a value"
         elif choice == 11 and not self.name.endswith("+"):
             self.begin_another()
+        elif choice == 13:
+            raise asyncio.CancelledError("odd")
         elif choice == 12 and self.waiting:
             self.dice.choice(self.waiting).cancel()
         return None

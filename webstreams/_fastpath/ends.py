@@ -22,7 +22,18 @@ from .._streams.readable.state import ReadRequest
 class ReadEnd(ReadRequest, Part):
     """The promise of a reader's ``read()``, as far as jobs can tell."""
 
-    __slots__ = ("chunk", "generation", "interval", "is_awaited", "is_reading", "jobs", "reader", "run", "state")
+    __slots__ = (
+        "chunk",
+        "generation",
+        "has_chunk",
+        "interval",
+        "is_awaited",
+        "is_reading",
+        "jobs",
+        "reader",
+        "run",
+        "state",
+    )
     _constant: ClassVar[tuple[str, ...]] = ("generation", "interval", "jobs", "reader", "run")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunk",)
 
@@ -38,6 +49,8 @@ class ReadEnd(ReadRequest, Part):
     def forget(self) -> None:
         """The user has got the chunk: nothing is left of the read."""
         self.state: int = PENDING
+        # Whether the chunk has come, which may be None.
+        self.has_chunk = False
         self.chunk: Any = None
         self.is_awaited = False
         self.is_reading = True
@@ -57,6 +70,7 @@ class ReadEnd(ReadRequest, Part):
     def chunk_steps(self, chunk: Any) -> None:
         """See `ReadRequest`."""
         self.chunk = chunk
+        self.has_chunk = True
         self._fulfill()
 
     def _fulfill(self) -> None:
@@ -95,12 +109,13 @@ class IterationEnd(ReadEnd):
         self.is_reading = False
         super().begin()
         self.is_reading = True
-        if self.chunk is not None:
+        if self.has_chunk:
             self.jobs.jobs.append(self.deliver)
 
     def chunk_steps(self, chunk: Any) -> None:
         """See `ReadRequest`."""
         self.chunk = chunk
+        self.has_chunk = True
         if self.is_reading:
             self.jobs.jobs.append(self.deliver)
 
@@ -114,7 +129,7 @@ class IterationEnd(ReadEnd):
 
     def is_answered(self) -> bool:
         """See `ReadEnd`."""
-        return self.chunk is not None
+        return self.has_chunk
 
 
 Key = ReadableStreamDefaultReader[Any] | Iteration

@@ -338,6 +338,9 @@ class Explorer(Run):
             chunk = waiting.chunk
             is_answered = waiting.is_answered()
             value = chunk.reference() if type(chunk) is Tagged else None
+            if waiting.has_chunk and value is None:
+                self._jobs.jobs.clear()  # it was there before the run, and is None
+                return None
             if end[0] == READ:
                 waiting.forget()
         given = [giver.count for giver in self.givers]
