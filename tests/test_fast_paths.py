@@ -13,23 +13,32 @@ import pytest
 from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream
 
 from .conftest import LOOP_FACTORIES
-from .fastpath.compare import compare
-from .fastpath.programs import CHECK, ON, Program, fast_paths, periods, piped, piped_together, read_from
+from .fastpath.compare import PROGRAMS, compare
+from .fastpath.programs import CHECK, ON, Program, fast_paths, periods
+
+# So many random programs of each kind: most on asyncio's own loop, for the loop makes little difference to a run. What
+# they take is a few seconds; `python -m tests.fastpath.compare` runs as many as one likes.
+SEEDS = {"asyncio": 150}
+SEEDS_ELSEWHERE = 30
+CHECKED_SEEDS = 15
+# So many periods of each program are on the fast path, or more.
+PERIODS = 15
 
 
-@pytest.mark.parametrize("program", [piped, piped_together, read_from])
+@pytest.mark.parametrize("program", PROGRAMS.values())
 @pytest.mark.parametrize("loop_name", LOOP_FACTORIES)
 def test_a_run_cannot_be_observed(loop_name: str, program: Program) -> None:
     """The same callbacks in the same order, of all parts together, with the fast paths and without them."""
-    count = sum(compare(seed, LOOP_FACTORIES[loop_name], ON, program) for seed in range(80))
-    assert count > 600, "the pipelines are too dull to prove anything"
+    seeds = range(SEEDS.get(loop_name, SEEDS_ELSEWHERE))
+    count = sum(compare(seed, LOOP_FACTORIES[loop_name], ON, program) for seed in seeds)
+    assert count > PERIODS * len(seeds), "the pipelines are too dull to prove anything"
 
 
-@pytest.mark.parametrize("program", [piped, piped_together, read_from])
+@pytest.mark.parametrize("program", PROGRAMS.values())
 def test_a_check_finds_no_difference(program: Program) -> None:
     """Nor can a run be observed whose periods are repeated on the plain path; and no period differs there."""
-    count = sum(compare(seed, LOOP_FACTORIES["asyncio"], CHECK, program) for seed in range(15))
-    assert count > 50, "the pipelines are too dull to prove anything"
+    count = sum(compare(seed, LOOP_FACTORIES["asyncio"], CHECK, program) for seed in range(CHECKED_SEEDS))
+    assert count > 5 * CHECKED_SEEDS, "the pipelines are too dull to prove anything"
 
 
 def numbers(last: int) -> ReadableStream[int]:

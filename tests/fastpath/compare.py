@@ -1,7 +1,7 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
-``python -m tests.fastpath.compare [--program piped|piped_together] [--mode 1|check] FIRST LAST`` runs the programs of
-these seeds on the plain path and in that mode. Of the first one that differs, the smallest program that still does is
+``python -m tests.fastpath.compare [--program NAME] [--mode 1|check] FIRST LAST`` runs the programs of these seeds (piped,
+piped_together, read_from or mixed) on the plain path and in that mode. Of the first one that differs, the smallest program that still does is
 shown: fewer throws of the dice (`Dice`), each of them calm if it can be.
 """
 
@@ -12,11 +12,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
+from .mixtures import mixed
 from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
-PROGRAMS: dict[str, Program] = {each.__name__: each for each in (piped, piped_together, read_from)}
+PROGRAMS: dict[str, Program] = {each.__name__: each for each in (piped, piped_together, read_from, mixed)}
 
 # So many programs are tried to shrink one.
 MAX_ATTEMPTS = 600

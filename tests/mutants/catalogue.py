@@ -192,7 +192,17 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "return type(function) is FunctionType and bool(",
         "return bool(",
     ),
-    "callbacks with different contexts": ("_fastpath/exits", " and stage.context == contexts[0])", ")"),
+    "callbacks with different contexts": ("_fastpath/exits", " and stage.context == context for", " for"),
+    "driver: a period without callbacks": (
+        "_fastpath/run",
+        "            if segment.rows:\n                self._segment = segment\n",
+        "            if True:\n                self._segment = segment\n",
+    ),
+    "driver: the name of a callback that is suspended": (
+        "_engine/coroutine_call",
+        "                self._leave_run()\n",
+        "",
+    ),
     # At the entry.
     "entry: a job of a stranger": (
         "_fastpath/run",
@@ -233,7 +243,22 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            if len(store) < self._limit_of(giver):\n",
         "            if not store:\n",
     ),
+    "a run of few that began without jobs": (
+        "_fastpath/run",
+        "        return self._jobs.scheduled and not is_closing\n",
+        "        return not is_closing\n",
+    ),
+    "so many chunks that are not too many for their queue": (
+        "_fastpath/simulation",
+        "        many = MAX_GIVEN if reservoir is None else 1 + reservoir.limit + Reservoir.SLACK\n",
+        "        many = MAX_GIVEN\n",
+    ),
     # The reads of users.
+    "read: a chunk that is None": (
+        "_fastpath/ends",
+        "        return self.has_chunk\n",
+        "        return self.chunk is not None\n",
+    ),
     "read: of another reader": (
         "_fastpath/reading",
         "if ahead is not None and key is self._key and",

@@ -113,6 +113,7 @@ class CoroutineCall:
             yielded = None
         else:
             if type(yielded) is not Returned:
+                self._leave_run()
                 self._wait_by_hand(yielded)
             elif yielded is not RETURNED_NONE:
                 self._finished = True
@@ -128,6 +129,12 @@ class CoroutineCall:
         swap_task(loop, previous)
         jobs.busy = was_busy
         return yielded is RETURNED_NONE
+
+    def _leave_run(self) -> None:
+        """The callback has suspended, so that the run has ended: the call is that of the one callback from now on."""
+        if self.run is not None:
+            driver: Any = self._coroutine
+            self._coroutine, self.run = driver.cr_await, None
 
     def settle(self, target: PromiseState) -> None:
         """Settle `target` as the coroutine has ended or will end."""

@@ -1,0 +1,214 @@
+"""Programs in which the fast path once differed from the plain path, each with what was wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from webstreams import ReadableStream, TransformStream, WritableStream
+from webstreams._engine import jobs as _jobs
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath import policy
+from webstreams._fastpath.ends import ReadEnd
+
+from .pipelines import mapping, numbers, on_both_paths
+from .programs import ON, fast_paths, periods
+
+LAST = 300
+
+
+def filled(count: int, mark: float, log: list[Any]) -> ReadableStream[Any]:
+    """A stream with so many chunks in its queue, whose source gives numbers after them."""
+    given = iter(range(LAST))
+
+    def start(controller: Any) -> None:
+        for number in range(count):
+            controller.enqueue(("first", number))
+
+    def pull(controller: Any) -> None:
+        log.append(("pull", controller.desired_size))
+        controller.enqueue(next(given))
+
+    return ReadableStream({"start": start, "pull": pull}, {"high_water_mark": mark})
+
+
+def test_a_period_without_callbacks_is_no_end_of_a_run_of_coroutines() -> None:
+    """The run repeated the end of the period before it: one of the chunks of a full queue was lost."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def start(controller: Any) -> None:
+            for number in range(60):
+                controller.enqueue(number)
+            controller.close()
+
+        async def transform(chunk: int, controller: Any) -> None:
+            log.append(("transform", chunk))
+            controller.enqueue(chunk)
+
+        async def write(chunk: int, controller: Any) -> None:
+            log.append(("write", chunk))
+
+        count = iter(range(60))
+
+        async def pull(controller: Any) -> None:
+            number = next(count, None)
+            controller.close() if number is None else controller.enqueue(("beside", number))
+
+        stream: ReadableStream[Any] = ReadableStream({"start": start})
+        stream = stream.pipe_through(mapping(transform))
+        for _ in range(4):
+            stream = stream.pipe_through(TransformStream())
+        beside: ReadableStream[Any] = ReadableStream({"pull": pull}, {"high_water_mark": 0})
+        sinks = [WritableStream({"write": write}) for _ in range(2)]
+        await asyncio.gather(stream.pipe_to(sinks[0]), beside.pipe_to(sinks[1]))
+        log.append(periods() > 30)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+
+
+async def test_a_callback_that_was_suspended_in_a_run_keeps_its_name() -> None:
+    """The task was called after the callback that the run called last."""
+    names: list[str] = []
+
+    async def write(chunk: int, controller: Any) -> None:
+        if chunk == 100:
+            for _ in range(5):
+                await asyncio.sleep(0)
+                names.append(repr(asyncio.current_task()))
+
+    async def write_beside(chunk: int, controller: Any) -> None:
+        """Goes on meanwhile."""
+
+    with fast_paths(ON):
+        sinks = [WritableStream({"write": each}) for each in (write, write_beside)]
+        await asyncio.gather(*(numbers(LAST).pipe_to(sink) for sink in sinks))
+        assert periods() > 100
+    assert len(names) == 5
+    assert all(".write()" in name for name in names)
+
+
+@pytest.mark.parametrize("mark", [0, 1, 5])
+def test_the_jobs_of_a_run_that_began_without_any_are_scheduled(mark: int) -> None:
+    """A full queue queues no jobs. When it was empty, nobody ran those that the source needs."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        reader = filled(30, mark, log).get_reader()
+        await asyncio.sleep(0)
+        for _ in range(40):
+            log.append((await reader.read()).value)
+        reads = [reader.read(), reader.read()]
+        for _ in range(3):
+            log.append("turn")
+            await asyncio.sleep(0)
+        log += [(await read).value for read in reads]
+        log.append(periods() > 30)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+
+
+@pytest.mark.parametrize("end", ["pipe", "read"])
+@pytest.mark.parametrize(
+    ("mark", "given"), [(0, 8), (0, 9), (11, 12), (13, 13), (16, 17), (20, 25), (32, 40), (40, 45)]
+)
+def test_many_chunks_are_more_than_the_mark(mark: int, given: int, end: str) -> None:
+    """Twelve chunks were taken for a full queue, whatever its high-water mark."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def transform(chunk: int, controller: Any) -> None:
+            log.append(("transform", chunk, controller.desired_size))
+            for number in range(given):
+                controller.enqueue((chunk, number))
+
+        stream = numbers(40).pipe_through(mapping(transform, 2, mark))
+        if end == "read":
+            async for chunk in stream:
+                log.append(chunk)
+        else:
+            await stream.pipe_to(WritableStream({"write": lambda chunk, _: log.append(chunk)}))
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+
+
+@pytest.mark.parametrize("stages", [0, 1])
+def test_a_chunk_that_is_none_comes_to_its_read(stages: int) -> None:
+    """At a side exit it was taken for a read that had no chunk yet."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def pull(controller: Any) -> None:
+            controller.enqueue(None)
+
+        stream: ReadableStream[Any] = ReadableStream({"pull": pull}, {"high_water_mark": 3})
+        for _ in range(stages):
+            stream = stream.pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), 1, 2))
+        iterator = stream.values()
+        for number in range(60):
+            item = iterator.__anext__()
+            if number % 7 == 0:
+                log.append(repr(item))  # leaves the run
+            log.append((number, await item))
+        log.append(periods() > 10)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+
+
+# What does not repeat itself costs no more than the plain path: it is left alone.
+
+
+@pytest.fixture
+def _clock_that_stands(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(_jobs, "monotonic", lambda: 0.0)
+    yield
+
+
+@pytest.mark.usefixtures("_clock_that_stands")
+async def test_streams_that_are_read_by_turns_are_left_alone() -> None:
+    readers = [numbers(2001).get_reader() for _ in range(2)]
+    for number in range(2000):
+        for reader in readers:
+            assert await reader.read() == (number, False)
+    ends = [reader._consumer for reader in readers]
+    for end in ends:
+        assert isinstance(end, ReadEnd)
+        assert end.interval >= 512
+    assert periods() < 200
+
+
+@pytest.mark.usefixtures("_clock_that_stands")
+async def test_a_pipeline_in_which_nothing_repeats_itself_is_left_alone() -> None:
+    given = 0
+
+    def transform(chunk: int, controller: Any) -> None:
+        nonlocal given
+        for _ in range(hash((chunk, given)) % 7):
+            given += 1
+            controller.enqueue(chunk)
+
+    stream = numbers(300)
+    for _ in range(2):
+        stream = stream.pipe_through(mapping(transform))
+    await stream.pipe_to(WritableStream())
+    found = current_jobs().policy
+    assert isinstance(found, policy.TracePolicy)
+    assert found._full_interval > policy.MAX_INTERVAL
+    assert periods() < 300
