@@ -562,6 +562,7 @@ def run(dice: Dice, make_loop: Callable[[], asyncio.AbstractEventLoop], mode: st
             outcome = runner.run(observed(program, dice))
     finally:
         gc.enable()
+        gc.collect(0)  # all that the program has left
     assert not [each for each in outcome.log if "trace" in each or "watched" in each]
     return outcome
 
