@@ -53,6 +53,8 @@ def high_water_mark_of(stream: Stream) -> float:
 
 def queued_in(stream: Stream) -> float:
     """Return the total size of what is in the queue of a stream, in the units of its strategy."""
+    if stream._jobs.is_running():
+        stream._jobs.leave_run()  # a run keeps the chunks elsewhere
     controller: Any = stream._controller
     queue = controller._measure if hasattr(controller, "_measure") else controller._queue
     total: float = queue.total
