@@ -4,6 +4,7 @@ the streams of others."""
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from webstreams import Promise, ReadableStream, WritableStream, finished, queue_microtask
@@ -29,6 +30,10 @@ class Mixture(RandomPipeline):
         self.world = world
         self.controllers = world.controllers
         self.waiting = world.tasks
+
+    def maybe_coroutine(self, plain: Any, coroutine: Any) -> Any:
+        """What is no coroutine function may make a coroutine, too."""
+        return super().maybe_coroutine(plain, coroutine if self.dice.random() < 0.8 else partial(coroutine))
 
     def odd(self, controller: Any) -> Any:
         """Do something of one's own, or touch something of somebody else."""

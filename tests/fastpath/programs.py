@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -163,10 +162,7 @@ class RandomPipeline:
         return TransformStream(transformer, {"high_water_mark": marks[0]}, {"high_water_mark": marks[1]})
 
     def maybe_coroutine(self, plain: Any, coroutine: Any) -> Any:
-        if self.dice.random() >= self.coroutines:
-            return plain
-        # What is no coroutine function may make a coroutine, too.
-        return coroutine if self.dice.random() < 0.8 else partial(coroutine)
+        return coroutine if self.dice.random() < self.coroutines else plain
 
     # The callbacks.
 
