@@ -172,6 +172,26 @@ def test_a_chunk_that_is_none_comes_to_its_read(stages: int) -> None:
     assert fast == plain
 
 
+@pytest.mark.parametrize("end", ["for", "list"])
+def test_a_long_queue_is_read_by_the_plain_path(end: str) -> None:
+    """The run is left in the middle of the callback that fills the queue, or between two reads."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def transform(chunk: int, controller: Any) -> None:
+            log.append(("transform", chunk, controller.desired_size))
+            for number in range(600 if chunk % 3 == 2 else 2):
+                controller.enqueue((chunk, number))
+
+        stream = numbers(60).pipe_through(mapping(transform))
+        log += [chunk async for chunk in stream] if end == "for" else await stream.list()
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+
+
 # What does not repeat itself costs no more than the plain path: it is left alone.
 
 

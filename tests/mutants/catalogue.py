@@ -194,7 +194,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "callbacks with different contexts": ("_fastpath/exits", " and stage.context == context for", " for"),
     "driver: a period without callbacks": (
-        "_fastpath/run",
+        "_fastpath/coroutines",
         "            if segment.rows:\n                self._segment = segment\n",
         "            if True:\n                self._segment = segment\n",
     ),

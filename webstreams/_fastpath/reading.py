@@ -8,12 +8,13 @@ from typing import Any
 
 from .._engine.jobs import task_of
 from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
+from .coroutines import CoroutineRun
 from .graph import AWAIT, READ, Drain, Segment, State
 from .pipeline import Pipeline
-from .run import PipelineRun
+from .run import LONG_QUEUE
 
 
-class ReadRun(PipelineRun):
+class ReadRun(CoroutineRun):
     """A run that is parked while the user's own code runs: the streams stay as they were, and whoever touches one
     leaves the run."""
 
@@ -47,9 +48,15 @@ class ReadRun(PipelineRun):
         return self._reads_slowly(key, promise, state)
 
     def _takes_from_many(self, promise: Any, state: State, drain: Drain) -> bool:
-        """Read the first chunk of a queue of many."""
+        """Read the first chunk of a queue of many; whether that was done."""
         segment = state.segment
         assert segment is not None
+        many = len(drain.store) - drain.limit
+        if self.periods > 0 and many > LONG_QUEUE:
+            # Chunks that are there already are read by the plain path as quickly.
+            self.leave()
+            self._jobs.reads_left = many
+            return False
         chunk = drain.store.popleft()
         drain.history.append(chunk)
         self._state = segment.end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from contextvars import Context
 from typing import Any, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
@@ -12,10 +11,9 @@ from .._engine.run import Run, get_ident
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
-from .driver import drive
 from .ends import ReadEnd, put_in_place
-from .exits import Owed, Resolved, common_context, marks_for
-from .graph import MANY, PIPE, READ, Drain, Row, Segment, State, Step, code_of
+from .exits import Owed, Resolved, marks_for
+from .graph import MANY, PIPE, READ, Drain, Segment, State, Step, code_of
 from .pipeline import Pipeline, Reservoir, Stage
 from .simulation import Explorer, is_plain, owner_of
 from .snapshot import Reference, Several, Snapshot, chunk_of, container_in, tag
@@ -26,6 +24,9 @@ LEFT: Final = object()
 MORE: Final = object()
 NO_RESERVOIR: Final = -1
 # After so many branches each one must have brought so many periods: to find it takes that much longer.
+# Of a queue of so many chunks, those that users read are read by the plain path: a read that calls nothing and queues
+# nothing is as quick there, and to leave the run and to begin again takes as long as some dozens of them.
+LONG_QUEUE = 250
 FEW_BRANCHES = 32
 WORTH = 8
 
@@ -44,12 +45,10 @@ class PipelineRun(Run):
     __slots__ = (
         "_answers",
         "_branches",
-        "_context",
         "_explorer",
         "_histories",
         "_is_low",
         "_is_parked",
-        "_is_paused",
         "_jobs",
         "_key",
         "_more",
@@ -74,8 +73,6 @@ class PipelineRun(Run):
         self._stores: list[deque[Any]] = [each.store if isinstance(each, Reservoir) else deque() for each in givers]
         # All that were found, whose rows refer to the histories.
         self._segments: list[Segment] = []
-        # If all callbacks are coroutine functions, they are awaited one after the other, in this context.
-        self._context = None if pipeline.end is not None else common_context(pipeline.stages)
         self._state: State | None = None
         self._segment: Segment | None = None
         self._is_parked = False
@@ -86,8 +83,6 @@ class PipelineRun(Run):
         self._more: list[Any] = []
         # A queue of many has become one of few.
         self._is_low = False
-        # While callbacks are awaited: others have to have their turn.
-        self._is_paused = False
         # The reads that the job under way answers after the callback in which the run was left.
         self._answers: list[Owed] = []
         # How many periods there were, in this run and before it; how many branches were looked for; and how often the
@@ -258,10 +253,7 @@ class PipelineRun(Run):
         assert self._state is not None and self._state.segment is not None
         self._is_parked = False
         self._segment = self._state.segment
-        if self._context is not None:
-            self._await_callbacks(self._context)
-        else:
-            self._go(self._segment)
+        self._go(self._segment)
 
     def _go(self, first: Segment) -> bool:  # noqa: C901 (written out, for it is gone through for every chunk)
         """Call callbacks from a segment on; whether that led to the user's own code."""
@@ -373,39 +365,6 @@ class PipelineRun(Run):
         """Whether the run has to stop after a whole period."""
         return self._jobs.countdown <= 0 and self._jobs.is_late()
 
-    # Callbacks that are awaited.
-
-    def _await_callbacks(self, context: Context) -> None:
-        segment = self._segment
-        assert segment is not None
-        if not segment.rows:
-            self._go(segment)
-            return
-        self._is_paused = False
-        coroutine = drive(self, segment.rows, self._jobs)
-        outcome = outcome_of(self._jobs, coroutine, context)
-        if self._is_paused:
-            return
-        branch = self._branch(self._step_under_way(), (outcome,))
-        if branch is not None:
-            self._context = None  # they do not always do the same
-            self._go(branch)
-
-    def next_rows(self) -> list[Row]:
-        """Count a period in which callbacks were awaited, and return the calls of the next one that has any; none if
-        the run has to stop."""
-        segment = self._segment
-        while True:
-            assert segment is not None
-            self._count_down(segment, 1)
-            segment = self._next_segment(segment)
-            if segment is None:
-                self._is_paused = True
-                return []
-            if segment.rows:
-                self._segment = segment
-                return segment.rows
-
     # After a callback.
 
     def _outcome(self, result: Any) -> Any:
@@ -469,9 +428,14 @@ class PipelineRun(Run):
 
     def take_more(self, controller: Any, chunk: Any) -> bool:
         """See `Run`."""
-        if self._is_parked or not (self.expecting is None or self.expecting is MORE):
-            return False
         if self.pending or get_ident() != self.thread:
+            return False
+        if self.expecting is MORE:
+            if self._step_under_way().controller is not controller or self._gives_too_many():
+                return False
+            self._more.append(chunk)
+            return True
+        if self._is_parked or self.expecting is not None:
             return False
         stage = self._step_under_way().stage
         if not stage.gives or stage.controller is not controller:
@@ -479,6 +443,10 @@ class PipelineRun(Run):
         self._more.append(chunk)
         self.expecting = MORE
         return True
+
+    def _gives_too_many(self) -> bool:
+        """Whether the plain path is as quick: so many chunks are read there without a call of a callback."""
+        return len(self._more) >= LONG_QUEUE and self._pipeline.end is not None
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """Something is enqueued that is not taken."""
