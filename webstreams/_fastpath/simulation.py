@@ -317,7 +317,7 @@ class Explorer(Run):
         if len(self._heads) > 1:
             self._note_answers(step)
         owner = owner_of(self._job)
-        return isinstance(owner, Part) and self._job is not None and owner.ends_with_callback(self._job)
+        return isinstance(owner, Part) and self._job is not None and owner._ends_with_callback(self._job)
 
     def _note_answers(self, step: Step) -> None:
         """Note the reads that are answered after the source was called: those that took a chunk before."""

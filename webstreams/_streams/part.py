@@ -26,7 +26,7 @@ class Part:
     # The slots of this very class that hold a chunk or None, or a deque of chunks.
     _chunk_slots: ClassVar[tuple[str, ...]] = ()
 
-    def ends_with_callback(self, job: Job) -> bool:
+    def _ends_with_callback(self, job: Job) -> bool:
         """Whether a job of this part may call a callback, and does nothing after that has returned.
 
         Only from such jobs, and from the reads of pipes, a callback is called that a trace understands.

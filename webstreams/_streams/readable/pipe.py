@@ -378,7 +378,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def _hop(self) -> None:
         self.source._jobs.push(self._step)
 
-    def ends_with_callback(self, job: Job) -> bool:
+    def _ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the sink is called last."""
         return job == self._write_chunk
 

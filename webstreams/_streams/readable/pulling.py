@@ -161,7 +161,7 @@ class PullingController(ReadableController, CallsBack):
             self._pull_again = False
             self._call_pull_if_needed()
 
-    def ends_with_callback(self, job: Job) -> bool:
+    def _ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the source is called last, if it is called again."""
         return job == self._callback_fulfilled
 

@@ -89,7 +89,7 @@ class TransformSink(Sink, Part, CallsBack):
         if self._stream._backpressure_change == self._go_on:
             self._stream._unblock_write()
 
-    def ends_with_callback(self, job: Job) -> bool:
+    def _ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the transformer is called last."""
         return job == self._go_on
 

@@ -318,7 +318,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         if queue.chunks:
             self._process_next()
 
-    def ends_with_callback(self, job: Job) -> bool:
+    def _ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the sink is called last, with the next chunk in the queue."""
         return job == self._write_fulfilled
 
