@@ -153,7 +153,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     # A program that was started in the background may have been told to ignore Ctrl-C, and tells its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with start(tmp_path, "--megabytes", "20") as process:
+    with start(tmp_path, "--megabytes", "5") as process:
         signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         while not process.stdout.readline().startswith("from the server"):
