@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -112,6 +114,101 @@ def test_chunks_are_counted_on_both_paths(mode: str, kind: str) -> None:
     assert [each.chunks_in for each in counts] == [0, 500, 500]
     assert [each.size_out for each in counts] == [2000, 2000, 0]
     assert [each.size_in for each in counts] == [0, 2000, 2000]
+
+
+def give(item: int, controller: Any) -> None:
+    controller.enqueue(item)
+
+
+async def give_later(item: int, controller: Any) -> None:
+    controller.enqueue(item)
+
+
+class EverySecond:
+    """Leaves out every second chunk."""
+
+    def __init__(self) -> None:
+        self._is_wanted = False
+
+    def transform(self, item: int, controller: Any) -> None:
+        self._is_wanted = not self._is_wanted
+        if self._is_wanted:
+            controller.enqueue(item)
+
+
+def give_twice(item: int, controller: Any) -> None:
+    controller.enqueue(item)
+    controller.enqueue(item)
+
+
+# What makes a transformer, and how many times as many chunks that gives.
+TRANSFORMS: list[tuple[Callable[[], Any], float]] = [
+    (dict, 1),
+    (lambda: {"transform": give}, 1),
+    (lambda: {"transform": give_later}, 1),
+    (EverySecond, 0.5),
+    (lambda: {"transform": give_twice}, 2),
+]
+CHUNKS = 300
+
+
+class Counting:
+    """Gives so many chunks at a time."""
+
+    def __init__(self, at_a_time: int) -> None:
+        self._at_a_time = at_a_time
+        self._given = 0
+
+    def pull(self, controller: Any) -> None:
+        for _ in range(self._at_a_time):
+            controller.enqueue(self._given)
+            self._given += 1
+        if self._given == CHUNKS:
+            controller.close()
+
+
+SOURCES: dict[str, Callable[[], ReadableStream[int]]] = {
+    "items": lambda: ReadableStream.from_(range(CHUNKS)),
+    "one at a time": lambda: ReadableStream(Counting(1)),
+    "three at a time": lambda: ReadableStream(Counting(3)),
+    "ahead": lambda: ReadableStream(Counting(1), {"high_water_mark": 4}),
+}
+
+
+async def pipe(stream: ReadableStream[Any]) -> None:
+    await stream.pipe_to(WritableStream({"write": lambda chunk, controller: None}))
+
+
+async def loop(stream: ReadableStream[Any]) -> None:
+    async for _ in stream:
+        pass
+
+
+async def collect(stream: ReadableStream[Any]) -> None:
+    await stream.list()
+
+
+async def tee(stream: ReadableStream[Any]) -> None:
+    one, other = stream.tee()
+    await asyncio.gather(pipe(one), loop(other))
+
+
+@pytest.mark.parametrize("end", [pipe, loop, collect, tee])
+@pytest.mark.parametrize("name", SOURCES)
+async def test_every_chunk_is_counted_once(name: str, end: Callable[[Any], Any]) -> None:
+    """The fast path begins and ends while chunks are between stages, and calls nothing for the branches of a tee."""
+    for (first, one), (second, other) in product(TRANSFORMS, TRANSFORMS):
+        stream = SOURCES[name]()
+        for make in (first, second):
+            stream = stream.pipe_through(TransformStream(make()))
+        pipeline = observe(stream)
+        await end(stream)
+        stages = pipeline.stages
+        given = [CHUNKS, CHUNKS * one, CHUNKS * one * other]
+        assert [stage.chunks_out for stage in stages[:3]] == given
+        assert [stage.chunks_in for stage in stages[1:3]] == given[:2]
+        branches = [stage.chunks_out for stage in stages if stage.kind == "branch"]
+        assert branches == ([given[2]] * 2 if end is tee else [])
 
 
 def source(kind: str) -> ReadableStream[bytes]:

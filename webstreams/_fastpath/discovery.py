@@ -164,10 +164,15 @@ def _add_tee(pipeline: Pipeline, tee: DefaultTee) -> None:
     if not _add_readable(pipeline, tee.stream._controller):
         pipeline.refuse()
     for branch in tee.branches():
-        if branch is None:
+        if branch is None or _is_observed(branch._controller):
             pipeline.refuse()
         else:
             _add_consumer_of(pipeline, branch._reader)
+
+
+def _is_observed(controller: object) -> bool:
+    """Whether somebody counts the chunks of a branch, which pass through it without a callback."""
+    return isinstance(controller, ReadableStreamDefaultController) and controller._meter is not None
 
 
 def _add_readable(pipeline: Pipeline, controller: object) -> bool:

@@ -108,6 +108,16 @@ class Stage(Giver):
         """Do what the plain path does with a chunk that the callback enqueues."""
         raise NotImplementedError
 
+    def put_counted(self, chunk: Any) -> None:
+        """Do the same with a chunk that was counted, if somebody observes the stage."""
+        controller = self.readable_controller()
+        assert controller is not None
+        meter, controller._meter = controller._meter, None
+        try:
+            self.put(chunk)
+        finally:
+            controller._meter = meter
+
     def returned(self, outcome: Any) -> None:
         """Do what the plain path does with what the callback returned (`callbacks.outcome_of`)."""
         raise NotImplementedError

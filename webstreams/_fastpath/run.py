@@ -59,6 +59,7 @@ class PipelineRun(Run):
         "_state",
         "_stores",
         "growths",
+        "is_counted",
         "periods",
         "promise",
     )
@@ -91,6 +92,8 @@ class PipelineRun(Run):
         self._periods_before = 0
         self._branches = 0
         self.growths = 0
+        # Who observes the callback under way has counted what it gave: it has returned.
+        self.is_counted = False
         self.expecting = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
@@ -418,7 +421,8 @@ class PipelineRun(Run):
         return step
 
     def given_so_far(self) -> list[Any]:
-        """Return the chunks that the callback under way has enqueued, for who observes it."""
+        """Return the chunks that the callback under way has enqueued, for who observes it and counts them now."""
+        self.is_counted = True
         if self._is_parked or not (self.expecting is None or self.expecting is MORE):
             return []
         step = self._step_under_way()
@@ -499,8 +503,9 @@ class PipelineRun(Run):
             Owed(each, self._actual(each.request), None if each.chunk is None else self._real_chunk(each.chunk))
             for each in step.answers
         ]
+        put = step.stage.put_counted if self.is_counted else step.stage.put
         for chunk in given:
-            step.stage.put(chunk)
+            put(chunk)
 
     def _snapshot_in(self, step: Step) -> Snapshot:
         """Return the state in which the callback of a step is called."""

@@ -88,6 +88,13 @@ class Steps:
             observed.finished()
 
 
+def counting(run: Any) -> Any:
+    """Return the run under way, if there is one, in which a callback begins: what it gives is not counted yet."""
+    if isinstance(run, PipelineRun):
+        run.is_counted = False
+    return run
+
+
 class ObservedCall(Observed):
     """A callback that makes its stage busy, until what it returns is settled.
 
@@ -110,7 +117,7 @@ class ObservedCall(Observed):
         """Call a plain function."""
         counts = self.counts
         timing, read = counts.timing, CLOCK.read
-        run = counts.jobs.run
+        run = counting(counts.jobs.run)
         if self._takes:
             counts.takes(arguments[0])
         outside, began = timing.enter(), read()
@@ -130,7 +137,7 @@ class ObservedCall(Observed):
     async def call_coroutine(self, *arguments: Any) -> Any:
         """Call a coroutine function."""
         counts = self.counts
-        run = counts.jobs.run
+        run = counting(counts.jobs.run)
         if self._takes:
             counts.takes(arguments[0])
         counts.enter(BUSY, CLOCK.read())
@@ -302,7 +309,7 @@ class ObservedAsk(Observed):
     def call(self, controller: Any) -> Any:
         """Note that a chunk is wanted."""
         counts: AskedCounts = self.counts
-        run = counts.jobs.run
+        run = counting(counts.jobs.run)
         counts.asked()
         outside, began = counts.timing.enter(), CLOCK.read()
         try:

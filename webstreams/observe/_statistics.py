@@ -94,8 +94,8 @@ class Mark:
     __slots__ = ("now", "totals")
 
     def __init__(self, now: float, totals: dict[Stage, Totals]) -> None:
-        self.now = now
-        self.totals = totals
+        self.now: float = now
+        self.totals: dict[Stage, Totals] = totals
 
 
 _NOTHING: Final = Totals(0.0, 0.0, 0.0, 0.0, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from .._engine.jobs import JobQueue
 from .._streams.door import jobs_of
 from .._streams.meter import LOCKS
 from ._attach import settle_source, stages_of
@@ -27,7 +28,7 @@ class Watched:
 
     def __init__(self, streams: list[Any], name: str | None) -> None:
         LOCKS.tell = _has_lock
-        self.jobs = jobs_of(streams[0])
+        self.jobs: JobQueue = jobs_of(streams[0])
         self.stages: list[Stage] = []
         self._name = name
         self._anchors = [ref(each) for each in streams]

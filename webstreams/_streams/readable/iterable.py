@@ -139,8 +139,20 @@ class IterableSource(Source, Part, Fetching):
 
     def _take_item(self) -> None:
         item, self._item = self._item, None
-        self._take(item)
+        if self._controller._meter is None or self.is_async:
+            self._take(item)
+        else:
+            self._take_counted(item)
         self._jobs.push(self._controller._on_pull_fulfilled)
+
+    def _take_counted(self, item: Any) -> None:
+        """Take an item that was counted when the iterator gave it, for who observes the stream (`_put`)."""
+        controller = self._controller
+        meter, controller._meter = controller._meter, None
+        try:
+            self._take(item)
+        finally:
+            controller._meter = meter
 
     def _require_open(self) -> None:
         """Raise an error if the asynchronous generator has given something and was closed by somebody else since then.
@@ -195,7 +207,13 @@ class IterableSource(Source, Part, Fetching):
 
     def _put(self, value: Any) -> None:
         self._item = value
-        self._jobs.push(self._on_end if value is END_OF_ITERATION else self._on_sync_item)
+        if value is END_OF_ITERATION:
+            self._jobs.push(self._on_end)
+            return
+        if self._controller._meter is not None:
+            # Here and not when it is put into the queue: the fast path may begin or end between the two.
+            self._controller._meter.chunk_is_put(value)
+        self._jobs.push(self._on_sync_item)
 
     def _give_rejected(self, error: BaseException) -> None:
         self._jobs.leave_run()
