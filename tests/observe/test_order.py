@@ -22,7 +22,7 @@ from webstreams.observe._stages import Stage
 
 # Every so many programs of the corpus; all of them are run by ``python -m tests.observe.hundred``.
 EVERY = 8
-SEEDS = range(40)
+SEEDS = range(12)
 
 
 class Objects(dict[str, Any]):
@@ -149,7 +149,7 @@ TRANSFORMS: list[tuple[Callable[[], Any], float]] = [
     (EverySecond, 0.5),
     (lambda: {"transform": give_twice}, 2),
 ]
-CHUNKS = 300
+CHUNKS = 120
 
 
 class Counting:
