@@ -329,3 +329,19 @@ async def test_what_attributes_of_users_objects_mean_is_not_guessed() -> None:
     await piping
     assert names(observed) == ["Source", "transform", "Sink"]
     assert observed.stages[2].chunks_in == 19
+
+
+async def test_a_stage_keeps_its_label_when_its_streams_are_gone() -> None:
+    async def observed() -> Any:
+        numbers = ReadableStream.from_(range(3))
+        label(numbers, "numbers")
+        through: TransformStream[Any, Any] = TransformStream()
+        label(through, "through")
+        piping = numbers.pipe_through(through).pipe_to(WritableStream())
+        pipeline = observe(piping)
+        await piping
+        return pipeline
+
+    pipeline = await observed()
+    gc.collect()
+    assert [stage.name for stage in pipeline.stages][:2] == ["numbers", "through"]

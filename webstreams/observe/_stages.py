@@ -18,7 +18,8 @@ class Stage:
     __slots__ = ("_ended_as", "_name", "counts", "kind", "readable", "upstream", "writable")
 
     def __init__(self, name: str, kind: Kind, counts: Counts, writable: Any = None, readable: Any = None) -> None:
-        self._name = name
+        # A label counts, too, when the streams are gone before somebody asks.
+        self._name = label_of(readable, writable) or name
         self.kind: Kind = kind
         self.counts = counts
         self.writable = _weak(writable)
