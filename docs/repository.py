@@ -12,9 +12,10 @@ import posixpath
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:  # the tests of the pages need no Sphinx
+    from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://github.com/webstreams/webstreams/blob/main"
