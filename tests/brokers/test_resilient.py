@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import memory_stream, until
+from tests.brokers.refusing import Refusing
 from webstreams import ReadableStream
 from webstreams.brokers import exponential_backoff, resilient
 
@@ -183,18 +184,10 @@ async def test_a_drained_stream_keeps_its_connection_until_all_is_settled() -> N
 
 
 async def test_cancelling_ends_a_pause() -> None:
-    paused = asyncio.Event()
-
-    async def open_stream() -> ReadableStream[int]:
-        raise ConnectionRefusedError
-
-    def backoff(attempt: int) -> float:
-        paused.set()
-        return 3600
-
-    reader = resilient(open_stream, backoff=backoff).get_reader()
+    refusing = Refusing()
+    reader = refusing.stream().get_reader()
     waiting = reader.read()
-    await paused.wait()
+    await refusing.paused.wait()
     await reader.cancel()
     assert (await waiting).done
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import MemoryBroker, memory_stream, until
+from tests.brokers.refusing import Refusing
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, ResilientStream, acknowledging, resilient
 
@@ -59,18 +60,10 @@ async def test_before_the_first_read_it_opens_nothing() -> None:
 
 
 async def test_between_connections_it_closes_at_once() -> None:
-    paused = asyncio.Event()
-
-    async def open_stream() -> ReadableStream[int]:
-        raise ConnectionRefusedError
-
-    def backoff(attempt: int) -> float:
-        paused.set()
-        return 3600
-
-    stream = resilient(open_stream, backoff=backoff)
+    refusing = Refusing()
+    stream = refusing.stream()
     reading = asyncio.ensure_future(stream.get_reader().read())
-    await paused.wait()
+    await refusing.paused.wait()
     await stream.drain()
     assert (await reading).done
     await nothing_is_left()

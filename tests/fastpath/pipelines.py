@@ -37,3 +37,12 @@ def on_both_paths(program: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any,
         with fast_paths(mode):
             results.append(asyncio.run(program()))
     return results[0], results[1]
+
+
+def assert_alike(program: Callable[[], Coroutine[Any, Any, list[Any]]]) -> list[Any]:
+    """Return the log of a program, the same on both paths but for the last entry: whether the fast path was taken."""
+    plain, fast = on_both_paths(program)
+    assert (plain.pop(), fast.pop()) == (False, True)
+    assert fast == plain
+    log: list[Any] = fast
+    return log

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from .._engine.callbacks import callback_failed, callback_returned
 from .._engine.jobs import JobQueue
 from .._engine.promise import END_OF_ITERATION
+from .._streams.meter import put_counted
 from .._streams.part import Part
 from .._streams.queue import QueueWithSizes
 from .._streams.readable.controller import ReadableStreamDefaultController
@@ -110,13 +111,7 @@ class Stage(Giver):
 
     def put_counted(self, chunk: Any) -> None:
         """Do the same with a chunk that was counted, if somebody observes the stage."""
-        controller = self.readable_controller()
-        assert controller is not None
-        meter, controller._meter = controller._meter, None
-        try:
-            self.put(chunk)
-        finally:
-            controller._meter = meter
+        put_counted(self.readable_controller(), self.put, chunk)
 
     def returned(self, outcome: Any) -> None:
         """Do what the plain path does with what the callback returned (`callbacks.outcome_of`)."""

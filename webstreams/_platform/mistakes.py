@@ -68,7 +68,7 @@ _INSTEAD_OF_ITERABLE: Final = {
 def refuse_mistaken(dictionary: Any, name: str) -> None:
     """Raise `TypeError` for an object that cannot be meant as the dictionary `name`, and say what to write instead."""
     if isinstance(dictionary, type):
-        cure = f"pass an instance, as {dictionary.__name__}()"
+        cure = _instance_of(dictionary)
     elif isinstance(dictionary, _PLAIN_VALUES):
         cure = _cure_for_value(dictionary, name)
     elif isinstance(dictionary, CoroutineType):
@@ -103,7 +103,7 @@ def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:
 def cure_for_stage(value: Any) -> str:
     """Return what to write instead of an object that is not a stage of a pipeline."""
     if isinstance(value, type):
-        return f"pass an instance, as {value.__name__}()"
+        return _instance_of(value)
     if not isinstance(value, _FUNCTIONS):
         return 'a function that is called with each chunk becomes a stage as TransformStream({"transform": function})'
     if str(getattr(value, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]:
@@ -114,7 +114,7 @@ def cure_for_stage(value: Any) -> str:
 def cure_for_destination(value: Any) -> str:
     """Return what to write instead of an object that is not a writable stream."""
     if isinstance(value, type):
-        return f"pass an instance, as {value.__name__}()"
+        return _instance_of(value)
     if isinstance(value, _FUNCTIONS):
         return "use to_callable(function)"
     if isinstance(value, IOBase):
@@ -135,6 +135,10 @@ def cure_for_iterable(value: Any) -> str:
     if any(hasattr(value, member) for member in ("pull", "start")):
         return "use ReadableStream(source)"
     return "put a single chunk into a list"
+
+
+def _instance_of(kind: type) -> str:
+    return f"pass an instance, as {kind.__name__}()"
 
 
 def _cure_for_value(value: Any, name: str) -> str:

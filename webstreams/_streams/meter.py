@@ -31,6 +31,15 @@ class Meter:
         raise NotImplementedError
 
 
+def put_counted(controller: Any, put: Callable[[Any], object], chunk: Any) -> None:
+    """Put a chunk of which the meter of a controller has been told already."""
+    meter, controller._meter = controller._meter, None
+    try:
+        put(chunk)
+    finally:
+        controller._meter = meter
+
+
 class LockHook:
     """What is called with every stream that gets a reader or a writer."""
 

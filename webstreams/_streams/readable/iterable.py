@@ -28,6 +28,7 @@ from ..._engine.promise import (
 from ..._platform.buffer import is_bytes_like
 from ..._platform.errors import AbortError, StreamError, callback_error
 from ..._platform.mistakes import cure_for_iterable, described
+from ..meter import put_counted
 from ..part import Part
 from .source import Source
 
@@ -142,17 +143,8 @@ class IterableSource(Source, Part, Fetching):
         if self._controller._meter is None or self.is_async:
             self._take(item)
         else:
-            self._take_counted(item)
+            put_counted(self._controller, self._take, item)  # when the iterator gave it: see _put()
         self._jobs.push(self._controller._on_pull_fulfilled)
-
-    def _take_counted(self, item: Any) -> None:
-        """Take an item that was counted when the iterator gave it, for who observes the stream (`_put`)."""
-        controller = self._controller
-        meter, controller._meter = controller._meter, None
-        try:
-            self._take(item)
-        finally:
-            controller._meter = meter
 
     def _require_open(self) -> None:
         """Raise an error if the asynchronous generator has given something and was closed by somebody else since then.
