@@ -47,6 +47,7 @@ from ._engine.jobs import current_jobs, get_running_loop
 from ._engine.promise import Promise
 from ._platform.arguments import checked_callable, checked_seconds
 from ._platform.errors import AbortError, LoopEndedError, StreamError
+from ._platform.stages import note_stage
 from ._streams.checks import require_readable, require_writable
 from ._streams.readable.controller import ReadableStreamDefaultController
 from ._streams.readable.stream import ReadableStream
@@ -371,6 +372,7 @@ class _ThreadSource(Generic[T]):
         if error is None:
             controller.close()
         else:
+            note_stage(error, self._function, "thread")
             controller.error(error)
 
     def cancel(self, reason: object) -> Promise[None]:

@@ -20,9 +20,11 @@ from webstreams import (
     TransformStream,
     WritableStream,
     chunked,
+    from_blocking_iterable,
     lines,
     to_callable,
 )
+from webstreams.threads import readable_from_thread
 
 BOOM = "boom"
 
@@ -77,6 +79,14 @@ class LateSink:
         raise ValueError(BOOM)
 
 
+class Tools:
+    def parse(self, *_: Any) -> None:
+        raise ValueError(BOOM)
+
+    async def load(self, *_: Any) -> None:
+        raise ValueError(BOOM)
+
+
 class Closer:
     write = None
 
@@ -116,6 +126,11 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "late transform": (lambda: through(LateParser()).list(), "LateParser, in its transform()"),
     "a function": (lambda: through({"transform": fail}).list(), "fail, in its transform()"),
     "a coroutine function": (lambda: through({"transform": fail_later}).list(), "fail_later, in its transform()"),
+    "a method": (lambda: source().map(Tools().parse).list(), "Tools.parse, in its function"),
+    "a coroutine method": (lambda: source().map(Tools().load, concurrency=2).list(), "Tools.load, in its function"),
+    "a method as a member": (lambda: through({"transform": Tools().parse}).list(), "Tools.parse, in its transform()"),
+    "an iterable in a thread": (lambda: from_blocking_iterable(numbers()).list(), "numbers, in its thread"),
+    "a thread": (lambda: readable_from_thread(fail).list(), "fail, in its thread"),
     "a partial": (lambda: through({"transform": partial(fail, 1)}).list(), "fail, in its transform()"),
     "flush": (lambda: through(Flusher()).list(), "Flusher, in its flush()"),
     "pull": (lambda: ReadableStream[Any](Source()).list(), "Source, in its pull()"),

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from webstreams import (
     TransformStream,
     WritableStream,
     compose,
+    from_blocking_iterable,
     from_bytes,
     to_callable,
 )
@@ -75,6 +76,33 @@ async def test_what_writes_to_a_stream_later_is_found() -> None:
     await ReadableStream.from_(["abc"]).pipe_to(sink)
     assert names(observed) == ["source", "sink"]
     assert [stage.chunks_out or stage.chunks_in for stage in observed.stages] == [1, 1]
+
+
+class Tools:
+    def double(self, number: int) -> int:
+        return 2 * number
+
+    async def check(self, number: int) -> int:
+        return number
+
+
+def numbers() -> Iterator[int]:
+    yield from range(5)
+
+
+async def test_a_source_in_a_thread_is_one_stage_that_is_called_as_what_it_iterates() -> None:
+    stream = from_blocking_iterable(numbers())
+    observed = observe(stream)
+    assert await stream.list() == list(range(5))
+    assert [(stage.name, stage.kind, stage.chunks_out) for stage in observed.stages] == [("numbers", "source", 5)]
+
+
+async def test_methods_are_called_by_their_own_names() -> None:
+    tools = Tools()
+    stream = ReadableStream.from_(range(5)).map(tools.double).map(tools.check, concurrency=2)
+    observed = observe(stream)
+    assert await stream.list() == [0, 2, 4, 6, 8]
+    assert names(observed) == ["source", "double", "check"]
 
 
 async def test_a_composed_pair_is_all_of_its_stages() -> None:

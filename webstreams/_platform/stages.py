@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, Final
 
 _PREFIX: Final = "in the stage "
+# The members of sources, transformers and sinks: a method of such a name is known by the class of its object.
+_MEMBERS: Final = frozenset({"start", "pull", "cancel", "transform", "flush", "write", "close", "abort"})
 
 
 def note_stage(error: object, callback: object, member: str) -> None:
@@ -24,11 +26,18 @@ def note_stage(error: object, callback: object, member: str) -> None:
 
 
 def stage_name(callback: Any) -> str:
-    """Return what a user knows a callback by: the class of its object, or the name of the function."""
+    """Return what a user knows a callback by: its name, or the class of a source, a transformer or a sink."""
     while isinstance(callback, partial):
         callback = callback.func
-    owner = getattr(callback, "__self__", None)
-    if owner is not None and not isinstance(owner, type) and hasattr(callback, "__func__"):
-        return stage_name(owner)
+    if _is_member(callback):
+        return stage_name(callback.__self__)
     name = getattr(callback, "stage_name", None) or getattr(callback, "__qualname__", None)
     return name if isinstance(name, str) else type(callback).__qualname__
+
+
+def _is_member(callback: Any) -> bool:
+    owner, function = getattr(callback, "__self__", None), getattr(callback, "__func__", None)
+    if owner is None or function is None or isinstance(owner, type):
+        return False
+    name = getattr(function, "__name__", "_")
+    return name in _MEMBERS or name.startswith("_") or hasattr(owner, "stage_name")

@@ -20,7 +20,6 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import suppress
-from functools import partial
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -85,18 +84,25 @@ def from_blocking_iterable(iterable: Iterable[T], *, high_water_mark: float = 0)
         )
     if not hasattr(type(iterable), "__iter__"):
         raise TypeError(f"from_blocking_iterable() needs an iterable, not {type(iterable).__name__}")
-    return readable_from_thread(partial(_write_all, iterable), high_water_mark=high_water_mark)
+    return readable_from_thread(_IterableWriter(iterable), high_water_mark=high_water_mark)
 
 
-def _write_all(iterable: Iterable[T], writer: ThreadSafeWriter[T]) -> None:
-    iterator = iter(iterable)
-    try:
-        for item in iterator:
-            writer.write(item)
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()
+class _IterableWriter(Generic[T]):
+    """Writes the items of an iterable, in the thread."""
+
+    def __init__(self, iterable: Iterable[T]) -> None:
+        self._iterable = iterable
+        self.stage_name = stage_name(iterable)
+
+    def __call__(self, writer: ThreadSafeWriter[T]) -> None:
+        iterator = iter(self._iterable)
+        try:
+            for item in iterator:
+                writer.write(item)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
 
 
 def as_blocking_iterable(readable: ReadableStream[T]) -> Generator[T, None, None]:

@@ -39,7 +39,17 @@ from ._callbacks import (
 from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
 from ._names import name_of
 from ._stages import DRAINS, STAGES, Kind, Stage
-from ._topology import chain_of, input_of_step, owner_of, owner_of_sink, owner_of_source, part_of, pipe_into, source_of
+from ._topology import (
+    chain_of,
+    input_of_step,
+    own_function_of,
+    owner_of,
+    owner_of_sink,
+    owner_of_source,
+    part_of,
+    pipe_into,
+    source_of,
+)
 
 
 def stages_of(stream: Any) -> list[Stage]:
@@ -238,7 +248,7 @@ def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) ->
     counts = Counts(readable._jobs, BLOCKED)
     controller = readable._controller
     callback = source.pull or source.cancel
-    name = name_of(part_of(part_of(owner, "_producer"), "_function") or callback, "source")
+    name = name_of(own_function_of(owner) or callback, "source")
     if _is_generator_transform(readable):
         _attach_generator(readable, owner._chunks, counts)
     else:

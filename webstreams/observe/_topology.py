@@ -34,6 +34,14 @@ def part_of(thing: Any, name: str) -> Any:
     return getattr(thing, name, None) if is_ours(thing) else None
 
 
+def own_function_of(owner: Any) -> Any:
+    """Return the function of a producer or a thread, which feeds a stream through streams of its own."""
+    producer = part_of(owner, "_producer")
+    if producer is None and part_of(owner, "_thread") is None:
+        return None
+    return part_of(owner if producer is None else producer, "_function")
+
+
 def source_of(readable: Any) -> Any:
     """Return the algorithms that feed a stream; None when it has ended."""
     source = readable._controller._source
@@ -183,7 +191,7 @@ def _feeding_object(owner: Any) -> Iterator[Any]:
     if hub is not None:
         yield from streams_in(hub._input)
         yield from subscriptions_of(hub)
-    elif part_of(owner, "_producer") is None:  # that has a stream for its own use
+    elif own_function_of(owner) is None:
         yield from streams_in(owner)
 
 
@@ -211,7 +219,7 @@ def inputs_of(stream: Any) -> Iterator[Any]:
         yield source.tee.stream
     elif part_of(owner, "_hub") is not None:
         yield from streams_in(owner._hub._input)
-    elif part_of(owner, "writable") is None and part_of(owner, "_producer") is None:
+    elif part_of(owner, "writable") is None and own_function_of(owner) is None:
         for each in streams_in(owner):
             if each is not stream and isinstance(each, ReadableStreamState):
                 yield each
