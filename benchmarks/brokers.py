@@ -1,6 +1,6 @@
 """Messages per second through a pipeline beside the client's own loop with the same guarantees, for each broker.
 
-    python -m benchmarks.brokers [--messages 20000] [redis nats kafka rabbitmq]
+    python -m benchmarks.brokers [--messages 10000] [redis nats kafka rabbitmq]
 
 Both sides consume the same messages from a server of their own, on loopback, hand each to a sink and acknowledge it
 after that. The same guarantees are:
@@ -183,7 +183,10 @@ async def pipeline(place: Place, connection: Any, count: int, sink: Sink) -> Non
 
 
 async def measure(broker: str, messages: int, loops: int) -> list[tuple[float, float]]:
-    """Return the rates of the loop and of the pipeline, by processor time and by the clock; the two take turns."""
+    """Return the rates of the loop and of the pipeline, by processor time and by the clock; the two take turns.
+
+    Of each, the best of all turns: what else the machine does makes a turn slower, and none faster.
+    """
     sides: list[Callable[[Any, Any, int, Sink], Awaitable[None]]] = [LOOPS[broker], pipeline]
     broker = "kafka" if broker == "pages" else broker
     server = SERVERS[broker]().start()
@@ -198,7 +201,7 @@ async def measure(broker: str, messages: int, loops: int) -> list[tuple[float, f
                     processor, clock = time.process_time(), time.perf_counter()
                     await side(place, connection, messages, bool)
                     rates = messages / (time.process_time() - processor), messages / (time.perf_counter() - clock)
-                best[index] = max(best[index], rates)
+                best[index] = max(best[index][0], rates[0]), max(best[index][1], rates[1])
         return best
     finally:
         await asyncio.to_thread(server.end)
@@ -220,7 +223,7 @@ async def main(brokers: list[str], messages: int, loops: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("brokers", nargs="*", default=sorted(LOOPS))
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--loops", type=int, default=2)
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--loops", type=int, default=6)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.brokers, arguments.messages, arguments.loops))

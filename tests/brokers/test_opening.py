@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import MemoryBroker, memory_stream, until
-from webstreams.brokers import Deliveries, Delivery, DeliveryLost, _source
+from webstreams.brokers import Deliveries, Delivery, DeliveryLost, _feeding, _source
 from webstreams.brokers._feeding import FetchingSource
 from webstreams.brokers.delivery import Outcome
 
@@ -206,4 +206,32 @@ async def test_a_source_that_is_ended_while_it_opens_does_not_begin(end: str) ->
     source.gate.set()
     await ending
     assert (source.number, source.tended) == (0, 0)
+    await nothing_is_left()
+
+
+class Forgetful(Tended):
+    """Its first fetch forgets that it was cancelled, as ``wait_for()`` of Python 3.11 can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancellations = 0
+
+    async def fetch(self, count: int) -> None:
+        for _ in range(2):
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                self.cancellations += 1
+        raise asyncio.CancelledError
+
+
+async def test_a_fetch_that_forgets_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_feeding, "LONGEST_FETCH", 3600.0)
+    source = Forgetful()
+    source.gate.set()
+    stream = Deliveries[int](source)
+    await until(lambda: source.tended > 0)
+    async with asyncio.timeout(60):
+        await stream.drain(3600)
+    assert source.cancellations == 2
     await nothing_is_left()

@@ -14,6 +14,8 @@ K = TypeVar("K", default=Any)
 
 # How long the end of a stream waits for the fetch that is under way (seconds).
 LONGEST_FETCH: Final = 3.0
+# How long a task may go on after it was cancelled, before it is cancelled again (seconds).
+CANCELLED_AGAIN: Final = (0.02, 0.2)
 
 
 class FetchingSource(BrokerSource[K]):
@@ -96,10 +98,16 @@ class FetchingSource(BrokerSource[K]):
 
 
 async def _end(task: asyncio.Task[None] | None, *, cancel: bool) -> None:
-    """Wait for the end of a task, for a while, if it is not to end now."""
+    """Wait for the end of a task, for a while, if it is not to end now.
+
+    A task is cancelled again if it goes on: the clients use ``wait_for()``, and in Python 3.11 that forgets a
+    cancellation that comes in the turn in which its own work ends.
+    """
     if task is not None:
-        if cancel:
-            task.cancel()
-        _, late = await asyncio.wait([task], timeout=LONGEST_FETCH)
-        for each in late:
-            each.cancel()
+        for wait in (*CANCELLED_AGAIN, LONGEST_FETCH) if cancel else (LONGEST_FETCH,):
+            if cancel:
+                task.cancel()
+            await asyncio.wait([task], timeout=wait)
+            if task.done():
+                return
+        task.cancel()

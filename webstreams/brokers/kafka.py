@@ -145,6 +145,8 @@ class _Source(FetchingSource[Key]):
         self._revoked: set[TopicPartition] = set()
         self._listener: _Listener | None = None
         self._polled = self._heard = time.monotonic()
+        # How many polls are under way.
+        self._polls = 0
         self._commit_lock = asyncio.Lock()
         # How many records were acknowledged since the last commit began, and whether they are to be committed before
         # the time has come.
@@ -166,20 +168,32 @@ class _Source(FetchingSource[Key]):
 
     async def fetch(self, count: int) -> None:
         """Poll once."""
-        pages = await self._consumer.getmany(timeout_ms=round(POLL_TIME * 1000), max_records=count)
-        self._polled = time.monotonic()
+        pages = await self._poll(timeout_ms=round(POLL_TIME * 1000), max_records=count)
         if pages:
             self._heard = self._polled
         for partition, records in pages.items():
-            if partition not in self._revoked and not self.is_over:
+            if partition not in self._revoked:
                 self._deliver_page(partition, records)
+
+    async def _poll(self, *partitions: TopicPartition, **options: int) -> dict[TopicPartition, list[Record]]:
+        self._polls += 1
+        try:
+            pages: dict[TopicPartition, list[Record]] = await self._consumer.getmany(*partitions, **options)
+        finally:
+            # The client counts the polls under way, to know when nobody polls, and goes on counting one that was
+            # cancelled.
+            self._polls -= 1
+            self._consumer._subscription._fetch_count = self._polls
+            self._polled = time.monotonic()
+        return pages
 
     def _deliver_page(self, partition: TopicPartition, records: list[Record]) -> None:
         offsets = self._partitions.get(partition)
         if offsets is None:
             offsets = self._partitions[partition] = Offsets(partition, records[0].offset)
-        messages = [((offsets, record, 1), record.value, record, 1) for record in records]
-        offsets.deliver(self.deliver_all(messages))
+        if not self.is_over:  # else the consumer is set back to them
+            messages = [((offsets, record, 1), record.value, record, 1) for record in records]
+            offsets.deliver(self.deliver_all(messages))
 
     # Settling.
 
@@ -222,8 +236,8 @@ class _Source(FetchingSource[Key]):
         self._acknowledged = 0
         await self._commit(list(self._partitions))
         now = time.monotonic()
-        if now - self._polled > POLL_TIME * 2 and not self._revoked:
-            await self._consumer.getmany(NOBODY, timeout_ms=0)
+        if now - self._polled > POLL_TIME * 2 and not self._revoked and not self._polls:
+            await self._poll(NOBODY, timeout_ms=0)
         if now - self._heard > SILENCE:
             await self._ask_for_a_sign()
 
@@ -289,8 +303,8 @@ class _Source(FetchingSource[Key]):
     # The end.
 
     async def stop(self) -> None:
-        """Poll no more; the poll under way is not cancelled."""
-        await self.finish_fetching(cancel=False)
+        """Poll no more. A poll that waits has taken nothing yet, so that nothing is lost when it is cancelled."""
+        await self.finish_fetching(cancel=True)
 
     async def give_back(self, keys: list[Key]) -> None:
         """Commit what is done, and set the consumer back to the first record that is not."""

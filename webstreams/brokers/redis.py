@@ -177,9 +177,13 @@ class _Source(FetchingSource[bytes]):
 
     def has_no_room(self) -> None:
         """Acknowledge now what would have gone with the next read."""
-        group, self._with_read = self._with_read, []
-        for key, done in group:
+        for key, done in self._take_with_read():
             self._acks.put(key, done)
+
+    def _take_with_read(self) -> list[tuple[bytes, Acknowledged]]:
+        """Return the acknowledgements that were to go with the next read; whoever takes them sees to them."""
+        group, self._with_read = self._with_read, []
+        return group
 
     async def _fetch_slowly(self, count: int) -> None:
         if count <= 0:
@@ -201,7 +205,7 @@ class _Source(FetchingSource[bytes]):
 
     async def _fetch_more(self, count: int) -> None:
         """Read without waiting, and acknowledge in the same round trip; the server does that first."""
-        group, self._with_read = self._with_read, []
+        group = self._take_with_read()
         pipeline = self._client.pipeline(transaction=False)
         if group:
             pipeline.xack(self._key, self._group, *[key for key, _ in group])
@@ -319,8 +323,7 @@ class _Source(FetchingSource[bytes]):
         await self.finish_fetching(cancel=self._read_waits)
         self._read_waits = True
         if isinstance(self.ledger.end, self.lost):
-            group, self._with_read = self._with_read, []
-            _tell(group, self.ledger.end)
+            _tell(self._take_with_read(), self.ledger.end)
         self.has_no_room()
 
     async def give_back(self, keys: list[bytes]) -> None:

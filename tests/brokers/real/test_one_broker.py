@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from tests.brokers.memory import until
 from tests.brokers.places import GROUP, Place
@@ -14,7 +15,7 @@ from tests.brokers.places.nats import NatsPlace
 from tests.brokers.places.redis import RedisPlace
 from tests.brokers.real.test_each_broker import read
 from webstreams import Promise, WritableStream
-from webstreams.brokers import Deliveries, acknowledging, kafka, redis
+from webstreams.brokers import Deliveries, _feeding, acknowledging, kafka, redis
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -129,6 +130,32 @@ async def test_redis_acknowledges_what_was_to_go_with_a_read_that_was_given_up(p
 
 
 @pytest.mark.brokers("redis")
+async def test_the_end_does_not_wait_for_a_read_of_redis_that_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it comes: just after the last entry, the read has not been sent yet, or was sent in this turn."""
+    assert isinstance(place, RedisPlace)
+    place.claim_idle = 3600.0
+    monkeypatch.setattr(redis, "BLOCK_TIME", 3600.0)
+    monkeypatch.setattr(_feeding, "LONGEST_FETCH", 3600.0)
+    await place.make()
+    for turns in range(8):
+        await place.fill(10)
+        written = asyncio.Semaphore(0)
+        sink: WritableStream[Any] = WritableStream({"write": lambda value, controller, to=written: to.release()})
+        async with place.connect() as client, asyncio.timeout(60):
+            stream = place.consume(client, 8)
+            pipe = stream.pipe_to(acknowledging(sink))
+            for _ in range(10):
+                await written.acquire()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await stream.drain(3600)
+            await pipe
+    assert await place.waiting() == (0, 0)
+
+
+@pytest.mark.brokers("redis")
 async def test_redis_writes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
     await place.make()
     await place.fill(1)
@@ -193,6 +220,41 @@ async def test_kafka_commits_no_further_than_the_finished_prefix(place: Place) -
         assert [each.value for each in again] == [str(number).encode() for number in range(3, 10)]
         await reader.cancel()
     assert await place.waiting() == (0, 7)
+
+
+@pytest.mark.brokers("kafka")
+async def test_the_end_does_not_wait_for_a_poll_of_kafka(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after it, the client finds out when nobody polls any more."""
+    monkeypatch.setattr(kafka, "POLL_TIME", 3600.0)
+    monkeypatch.setattr(_feeding, "LONGEST_FETCH", 3600.0)
+    await place.make()
+    await place.fill(1)
+    async with place.connect() as clients:
+        stream = place.consume(clients, 100)
+        await (await read(stream.get_reader())).ack()
+        source: Any = stream._source
+        await until(lambda: source._polls == 1)
+        async with asyncio.timeout(60):
+            await stream.drain(3600)
+        assert clients.consumer._subscription.fetcher_idle_time > 0
+    assert await place.waiting() == (0, 0)
+
+
+@pytest.mark.brokers("kafka")
+async def test_what_a_poll_of_kafka_brings_at_the_end_comes_again(place: Place) -> None:
+    assert isinstance(place, KafkaPlace)
+    place.partitions = 1
+    await place.make()
+    await place.fill(3)
+    async with place.connect() as clients:
+        source: Any = place.consume(clients, 100)._source
+        source._drained = True
+        partition = TopicPartition(place.name, 0)
+        async with asyncio.timeout(30):
+            while not await clients.consumer.position(partition):
+                await source.fetch(1)
+        await source.give_back([])
+        assert await clients.consumer.position(partition) == 0
 
 
 @pytest.mark.brokers("kafka")
