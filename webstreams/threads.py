@@ -419,7 +419,7 @@ class _ThreadSource(Generic[T]):
 
 
 def abandon(reader: ThreadSafeReader[Any]) -> None:
-    """Cancel the stream of a reader and free the lock, in the thread of the loop; whoever has read has gone."""
+    """Cancel the stream of a reader and release the lock, in the thread of the loop; whoever has read has gone."""
     reader._cancel(None, None).add_done_callback(Promise.exception)  # noqa: SLF001 - of this module
     reader._reader.release_lock()  # noqa: SLF001
 

@@ -46,7 +46,7 @@ class Input:
             read(self._reader, self._request)
 
     def cancel(self, reason: object) -> Promise[None]:
-        """Cancel the stream, and free the lock at once; the taker is told nothing more."""
+        """Cancel the stream, and release the lock at once; the taker is told nothing more."""
         self._taker = None
         promise = self._reader.cancel(reason)
         self._reader.release_lock()

@@ -136,7 +136,7 @@ class ConsumedStream(ReadableStreamState[T]):
             raise TypeError(f"cannot pipe into the writable stream: it is locked to {show_holder(destination._writer)}")
 
     def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
-        """Iterate over the chunks; with `prevent_cancel`, leaving early frees the lock without cancelling the stream.
+        """Iterate over the chunks; with `prevent_cancel`, leaving early releases the lock and does not cancel.
 
         ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
         the stream is locked. Streams Standard, 4.2.5.

@@ -291,7 +291,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         return iteration.after_ongoing(iteration.next_steps)
 
     def aclose(self) -> Promise[None]:
-        """Leave the iteration: cancel the stream, unless `prevent_cancel` was set, and free the lock.
+        """Leave the iteration: cancel the stream, unless `prevent_cancel` was set, and release the lock.
 
         Never waits behind a read that does not come: a pending ``__anext__()`` ends. Calling it again does nothing.
         """

@@ -65,7 +65,7 @@ class ReadableStream(ConsumedStream[T]):
     `high_water_mark` (in chunks, or bytes in a byte stream; by default 1, or 0 in a byte stream) and `size`.
 
     The stream calls ``pull(controller)`` only while its queue is below the high-water mark or a read waits, and never
-    a second time before the first call is done. ``async for chunk in stream`` locks the stream and frees it at the
+    a second time before the first call is done. ``async for chunk in stream`` locks the stream and releases it at the
     end; leaving it early cancels.
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and what the source's ``start()`` raises;
