@@ -11,6 +11,7 @@ import pytest
 from tests.brokers.memory import MemoryBroker, logged, memory_stream, until
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, OnFailure, Outcome, acknowledging
+from webstreams.brokers._ledger import OwnedDelivery, Telling
 from webstreams.brokers.delivery import Acknowledged
 
 
@@ -32,9 +33,9 @@ class SlowBroker(MemoryBroker):
         super().__init__(limit, count)
         self.waiting_for_it: list[Acknowledged] = []
 
-    def acknowledge(self, key: int, done: Acknowledged) -> None:
-        self.acknowledged.append(key)
-        self.waiting_for_it.append(done)
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
+        self.acknowledged.append(delivery.key)
+        self.waiting_for_it.append(Telling(self.ledger, delivery, done))
 
 
 def numbers_written_by(is_coroutine: bool) -> tuple[WritableStream[int], list[int]]:

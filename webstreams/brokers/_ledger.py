@@ -14,8 +14,10 @@ K = TypeVar("K", default=Any)
 
 # Tells the broker what has become of a delivery, which the client knows by a key.
 Settle = Callable[[K, Outcome], Awaitable[None]]
-# Acknowledges a delivery without a task; calls the function when that is done.
-Acknowledge = Callable[[K, Acknowledged], None]
+# Acknowledges a delivery without a task; `Ledger.told` is called with both when that is done.
+Acknowledge = Callable[["OwnedDelivery", Acknowledged], None]
+# Deliveries that are acknowledged together, each with what is called after that.
+Group = list[tuple["OwnedDelivery", Acknowledged]]
 # Acknowledges a delivery at once, if that is possible.
 AcknowledgeNow = Callable[[K], bool]
 # What a delivery is made of: the client's key for it, the value, the metadata, the attempt.
@@ -29,7 +31,7 @@ class Ledger(Generic[K]):
         self,
         limit: int,
         settle: Settle[K],
-        acknowledge: Acknowledge[K],
+        acknowledge: Acknowledge,
         acknowledge_now: AcknowledgeNow[K] | None,
         failed: Callable[[Exception], None],
         where: str,
@@ -139,12 +141,24 @@ class Ledger(Generic[K]):
             done(None)
         else:
             self.settling.add(delivery)
-            self._acknowledge(delivery.key, _Acknowledgement(self, delivery, done))
+            self._acknowledge(delivery, done)
 
-    def untold(self, error: BaseException) -> DeliveryLost:
-        """The broker could not be told of a delivery; return the error for who has settled it."""
+    def told(self, group: Group, error: BaseException | None = None) -> None:
+        """The broker was told of acknowledgements, or could not be told."""
+        entered, settling = self.entered, self.settling
+        for delivery, _ in group:
+            settling.discard(delivery)
+            entered.pop(delivery, None)
+            if error is None:
+                delivery.ledger = None
+        if self.waiters:
+            self.wake()
         if isinstance(error, Exception):
             self._failed(error)
+        for _, done in group:
+            done(None if error is None else self._untold(error))
+
+    def _untold(self, error: BaseException) -> DeliveryLost:
         lost = self.lost()
         lost.__cause__ = error
         return lost
@@ -231,20 +245,14 @@ class _Duty(QuickSettlement):
             ledger.acknowledge(self._delivery, done)
 
 
-class _Acknowledgement:
-    """Called when the broker has been told that a delivery is done with."""
+class Telling:
+    """Called when the broker has been told of one acknowledgement."""
 
-    __slots__ = ("_delivery", "_done", "_ledger")
+    __slots__ = ("_group", "_ledger")
 
     def __init__(self, ledger: Ledger[Any], delivery: OwnedDelivery, done: Acknowledged) -> None:
         self._ledger = ledger
-        self._delivery = delivery
-        self._done = done
+        self._group: Group = [(delivery, done)]
 
     def __call__(self, error: BaseException | None) -> None:
-        if error is None:
-            self._delivery.ledger = None
-        else:
-            error = self._ledger.untold(error)
-        self._ledger.settled(self._delivery)
-        self._done(error)
+        self._ledger.told(self._group, error)

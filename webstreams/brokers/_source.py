@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from .._platform.arguments import checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
-from ._ledger import Ledger, Message, OwnedDelivery
+from ._ledger import Ledger, Message, OwnedDelivery, Telling
 from ._standstill import StandstillWatch, watch_standstill
 from .delivery import Acknowledged, Delivery, Outcome, call_back
 
@@ -69,9 +69,9 @@ class BrokerSource(Generic[K]):
         """Tell the broker what has become of a delivery."""
         raise NotImplementedError
 
-    def acknowledge(self, key: K, done: Acknowledged) -> None:
-        """Do what ``settle(key, "ack")`` does, and call `done`; a subclass that needs no task for it says how."""
-        call_back(self.settle(key, "ack"), done)
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
+        """Do what ``settle(key, "ack")`` does, and call ``ledger.told()``; a subclass may need no task for it."""
+        call_back(self.settle(delivery.key, "ack"), Telling(self.ledger, delivery, done))
 
     def acknowledge_now(self, key: K) -> bool:
         """Do what ``settle(key, "ack")`` does if nothing has to be waited for; whether it is done."""

@@ -110,6 +110,8 @@ class _Acknowledging:
         self._is_piped = False
         # Writes what a pipe gives, and what it is busy with.
         self._direct = DirectWriter(self._writer, self._unseen_request)
+        # A method is made anew each time that it is asked for.
+        self._acknowledged = self._unseen_acknowledged
         self._delivery: Delivery[Any]
 
     # What the stream calls.
@@ -138,7 +140,10 @@ class _Acknowledging:
             if delivery._acknowledge_now():
                 return None
             overlapping.begin_unseen()
-            self._acknowledge_unseen(delivery)
+            try:
+                delivery._acknowledge(self._acknowledged)
+            except RuntimeError as error:  # somebody has settled it meanwhile
+                overlapping.rejected(None, error)
         if not overlapping.has_room():
             return overlapping.wait_for_room()
         return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
@@ -168,12 +173,6 @@ class _Acknowledging:
             _require_delivery(delivery)
         except Exception as error:
             self.jobs.push(partial(self.overlapping.rejected, None, error))
-
-    def _acknowledge_unseen(self, delivery: Delivery[Any]) -> None:
-        try:
-            delivery._acknowledge(self._unseen_acknowledged)
-        except RuntimeError as error:  # somebody has settled it meanwhile
-            self.overlapping.rejected(None, error)
 
     def _unseen_acknowledged(self, error: BaseException | None) -> None:
         if error is None or isinstance(error, DeliveryLost):

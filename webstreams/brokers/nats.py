@@ -14,6 +14,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from ._feeding import FetchingSource
 from ._grouping import Grouping, Results
+from ._ledger import OwnedDelivery, Telling
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
 from .delivery import Acknowledged, Outcome
@@ -221,9 +222,9 @@ class _Source(FetchingSource[str]):
         else:
             await message.term()
 
-    def acknowledge(self, key: str, done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge with the next group."""
-        self._acks.put(key, done)
+        self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
 
     async def _acknowledge(self, keys: list[str]) -> Results:
         for key in keys:

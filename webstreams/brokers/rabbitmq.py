@@ -12,6 +12,7 @@ from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
 from typing_extensions import TypeVar
 
 from ._grouping import Grouping, Results
+from ._ledger import OwnedDelivery, Telling
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import BrokerSource, Deliveries, checked_limit
 from .delivery import Acknowledged, Outcome
@@ -156,9 +157,9 @@ class _Source(BrokerSource[int]):
         else:
             await _sent(self._channel.basic_nack(key, requeue=outcome == "requeue"))
 
-    def acknowledge(self, key: int, done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge with the next group."""
-        self._acks.put(key, done)
+        self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
 
     async def _acknowledge(self, keys: list[int]) -> Results:
         """Acknowledge all messages before the first one that is still open together, and each of the others."""

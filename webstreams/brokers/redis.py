@@ -16,6 +16,7 @@ from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
 from ._grouping import Grouping, Results
+from ._ledger import Group, OwnedDelivery, Telling
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
 from .delivery import Acknowledged, Outcome
@@ -133,7 +134,7 @@ class _Source(FetchingSource[bytes]):
         )
         self._acks: Grouping[bytes] = Grouping(self._acknowledge)
         # Acknowledgements that go with the next read; none does while a read waits, nor when there are no more reads.
-        self._with_read: list[tuple[bytes, Acknowledged]] = []
+        self._with_read: Group = []
         self._read_waits = True
         # Whether there are probably more entries: the last read has got all that it wanted.
         self._has_more = False
@@ -177,10 +178,10 @@ class _Source(FetchingSource[bytes]):
 
     def has_no_room(self) -> None:
         """Acknowledge now what would have gone with the next read."""
-        for key, done in self._take_with_read():
-            self._acks.put(key, done)
+        for delivery, done in self._take_with_read():
+            self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
 
-    def _take_with_read(self) -> list[tuple[bytes, Acknowledged]]:
+    def _take_with_read(self) -> Group:
         """Return the acknowledgements that were to go with the next read; whoever takes them sees to them."""
         group, self._with_read = self._with_read, []
         return group
@@ -208,7 +209,7 @@ class _Source(FetchingSource[bytes]):
         group = self._take_with_read()
         pipeline = self._client.pipeline(transaction=False)
         if group:
-            pipeline.xack(self._key, self._group, *[key for key, _ in group])
+            pipeline.xack(self._key, self._group, *[delivery.key for delivery, _ in group])
         pipeline.xreadgroup(self._group, self._consumer, {self._key: ">"}, count=count)
         try:
             *acknowledged, answer = await pipeline.execute(raise_on_error=False)
@@ -217,9 +218,9 @@ class _Source(FetchingSource[bytes]):
             self._with_read += group
             raise
         except Exception as error:
-            _tell(group, error)
+            self.ledger.told(group, error)
             raise
-        _tell(group, next((each for each in acknowledged if isinstance(each, BaseException)), None))
+        self.ledger.told(group, next((each for each in acknowledged if isinstance(each, BaseException)), None))
         if isinstance(answer, BaseException):
             raise answer
         self._deliver_new(_entries_of(answer), count)
@@ -279,12 +280,12 @@ class _Source(FetchingSource[bytes]):
             await self._dead_letter.write(await self._fields(key))
         await self._acks.add(key)
 
-    def acknowledge(self, key: bytes, done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
         """Acknowledge with the next read, or with the next group."""
         if self._read_waits:
-            self._acks.put(key, done)
+            self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
         else:
-            self._with_read.append((key, done))
+            self._with_read.append((delivery, done))
             if self.ledger.waiters:
                 self.ledger.wake()
 
@@ -323,18 +324,13 @@ class _Source(FetchingSource[bytes]):
         await self.finish_fetching(cancel=self._read_waits)
         self._read_waits = True
         if isinstance(self.ledger.end, self.lost):
-            _tell(self._take_with_read(), self.ledger.end)
+            self.ledger.told(self._take_with_read(), self.ledger.end)
         self.has_no_room()
 
     async def give_back(self, keys: list[bytes]) -> None:
         """Let others claim everything that this consumer has, at once."""
         pending = await self._pending(b"-", b"+", PAGE + len(keys))
         await self._release([each["message_id"] for each in pending])
-
-
-def _tell(group: list[tuple[bytes, Acknowledged]], error: BaseException | None) -> None:
-    for _, done in group:
-        done(error)
 
 
 def _entries_of(answer: Any) -> list[tuple[bytes, Any]]:

@@ -223,9 +223,9 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
         check(key, outcome)
         await settle(key, outcome)
 
-    def acknowledged(key: Any, done: Any) -> None:
-        check(key, "ack")
-        acknowledge(key, done)
+    def acknowledged(delivery: Any, done: Any) -> None:
+        check(delivery.key, "ack")
+        acknowledge(delivery, done)
 
     def acknowledged_now(key: Any) -> bool:
         check(key, "ack")
