@@ -92,7 +92,7 @@ async def write_with_streams(folder: Path) -> None:
 
 async def copy_with_shutil(folder: Path) -> None:
     """Copy many files at once in threads."""
-    names = [folder / f"copy{number}" for number in range(COPIES)]
+    names = [folder / f"by_hand{number}" for number in range(COPIES)]
     await asyncio.gather(*(asyncio.to_thread(shutil.copyfile, folder / "large", name) for name in names))
 
 

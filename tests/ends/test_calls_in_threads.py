@@ -118,6 +118,26 @@ async def test_a_file_that_nobody_writes_to_is_opened(tmp_path: Path) -> None:
             await write_file(tmp_path / "missing" / "file").get_writer().closed
 
 
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("latest", [1000, 0])
+async def test_a_file_that_nobody_writes_to_is_not_in_the_way_of_calls_that_wait(
+    tmp_path: Path, calls: list[object], gate: threading.Event, monkeypatch: pytest.MonkeyPatch, latest: int
+) -> None:
+    """It is opened when there is no other call, or after so many seconds."""
+    monkeypatch.setattr("webstreams.ends._blocking.openings.SOON", 0)
+    monkeypatch.setattr("webstreams.ends._blocking.openings.LATEST", latest)
+    waiting = [in_thread(gate.wait, 30) for _ in range(MOST_CALLS + 1)]
+    writer = write_file(tmp_path / "file").get_writer()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(calls) == (latest == 0)
+    gate.set()
+    await asyncio.gather(*waiting)
+    await until(lambda: calls)
+    await writer.close()
+    assert os.listdir(tmp_path) == ["file"]
+
+
 async def test_a_file_that_was_not_opened_yet_is_not_opened_to_be_aborted(tmp_path: Path, calls: list[object]) -> None:
     await write_file(tmp_path / "file").abort()
     await asyncio.sleep(0.01)

@@ -59,11 +59,11 @@ def test_an_enforced_integer_has_a_range(value: Any) -> None:
 @pytest.mark.parametrize("dictionary", [{"pull": 1}, SimpleNamespace(pull=1)])
 def test_members_come_from_mappings_and_attributes(dictionary: Any) -> None:
     get = member_getter(dictionary, "underlying source")
-    assert (get("pull"), get("cancel")) == (1, None)
+    assert (get("pull", None), get("cancel", None)) == (1, None)
 
 
 def test_no_dictionary_has_no_members() -> None:
-    assert member_getter(None, "underlying source")("pull") is None
+    assert member_getter(None, "underlying source")("pull", None) is None
 
 
 def test_a_callback_is_callable_or_absent() -> None:

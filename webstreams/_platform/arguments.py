@@ -16,12 +16,15 @@ def checked_integer(value: Any, name: str, minimum: int | None = None, maximum: 
 
     Raises `TypeError` for anything other than an integer, and for a bool; `ValueError` for one that is out of range.
     """
-    if isinstance(value, bool):
+    if type(value) is int:
+        number = value
+    elif isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, not bool")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    else:
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
     if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
         raise ValueError(f"{name} must be {_range_of(minimum, maximum)}, not {number:.6g}")
     return number
@@ -59,7 +62,7 @@ def checked_path(value: Any, name: str) -> str | bytes:
     except TypeError:
         given = type(value).__name__
         raise TypeError(f"{name} must be a str, bytes or os.PathLike object, not {given}") from None
-    if "\0" in os.fsdecode(path):
+    if "\0" in (path if isinstance(path, str) else os.fsdecode(path)):
         raise ValueError(f"{name} must not have a null character in it: {path!r}")
     return path
 

@@ -11,12 +11,14 @@ from .mistakes import refuse_javascript_names, refuse_mistaken, with_article
 
 MAX_SAFE_INTEGER = 2**53 - 1
 
+# Looks up a member; gives the second argument, None, for one that is absent.
+Getter = Callable[..., Any]
+
 _NO_MEMBERS: Final[Mapping[str, Any]] = {}
 
 
-def member_getter(dictionary: Any, name: str) -> Callable[[str], Any]:
-    """Return the function that looks up the members of a dictionary argument, an object with attributes or a mapping;
-    it returns None for a member that is absent.
+def member_getter(dictionary: Any, name: str) -> Getter:
+    """Return the function that looks up the members of a dictionary argument, an object with attributes or a mapping.
 
     Raises `TypeError` for an object that cannot be meant as this dictionary, and for a mapping with a JavaScript name.
     """
@@ -26,16 +28,12 @@ def member_getter(dictionary: Any, name: str) -> Callable[[str], Any]:
         refuse_javascript_names(dictionary, with_article(name))
         return dictionary.get
     refuse_mistaken(dictionary, name)
-    return partial(_attribute, dictionary)
+    return partial(getattr, dictionary)
 
 
-def _attribute(dictionary: Any, member: str) -> Any:
-    return getattr(dictionary, member, None)
-
-
-def callback_member(get: Callable[[str], Any], member: str, name: str) -> Callable[..., Any] | None:
+def callback_member(get: Getter, member: str, name: str) -> Callable[..., Any] | None:
     """Look up a callback; TypeError if it is something else."""
-    value = get(member)
+    value = get(member, None)
     if value is not None and not callable(value):
         raise TypeError(f"the {name}'s {member} must be callable, not {type(value).__name__}")
     return value  # type: ignore[no-any-return]

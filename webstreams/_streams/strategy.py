@@ -107,7 +107,7 @@ class StrategyMembers:
 
     def __init__(self, strategy: Any) -> None:
         get = member_getter(strategy, STRATEGY)
-        self.high_water_mark: Any = get("high_water_mark")
+        self.high_water_mark: Any = get("high_water_mark", None)
         self.size = callback_member(get, "size", STRATEGY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import SupportsIndex, get_args
+from typing import Final, SupportsIndex, get_args
 
 from typing_extensions import Buffer
 
@@ -16,6 +16,8 @@ from ._files.sinks import FileSink, Mode
 from ._files.sources import READ_AHEAD, FileSource, TruncatedFileError
 
 __all__ = ["TruncatedFileError", "read_file", "write_file"]
+
+MODES: Final[tuple[str, ...]] = get_args(Mode)
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -106,7 +108,8 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
     A chunk is any bytes-like object, written completely, in a thread. ``write()`` is done when the system has taken it;
     of a new file, which nobody sees before the end, when no more than 256 KiB wait for the thread, and what goes wrong
     then shows at the next write or in ``close()``. The file is opened with the first write, which waits for that (a
-    pipe waits for its end only), or a moment after the stream was made. Errors are the `OSError` of the system, with
+    pipe waits for its end only), or a moment after the stream was made, when the threads have nothing else to do, at
+    the latest after a second. Errors are the `OSError` of the system, with
     `path` as `filename`. Raises `TypeError` for a `path` that is none, `ValueError` for another `mode`.
 
     >>> import asyncio, os, tempfile
@@ -118,6 +121,6 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
     >>> asyncio.run(main())
     ['name'] b'slow and steady'
     """
-    if mode not in get_args(Mode):
+    if mode not in MODES:
         raise ValueError(f'mode must be "replace", "create", "append" or "in_place", not {mode!r}')
     return WritableStream(FileSink(os.fsdecode(checked_path(path, "path")), mode, fsync), bytes_strategy())

@@ -51,14 +51,14 @@ class UnderlyingSource:
     def __init__(self, source: Any) -> None:
         name = SOURCE
         get = member_getter(source, name)
-        size = get("auto_allocate_chunk_size")
+        size = get("auto_allocate_chunk_size", None)
         self.auto_allocate_chunk_size: int | None = None
         if size is not None:
             self.auto_allocate_chunk_size = to_enforced_integer(size, "auto_allocate_chunk_size")
         self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
         self.pull: Callable[[Any], Any] | None = callback_member(get, "pull", name)
         self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
-        kind = get("type")
+        kind = get("type", None)
         if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
         self.is_bytes = kind is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._platform.idl import callback_member, do_nothing, member_getter
+from ..._platform.idl import Getter, callback_member, do_nothing, member_getter
 from ..._platform.mistakes import TRANSFORMER
 
 
@@ -35,6 +35,6 @@ class Transformer:
         self.context: Context = copy_context()
 
 
-def _refuse_type(get: Callable[[str], Any], member: str) -> None:
-    if get(member) is not None:
+def _refuse_type(get: Getter, member: str) -> None:
+    if get(member, None) is not None:
         raise ValueError(f"a transformer must not have a {member}: it is reserved for the future")

@@ -52,7 +52,7 @@ class UnderlyingSink:
         self.abort: Callable[[object], Any] = callback_member(get, "abort", name) or do_nothing
         self.close: Callable[[], Any] = callback_member(get, "close", name) or do_nothing
         self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
-        if get("type") is not None:
+        if get("type", None) is not None:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
         self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
         self.context = copy_context()

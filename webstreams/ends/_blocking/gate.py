@@ -57,11 +57,13 @@ class Gate:
 
     def close(self) -> None:
         """Close the descriptors; nobody may be waiting, or wait again."""
-        with self._lock:
-            descriptors, self._wake = self._wake, None
-            self._is_interrupted = True
-        for descriptor in descriptors or ():
-            os.close(descriptor)
+        self._is_interrupted = True
+        descriptors = self._wake
+        if descriptors is not None:
+            with self._lock:
+                self._wake = None
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def __del__(self) -> None:
         """Close the descriptors when the stream was dropped."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import Handle, TimerHandle, get_running_loop
+from asyncio import Handle, get_running_loop
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from ..._engine.door import fulfill, ignored, reject
 from ..._engine.jobs import current_jobs
@@ -18,10 +18,8 @@ from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
 from .._bytes import view_of
 from .gate import Interrupted
+from .openings import Openings, openings_of
 from .threads import call_in_thread, in_thread
-
-# When a sink that nobody writes to is opened (seconds).
-SOON: Final = 0.002
 
 
 class ThreadSource:
@@ -167,7 +165,8 @@ class ThreadSink:
     """An underlying sink whose methods are called in threads, one after the other. What fails releases everything.
 
     One run of a thread opens, writes all that comes until there is no more, and finishes if that is wanted by then. The
-    first run begins with the first chunk, or soon without one; then it has all that comes in the same turn of the loop.
+    first run begins with the first chunk, or soon without one (`openings`); then it has all that comes in the same turn
+    of the loop.
     With `behind`, a chunk counts as written when it is handed over, as long as less than so many bytes wait for the
     thread. A failure errors the stream when it happens.
     """
@@ -186,7 +185,8 @@ class ThreadSink:
         self._is_running = False
         # The run of the thread that is under way, or was the last; it ends when nothing waits.
         self._run: Promise[None]
-        # Begins the first run.
+        # Where it waits for the first run, and what begins that then.
+        self._openings: Openings | None = None
         self._beginning: Handle | None = None
 
     # For subclasses.
@@ -224,7 +224,8 @@ class ThreadSink:
         self._is_running = True
         jobs = current_jobs()
         self._run = Promise(jobs)
-        self._beginning = jobs.loop.call_later(SOON, self._begin_first)
+        self._openings = openings_of(jobs)
+        self._openings.add(self)
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
         """Have a thread write a chunk, or leave it to the thread to write it soon."""
@@ -254,19 +255,21 @@ class ThreadSink:
         """Discard, after the call that is under way."""
         return self._discard_after_run()
 
+    def begin_first(self) -> None:
+        """Begin the first run: nobody has written anything for a while, or all that came in this turn is there."""
+        self._openings = self._beginning = None
+        self._begin()
+
     # In between.
 
     def _begin_if(self, must_begin: bool) -> None:
         if must_begin:
             self._run = Promise(current_jobs())
             self._begin()
-        elif isinstance(self._beginning, TimerHandle):
-            self._beginning.cancel()
-            self._beginning = current_jobs().loop.call_soon(self._begin_first)
-
-    def _begin_first(self) -> None:
-        self._beginning = None
-        self._begin()
+        elif self._openings is not None:
+            self._openings.discard(self)
+            self._openings = None
+            self._beginning = current_jobs().loop.call_soon(self.begin_first)
 
     def _begin(self) -> None:
         run = self._run
@@ -280,7 +283,11 @@ class ThreadSink:
     def _discard_after_run(self) -> Promise[None]:
         with self._lock:
             self._waiting.clear()
-        if self._beginning is not None:  # nothing is to be undone
+        if self._openings is not None:  # nothing is to be undone
+            self._openings.discard(self)
+            self._openings = None
+            fulfill(self._run)
+        elif self._beginning is not None:
             self._beginning.cancel()
             self._beginning = None
             fulfill(self._run)

@@ -61,6 +61,12 @@ def about_to_wait() -> None:
         _pool.let_wait(thread)
 
 
+def are_busy(loop: AbstractEventLoop) -> bool:
+    """Whether calls wait for a thread, or outcomes for a turn of the loop."""
+    outcomes: _Outcomes | None = getattr(loop, _SLOT, None)
+    return bool(_pool.waiting) or (outcomes is not None and outcomes.are_waiting())
+
+
 class _Call:
     """One call, made in the loop's thread."""
 
@@ -103,6 +109,10 @@ class _Outcomes:
             self._loop.call_soon_threadsafe(self._jobs.run_after, self._settle)
         except RuntimeError:  # the loop is closed
             self._waiting.clear()
+
+    def are_waiting(self) -> bool:
+        """Whether some have not been told of."""
+        return bool(self._waiting)
 
     def watch(self) -> None:
         """Look after a while whether calls that wait get on."""

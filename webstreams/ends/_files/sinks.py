@@ -78,9 +78,10 @@ class FileSink(ThreadSink):
             is_link = stat.S_ISLNK(found.st_mode)
             return os.stat(self._path) if is_link else found, is_link
         except FileNotFoundError:
-            if not self._path or os.path.basename(self._path) in (".", ".."):
+            name = os.path.basename(self._path)
+            if not self._path or name in (".", ".."):
                 raise
-            if not os.path.basename(self._path):
+            if not name:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._path) from None
             return None, is_link
 
@@ -106,7 +107,7 @@ class FileSink(ThreadSink):
             self._temporary.keep()
             if self._fsync:
                 _sync_directory(self._target)
-        self.discard()
+        self._gate.close()
 
     def discard(self) -> None:
         """Close the file and remove it, unless it is complete or was written in place."""

@@ -101,7 +101,7 @@ class FileSource(ThreadSource):
     def open_path(self) -> int:
         """Open what has the path now; return the descriptor."""
         _keep_freed_memory()
-        return os.open(os.fsdecode(self._path), OPENED)
+        return os.open(self._path if isinstance(self._path, str) else os.fsdecode(self._path), OPENED)
 
     def take_small(self, descriptor: int) -> bytes | None:
         """Return all of a file that is read from its beginning to its end and fits into one chunk, and close it; None

@@ -95,8 +95,9 @@ def _remove_all() -> None:
 def _create(target: str, permissions: int) -> tuple[str, int, os.stat_result]:
     """Make a file with the first name that no living writer has, and remove what dead ones left; return its path, its
     descriptor and what the system says of it."""
-    directory, name = os.path.split(target)
-    beginning = os.path.join(directory, f".{name[:SHOWN]}.{crc32(os.fsencode(name)):08x}")
+    name = os.path.split(target)[1]
+    directory = target[: len(target) - len(name)]
+    beginning = f"{directory}.{name[:SHOWN]}.{crc32(os.fsencode(name)):08x}"
     number = 0
     while (created := _create_locked(path := f"{beginning}-{number}{ENDING}", permissions)) is None:
         number += 1

@@ -1,0 +1,76 @@
+"""When a sink that nobody has written to begins: soon, but not in the way of calls that somebody waits for.
+
+A sink that is opened with its first chunk needs one call in a thread; one that is opened before needs two or three, and
+holds a descriptor meanwhile. So it waits a moment, and as long as the loop or all threads have other things to do: its
+source may be waiting for them.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle
+from typing import Final, Protocol
+
+from ..._engine.jobs import JobQueue
+from .threads import are_busy
+
+# When a sink that nobody writes to is opened; and when at the latest, however much there is to do (seconds).
+SOON: Final = 0.002
+LATEST: Final = 1
+
+_SLOT: Final = "_webstreams_openings"
+
+
+class Opened(Protocol):
+    """What is opened."""
+
+    def begin_first(self) -> None:
+        """Begin."""
+
+
+class Openings:
+    """The sinks of one event loop that nobody has written to, the oldest first, with one timer for all."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self._jobs = jobs
+        self._loop = jobs.loop
+        # When each of them came (seconds).
+        self._waiting: dict[Opened, float] = {}
+        self._timer: TimerHandle | None = None
+
+    def add(self, sink: Opened) -> None:
+        """Have a sink opened soon."""
+        self._waiting[sink] = self._loop.time()
+        self._watch()
+
+    def discard(self, sink: Opened) -> None:
+        """Leave a sink alone that was added and is not open yet."""
+        del self._waiting[sink]
+        if not self._waiting and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self) -> None:
+        if self._timer is None and self._waiting:
+            self._timer = self._loop.call_later(SOON, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        # Those that came after the timer was set have their turn with it.
+        age = LATEST if self._jobs.jobs or are_busy(self._loop) else SOON / 2
+        latest = self._loop.time() - age
+        while self._waiting:
+            sink, since = next(iter(self._waiting.items()))
+            if since > latest:
+                break
+            del self._waiting[sink]
+            sink.begin_first()
+        self._watch()
+
+
+def openings_of(jobs: JobQueue) -> Openings:
+    """Return those of the loop of a job queue."""
+    openings: Openings | None = getattr(jobs.loop, _SLOT, None)
+    if openings is None:
+        openings = Openings(jobs)
+        setattr(jobs.loop, _SLOT, openings)
+    return openings
