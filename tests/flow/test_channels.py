@@ -10,7 +10,7 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import failure, quiet, read_all, reason, soon, turns
-from webstreams import Lagged, ReadableStream, channel
+from webstreams import Lagged, ReadableStream, StreamError, channel
 
 from .support import Source, nothing_alive
 
@@ -221,6 +221,37 @@ async def test_an_on_drop_that_fails_errors_both_ends() -> None:
     assert await failure(readable.list()) is error
 
 
+@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+@pytest.mark.parametrize("member", ["on_drop", "size"])
+async def test_a_function_that_raises_what_steers_coroutines(member: str, error: BaseException) -> None:
+    def fail(chunk: int) -> Any:
+        if chunk == 2:
+            raise error
+        return 1
+
+    functions: Any = {member: fail}
+    writable, readable = channel(1, policy="drop-newest", **functions)
+    writer = writable.get_writer()
+    await writer.write(1)
+    stored = await failure(writer.write(2))
+    assert isinstance(stored, StreamError)
+    assert stored.reason is stored.__cause__ is error
+    assert await failure(readable.list()) is stored
+
+
+async def test_an_interrupt_in_on_drop_goes_through() -> None:
+    def interrupt(chunk: int) -> None:
+        raise KeyboardInterrupt
+
+    writable, readable = channel(1, policy="drop-newest", on_drop=interrupt)
+    writer = writable.get_writer()
+    await writer.write(1)
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(2)
+    stored: Any = await failure(readable.list())
+    assert isinstance(stored.reason, KeyboardInterrupt)
+
+
 async def test_a_pipe_into_a_channel(policy: Policy) -> None:
     source = Source(100)
     writable, readable = channel(4, policy=policy)
@@ -268,6 +299,7 @@ async def test_debug_mode_does_not_complain_about_a_burst_that_may_be_dropped() 
         ({"high_water_mark": float("nan")}, ValueError, "non-negative"),
         ({"high_water_mark": None}, TypeError, "must be a number, not NoneType"),
         ({"size": 1}, TypeError, "size must be a function"),
+        ({"size": asyncio.sleep}, TypeError, "size must be a plain function"),
         ({"policy": "drop"}, ValueError, "'drop-newest'"),
         ({"on_drop": 1}, TypeError, "on_drop must be a plain function"),
         ({"on_drop": asyncio.sleep}, TypeError, "on_drop must be a plain function"),

@@ -171,6 +171,21 @@ async def test_sizes_are_measured() -> None:
     await fast.cancel()
 
 
+@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+async def test_a_size_that_raises_what_steers_coroutines(error: BaseException) -> None:
+    def fail(chunk: int) -> float:
+        raise error
+
+    source = Source()
+    shared = share(source.stream, size=fail)
+    first, second = await soon(asyncio.gather(*(failure(shared.subscribe().list()) for _ in range(2))))
+    assert isinstance(first, StreamError)
+    assert first is second
+    assert first.reason is error
+    assert source.cancelled == [first]
+    await nothing_alive(source)
+
+
 @pytest.mark.parametrize("size", [lambda chunk: -1, lambda chunk: float("nan"), lambda chunk: "1", lambda chunk: 1 / 0])
 async def test_a_size_that_is_none_errors_all_and_cancels_the_source(size: Any) -> None:
     source = Source()
@@ -477,6 +492,26 @@ async def test_a_subscriber_after_the_end_without_a_replay() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+async def test_what_all_have_read_is_not_held_by_one_that_is_still_referred_to(policy: Policy) -> None:
+    """Neither by a subscription that goes on, nor by one that has ended."""
+    source: ReadableStream[Counted] = ReadableStream.from_(map(Counted, range(100)))
+    shared = share(source, policy=policy, high_water_mark=2)
+    reader = shared.subscribe(policy="wait").get_reader()
+    going_on, left, slow = shared.subscribe().get_reader(), shared.subscribe(), shared.subscribe()
+    await soon(left.cancel())
+    for _ in range(50):
+        await asyncio.gather(soon(reader.read()), soon(going_on.read()), *([] if slow.lost else [_read_once(slow)]))
+    assert count_living(Counted) <= 2
+    assert repr(left).endswith("desired_size 0>")
+    await soon(asyncio.gather(reader.cancel(), going_on.cancel(), *([] if policy == "error" else [slow.cancel()])))
+
+
+async def _read_once(stream: ReadableStream[Any]) -> None:
+    with stream.get_reader() as reader:
+        await soon(reader.read())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("count", [1, 2, 5])
 async def test_dropping_all_cancels_the_source_and_gives_the_memory_back(policy: Policy, count: int) -> None:
     source = Source()
@@ -715,6 +750,7 @@ async def test_a_subscription_is_a_readable_stream() -> None:
         ({"high_water_mark": float("nan")}, ValueError, "non-negative"),
         ({"high_water_mark": "16"}, TypeError, "must be a number, not str"),
         ({"size": 3}, TypeError, "size must be a function"),
+        ({"size": asyncio.sleep}, TypeError, "size must be a plain function"),
         ({"policy": "block"}, ValueError, "'drop-oldest'"),
         ({"policy": None}, ValueError, "'drop-oldest'"),
         ({"subscribers": -1}, ValueError, "subscribers must not be negative"),

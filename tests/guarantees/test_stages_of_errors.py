@@ -21,6 +21,8 @@ from webstreams import (
     WritableStream,
     chunked,
     from_blocking_iterable,
+    from_producer,
+    generator_transform,
     lines,
     to_callable,
 )
@@ -86,6 +88,9 @@ class Tools:
     async def load(self, *_: Any) -> None:
         raise ValueError(BOOM)
 
+    def items(self, *_: Any) -> Iterator[int]:
+        yield from numbers()
+
 
 class Closer:
     write = None
@@ -102,6 +107,12 @@ def numbers() -> Iterator[int]:
 async def late_numbers() -> AsyncIterator[int]:
     yield 1
     raise ValueError(BOOM)
+
+
+async def late_numbers_of(chunks: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for chunk in chunks:
+        yield chunk
+        raise ValueError(BOOM)
 
 
 def source(count: int = 3) -> ReadableStream[Any]:
@@ -150,6 +161,24 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "to_callable": (lambda: source().pipe_to(to_callable(fail)), "fail, in its write()"),
     "to_callable, later": (lambda: source().pipe_to(to_callable(fail_later)), "fail_later, in its write()"),
     "several calls": (lambda: source().pipe_to(to_callable(fail_later, concurrency=2)), "fail_later, in its function"),
+    "a generator under an operator": (
+        lambda: ReadableStream.from_(numbers()).map(str).list(),
+        "numbers, in its pull()",
+    ),
+    "a generator of flat_map": (
+        lambda: source().flat_map(partial(Tools().items)).list(),
+        "Tools.items, in its function",
+    ),
+    "batched": (lambda: source().batched(size=9).list(), "batched(), in its function"),
+    "batched by time": (lambda: source().batched(size=9, seconds=9).list(), "batched(), in its function"),
+    "reduce": (lambda: source().reduce(fail, 0), "reduce(), in its function"),
+    "lines as a method": (lambda: source().lines().list(), "lines(), in its function"),
+    "chunked as a method": (lambda: source().chunked(3).list(), "chunked(), in its function"),
+    "a producer": (lambda: from_producer(fail_later).list(), "fail_later, in its function"),
+    "generator_transform": (
+        lambda: source().pipe_through(generator_transform(late_numbers_of)).list(),
+        "late_numbers_of, in its pull()",
+    ),
     "decompression": (
         lambda: ReadableStream.from_([b"x"]).pipe_through(DecompressionStream("gzip")).bytes(),
         "DecompressionStream, in its transform()",

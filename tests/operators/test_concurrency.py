@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -323,6 +325,40 @@ async def test_calls_that_have_begun_in_an_executor_are_waited_for() -> None:
         assert (await soon(read)).done
 
 
+@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_a_guarded_function_raises_what_steers_coroutines(error: BaseException, concurrency: int) -> None:
+    def raise_it(*_: Any) -> Any:
+        raise error
+
+    with ThreadPoolExecutor(1) as executor:
+        for options in ({"executor": executor, "concurrency": concurrency}, {"timeout": 9}, {"on_error": raise_it}):
+            function = fail if "on_error" in options else raise_it
+            stored = await failure(soon(Numbers().stream().map(function, **options).list()))
+            assert isinstance(stored, StreamError)
+            assert stored.reason is stored.__cause__ is error
+        mended = Numbers(2).stream().map(raise_it, executor=executor, on_error=lambda error, chunk: (error, chunk))
+        answers = await soon(mended.list())
+    assert [(answer.reason, chunk) for answer, chunk in answers] == [(error, 0), (error, 1)]
+    await settle()
+
+
+async def test_an_executor_that_cancels_what_waits() -> None:
+    """The call fails as that of a `Future` does; it is not the calling task that is cancelled."""
+    gate = threading.Event()
+    executor = ThreadPoolExecutor(1)
+    executor.submit(gate.wait, 30)
+    answers = Numbers(1).stream().map(square, executor=executor, on_error=lambda error, _: error).list()
+    listing = asyncio.ensure_future(answers)
+    while not executor._work_queue.qsize():
+        await asyncio.sleep(0)
+    executor.shutdown(wait=False, cancel_futures=True)
+    gate.set()
+    (error,) = await soon(listing)
+    assert isinstance(error, concurrent.futures.CancelledError)
+    await settle()
+
+
 async def test_an_executor_that_was_shut_down() -> None:
     executor = ThreadPoolExecutor(1)
     executor.shutdown()
@@ -422,7 +458,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"timeout": "soon"}, TypeError, "timeout must be a number"),
     ({"limiter": 3}, TypeError, "limiter must be an async context manager, not int"),
     ({"executor": 3}, TypeError, "executor must be a concurrent.futures.Executor, not int"),
+    ({"executor": ThreadPoolExecutor}, TypeError, "must be a concurrent.futures.Executor, not the class ThreadPoolEx"),
     ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),
+    ({"key": async_function}, TypeError, "the key of map must be a plain function"),
     ({"key": 3}, TypeError, "key of map"),
     ({"on_error": 3}, TypeError, "on_error of map"),
     ({"function": 7, "concurrency": 2}, TypeError, "needs a function, not int"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from typing import Any, Final
 
+from .._platform.errors import call
 from .._platform.stages import stage_name
 from .promise import is_awaitable
 
@@ -43,7 +45,7 @@ class GuardedCall:
         except Exception as error:
             if self._on_error is None:
                 raise
-            return await _result_of(self._on_error(error, chunk))
+            return await _result_of(call(self._on_error, error, chunk))
 
     async def _call_in_time(self, chunk: Any) -> Any:
         if self._timeout is None:
@@ -59,7 +61,7 @@ class GuardedCall:
 
     async def _call(self, chunk: Any) -> Any:
         if self._executor is None:
-            return await _result_of(self._function(chunk))
+            return await _result_of(call(self._function, chunk))
         return await _call_in_executor(self._executor, self._function, chunk)
 
 
@@ -70,20 +72,33 @@ async def _result_of(result: Awaitable[Any] | Any) -> Any:
 async def _call_in_executor(executor: Executor, function: Callable[[Any], Any], chunk: Any) -> Any:
     """Wait for a call in another process or thread, to its end: a call that has begun cannot be cancelled there."""
     future = executor.submit(function, chunk)
-    waiting = asyncio.wrap_future(future)
+    loop = asyncio.get_running_loop()
+    # Not asyncio.wrap_future(): that waits for ever when the function has raised StopIteration.
+    ended = loop.create_future()
+    future.add_done_callback(partial(_tell, loop, ended))
     try:
-        return await asyncio.shield(waiting)
+        await asyncio.shield(ended)
     except asyncio.CancelledError:
         if not future.cancel():
-            await _ended(waiting)
+            await _wait_for(ended)
         raise
+    return call(future.result)
 
 
-async def _ended(waiting: asyncio.Future[Any]) -> None:
-    while not waiting.done():
+def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None], _: object) -> None:
+    """Say from another thread that a call has ended."""
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(_set_done, ended)
+
+
+def _set_done(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
+
+
+async def _wait_for(ended: asyncio.Future[None]) -> None:
+    while not ended.done():
         try:
-            await asyncio.wait([waiting])
+            await asyncio.wait([ended])
         except asyncio.CancelledError:
             pass  # raised already; there is nothing else to wait for
-    if not waiting.cancelled():
-        waiting.exception()  # nobody else looks at it

@@ -27,6 +27,10 @@ class Link:
         self.number = number
         self.total = total
 
+    def without_chunks(self) -> Link:
+        """Return the same place, from which no chunk can be reached, and which therefore keeps none alive."""
+        return Link(self.number, self.total)
+
 
 class BranchOwner(Protocol):
     """What the branches belong to."""
@@ -34,6 +38,7 @@ class BranchOwner(Protocol):
     mark: float
     debug: bool
     last: Link
+    branches: dict[Branch, None]
 
     def expel(self, branch: Branch, error: object) -> None:
         """Error a branch, which has failed."""
@@ -87,8 +92,8 @@ class Branch:
         self.limit = max(self.hub.mark, self.limit - size)
 
     def forget(self) -> None:
-        """Let go of what was not read."""
-        self.at = self.hub.last
+        """Let go of what was not read, and of all that will be queued."""
+        self.at = self.hub.last.without_chunks()
 
 
 class _FailingBranch(Branch):
@@ -126,7 +131,7 @@ class _NewestBranch(Branch):
         while start is not hub.last:
             self._append(start.chunk, start.next.total - start.total)
             start = start.next
-        super().__init__(hub, start, policy)
+        super().__init__(hub, start.without_chunks(), policy)
 
     def size(self) -> float:
         """The size of what it has not read."""

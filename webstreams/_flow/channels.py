@@ -11,6 +11,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise, promise_rejected_with, promise_resolved_with
+from .._platform.errors import goes_through, stored_error
 from .._streams.door import takes_chunks
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -129,10 +130,13 @@ class _LossyChannel:
         """Take a chunk of a writer at once; what this raises errors both ends."""
         try:
             self._offer(chunk)
-        except Exception as error:
-            self._abort(error)
-            self._sink.error(error)
-            raise
+        except BaseException as error:
+            stored = stored_error(error)
+            self._abort(stored)
+            self._sink.error(stored)
+            if stored is error or goes_through(error):
+                raise
+            raise stored from error
 
     def _write(self, chunk: Any, controller: WritableStreamDefaultController) -> None:
         self.write(chunk)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from .._engine.door import ignored
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
-from .._platform.errors import AbortError
+from .._platform.errors import AbortError, goes_through, stored_error
 from .._streams.door import jobs_of
 from .._streams.readable.stream import ReadableStream
 from .branches import BRANCHES, Branch, Link
@@ -158,12 +158,15 @@ class Hub:
         was_busy, self._busy = self._busy, True
         try:
             size = size_of(chunk, self._size)
-        except Exception as error:
-            self._fail(error)
+        except BaseException as error:
+            self._fail(stored_error(error))
+            if goes_through(error):
+                raise
         else:
             self._append(chunk, size)
-        self._reading = False
-        self._busy = was_busy
+        finally:
+            self._reading = False
+            self._busy = was_busy
         self.go_on()
 
     def _append(self, chunk: Any, size: float) -> None:

@@ -13,6 +13,7 @@ from .._engine.door import ignored
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise, is_awaitable
 from .._platform.errors import AbortError, stored_error
+from .._platform.stages import note_stage
 from .._streams.door import close_writable, is_closing, jobs_of, name_holder
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -161,8 +162,10 @@ class _Producer(Generic[T]):
             task.result()
         except BaseException as error:
             if not self.is_cancelled:
-                self._outlet.error(stored_error(error))
-                self._refuse_writes(stored_error(error))
+                stored = stored_error(error)
+                note_stage(stored, self._function, "function")
+                self._outlet.error(stored)
+                self._refuse_writes(stored)
 
     # What the writer calls.
 

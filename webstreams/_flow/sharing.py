@@ -176,7 +176,8 @@ class Subscription(ReadableStream[T_co]):
     def _details(self) -> Iterator[str]:
         yield from super()._details()
         branch = self._branch
-        yield f"{show_count(branch.count(), 'chunk')} to read"
+        if branch in branch.hub.branches:
+            yield f"{show_count(branch.count(), 'chunk')} to read"
         if branch.lost:
             yield f"{branch.lost} lost"
 

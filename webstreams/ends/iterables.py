@@ -355,6 +355,8 @@ class _ThroughGenerator(Generic[I, O]):
     """The underlying source of the readable side."""
 
     def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]], readable: ReadableStream[I]) -> None:
+        # What errors say that they arose in.
+        self.stage_name = stage_name(function)
         self._chunks: _Chunks[I] = _Chunks(readable)
         result: Any = function(self._chunks)
         if not isinstance(result, AsyncIterable):

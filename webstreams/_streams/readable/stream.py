@@ -409,7 +409,7 @@ class ReadableStream(ConsumedStream[T]):
         >>> asyncio.run(main())
         ['spam', 'eggs']
         """
-        return self._with_step("lines", CutStep(line_cutter(keep_ends, limit, newline)))
+        return self._with_step("lines", CutStep(line_cutter(keep_ends, limit, newline), "lines()"))
 
     def chunked(self: ReadableStream[Buffer], size: SupportsIndex) -> ReadableStream[builtins.bytes]:
         """Return a stream of the same bytes in chunks of `size`, as `webstreams.chunked` cuts. Not in the Standard.
@@ -420,7 +420,7 @@ class ReadableStream(ConsumedStream[T]):
         >>> asyncio.run(main())
         [b'spam', b'eggs', b'!']
         """
-        return self._with_step("chunked", CutStep(SizeCutter(checked_size(size, "size", 1))))
+        return self._with_step("chunked", CutStep(SizeCutter(checked_size(size, "size", 1)), "chunked()"))
 
     def for_each(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...._engine.guarded_call import GuardedCall
-from .checks import checked_count, checked_seconds, is_coroutine_function, require_function
+from .checks import checked_count, checked_seconds, is_coroutine_function, require_function, require_plain_function
 
 
 class Calls:
@@ -30,7 +30,7 @@ class Calls:
         require_function(function, method)
         self.concurrency = checked_count(concurrency, "concurrency", 1)
         if key is not None:
-            require_function(key, f"the key of {method}")
+            require_plain_function(key, f"the key of {method}")
         if on_error is not None:
             require_function(on_error, f"the on_error of {method}")
         _check_function(method, function, self.concurrency, executor)
@@ -56,8 +56,9 @@ class Calls:
 
 def _check_function(method: str, function: Any, concurrency: int, executor: Any) -> None:
     if executor is not None:
-        if not callable(getattr(executor, "submit", None)):
-            raise TypeError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
+        if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
+            given = f"the class {executor.__name__}" if isinstance(executor, type) else type(executor).__name__
+            raise TypeError(f"executor must be a concurrent.futures.Executor, not {given}")
         if is_coroutine_function(function):
             raise TypeError(
                 f"an executor of {method}() runs plain functions: leave executor out for a coroutine function"

@@ -432,8 +432,11 @@ class Chain(Owner, Fetching):
         if self._state == OPEN:
             self._inputs.pop()
             if source.reader is not None:
+                note_stage(stored, source.iterator, "pull()")
                 controller: Any = self.root._controller
                 controller._error(stored)
+            else:
+                note_stage(stored, self._steps[source.position - 1].function, "function")
             source.end()
             self._fail_with(source.position - 1, stored)
         if goes_through(error):

@@ -23,6 +23,13 @@ def require_function(function: Any, method: str) -> None:
     raise TypeError(f"{method}() needs a function, not {type(function).__name__}")
 
 
+def require_plain_function(function: Any, name: str) -> None:
+    """Raise TypeError for what cannot be called, and for a coroutine function: its result is needed at once."""
+    require_function(function, name)
+    if is_coroutine_function(function):
+        raise TypeError(f"{name} must be a plain function, not a coroutine function (async def): it is not awaited")
+
+
 def is_coroutine_function(function: Any) -> bool:
     """Whether a function is declared with ``async def``; an object is asked for its ``__call__``."""
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)

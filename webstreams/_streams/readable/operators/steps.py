@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import Context
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ...._platform.errors import call
 from ...._platform.idl import is_non_negative_number, to_number
-from .checks import checked_count, checked_number, require_function
+from .checks import checked_count, checked_number, require_plain_function
 from .marks import SKIP
 
 # What becomes of the result of a step's function.
@@ -117,6 +117,8 @@ class BatchStep(Step):
 
     __slots__ = ("_batch",)
 
+    stage_name: ClassVar[str] = "batched()"
+
     def __init__(self, batch: Batch) -> None:
         super().__init__(MAP, self._count if batch.limit is None else self._add, None)
         self._batch = batch
@@ -146,6 +148,8 @@ class ReduceStep(Step):
     """The second half of ``reduce()``: keeps the result of the function, which `combine` calls."""
 
     __slots__ = ("_reducer", "result")
+
+    stage_name: ClassVar[str] = "reduce()"
 
     def __init__(self, reducer: Callable[[Any, Any], Any], initial: Any) -> None:
         super().__init__(MAP, self._keep, None)
@@ -181,11 +185,13 @@ class Cutter(Protocol):
 class CutStep(Step):
     """``lines()`` and ``chunked()``"""
 
-    __slots__ = ("_cutter", "_has_rest")
+    __slots__ = ("_cutter", "_has_rest", "stage_name")
 
-    def __init__(self, cutter: Cutter) -> None:
+    def __init__(self, cutter: Cutter, stage_name: str) -> None:
         super().__init__(EXPAND, self._cut, None)
         self._cutter = cutter
+        # What errors say that they arose in.
+        self.stage_name = stage_name
         self._has_rest = True
 
     def _cut(self, chunk: Any) -> Iterator[Any]:
@@ -225,7 +231,7 @@ def new_batch(count: Any, size: Any, size_of: Any, *, needs_limit: bool = True) 
     number = None if count is None else checked_count(count, "count", 1)
     limit = None if size is None else checked_number(size, "size", "what size_of() counts in")
     if size_of is not None:
-        require_function(size_of, "size_of")
+        require_plain_function(size_of, "size_of")
         if limit is None:
             raise TypeError("size_of needs a size, which it is compared with")
     if needs_limit and number is None and limit is None:

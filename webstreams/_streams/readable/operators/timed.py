@@ -6,9 +6,10 @@ A read that is under way is never cancelled by a timer: what it gives later belo
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
 
 from ...._platform.errors import callback_error
+from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
 from .chain import Chain, Receiver
 from .marks import WAITING
@@ -79,6 +80,7 @@ class TimedSource(OperatorSource, Receiver):
             self._keep(chunk)
         except BaseException as error:
             stored = callback_error(error)
+            note_stage(stored, self, "function")
             cancelling = self._chain.cancel(stored)
             if cancelling is not None:
                 cancelling._mark_handled()
@@ -129,6 +131,8 @@ class BatchSource(TimedSource):
     """``batched(seconds=...)``"""
 
     __slots__ = ("_batch", "_is_due", "_is_full", "_seconds")
+
+    stage_name: ClassVar[str] = "batched()"
 
     def __init__(self, chain: Chain, stream: ReadableStreamState[Any], batch: Batch, seconds: float) -> None:
         self._batch = batch
