@@ -14,6 +14,7 @@ import pytest
 
 import hatch_build
 import webstreams
+from tests.grids import each_of
 from tests.test_layers import PACKAGE, ROOT, modules
 
 PROJECT = Path(__file__).parents[1]
@@ -69,7 +70,7 @@ def test_the_hot_core_is_compiled() -> None:
     assert {f"{ROOT}.{name}" for name in hot} <= compiled_names()
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_a_module_is_compiled_if_it_should_be(name: str) -> None:
     is_source = str(importlib.import_module(name).__file__).endswith(".py")
     assert is_source is not (webstreams.compiled and name in compiled_names())
@@ -87,7 +88,7 @@ def marked(kind: type) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", sorted(set(modules()) - compiled_names()))
+@each_of(name=sorted(set(modules()) - compiled_names()))
 def test_what_is_not_compiled_inherits_from_nothing_that_forbids_it(name: str) -> None:
     """The compiled build would fail at the first instance only."""
     bases = {

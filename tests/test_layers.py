@@ -15,6 +15,8 @@ import pytest
 
 import webstreams
 
+from .grids import each_of
+
 PACKAGE = Path(webstreams.__file__).parent
 ROOT = "webstreams"
 
@@ -177,7 +179,7 @@ def test_every_module_is_in_a_room() -> None:
     assert {room_of(name) for name in modules()} == set(ROOMS)
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_a_module_imports_from_its_room_and_the_rooms_below(name: str) -> None:
     rank = ROOMS.index(room_of(name))
     above = {each for each in imported_modules(name) if ROOMS.index(room_of(each)) > rank}
@@ -202,7 +204,7 @@ def test_no_import_goes_round_in_a_circle() -> None:
         pytest.fail(f"a circle of imports: {error.args[1]}")
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_no_import_hides_in_a_function(name: str) -> None:
     hidden = [
         node.lineno
@@ -213,7 +215,7 @@ def test_no_import_hides_in_a_function(name: str) -> None:
     assert hidden == []
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_asyncio_has_one_door(name: str) -> None:
     names = asyncio_names(name)
     short = name.removeprefix(f"{ROOT}.")
@@ -290,12 +292,12 @@ def test_importing_the_package_loads_no_ends_and_no_codecs() -> None:
 # Sizes.
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_a_file_is_not_too_long(name: str) -> None:
     assert len(modules()[name].read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_a_function_is_not_too_long(name: str) -> None:
     lengths = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
@@ -305,7 +307,7 @@ def test_a_function_is_not_too_long(name: str) -> None:
     assert {each: length for each, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
 
 
-@pytest.mark.parametrize("name", modules())
+@each_of(name=modules())
 def test_no_function_is_nested_in_another(name: str) -> None:
     nested = [
         inner.lineno

@@ -24,7 +24,7 @@ from typing_extensions import Buffer
 from webstreams import DataError, DecompressionStream, ReadableStream
 from webstreams.ends.http import from_response, to_request_body
 
-from .web import SESSIONS, Client, client_of, nothing_left, serve, serve_raw, settled, until
+from .web import SESSIONS, TRUSTS_NOBODY, Client, client_of, nothing_left, serve, serve_raw, settled, until
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -393,7 +393,7 @@ async def test_a_stream_that_is_dropped_unread_closes_its_response(client: Clien
 
 
 async def test_a_response_that_httpx_has_read_already() -> None:
-    async with serve(answer(b"x" * 100_000)) as url, httpx.AsyncClient() as client:
+    async with serve(answer(b"x" * 100_000)) as url, httpx.AsyncClient(verify=TRUSTS_NOBODY) as client:
         pieces = [chunk async for chunk in from_response(await client.get(url))]
     assert [len(piece) for piece in pieces] == [PIECE, 100_000 - PIECE]
 
@@ -541,7 +541,7 @@ async def test_a_chunk_that_is_no_buffer_fails_the_request_and_cancels_the_strea
     stream: ReadableStream[Any] = ReadableStream(
         {"pull": lambda controller: controller.enqueue("text"), "cancel": lambda reason: cancelled.set()}
     )
-    async with serve(digest_of_body) as url, httpx.AsyncClient() as client:
+    async with serve(digest_of_body) as url, httpx.AsyncClient(verify=TRUSTS_NOBODY) as client:
         with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
             await client.post(url, content=to_request_body(stream))
     assert cancelled.is_set()
@@ -552,7 +552,11 @@ async def test_a_body_is_sent_once() -> None:
         await request.read()
         raise web.HTTPTemporaryRedirect("/again")
 
-    async with nothing_left(), serve(redirect) as url, httpx.AsyncClient(follow_redirects=True) as client:
+    async with (
+        nothing_left(),
+        serve(redirect) as url,
+        httpx.AsyncClient(verify=TRUSTS_NOBODY, follow_redirects=True) as client,
+    ):
         with pytest.raises(RuntimeError, match="sent once"):
             await client.post(url, content=to_request_body(ReadableStream.from_([b"body"])))
 

@@ -29,7 +29,7 @@ from webstreams.ends.processes import open_process
 from webstreams.ends.sockets import Connection
 
 from .sockets import Network
-from .web import nothing_left, serve_raw, until
+from .web import TRUSTS_NOBODY, nothing_left, serve_raw, until
 
 # Text that is compressed to about a third, and much more than all queues together.
 TEXT = b"".join(b"%d slow and steady \xf0\x9f\x98\x80\n" % (number * 7919) for number in range(100_000))
@@ -104,7 +104,11 @@ def dropped_response(head: bytes) -> Opener:
             await writer.drain()
             writer.close()
 
-        async with serve_raw(answer) as url, httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        async with (
+            serve_raw(answer) as url,
+            httpx.AsyncClient(verify=TRUSTS_NOBODY) as client,
+            client.stream("GET", url) as response,
+        ):
             yield from_response(response), nothing_more
 
     return opened

@@ -19,6 +19,7 @@ from webstreams import AbortError, Process, ReadableStream, TransformStream, ope
 from webstreams.ends._processes.pipe_ends import PipeSink, PipeSource
 
 from ..waiting import until
+from .descriptors import open_descriptors
 
 PYTHON = sys.executable
 PIECE = 64 * 1024
@@ -26,14 +27,7 @@ PIECE = 64 * 1024
 
 def descriptors() -> set[str]:
     """Pipes and files that are open; sockets are the event loop's."""
-    links = {f"{name} {_link(name)}" for name in os.listdir("/proc/self/fd")}
-    return {link for link in links if " pipe:" in link or " /" in link}
-
-
-def _link(name: str) -> str:
-    with suppress(OSError):
-        return os.readlink(f"/proc/self/fd/{name}")
-    return ""
+    return {f"{number} {target}" for number, target in open_descriptors().items() if target.startswith(("pipe:", "/"))}
 
 
 def is_waiting(end: PipeSink | PipeSource | None) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import uvicorn
 from aiohttp import web
 
 from .. import waiting
+from .descriptors import every_descriptor
 
 until = waiting.until
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -69,6 +71,8 @@ class AiohttpClient(Client):
         return sum(map(len, self.session.connector._conns.values()))
 
 
+# Of a client that meets no TLS: to load the authorities that the system trusts takes longer than most tests.
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # What the kernel keeps of a connection on its way would hide how little the streams keep.
 KERNEL_BUFFER = 64 * 1024
 SOCKET_OPTIONS = [(socket.SOL_SOCKET, option, KERNEL_BUFFER) for option in (socket.SO_RCVBUF, socket.SO_SNDBUF)]
@@ -88,9 +92,10 @@ def with_small_buffers(made: socket.socket) -> socket.socket:
     return made
 
 
+HTTPX_OPTIONS: dict[str, Any] = {"verify": TRUSTS_NOBODY, "socket_options": SOCKET_OPTIONS}
 SESSIONS: dict[str, tuple[type[Client], Callable[[], Any]]] = {
-    "httpx": (Client, lambda: httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS))),
-    "httpx2": (Client, lambda: httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(socket_options=SOCKET_OPTIONS))),
+    "httpx": (Client, lambda: httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(**HTTPX_OPTIONS))),
+    "httpx2": (Client, lambda: httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(**HTTPX_OPTIONS))),
     "aiohttp": (
         AiohttpClient,
         lambda: aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=small_socket)),
@@ -160,8 +165,7 @@ async def serve_asgi(application: Any) -> AsyncIterator[str]:
 
 def open_things() -> list[str]:
     """What files and sockets the process has open, but for the spare one that uvloop keeps."""
-    names = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
-    return sorted(name for name in names if name != os.devnull)
+    return sorted(name for name in every_descriptor().values() if name != os.devnull)
 
 
 def descriptors() -> int:

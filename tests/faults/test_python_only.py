@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import LOOP_FACTORIES
+from tests.grids import each_of
 from webstreams import (
     AbortError,
     Promise,
@@ -130,8 +131,8 @@ FEEDS = [
 EVERY_FEED = pytest.mark.parametrize("make", FEEDS)
 # The chunks are given in this turn of the loop; cancelled is in the turns around it.
 DELIVERY = 2
-AROUND_DELIVERY = pytest.mark.parametrize("turn", range(8))
-CANCEL_FIRST = pytest.mark.parametrize("cancel_first", [False, True])
+AROUND_DELIVERY = range(8)
+CANCEL_IN_ANY_TURN = each_of(turn=AROUND_DELIVERY, cancel_first=[False, True])
 
 
 async def deliver_and_cancel(
@@ -158,8 +159,7 @@ def feed_two(feed: Callable[[bytes], Any]) -> Callable[[], None]:
 
 
 @EVERY_FEED
-@AROUND_DELIVERY
-@CANCEL_FIRST
+@CANCEL_IN_ANY_TURN
 async def test_y1_read_cancelled_in_any_turn(make: Callable[[], Feed], turn: int, cancel_first: bool) -> None:
     """The task that awaits read() is cancelled in any turn around the delivery: the next reads get every chunk."""
     stream, feed, close = make()
@@ -176,8 +176,7 @@ async def test_y1_read_cancelled_in_any_turn(make: Callable[[], Feed], turn: int
 
 
 @EVERY_FEED
-@pytest.mark.parametrize("delay", range(6))
-@CANCEL_FIRST
+@each_of(delay=range(6), cancel_first=[False, True])
 async def test_y1_read_cancelled_in_any_microtask(make: Callable[[], Feed], delay: int, cancel_first: bool) -> None:
     """The same with the cancellation some microtasks before or after the delivery."""
     stream, feed, close = make()
@@ -198,8 +197,7 @@ async def test_y1_read_cancelled_in_any_microtask(make: Callable[[], Feed], dela
 
 
 @EVERY_FEED
-@AROUND_DELIVERY
-@CANCEL_FIRST
+@CANCEL_IN_ANY_TURN
 async def test_y1_iteration_cancelled_in_any_turn(make: Callable[[], Feed], turn: int, cancel_first: bool) -> None:
     """The task that iterates with prevent_cancel is cancelled in any turn: who reads on gets every chunk."""
     stream, feed, close = make()
@@ -217,8 +215,7 @@ async def test_y1_iteration_cancelled_in_any_turn(make: Callable[[], Feed], turn
 
 
 @EVERY_FEED
-@AROUND_DELIVERY
-@CANCEL_FIRST
+@CANCEL_IN_ANY_TURN
 async def test_y1_one_of_two_reads_cancelled_in_any_turn(
     make: Callable[[], Feed], turn: int, cancel_first: bool
 ) -> None:
@@ -238,8 +235,7 @@ async def test_y1_one_of_two_reads_cancelled_in_any_turn(
         assert sorted(taken + await soon(drain(reader))) == [b"a", b"b"]
 
 
-@AROUND_DELIVERY
-@pytest.mark.parametrize("ending", ["close", "error"])
+@each_of(ending=["close", "error"], turn=AROUND_DELIVERY)
 async def test_y1_chunk_comes_back_when_the_stream_has_ended_meanwhile(turn: int, ending: str) -> None:
     """The last chunk and the end come in one step and the read is cancelled: the chunk is read before the end."""
     source = RecordingSource()
@@ -350,9 +346,8 @@ EVERY_ANSWER = pytest.mark.parametrize("answer", ["enqueue", "respond", "new vie
 
 
 @EVERY_ANSWER
-@AROUND_DELIVERY
-@CANCEL_FIRST
 @pytest.mark.parametrize("minimum", [1, 4, 6])
+@CANCEL_IN_ANY_TURN
 async def test_y3_byob_read_cancelled_in_any_turn(answer: str, turn: int, cancel_first: bool, minimum: int) -> None:
     """The task that awaits read(view) is cancelled in any turn: bytes that it got already are for the next read."""
     memory = Memory(answer)
@@ -473,9 +468,7 @@ class RecordingSink:
         self.ends.append(reason)
 
 
-@pytest.mark.parametrize("turn", range(1, 12))
-@pytest.mark.parametrize("prevent_abort", [False, True])
-@pytest.mark.parametrize("prevent_cancel", [False, True])
+@each_of(prevent_cancel=[False, True], prevent_abort=[False, True], turn=range(1, 12))
 async def test_y4_cancelled_pipe_is_an_aborted_pipe(turn: int, prevent_abort: bool, prevent_cancel: bool) -> None:
     """The task that awaits pipe_to() is cancelled in any turn: both ends hear it once, no lock and no task is left."""
     source = RecordingSource()
@@ -496,7 +489,7 @@ async def test_y4_cancelled_pipe_is_an_aborted_pipe(turn: int, prevent_abort: bo
         assert task.cancelled()
         assert not stream.locked
         assert not destination.locked
-        assert [type(end) for end in sink.ends] == [] if prevent_abort else [AbortError]
+        assert [type(end) for end in sink.ends] == ([] if prevent_abort else [AbortError])
         assert [type(each) for each in source.cancellations] == ([] if prevent_cancel else [AbortError])
         assert sink.written == ["a", "b"][: len(sink.written)]
         assert len(sink.written) >= started
@@ -656,9 +649,8 @@ CALLBACKS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ODD)
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("fail_in", CALLBACKS)
+@each_of(form=FORMS, kind=ODD)
 async def test_y5_odd_exception_becomes_an_ordinary_one(
     kind: type[BaseException], form: str, fail_in: Callable[[Callable[..., Any]], Awaitable[BaseException]]
 ) -> None:
