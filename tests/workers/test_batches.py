@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import until
 from webstreams.workers import worker
 from webstreams.workers._ends import SocketEnd, ThreadEnd
-from webstreams.workers._frames import CHUNK, CLOSE, PULL, decode, encode
+from webstreams.workers._frames import CHUNK, CLOSE, HEAD, PULL, TEXT, decode, encode
 from webstreams.workers._reading import FrameReader
 from webstreams.workers._sending import MOST_HELD, SMALL
 from webstreams.workers._work import SocketLink, run
@@ -27,9 +27,14 @@ class Heard:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.errors: list[BaseException | None] = []
+        # How many messages had been told each time that the end said that no more had come.
+        self.batches: list[int] = []
 
     def got(self, kind: int, value: Any) -> None:
         self.messages.append((kind, value))
+
+    def have_come(self) -> None:
+        self.batches.append(len(self.messages))
 
     def ended(self, error: BaseException | None) -> None:
         self.errors.append(error)
@@ -141,3 +146,26 @@ async def test_a_worker_holds_nothing_back() -> None:
         reader = stage.readable.get_reader()
         assert [(await reader.read()).value for _ in range(2)] == [0, 1]
         writer.closed.add_done_callback(lambda promise: promise.exception())
+
+
+def frames_of(*chunks: Any) -> bytes:
+    return b"".join(part for chunk in chunks for part in encode(CHUNK, chunk))
+
+
+@pytest.mark.parametrize("chunks", [(b"a", b"", b"c"), ("a", "", "c"), (1, None, [2]), (b"a", "b", 3)])
+async def test_what_has_come_together_is_told_together(pair: Any, chunks: tuple[Any, ...]) -> None:
+    _, heard, theirs = pair
+    theirs.send(frames_of(*chunks))
+    await until(lambda: heard.batches)
+    assert heard.messages == [(CHUNK, chunk) for chunk in chunks]
+    assert [type(value) for _, value in heard.messages] == [type(chunk) for chunk in chunks]
+    assert heard.batches == [3]
+
+
+async def test_what_has_come_before_a_hostile_frame_is_told_before_it(pair: Any) -> None:
+    _, heard, theirs = pair
+    theirs.send(frames_of(b"a", "b") + HEAD.pack(TEXT, 0, 1) + b"\xff" + frames_of(b"c"))
+    await until(lambda: heard.errors)
+    assert heard.messages == [(CHUNK, b"a"), (CHUNK, "b")]
+    assert heard.batches == [2]
+    assert isinstance(heard.errors[0], UnicodeDecodeError)

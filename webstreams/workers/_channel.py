@@ -61,6 +61,12 @@ class Channel:
         return f"<worker: {self.in_flight} chunks in flight, {'ended' if self.gone.done() else 'running'}>"
 
     @property
+    def has_chunk(self) -> bool:
+        """Whether the next thing that it has sent is a chunk."""
+        received = self.received
+        return bool(received) and received[0][0] == CHUNK
+
+    @property
     def is_over(self) -> bool:
         """Whether it has ended and everything that it has sent was taken."""
         return self.has_ended and not self.received
@@ -119,18 +125,21 @@ class Channel:
 
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
-        if kind == PULL:
+        if kind == CHUNK:
+            self.received.append((kind, value))
+        elif kind == PULL:
             self.room += value
             self.in_flight -= value
             self.received.append((kind, value))
-        elif kind == CHUNK:
-            self.received.append((kind, value))
-        elif kind == ERROR:
-            self.error = as_exception(value)
-            self.has_ended = True
-        if kind in (CLOSE, ERROR):
+        elif kind in (CLOSE, ERROR):
+            if kind == ERROR:
+                self.error = as_exception(value)
+                self.has_ended = True
             self._is_done = True
             self._expect_end()
+
+    def have_come(self) -> None:
+        """Let the owner go on."""
         if not self._is_stopped:
             self._owner.changed(self.has_ended)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from ._frames import CANCEL, ERROR, Message, decode, encode
+from ._frames import CANCEL, ERROR, Frame, Message, decode, encode
 from ._reading import FrameReader
 from ._sending import MOST_HELD, Outgoing, enlarge_buffer
 from ._work import ThreadLink
@@ -25,6 +25,9 @@ class Listener(Protocol):
 
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
+
+    def have_come(self) -> None:
+        """Go on: all messages that have come together were told."""
 
     def ended(self, error: BaseException | None) -> None:
         """Nothing more will arrive: the connection was closed, or has failed."""
@@ -81,7 +84,8 @@ class SocketEnd(End):
         was_copied = outgoing.add(parts)
         if not self._is_full:
             if may_wait and was_copied and outgoing.size < MOST_HELD:
-                self._turn.will_end()
+                if not self._turn.is_awaited:
+                    self._turn.will_end()
                 return None
             self._begin()
             if not outgoing.size:
@@ -133,8 +137,7 @@ class SocketEnd(End):
     def _receive(self) -> bool:
         """Receive once; False if there is nothing."""
         try:
-            for frame in self._reader.receive(wait=False):
-                self._listener.got(*decode(frame, self._trusted))
+            self._tell(self._reader.receive(wait=False))
         except (BlockingIOError, InterruptedError):
             return False
         except (OSError, EOFError) as error:
@@ -145,6 +148,15 @@ class SocketEnd(End):
             self._listener.ended(error)
             return False
         return True
+
+    def _tell(self, frames: list[Frame | Message]) -> None:
+        listener = self._listener
+        try:
+            for frame in frames:
+                kind, value = decode(frame, self._trusted)
+                listener.got(kind, value)
+        finally:
+            listener.have_come()
 
     def _end(self, error: BaseException) -> None:
         self.close()
@@ -218,10 +230,10 @@ class ThreadEnd(End):
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> None:
         """See `End`."""
         self._held.append((kind, value))
-        if may_wait:
-            self._turn.will_end()
-        else:
+        if not may_wait:
             self._flush()
+        elif not self._turn.is_awaited:
+            self._turn.will_end()
 
     def _flush(self) -> None:
         held, self._held = self._held, []
@@ -256,6 +268,8 @@ class ThreadEnd(End):
                 self._listener.got(kind, value)
                 if kind == ERROR:
                     del value  # it refers to the frames of the thread
+        if not self._is_closed:
+            self._listener.have_come()
 
 
 class Turn:
@@ -264,13 +278,12 @@ class Turn:
     def __init__(self, then: Callable[[], object]) -> None:
         self._then = then
         self._jobs = current_jobs()
-        self._is_awaited = False
+        self.is_awaited = False
 
     def will_end(self) -> None:
-        """Have it called when this turn is over."""
-        if not self._is_awaited:
-            self._is_awaited = True
-            self._jobs.loop.call_soon(self._look)
+        """Have it called when this turn is over; once for each turn."""
+        self.is_awaited = True
+        self._jobs.loop.call_soon(self._look)
 
     def _look(self) -> None:
         if self._jobs.scheduled:
@@ -279,5 +292,5 @@ class Turn:
             self._end()
 
     def _end(self) -> None:
-        self._is_awaited = False
+        self.is_awaited = False
         self._then()

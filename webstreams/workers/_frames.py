@@ -44,7 +44,7 @@ RAW_KINDS: Final[dict[int, Callable[[Data], Any]]] = {
     TEXT: partial(str, encoding="utf-8", errors="surrogatepass"),
 }
 WITHOUT_DATA: Final = frozenset((PULL, CLOSE))
-RAW: Final[dict[type, int]] = {bytes: BYTES, bytearray: BYTEARRAY, memoryview: VIEW, str: TEXT}
+RAW: Final[dict[type, int]] = {bytearray: BYTEARRAY, memoryview: VIEW, str: TEXT}
 REASONS: Final = frozenset((ERROR, CANCEL))
 PICKLED: Final = frozenset((SETUP, CHUNK, *REASONS))
 
@@ -62,11 +62,15 @@ class Frame(NamedTuple):
 
 def encode(kind: int, value: Any) -> list[Part]:
     """Return the parts of the frame of a message; raises what pickling raises, and `ValueError` if it is too large."""
+    if kind == CHUNK and type(value) is bytes:  # most of all chunks
+        if len(value) > MAX_FRAME:
+            _require_size(len(value))
+        return [HEAD.pack(BYTES, 0, len(value)), value]
     if kind in WITHOUT_DATA:
         return [HEAD.pack(kind, value, 0)]
     raw = RAW.get(type(value)) if kind == CHUNK else None
     if raw is not None:
-        data = value if raw == BYTES else _bytes_of(value)
+        data = _bytes_of(value)
         _require_size(len(data))
         return [HEAD.pack(raw, 0, len(data)), data]
     data, buffers = _reason_parts(value) if kind in REASONS else _pickled_parts(value)
@@ -95,12 +99,14 @@ def _reason_parts(reason: object) -> tuple[Part, list[Part]]:
     return words, [] if data is None else [data]
 
 
-def decode(frame: Frame, trusted: bool = True) -> Message:
-    """Return the message of a frame; raises what unpickling raises.
+def decode(frame: Frame | Message, trusted: bool = True) -> Message:
+    """Return the message of a frame, which may be one already; raises what unpickling raises.
 
     Nothing is unpickled that comes from somebody who is not trusted, for a pickle runs what its author wants: raises
     `DataError` for a chunk that is pickled, and leaves reasons at their words.
     """
+    if not isinstance(frame, Frame):
+        return frame
     kind, number, data, buffers = frame
     if kind in WITHOUT_DATA:
         return kind, number

@@ -45,6 +45,8 @@ class Pool:
         except BaseException:
             self.kill()
             raise
+        # If there is one alone, whose chunk comes next is known.
+        self._only = self.channels[0] if count == 1 else None
 
     # The readable side.
 
@@ -54,7 +56,11 @@ class Pool:
     def pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
         """Deliver the next chunk as soon as it is there."""
         self._is_wanted = True
-        self._deliver()
+        only = self._only
+        if only is None or not only.has_chunk or self._some_have_ended or self._is_delivering or self._readable_is_over:
+            self._deliver()
+        else:
+            self._give(only)
 
     def cancel(self, reason: object) -> Promise[Any]:
         """Stop the workers; fulfilled when they have ended."""
@@ -220,11 +226,14 @@ class Pool:
             return self._end_if_over()
         if not self._is_wanted:
             return False
+        self._give(channel)
+        return True
+
+    def _give(self, channel: Channel) -> None:
         self._is_wanted = False
         chunk = channel.take()
         channel.want()
         self._source.enqueue(chunk)
-        return True
 
     def _next(self) -> Channel | None:
         """Return the worker whose chunk comes next, if it is there."""

@@ -8,6 +8,7 @@ from typing import Final
 from .._platform.errors import DataError
 from ._frames import (
     BYTES,
+    CHUNK,
     HEAD,
     MAX_BUFFERS,
     MAX_FRAME,
@@ -18,6 +19,7 @@ from ._frames import (
     WITHOUT_DATA,
     Data,
     Frame,
+    Message,
 )
 
 # The memory for what arrives (bytes). A head, and the sizes of all the buffers that a frame may have, fit into it.
@@ -26,6 +28,10 @@ PIECE: Final = 65536
 LARGE: Final = 16384
 # What may have come as a whole into a socket that we do not wait for (bytes).
 AT_ONCE: Final = 131072
+
+# Found once, for they are used for every frame.
+HEAD_SIZE: Final = HEAD.size
+UNPACK: Final = HEAD.unpack_from
 
 # What becomes a `bytes` or a `str`. Everything else becomes memory that whoever gets it may change.
 CONSTANT: Final = frozenset((BYTES, TEXT))
@@ -49,15 +55,15 @@ class FrameReader:
         """Whether a frame has begun to arrive and has not ended."""
         return self._filled > 0 or self._large is not None
 
-    def receive(self, wait: bool) -> list[Frame]:
-        """Receive once; return the frames that are complete now.
+    def receive(self, wait: bool) -> list[Frame | Message]:
+        """Receive once; return the frames that are complete now, small ones with `bytes` as their messages.
 
         Raises `EOFError` at the end, `DataError` for what is no frame, `OSError`; `BlockingIOError` if nothing has come
         and we are not to wait.
         """
         return self._receive_small(wait) if self._large is None else self._receive_large(self._large, wait)
 
-    def _receive_small(self, wait: bool) -> list[Frame]:
+    def _receive_small(self, wait: bool) -> list[Frame | Message]:
         space = self._buffer[self._filled : self._limit]
         size = self._socket.recv_into(space, 0, 0 if wait else socket.MSG_DONTWAIT)
         if not size:
@@ -66,7 +72,7 @@ class FrameReader:
         self._filled += size
         return self._take()
 
-    def _receive_large(self, large: LargeFrame, wait: bool) -> list[Frame]:
+    def _receive_large(self, large: LargeFrame, wait: bool) -> list[Frame | Message]:
         missing = large.missing
         size = large.receive(self._socket, wait)
         if not size:
@@ -81,14 +87,21 @@ class FrameReader:
     def _end(self) -> EOFError:
         return EOFError("the other end has stopped in the middle" if self.is_in_a_frame else "the other end has gone")
 
-    def _take(self) -> list[Frame]:
+    def _take(self) -> list[Frame | Message]:
         """Take the frames out of the buffer; keep the beginning of one that has to wait for more."""
-        frames: list[Frame] = []
+        frames: list[Frame | Message] = []
         begin, end = 0, self._filled
-        while end - begin >= HEAD.size:
-            after = self._take_one(begin, end, frames)
-            if after == begin:
-                break
+        buffer = self._buffer
+        while end - begin >= HEAD_SIZE:
+            kind, number, length = UNPACK(buffer, begin)
+            after: int = begin + HEAD_SIZE + length
+            if kind == BYTES and not number and after <= end:  # most of all frames
+                self._limit = PIECE
+                frames.append((CHUNK, bytes(buffer[begin + HEAD_SIZE : after])))
+            else:
+                after = self._take_one(begin, end, frames)
+                if after == begin:
+                    break
             begin = after
         rest = end - begin
         if rest and begin:
@@ -96,14 +109,14 @@ class FrameReader:
         self._filled = rest
         return frames
 
-    def _take_one(self, begin: int, end: int, frames: list[Frame]) -> int:
+    def _take_one(self, begin: int, end: int, frames: list[Frame | Message]) -> int:
         """Take the frame that begins there; return where the next one begins, or the same if too little has come."""
         kind, number, length = HEAD.unpack_from(self._buffer, begin)
         data: int = begin + HEAD.size
         if kind in WITHOUT_DATA and not length:
             frames.append(Frame(kind, number, b"", []))
             return data
-        if kind in RAW_KINDS and not number and data + length <= end:  # most of all frames
+        if kind in RAW_KINDS and not number and data + length <= end:
             self._limit = PIECE
             after: int = data + length
             frames.append(Frame(kind, 0, _part(kind, self._buffer[data:after]), []))

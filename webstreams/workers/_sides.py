@@ -57,6 +57,9 @@ class Side(ABC):
         elif not self.take(kind, value):
             raise DataError(f"the other end of the transferred stream has sent what the {self.name} side cannot get")
 
+    def have_come(self) -> None:
+        """Every message is looked at when it is told."""
+
     def ended(self, error: BaseException | None) -> None:
         """The connection has ended, or what has come is no message."""
         if self.is_over:
