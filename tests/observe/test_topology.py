@@ -16,16 +16,21 @@ import pytest
 from webstreams import (
     CompressionStream,
     DecompressionStream,
+    Promise,
     ReadableStream,
     TextDecoderStream,
     TransformStream,
     WritableStream,
+    channel,
     compose,
+    concat,
     from_blocking_iterable,
     from_bytes,
+    merge,
     to_callable,
+    zip_streams,
 )
-from webstreams.observe import Pipeline, label, observe
+from webstreams.observe import Pipeline, label, observe, terminal, web
 from webstreams.observe._stages import STAGES
 from webstreams.observe._watched import PIPELINES
 
@@ -290,6 +295,53 @@ async def test_anything_else_is_a_mistake(wrong: Any) -> None:
         label(wrong, "name")
 
 
+async def test_a_promise_of_something_else_is_a_mistake() -> None:
+    with pytest.raises(TypeError, match="the promise of their end or a pair"):
+        observe(Promise.resolve(None))
+
+
+async def later(chunk: Any) -> Any:
+    await asyncio.sleep(0)
+    return chunk
+
+
+def _numbers() -> ReadableStream[Any]:
+    return ReadableStream.from_(range(4))
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda: merge(_numbers(), _numbers()), [(0, 4), (0, 4), (8, 8)]),
+        (lambda: concat(_numbers(), _numbers()), [(0, 4), (0, 4), (8, 8)]),
+        (lambda: zip_streams(_numbers(), _numbers()), [(0, 4), (0, 4), (8, 4)]),
+        (lambda: _numbers().batched(3, seconds=60), [(0, 4), (4, 2)]),
+        (lambda: _numbers().map(str).throttled(100, 1).map(str), [(0, 4), (4, 4), (4, 4), (4, 4)]),
+        (lambda: _numbers().filter(bool).debounced(0.001), [(0, 4), (4, 3), (3, 1)]),
+        (lambda: _numbers().filter(bool).map(later, concurrency=2).map(str), [(0, 4), (4, 3), (3, 3), (3, 3)]),
+    ],
+)
+async def test_what_a_stage_is_handed_and_what_it_gives(
+    made: Callable[[], ReadableStream[Any]], expected: list[tuple[int, int]]
+) -> None:
+    stream = made()
+    observed = observe(stream)
+    await stream.pipe_to(WritableStream())
+    assert [(stage.chunks_in, stage.chunks_out) for stage in observed.stages[:-1]] == expected
+
+
+async def test_for_each_with_several_calls_behind_an_operator() -> None:
+    ending = _numbers().filter(bool).for_each(later, concurrency=2)
+    observed = observe(ending)
+    await ending
+    assert [(stage.chunks_in, stage.chunks_out) for stage in observed.stages] == [(0, 4), (4, 3), (3, 0)]
+
+
+async def test_a_channel_has_its_name() -> None:
+    writable, _ = channel(policy="drop-oldest")
+    assert names(observe(writable)) == ["channel()"]
+
+
 async def test_a_name_has_to_be_one() -> None:
     with pytest.raises(TypeError, match="name must be a str"):
         observe(WritableStream(), name=1)  # type: ignore[arg-type]
@@ -317,6 +369,28 @@ async def test_a_log_names_the_bottleneck_and_warns_once_when_nothing_moves(capl
     assert re.fullmatch(r"orders: nothing has moved for \d+ s; it waits for the stage stuck", warnings[0].getMessage())
     assert "held up by stuck" in caplog.records[1].getMessage()
     assert caplog.records[-1].getMessage().startswith("orders: 3 chunks")
+
+
+@pytest.mark.parametrize(
+    ("interval", "error"), [(0, ValueError), (-1, ValueError), (float("inf"), ValueError), ("1", TypeError)]
+)
+async def test_an_interval_is_a_positive_number(interval: Any, error: type[Exception]) -> None:
+    observed = observe(ReadableStream())
+    looks: list[Callable[[], Any]] = [
+        lambda: observed.watch(interval),
+        lambda: observed.log(logging.getLogger("tests.observe"), interval),
+        lambda: observed.log(logging.getLogger("tests.observe"), stalled=interval),
+        lambda: terminal.show(observed, interval=interval),
+        lambda: web.app(observed, interval=interval),
+    ]
+    for look in looks:
+        with pytest.raises(error, match=r"^(interval|stalled) must be"):
+            look()
+
+
+async def test_a_logger_has_to_be_one() -> None:
+    with pytest.raises(TypeError, match=r"logger must be a logging\.Logger, not str"):
+        observe(ReadableStream()).log("tests.observe")  # type: ignore[arg-type]
 
 
 async def test_a_watch_has_a_period_of_its_own() -> None:

@@ -76,6 +76,8 @@ def channel(
 class _LossyChannel:
     """The queue of a channel that never makes a writer wait."""
 
+    stage_name = "channel()"
+
     _source: ReadableStreamDefaultController[Any]
     _sink: WritableStreamDefaultController
 

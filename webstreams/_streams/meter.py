@@ -22,6 +22,10 @@ class Meter:
         """A chunk is about to go into the queue of the stage's readable side, or to the read that waits for it."""
         raise NotImplementedError
 
+    def chunk_is_taken(self, chunk: Any) -> None:
+        """An operator with a timer was handed a chunk."""
+        raise NotImplementedError
+
     def bytes_are_put(self, count: int) -> None:
         """The source has written so many bytes into the memory of a reader."""
         raise NotImplementedError

@@ -34,6 +34,7 @@ from ._callbacks import (
     ObservedPull,
     ObservedReader,
     ObservedStep,
+    ObservedTaking,
     SourceMeter,
 )
 from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, ChainCounts, Counts, ItemCounts, LoadCounts, StepCounts
@@ -313,6 +314,7 @@ def _attach_subscription(readable: Any, source: UnderlyingSource) -> None:
 def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> None:
     counts = AskedCounts(readable._jobs, None)
     _made(Stage(part_of(owner, "function") or "merge", "transform", counts, readable=readable))
+    owner.arrived = ObservedTaking(owner.arrived, counts).call
     readable._controller._meter = counts
     source.pull = ObservedAsk(source.pull, counts).call
 
@@ -329,17 +331,20 @@ def _attach_operator(readable: Any, source: Any) -> None:
         if readable not in STAGES:
             _made(Stage("operator", "transform", Counts(readable._jobs, STARVED), readable=readable))
         return
-    _attach_chain(chain)
+    steps = _attach_chain(chain).steps
     if isinstance(source, ChainSource):
         return
+    last = steps[-1] if steps else None
     if isinstance(source, ConcurrentSource):
         workers = source.workers
         load = LoadCounts(readable._jobs, workers._concurrency, WantsMore(readable))
+        load.step_before = last
         _made(Stage(name_of(_function_of(workers._function), "map"), "transform", load, readable=readable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
         readable._controller._meter = load
     else:
         counts = AskedCounts(readable._jobs, None)
+        counts.step_before = last
         name = _method_of_step(chain, len(chain._steps))
         _made(Stage(name, "transform", counts, readable=readable))
         readable._controller._meter = counts
@@ -366,7 +371,7 @@ def _function_of(function: Any) -> Any:
     return part_of(function, "_function") or function
 
 
-def _attach_chain(chain: Chain) -> None:
+def _attach_chain(chain: Chain) -> ChainCounts:
     """Observe the steps that are not observed yet; a chain grows as long as nobody has read it."""
     root = chain.root
     receiver = chain._receiver
@@ -378,6 +383,7 @@ def _attach_chain(chain: Chain) -> None:
     if isinstance(receiver, ChainSource) and receiver._controller._meter is None:
         receiver._controller._meter = counts
         receiver.pull = ObservedAsk(receiver.pull, counts).call
+    return counts
 
 
 def _attach_step(chain: Chain, index: int, counts: ChainCounts, outputs: dict[int, Any]) -> None:

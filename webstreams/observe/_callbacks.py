@@ -324,6 +324,17 @@ class ObservedAsk(Observed):
                     counts.has_put()
 
 
+class ObservedTaking(Observed):
+    """What is told of the chunks of several inputs."""
+
+    __slots__ = ()
+
+    def call(self, source: Any, chunk: Any) -> Any:
+        """Count a chunk that has come."""
+        self.counts.takes(chunk)
+        return self.function(source, chunk)
+
+
 class ObservedPairWrite(Observed):
     """The ``write()`` and the ``close()`` of a pair of streams around one thing."""
 

@@ -56,6 +56,7 @@ class Counts(Meter):
         "size_in",
         "size_out",
         "state",
+        "step_before",
         "timing",
     )
 
@@ -73,6 +74,8 @@ class Counts(Meter):
         self.fast = 0.0
         # When the present wait began, and what had run in the loop's thread by then.
         self._wait: tuple[float, float] | None = None
+        # The operator whose chunks it takes without a stream between, which does not hear that it has given them.
+        self.step_before: StepCounts | None = None
 
     # States.
 
@@ -118,6 +121,12 @@ class Counts(Meter):
         """A chunk is handed to the stage."""
         self.chunks_in += 1
         self.size_in += size_of(chunk)
+        if self.step_before is not None:
+            self.step_before.gives(chunk)
+
+    def chunk_is_taken(self, chunk: Any) -> None:
+        """See `Meter`."""
+        self.takes(chunk)
 
     def gives(self, chunk: Any) -> None:
         """The stage has given a chunk."""

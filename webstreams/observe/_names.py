@@ -42,9 +42,10 @@ def streams_of(thing: Any, function: str) -> list[Any]:
     if not streams or hasattr(thing, "readable"):
         streams = [getattr(thing, "writable", None), getattr(thing, "readable", None)]
     if not all(hasattr(each, "_jobs") and hasattr(each, "_controller") for each in streams):
+        promise = ", the promise of their end" if function == "observe()" else ""
         raise TypeError(
-            f"{function} needs a ReadableStream, a WritableStream or a pair of them (`readable` and `writable`), "
-            f"not {type(thing).__name__}"
+            f"{function} needs a ReadableStream, a WritableStream{promise} or a pair of them (`readable` and "
+            f"`writable`), not {type(thing).__name__}"
         )
     return streams
 

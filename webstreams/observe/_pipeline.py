@@ -12,6 +12,7 @@ from .._engine.door import fulfill, reject
 from .._engine.promise import Promise
 from .._engine.task_promise import TaskPromise
 from .._streams.door import jobs_of
+from .._streams.readable.operators.checks import checked_seconds
 from ._look import Look
 from ._names import streams_of
 from ._statistics import Snapshot, StageStatistics
@@ -58,11 +59,15 @@ class Pipeline:
         """Return a picture of the pipeline as text: a line for each stage, with its shares since the last look."""
         return tree_of(self._look.take(self._watched, is_look=False))
 
-    async def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
+    def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
         """Yield how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
 
-        Each watch has its own period, whatever else looks at the pipeline.
+        Each watch has its own period, whatever else looks at the pipeline. Raises `TypeError` and `ValueError` for an
+        interval that is not a positive number.
         """
+        return self._snapshots(checked_seconds(interval, "interval"))
+
+    async def _snapshots(self, interval: float) -> AsyncIterator[Snapshot]:
         look = Look()
         is_over = False
         while not is_over:
@@ -83,8 +88,13 @@ class Pipeline:
         """Log a line every `interval` seconds until the pipeline has ended: what has passed, and the bottleneck.
 
         When nothing has moved for `stalled` seconds, one warning names the stage that everything waits for. The promise
-        is settled when the pipeline has ended; cancelling the task that awaits it ends the log.
+        is settled when the pipeline has ended; cancelling the task that awaits it ends the log. Raises `TypeError` and
+        `ValueError` for arguments that cannot be used.
         """
+        if not (hasattr(logger, "info") and hasattr(logger, "warning")):
+            raise TypeError(f"logger must be a logging.Logger, not {type(logger).__name__}")
+        checked_seconds(interval, "interval")
+        checked_seconds(stalled, "stalled")
         return promise_of(self, self._log(logger, interval, stalled), "Pipeline.log()")
 
     async def _log(self, logger: logging.Logger, interval: float, stalled: float) -> None:

@@ -76,6 +76,9 @@ class TimedSource(OperatorSource, Receiver):
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
         self._is_asking = False
+        meter = self._controller._meter
+        if meter is not None:
+            meter.chunk_is_taken(chunk)
         try:
             self._keep(chunk)
         except BaseException as error:
