@@ -111,8 +111,9 @@ async def test_an_error_of_the_function_arrives_as_itself(kind: Any) -> None:
         assert (await reader.read()).value == 1
         with pytest.raises(KeyError, match="from the worker") as caught:
             await reader.read()
+    assert caught.value.__notes__[-1] == "in the stage fail, in its function"
     if kind == "process":
-        assert "in fail" in "".join(caught.value.__notes__)
+        assert "in fail" in caught.value.__notes__[0]
 
 
 async def test_an_error_that_cannot_be_pickled_is_a_remote_error() -> None:
@@ -138,6 +139,8 @@ async def test_a_worker_that_exits_has_died() -> None:
         with pytest.raises(WorkerDied, match="exit status 3") as caught:
             await through(stage, [1]).list()
     assert caught.value.exitcode == 3
+    assert repr(caught.value) == "WorkerDied(3)"
+    assert caught.value.__notes__ == ["in the stage leave, in its function"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

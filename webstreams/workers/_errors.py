@@ -24,10 +24,10 @@ class WorkerDied(Exception):
     that do not end, and for the other end of a transferred stream, of which nothing is known. Not in the Standard.
     """
 
-    def __init__(self, exitcode: int | None = None, text: str = HANGING) -> None:
-        super().__init__(exitcode, text)
+    def __init__(self, exitcode: int | None = None, text: str | None = None) -> None:
+        super().__init__(*((exitcode,) if text is None else (exitcode, text)))
         self.exitcode = exitcode
-        self._text = text
+        self._text = HANGING if text is None else text
 
     def __str__(self) -> str:
         """Say how it ended."""

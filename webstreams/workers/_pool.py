@@ -10,6 +10,7 @@ from typing import Any
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import LoopEndedError, as_exception
+from .._platform.stages import note_stage
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
@@ -28,6 +29,7 @@ class Pool:
     _sink: WritableStreamDefaultController
 
     def __init__(self, job: Job, count: int, window: int, ordered: bool) -> None:
+        self._function = job.function
         # For each chunk that was sent and is not done, the worker that has it, if the order matters.
         self._order: deque[Channel] = deque()
         self._is_ordered = ordered and count > 1
@@ -111,7 +113,8 @@ class Pool:
             self._deliver()
 
     def failed(self, error: BaseException) -> None:
-        """A worker has died."""
+        """A worker has died, or its function has failed."""
+        note_stage(error, self._function, "function")
         self.fail(error)
 
     def fail(self, reason: object) -> None:
@@ -269,7 +272,7 @@ class Pool:
         for channel in over:
             error = channel.error or self._early_end(channel)
             if error is not None:
-                self.fail(error)
+                self.failed(error)
                 return False
         if len(over) == len(self.channels):
             self._readable_is_over = True
