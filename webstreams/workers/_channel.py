@@ -61,12 +61,6 @@ class Channel:
         return f"<worker: {self.in_flight} chunks in flight, {'ended' if self.gone.done() else 'running'}>"
 
     @property
-    def has_chunk(self) -> bool:
-        """Whether the next thing that it has sent is a chunk."""
-        received = self.received
-        return bool(received) and received[0][0] == CHUNK
-
-    @property
     def is_over(self) -> bool:
         """Whether it has ended and everything that it has sent was taken."""
         return self.has_ended and not self.received
@@ -96,8 +90,10 @@ class Channel:
             self._send(PULL, owed, may_wait=True)
 
     def take(self) -> Any:
-        """Take the chunk that has come first."""
+        """Take the chunk that has come first; another one may come for it."""
         self._owed += 1
+        if self._owed >= self._batch:
+            self.want()
         return self.received.popleft()[1]
 
     def stop(self, kind: int, reason: object) -> None:

@@ -14,7 +14,7 @@ from .._platform.stages import note_stage
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
-from ._frames import CANCEL, ERROR, PULL
+from ._frames import CANCEL, CHUNK, ERROR, PULL
 from ._hosts import Job
 
 
@@ -59,7 +59,8 @@ class Pool:
         """Deliver the next chunk as soon as it is there."""
         self._is_wanted = True
         only = self._only
-        if only is None or not only.has_chunk or self._some_have_ended or self._is_delivering or self._readable_is_over:
+        has_chunk = only is not None and only.received and only.received[0][0] == CHUNK
+        if only is None or not has_chunk or self._some_have_ended or self._is_delivering or self._readable_is_over:
             self._deliver()
         else:
             self._give(only)
@@ -234,9 +235,7 @@ class Pool:
 
     def _give(self, channel: Channel) -> None:
         self._is_wanted = False
-        chunk = channel.take()
-        channel.want()
-        self._source.enqueue(chunk)
+        self._source.enqueue(channel.take())
 
     def _next(self) -> Channel | None:
         """Return the worker whose chunk comes next, if it is there."""

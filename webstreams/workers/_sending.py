@@ -9,8 +9,10 @@ from ._frames import Part
 
 # How many parts one call may send: less than any system's limit.
 MAX_PARTS: Final = 512
-# A frame up to this size is copied behind what waits already (bytes): a copy costs less than another call.
+# A frame up to this size is copied, with others that wait (bytes): a copy costs less than another call, and than to
+# tell the system of so many parts.
 SMALL: Final = 8192
+FEW_PARTS: Final = 2
 # How much of small frames may wait for others (bytes).
 MOST_HELD: Final = 65536
 # The memory that the system has for what is on its way, if it lets us have so much (bytes): some large chunks.
@@ -22,40 +24,41 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
-        # The last of the parts, if more can be appended to it.
-        self._tail: bytearray | None = None
+        # Whether all of the parts are small: then they are sent as one.
+        self._are_small = True
         # How much waits, and how much was sent in all (bytes).
         self.size = 0
         self.sent = 0
 
     def add(self, parts: list[Part]) -> bool:
-        """Add a frame; whether all of it was copied, so that its memory may change."""
+        """Add a frame; whether nothing of it can change any more, for what is small is copied unless it is constant."""
         size = sum(map(len, parts))
         self.size += size
         if size > SMALL:
             self._parts += parts
-            self._tail = None
+            self._are_small = False
             return False
-        tail = self._tail
-        if tail is None:
-            tail = self._tail = bytearray()
-            self._parts.append(tail)
         for part in parts:
-            tail += part
+            self._parts.append(part if type(part) is bytes else bytes(part))
         return True
 
     def send(self, connection: socket.socket) -> None:
         """Send what goes with one call. Raises `OSError`."""
-        self._tail = None  # what is being sent cannot become longer
-        size = connection.sendmsg(self._parts[:MAX_PARTS])
+        parts = self._parts
+        if self._are_small and self.size <= MOST_HELD and len(parts) > FEW_PARTS:
+            parts = [b"".join(parts)]
+        size = connection.sendmsg(parts[:MAX_PARTS])
         self.size -= size
         self.sent += size
-        self._parts = _rest_of(self._parts, size) if self.size else []
+        if self.size:
+            self._parts = _rest_of(parts, size)
+        else:
+            self._parts = []
+            self._are_small = True
 
     def forget(self) -> None:
         """Send nothing more."""
         self._parts = []
-        self._tail = None
         self.size = 0
 
 

@@ -102,7 +102,8 @@ class Work:
         return self
 
     def __next__(self) -> Any:
-        self._chunk_is_done()
+        if self._has_chunk:
+            self._chunk_is_done()
         while not self._chunks and self._stop is None and not self._is_closed:
             self._handle(self._link.receive(wait=False) or self._awaited())
         if self._stop is not None:
@@ -138,7 +139,8 @@ class Work:
 
     def end(self) -> None:
         """Tell that nothing more will come."""
-        self._chunk_is_done()
+        if self._has_chunk:
+            self._chunk_is_done()
         self._tell()
         self._link.send(CLOSE, 0)
 
@@ -147,11 +149,10 @@ class Work:
         self._link.send(ERROR, error)
 
     def _chunk_is_done(self) -> None:
-        if self._has_chunk:
-            self._has_chunk = False
-            self._done += 1
-            if self._done >= self._batch:
-                self._tell()
+        self._has_chunk = False
+        self._done += 1
+        if self._done >= self._batch:
+            self._tell()
 
     def _tell(self) -> None:
         if self._done:
