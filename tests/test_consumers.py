@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.waiting import another_task
-from webstreams import AbortError, DataError, ReadableStream, StreamError
+from webstreams import AbortError, DataError, ReadableStream, ReadableStreamDefaultController, StreamError
 from webstreams.consumers import LimitExceeded
 
 Consume = Callable[..., Coroutine[Any, Any, Any]]
@@ -297,3 +297,25 @@ async def test_cancelling_in_the_middle_of_a_long_chunk() -> None:
     await asyncio.wait([task])
     assert task.cancelled() and source.given == 1 and len(source.cancelled) == 1
     assert not source.stream.locked
+
+
+async def test_all_chunks_of_cancelled_reads_are_collected_behind_the_end() -> None:
+    """The stream is closed when the first of them is read; nothing but them says that it is not at its end."""
+    controllers: list[ReadableStreamDefaultController[str]] = []
+    stream = ReadableStream[str]({"start": controllers.append})
+    reader = stream.get_reader()
+
+    async def read() -> None:
+        await reader.read()
+
+    reads = [asyncio.create_task(read()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert all(not each.done() for each in reads)
+    for chunk in ("one", "two", "three"):
+        controllers[0].enqueue(chunk)
+    controllers[0].close()
+    for each in reads:
+        each.cancel()
+    await asyncio.gather(*reads, return_exceptions=True)
+    reader.release_lock()
+    assert await stream.list() == ["one", "two", "three"]

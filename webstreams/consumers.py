@@ -103,6 +103,8 @@ async def _consume(stream: Readable[Any], collector: _Collector) -> None:
                 if done:
                     break
                 rest = collector.take(chunk)
+                if rest is None and reader._is_at_end():
+                    break
             if rest is not None:
                 for _ in rest:
                     await next_turn()

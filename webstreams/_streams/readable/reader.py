@@ -294,6 +294,11 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._holder = None
         self._consumer = None
 
+    def _is_at_end(self) -> bool:
+        """Ours: whether the stream is closed and nothing is left of it: the next read would say so at once."""
+        stream = self._stream
+        return stream is not None and stream._state == "closed" and not stream._returned
+
     def _release(self) -> None:
         """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""
         self._generic_release()

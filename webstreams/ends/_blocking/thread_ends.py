@@ -81,7 +81,7 @@ class ThreadSource:
             jobs.end.others.add(self)
         self._controller = controller
         self._pulled = promise = Promise(jobs)
-        self._begin()
+        self._begin(request)
         return promise
 
     def cancel(self, reason: object) -> Promise[None] | None:
@@ -104,10 +104,12 @@ class ThreadSource:
         self._controller.error(error)
         return self.cancel(error)
 
-    def _begin(self) -> None:
-        self._is_busy = True
+    def _begin_again(self) -> None:
         self._timer = None
-        request = self._controller.byob_request
+        self._begin(self._controller.byob_request)
+
+    def _begin(self, request: ReadableStreamBYOBRequest | None) -> None:
+        self._is_busy = True
         view = None if request is None else request.view
         call_in_thread(partial(self._arrived, request), self._failed, self._take, view)
 
@@ -143,7 +145,7 @@ class ThreadSource:
         if self.ended:
             self._close()
         elif not taken:
-            self._timer = get_running_loop().call_later(self.interval, self._begin)
+            self._timer = get_running_loop().call_later(self.interval, self._begin_again)
             return
         fulfill(self._pulled)
 
