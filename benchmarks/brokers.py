@@ -1,6 +1,6 @@
 """Messages per second through a pipeline beside the client's own loop with the same guarantees, for each broker.
 
-    python -m benchmarks.brokers [--messages 10000] [redis nats kafka rabbitmq]
+    python -m benchmarks.brokers [--messages 5000] [redis nats kafka rabbitmq]
 
 Both sides consume the same messages from a server of their own, on loopback, hand each to a sink and acknowledge it
 after that. The same guarantees are:
@@ -223,7 +223,7 @@ async def main(brokers: list[str], messages: int, loops: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("brokers", nargs="*", default=sorted(LOOPS))
-    parser.add_argument("--messages", type=int, default=10_000)
-    parser.add_argument("--loops", type=int, default=6)
+    parser.add_argument("--messages", type=int, default=5_000)
+    parser.add_argument("--loops", type=int, default=10)
     arguments = parser.parse_args()
     asyncio.run(main(arguments.brokers, arguments.messages, arguments.loops))

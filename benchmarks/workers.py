@@ -41,7 +41,7 @@ MIB = 1024 * KIB
 MEGABYTE = 1_000_000
 LEAST_GAIN = 5.0
 KINDS: tuple[Kind, ...] = ("process", "thread")
-ROUNDS = 5
+ROUNDS = 12
 LEAST_SPEEDUP = 1.7
 MOST_MEMORY = 30 * MEGABYTE
 
@@ -302,7 +302,7 @@ def main() -> int:
     """Measure everything, or one part."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__.partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1074, help="the size of the large file (1 GiB by default)")
-    parser.add_argument("--chunks", type=int, default=10_000, help="how many chunks of 1 KiB")
+    parser.add_argument("--chunks", type=int, default=18_000, help="how many chunks of 1 KiB")
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")

@@ -39,9 +39,12 @@ class Offsets:
         """Return the position to commit, and how many records it newly covers; `commit` takes both."""
         delivered = self._delivered
         # What was given back, or open when the stream ended, still belongs to its account: it is never passed.
+        last = None
         while delivered and delivered[0].ledger is None:
-            self.next = delivered.popleft().metadata.offset + 1
+            last = delivered.popleft()
             self._passed += 1
+        if last is not None:
+            self.next = last.metadata.offset + 1
         return self.next, self._passed
 
     def commit(self, position: int, passed: int) -> None:
