@@ -77,9 +77,10 @@ class TemporaryFile:
 
     def __del__(self) -> None:
         """Remove what was dropped."""
-        self.remove()
-        with suppress(OSError):
-            self.close()
+        if self._descriptor >= 0 or id(self) in _UNDER_WAY:
+            self.remove()
+            with suppress(OSError):
+                self.close()
 
 
 # What is removed at the end of the process: path, lock and process of each file that is neither kept nor removed.
