@@ -12,7 +12,7 @@ the call left no trace on it, the next call gets the same task: nobody can tell 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextvars import Context
 from functools import partial
 from sys import getrefcount
@@ -51,15 +51,16 @@ class CoroutineCall:
         "run",
     )
 
-    def __init__(self, jobs: JobQueue, context: Context) -> None:
+    def __init__(self, jobs: JobQueue, context: Context, stepper: Generator[Any, Any, Any] | None = None) -> None:
         self._jobs = jobs
         # The coroutine runs in a copy of the given context.
         self.given = context
         self.context = context.copy()
-        self._coroutine: Coroutine[Any, Any, Any] | None = None
+        # The coroutine, or the asynchronous generator whose items are taken.
+        self._coroutine: Any = None
         # The run whose callbacks the coroutine awaits (`_fastpath.driver`), if it is such a one.
         self.run: Run | None = None
-        self._stepper = new_stepper()
+        self._stepper = new_stepper() if stepper is None else stepper
         self._send = self._stepper.send
         self._target: PromiseState | None = None
         self._finished = False
@@ -96,10 +97,14 @@ class CoroutineCall:
 
         If not, `settle` has to be called next.
         """
+        self._coroutine = coroutine
+        return self.goes_on(coroutine)
+
+    def goes_on(self, coroutine: Coroutine[Any, Any, Any] | None) -> bool:
+        """Do the same for what the stepper has begun already."""
         jobs, task = self._jobs, self._task
         assert task is not None
         loop = jobs.loop
-        self._coroutine = coroutine
         was_busy = jobs.busy
         jobs.busy = True
         previous = swap_task(loop, task)
@@ -133,8 +138,7 @@ class CoroutineCall:
     def _leave_run(self) -> None:
         """The callback has suspended, so that the run has ended: the call is that of the one callback from now on."""
         if self.run is not None:
-            driver: Any = self._coroutine
-            self._coroutine, self.run = driver.cr_await, None
+            self._coroutine, self.run = self._coroutine.cr_await, None
 
     def settle(self, target: PromiseState) -> None:
         """Settle `target` as the coroutine has ended or will end."""
@@ -224,7 +228,7 @@ class CoroutineCall:
 
     def _step_of_task(self, error: BaseException | None) -> Any:
         if self._target is None or self._finished:
-            self.is_spent = True
+            self.is_spent = self._finished = True
             self._task = None
             raise StopIteration
         if self._by_hand:

@@ -6,9 +6,11 @@ than a short coroutine itself. Awaiting it inside another coroutine needs no exc
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import coroutine
 from typing import Any, Final
+
+from .fetching import Fetching
 
 
 class Returned:
@@ -41,3 +43,27 @@ def new_stepper() -> Generator[Any, Any, Any]:
     stepper: Any = _steps()
     next(stepper)
     return stepper  # type: ignore[no-any-return]
+
+
+@coroutine
+def _items(advance: Callable[[], Any], taker: Fetching, end: object) -> Generator[Any, Any, Any]:
+    while True:
+        try:
+            item = yield from advance()
+        except StopAsyncIteration:
+            item = end
+        if taker._is_pulling:
+            taker._item = item
+            yield RETURNED_NONE
+        else:
+            yield Returned(item)
+
+
+def new_item_stepper(advance: Callable[[], Any], taker: Fetching, end: object) -> Generator[Any, Any, Any]:
+    """Return a generator that takes the items of an asynchronous generator, by its ``__anext__``.
+
+    ``send(None)`` asks for the next one, or goes on with that; ``throw(error)`` raises something where it waits. They
+    give what it waits for, and then a `Returned`: with the item, or `end`; with None if the taker still pulls, and has
+    been given it.
+    """
+    return _items(advance, taker, end)

@@ -65,7 +65,7 @@ def gives_chunks(source: ReadableSource | None) -> bool:
     """Whether chunks come from a callback that may be called from a run, or are in the queue already."""
     if isinstance(source, UnderlyingSource):
         return True
-    return isinstance(source, IterableSource) and not source.is_async
+    return isinstance(source, IterableSource) and (not source.is_async or source.pump is not None)
 
 
 def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:

@@ -27,11 +27,11 @@ from typing_extensions import TypeVar
 from .._debug.repr import show
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
+from .._engine.pump import closed_by_others, is_finished
 from .._platform.errors import as_exception
 from .._platform.stages import stage_name
 from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
-from .._streams.readable.iterable import closed_by_others, is_finished
 from .._streams.readable.operators.calls import Calls
 from .._streams.readable.stream import ReadableStream
 from .._streams.results import ReadDoneResult

@@ -7,7 +7,6 @@ from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
 from typing import Any, ClassVar, Final
-from weakref import WeakSet
 
 from ..._engine.awaiting import close_when_done, fetch, wait_for_close
 from ..._engine.callbacks import DEFERRED, callback_returned
@@ -25,8 +24,9 @@ from ..._engine.promise import (
     promise_rejected_with,
     promise_resolved_with,
 )
+from ..._engine.pump import Pump, is_pumped
 from ..._platform.buffer import is_bytes_like
-from ..._platform.errors import AbortError, StreamError, callback_error
+from ..._platform.errors import StreamError, callback_error
 from ..._platform.mistakes import cure_for_iterable, described
 from ..meter import put_counted
 from ..part import Part
@@ -55,8 +55,6 @@ class IterableSource(Source, Part, Fetching):
         "_call",
         "_context",
         "_controller",
-        "_generator",
-        "_has_begun",
         "_is_pulling",
         "_item",
         "_iterator",
@@ -67,13 +65,12 @@ class IterableSource(Source, Part, Fetching):
         "context",
         "give",
         "is_async",
+        "pump",
     )
     # `give` and `_controller`: see below; the rest of it is made once.
     _constant: ClassVar[tuple[str, ...]] = (
         "_context",
         "_controller",
-        "_generator",
-        "_has_begun",
         "_iterator",
         "_jobs",
         "_on_async_item",
@@ -82,15 +79,13 @@ class IterableSource(Source, Part, Fetching):
         "context",
         "give",
         "is_async",
+        "pump",
     )
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_item",)
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
         self.is_async, self._iterator = open_iterable(iterable)
-        # The same, if it is an asynchronous generator: those are closed by others, too.
-        self._generator: Any = self._iterator if isasyncgen(self._iterator) else None
-        self._has_begun = False
         self._controller: Any = None
         # The last call of a coroutine of the iterator, unless it has ended at once.
         self._call: CoroutineCall | None = None
@@ -101,8 +96,14 @@ class IterableSource(Source, Part, Fetching):
         self._on_sync_item: Job = after(jobs, SYNC_ITEM_TICKS, self._take_item)
         self._on_end: Job = after(jobs, SYNC_END_TICKS, self._take_item)
         self.context = self._context = copy_context()
-        # Asks an iterator that is not async; the fast path puts itself in its place to watch.
+        # Takes the items of an asynchronous generator.
+        self.pump: Pump | None = Pump(jobs, self._iterator, self._context) if is_pumped(self._iterator) else None
+        # Asks the iterator; the fast path puts itself in its place to watch.
         self.give: Callable[[Any], None] = self._give_next
+        if self.pump is not None:
+            self.give = self._give_of_generator
+        elif self.is_async:
+            self.give = self._give_of_async
 
     def stage(self) -> Any:
         """Return the iterator: a generator has the name of its function."""
@@ -111,32 +112,22 @@ class IterableSource(Source, Part, Fetching):
     def pull(self, controller: Any) -> Any:
         """Ask for the next item; put it into the stream, or close that."""
         self._controller = controller
-        if not self.is_async:
-            self.give(controller)
-            return DEFERRED
-        self._is_pulling = True
-        try:
-            if self._generator is not None:
-                self._require_open()
-            item = self._next_of_async()
-        except BaseException as error:
-            return self._react(promise_rejected_with(self._jobs, callback_error(error)), self._take)
-        finally:
-            self._is_pulling = False
-        return DEFERRED if item is None else self._take_later(item)
+        self.give(controller)
+        return DEFERRED
 
     def _take(self, value: Any) -> None:
         if value is END_OF_ITERATION:
-            if self._generator is not None:
-                _seen_to_their_end.add(self._generator)  # for others that share it
+            if self.pump is not None:
+                self.pump.has_ended()
             self._controller._close()
         else:
             self._controller._enqueue(value)
 
-    def _take_later(self, item: Promise[Any]) -> Promise[Any]:
+    def _take_later(self, item: Promise[Any]) -> None:
+        """Put an item into the stream when it comes; then the pull is done."""
         next_value: Promise[Any] = Promise(self._jobs)
         item._react(next_value._fulfill, partial(_reject_or_end, next_value))
-        return self._react(next_value, self._take)
+        callback_returned(self._controller, self._jobs, self._react(next_value, self._take))
 
     def _take_item(self) -> None:
         item, self._item = self._item, None
@@ -146,18 +137,50 @@ class IterableSource(Source, Part, Fetching):
             put_counted(self._controller, self._take, item)  # when the iterator gave it: see _put()
         self._jobs.push(self._controller._on_pull_fulfilled)
 
-    def _require_open(self) -> None:
-        """Raise an error if the asynchronous generator has given something and was closed by somebody else since then.
+    # Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end.
 
-        # Python: asyncio closes all that are open when a loop ends. It would look like the end of the data.
-        """
-        if self._has_begun and self._generator.ag_frame is None and self._generator not in _seen_to_their_end:
-            raise closed_by_others(self._generator)
-        self._has_begun = True
+    def _give_of_generator(self, controller: Any) -> None:
+        pump = self.pump
+        assert pump is not None
+        if not pump.advance():
+            self.wait_for_item(controller)
+            return
+        item = pump.take()
+        if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
+            self.wait_for_awaitable(controller, item)
+            return
+        run = self._jobs.run
+        if run is not None:
+            if item is END_OF_ITERATION or controller._meter is not None:
+                run.leave()
+            elif run.take(controller, item):
+                return
+            else:
+                item = run.intercept(controller, item)
+        self._put(item)
+
+    def wait_for_item(self, controller: Any) -> None:
+        """Put the item into the stream that the generator, which was asked for it, did not have at once."""
+        self._jobs.leave_run()
+        assert self.pump is not None
+        promise: Promise[Any] = Promise(self._jobs)
+        self._controller = controller
+        self._call = self.pump.settle(promise)
+        self._take_later(promise)
+
+    def _give_of_async(self, controller: Any) -> None:
+        self._is_pulling = True
+        try:
+            promise = self._next_of_async()
+        except BaseException as error:
+            promise = promise_rejected_with(self._jobs, callback_error(error))
+        finally:
+            self._is_pulling = False
+        if promise is not None:
+            self._take_later(promise)
 
     def _next_of_async(self) -> Promise[Any] | None:
-        """Web IDL: "get an async iterator next value"; `END_OF_ITERATION` at the end. None if the item was there at
-        once and is on its way."""
+        """Return None if the item was there at once and is on its way."""
         try:
             result = self._iterator.__anext__()
         except StopAsyncIteration:
@@ -184,7 +207,7 @@ class IterableSource(Source, Part, Fetching):
             self._give_rejected(callback_error(error))
             return
         if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
-            self._give_awaitable(value)
+            self.wait_for_awaitable(controller, value)
             return
         jobs = self._jobs
         run = jobs.run
@@ -199,6 +222,9 @@ class IterableSource(Source, Part, Fetching):
 
     def _put(self, value: Any) -> None:
         self._item = value
+        if self.is_async:
+            self._jobs.push(self._on_async_item)
+            return
         if value is END_OF_ITERATION:
             self._jobs.push(self._on_end)
             return
@@ -211,14 +237,19 @@ class IterableSource(Source, Part, Fetching):
         self._jobs.leave_run()
         rejected: Promise[Any] = Promise(self._jobs)
         self._jobs.push(partial(rejected._reject, error))
-        callback_returned(self._controller, self._jobs, self._take_later(rejected))
+        self._take_later(rejected)
 
-    def _give_awaitable(self, value: Any) -> None:
+    def wait_for_awaitable(self, controller: Any, value: Any) -> None:
+        """Put an item into the stream that has to be waited for itself."""
         self._jobs.leave_run()
+        self._controller = controller
         promise: Promise[Any] = Promise(self._jobs)
-        item = Promise.resolve(value)
-        item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
-        callback_returned(self._controller, self._jobs, self._take_later(promise))
+        if self.is_async:
+            promise._resolve_with(value)
+        else:
+            item = Promise.resolve(value)
+            item._react(partial(self._settle_later, promise._fulfill), partial(self._settle_later, promise._reject))
+        self._take_later(promise)
 
     def _settle_later(self, settle: Callable[[Any], None], value: Any) -> None:
         self._jobs.push(partial(settle, value))
@@ -279,21 +310,6 @@ def open_iterable(iterable: Any) -> tuple[bool, Any]:
         raise TypeError(
             f"from_() needs an async iterable or an iterable, not {described(iterable)}: {cure_for_iterable(iterable)}"
         ) from None
-
-
-# The asynchronous generators that have told a stream of their end.
-_seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
-
-
-def is_finished(iterator: Any) -> bool:
-    """Whether a generator of either kind has ended or was closed; false for other iterators, which do not tell."""
-    return getattr(iterator, "ag_frame", iterator) is None or getattr(iterator, "gi_frame", iterator) is None
-
-
-def closed_by_others(generator: Any) -> AbortError:
-    """Return the error of a stream whose generator somebody else has closed in the middle."""
-    name = getattr(generator, "__qualname__", type(generator).__name__)
-    return AbortError(f"somebody else has closed the generator {name} before its end: what has passed is not the whole")
 
 
 def _reject_or_end(promise: Promise[Any], reason: object) -> None:

@@ -154,8 +154,7 @@ def take_awaitable(stream: ReadableStreamState[Any], request: Input, value: Any)
     assert stream._reader is not None
     stream._reader._read_requests.append(request)
     controller._pulling = True
-    source._controller = controller
-    source._give_awaitable(value)
+    source.wait_for_awaitable(controller, value)
 
 
 def stream_over(iterable: Any, jobs: JobQueue) -> ReadableStreamState[Any]:
