@@ -1,7 +1,7 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
 ``python -m tests.fastpath.compare [--program NAME] [--mode 1|check] FIRST LAST`` runs the programs of these seeds on
-the plain path and in that mode: piped, piped_together, read_from or mixed. Of the first one that differs, the smallest
+the plain path and in that mode: piped, piped_together, read_from, mixed or generated. Of the first one that differs, the smallest
 program that still does is shown: fewer throws of the dice (`Dice`), each of them calm if it can be.
 """
 
@@ -12,12 +12,13 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
+from .generators import generated
 from .mixtures import mixed
 from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
-PROGRAMS: dict[str, Program] = {each.__name__: each for each in (piped, piped_together, read_from, mixed)}
+PROGRAMS: dict[str, Program] = {each.__name__: each for each in (piped, piped_together, read_from, mixed, generated)}
 
 # So many programs are tried to shrink one.
 MAX_ATTEMPTS = 600

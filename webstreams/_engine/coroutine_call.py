@@ -21,6 +21,7 @@ from weakref import getweakrefcount
 
 from .._platform.errors import goes_through, stored_error
 from .callback_task import CallbackTask
+from .fetching import OwnWait
 from .jobs import JobQueue, swap_task
 from .promise_state import PromiseState
 from .run import Run
@@ -101,7 +102,7 @@ class CoroutineCall:
         return self.goes_on(coroutine)
 
     def goes_on(self, coroutine: Coroutine[Any, Any, Any] | None) -> bool:
-        """Do the same for what the stepper has begun already."""
+        """Do the same for what the stepper has begun already, unless the task has taken over."""
         jobs, task = self._jobs, self._task
         assert task is not None
         loop = jobs.loop
@@ -234,7 +235,10 @@ class CoroutineCall:
         if self._by_hand:
             self._by_hand = False
             yielded, self._yielded = self._yielded, None
-            if isinstance(yielded, PromiseWaiter):
+            if isinstance(yielded, OwnWait):
+                self._jobs.tasks.add(self._task)
+                yielded = yielded.as_waiter()
+            elif isinstance(yielded, PromiseWaiter):
                 yielded.detach()
             if error is None or not self._give_up(yielded, error):
                 return self._hand_over(yielded)

@@ -15,3 +15,23 @@ class Fetching:
 
     _is_pulling: bool
     _item: Any
+
+
+@trait
+class ItemTaker:
+    """Is given the items of an asynchronous generator (`stepper.new_item_stepper`)."""
+
+    __slots__ = ()
+
+    item: Any
+
+
+@trait
+class OwnWait:
+    """What a coroutine yields to be stepped again by the library itself, as soon as something of ours has come."""
+
+    __slots__ = ()
+
+    def as_waiter(self) -> Any:
+        """Return what the task of the coroutine can wait for instead: the event loop has come to run it."""
+        raise NotImplementedError

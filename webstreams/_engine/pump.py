@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from .._platform.errors import AbortError
 from .coroutine_call import CoroutineCall
-from .fetching import Fetching
+from .fetching import ItemTaker, OwnWait
 from .jobs import JobQueue
 from .promise import END_OF_ITERATION
 from .promise_state import PromiseState
@@ -24,7 +24,7 @@ from .stepper import new_item_stepper
 _seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
 
 
-class Pump(Fetching):
+class Pump(ItemTaker):
     """Asks one asynchronous generator.
 
     # Python: asyncio closes all asynchronous generators that are open when a loop ends. It would look like the end of
@@ -32,19 +32,24 @@ class Pump(Fetching):
     """
 
     __slots__ = (
-        "_context", "_generator", "_has_begun", "_is_pulling", "_item", "_jobs", "_stepper", "_was_closed", "call",
+        "_context", "_has_begun", "_stepper", "_was_closed", "call", "fed", "generator", "is_over", "is_stepping",
+        "item", "jobs",
     )  # fmt: skip
 
     def __init__(self, jobs: JobQueue, generator: Any, context: Context) -> None:
-        self._jobs = jobs
-        self._generator = generator
+        self.jobs = jobs
+        self.generator = generator
         self._context = context
         self._has_begun = False
         self._was_closed = False
-        self._is_pulling = False
-        # The item that was there at once.
-        self._item: Any = None
+        # The end has been told.
+        self.is_over = False
+        # What it has given last, until that is taken.
+        self.item: Any = None
         self._stepper = new_item_stepper(generator.__anext__, self, END_OF_ITERATION)
+        # For who steps a generator that waits for what he brings: whether it is on the stack, and what it gets.
+        self.is_stepping = False
+        self.fed: Any = None
         # The call under way, or the last one.
         self.call: CoroutineCall | None = None
 
@@ -53,31 +58,61 @@ class Pump(Fetching):
 
         If not, `settle` has to be called next.
         """
-        generator = self._generator
+        generator = self.generator
         if generator.ag_frame is None and self._has_begun and generator not in _seen_to_their_end:
             self._was_closed = True
             return False
         self._has_begun = True
         call = self.call
         if call is None or call._finished:
-            call = self.call = CoroutineCall(self._jobs, self._context, self._stepper)
+            call = self.call = CoroutineCall(self.jobs, self._context, self._stepper)
             call._coroutine = generator
-        self._is_pulling = True
-        has_given = call.goes_on(None)
-        self._is_pulling = False
-        if call.is_spent and has_given:
+        if not call.goes_on(None):
+            return False
+        if call.is_spent:
             call._finish()
-        return has_given
+        return True
+
+    def goes_on(self) -> bool:
+        """Do the same when what it waited for has come, which only we know of (`OwnWait`)."""
+        call = self.call
+        assert call is not None
+        call._yielded = None
+        if not call.goes_on(None):
+            return False
+        call._target = None
+        if call.is_spent:
+            call._finish()
+        return True
+
+    def waits_for(self, wait: OwnWait) -> bool:
+        """Whether the generator has yielded this, so that it can go on when we want."""
+        return self.call is not None and self.call._yielded is wait
+
+    def expect(self, target: PromiseState) -> None:
+        """Fulfill `target` with None when the item can be taken, if the task of the generator takes over."""
+        assert self.call is not None
+        self.call._target = target
+
+    def task_under_way(self) -> Any:
+        """Return the task in which an item is waited for."""
+        call = self.call
+        return None if call is None or call._target is None else call._task
 
     def take(self) -> Any:
-        """Return the item that was there at once."""
-        item, self._item = self._item, None
+        """Return the item."""
+        item, self.item = self.item, None
         return item
 
     def settle(self, target: PromiseState) -> CoroutineCall | None:
-        """Settle `target` as the generator goes on: with its item, its end or its error. Return the call under way."""
+        """Have `target` fulfilled with the item that comes later, or with the end, or rejected with the error of the
+        generator. Return the call under way."""
+        return self.settle_itself(_LaterItem(self, target))
+
+    def settle_itself(self, target: PromiseState) -> CoroutineCall | None:
+        """Do the same, but fulfill `target` with None when the item can be taken."""
         if self._was_closed:
-            target._reject(closed_by_others(self._generator))
+            target._reject(closed_by_others(self.generator))
             return None
         call = self.call
         assert call is not None
@@ -86,7 +121,25 @@ class Pump(Fetching):
 
     def has_ended(self) -> None:
         """Note that the end of the generator has been told; others may share it."""
-        _seen_to_their_end.add(self._generator)
+        self.is_over = True
+        _seen_to_their_end.add(self.generator)
+
+
+class _LaterItem(PromiseState):
+    """Hands an item over to what waits for it."""
+
+    __slots__ = ("_pump", "_waiting")
+
+    def __init__(self, pump: Pump, waiting: PromiseState) -> None:
+        super().__init__(pump.jobs)
+        self._pump = pump
+        self._waiting = waiting
+
+    def _resolve_with(self, value: Any) -> object:
+        return self._waiting._resolve_with(self._pump.take())
+
+    def _reject(self, reason: object) -> None:
+        self._waiting._reject(reason)
 
 
 def is_pumped(iterator: Any) -> bool:

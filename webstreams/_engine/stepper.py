@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from types import coroutine
 from typing import Any, Final
 
-from .fetching import Fetching
+from .fetching import ItemTaker
 
 
 class Returned:
@@ -46,24 +46,19 @@ def new_stepper() -> Generator[Any, Any, Any]:
 
 
 @coroutine
-def _items(advance: Callable[[], Any], taker: Fetching, end: object) -> Generator[Any, Any, Any]:
+def _items(advance: Callable[[], Any], taker: ItemTaker, end: object) -> Generator[Any, Any, Any]:
     while True:
         try:
-            item = yield from advance()
+            taker.item = yield from advance()
         except StopAsyncIteration:
-            item = end
-        if taker._is_pulling:
-            taker._item = item
-            yield RETURNED_NONE
-        else:
-            yield Returned(item)
+            taker.item = end
+        yield RETURNED_NONE
 
 
-def new_item_stepper(advance: Callable[[], Any], taker: Fetching, end: object) -> Generator[Any, Any, Any]:
+def new_item_stepper(advance: Callable[[], Any], taker: ItemTaker, end: object) -> Generator[Any, Any, Any]:
     """Return a generator that takes the items of an asynchronous generator, by its ``__anext__``.
 
     ``send(None)`` asks for the next one, or goes on with that; ``throw(error)`` raises something where it waits. They
-    give what it waits for, and then a `Returned`: with the item, or `end`; with None if the taker still pulls, and has
-    been given it.
+    give what it waits for, and `RETURNED_NONE` when the taker has been given the item, or `end`.
     """
     return _items(advance, taker, end)

@@ -17,11 +17,12 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import Source, UnderlyingSource
 from .._streams.readable.state import GenericReaderState, ReadableStreamState, ReadRequest
 from .._streams.readable.tee import DefaultTee, TeeBranch
+from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .ends import ReadEnd
-from .pipeline import ItemStage, Pipeline, PullStage, TransformStage, WriteStage
+from .pipeline import FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
 
 ReadableSource = Source | UnderlyingSource
 
@@ -141,6 +142,8 @@ def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
         _add_pipe(pipeline, consumer)
     elif type(consumer) is DefaultTee:  # not the tee that clones chunks
         _add_tee(pipeline, consumer)
+    elif isinstance(consumer, GeneratorSource):
+        _add_generator(pipeline, consumer)
     else:
         pipeline.refuse()
 
@@ -168,6 +171,18 @@ def _add_tee(pipeline: Pipeline, tee: DefaultTee) -> None:
             pipeline.refuse()
         else:
             _add_consumer_of(pipeline, branch._reader)
+
+
+def _add_generator(pipeline: Pipeline, source: GeneratorSource) -> None:
+    """Add the generator that reads from the other side of a transform stream, and the stream of what it gives."""
+    controller, stream = source.controller, source.reader._stream
+    if stream is None or not _add_readable(pipeline, stream._controller) or not _add_readable(pipeline, controller):
+        pipeline.refuse()
+        return
+    pipeline.add_parts(source, source.reader, stream)
+    pipeline.add_stage(ResumeStage(source, controller))
+    pipeline.add_stage(FeedStage(source, controller))
+    _add_consumer_of(pipeline, controller._stream._reader)
 
 
 def _is_observed(controller: object) -> bool:

@@ -122,7 +122,7 @@ class Step(Call):
             chunks = (histories if age >= 0 else stores)[giver]
             index = -1 - age
         function = None if stage.is_identity else self.function
-        giving = stage.controller if stage.gives else None
+        giving = stage.controller if stage.gives and not stage.gives_seldom else None
         if function is None:
             return self, None, None, None, self.output, chunks, index, False
         return self, function, self.controller, giving, self.output, chunks, index, self.by_coroutine
@@ -191,4 +191,4 @@ def code_of(given: int, has_completed: bool) -> int:
 
 def usual_code(stage: Stage) -> int:
     """Return what a callback is expected to do."""
-    return code_of(1 if stage.gives else 0, stage.by_coroutine)
+    return code_of(1 if stage.gives and not stage.gives_seldom else 0, stage.by_coroutine)

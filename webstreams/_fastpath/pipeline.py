@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from .._engine.callbacks import callback_failed, callback_returned
 from .._engine.jobs import JobQueue
 from .._engine.promise import END_OF_ITERATION
+from .._platform.errors import stored_error
 from .._streams.meter import put_counted
 from .._streams.part import Part
 from .._streams.queue import QueueWithSizes
@@ -21,6 +22,7 @@ from .._streams.readable.iterable import IterableSource
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import UnderlyingSource
 from .._streams.readable.state import ReadableStreamState
+from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink
 from .._streams.transform.state import TransformController
 from .._streams.transform.transformer import Transformer
@@ -84,7 +86,9 @@ class Stage(Giver):
     write(). They say what the plain path does with what the callback enqueues, returns and raises.
     """
 
-    __slots__ = ("by_coroutine", "context", "controller", "function", "gives", "gives_first", "is_identity")
+    __slots__ = (
+        "by_coroutine", "context", "controller", "function", "gives", "gives_first", "gives_seldom", "is_identity",
+    )  # fmt: skip
 
     # What the callback is called with.
     controller: Controller
@@ -98,6 +102,8 @@ class Stage(Giver):
         # Whether the callback enqueues a chunk each time, and whether it does so without being given one: a source.
         self.gives = gives
         self.gives_first = gives_first
+        # Whether it enqueues none as a rule, although it may.
+        self.gives_seldom = False
         # A transformer without transform().
         self.is_identity = False
 
@@ -225,6 +231,66 @@ class TransformStage(Stage):
         callback_failed(self._sink, self._sink._jobs, error)
 
 
+class GeneratorStage(Stage):
+    """A step of a generator: up to its next item, or to where it waits for its next chunk."""
+
+    __slots__ = ("_readable", "_source")
+
+    def __init__(
+        self, function: Callback, source: GeneratorSource, controller: ReadableStreamDefaultController[Any], first: bool
+    ) -> None:
+        super().__init__(function, None, gives=True, gives_first=first)
+        self.controller = self._readable = controller
+        self._source = source
+
+    def put(self, chunk: Any) -> None:
+        """See `Stage`."""
+        self._source.put(chunk)
+
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """See `Stage`."""
+        return self._readable
+
+    def failed(self, error: BaseException) -> None:
+        """See `Stage`."""
+        self._source.failed(stored_error(error))
+
+
+class ResumeStage(GeneratorStage):
+    """The step from an item: mostly, the generator asks for its next chunk."""
+
+    __slots__ = ()
+
+    def __init__(self, source: GeneratorSource, controller: ReadableStreamDefaultController[Any]) -> None:
+        super().__init__(source.resume, source, controller, True)
+        self.gives_seldom = True
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._source.resume = function
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._source.has_resumed()
+
+
+class FeedStage(GeneratorStage):
+    """The step from a chunk."""
+
+    __slots__ = ()
+
+    def __init__(self, source: GeneratorSource, controller: ReadableStreamDefaultController[Any]) -> None:
+        super().__init__(source.feed, source, controller, False)
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._source.feed = function
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._source.was_fed()
+
+
 class WriteStage(Stage):
     """The write() of an underlying sink."""
 
@@ -350,6 +416,10 @@ def _iterator_goes_on(source: Any) -> bool:
     return source._item is not END_OF_ITERATION
 
 
+def _generator_goes_on(source: Any) -> bool:
+    return bool(source.goes_on())
+
+
 def _has_no_chunks_put_back(queue: Any) -> bool:
     return queue._put_back is None
 
@@ -366,6 +436,7 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (WritableStreamDefaultController, _sink_goes_on),
     (TransformController, _transform_goes_on),
     (IterableSource, _iterator_goes_on),
+    (GeneratorSource, _generator_goes_on),
     (Pipe, _pipe_goes_on),
 )
 

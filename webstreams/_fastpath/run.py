@@ -383,8 +383,7 @@ class PipelineRun(Run):
         if self.expecting is LEFT or self.pending or not (outcome is None or outcome is COMPLETED):
             self._end(result)
             return None
-        has_given = stage.gives and (self.expecting is None or self.expecting is MORE)
-        given = 1 + len(self._more) if has_given else 0
+        given = self._count_given(stage)
         code = code_of(given if given <= 1 else self._explorer.counted(stage, given), outcome is COMPLETED)
         segment = step.branches.get(code)
         if segment is None:
@@ -396,6 +395,12 @@ class PipelineRun(Run):
             self._put_more(stage, code)
         self.expecting = None
         return segment
+
+    def _count_given(self, stage: Stage) -> int:
+        """Return how many chunks the callback under way has enqueued: as a rule the first one is not among `_more`."""
+        if not stage.gives or not (self.expecting is None or self.expecting is MORE):
+            return 0
+        return len(self._more) + (0 if stage.gives_seldom else 1)
 
     def _explore_branch(self, step: Step, code: int) -> Segment | None:
         if self.is_full():
@@ -426,6 +431,8 @@ class PipelineRun(Run):
         if self._is_parked or not (self.expecting is None or self.expecting is MORE):
             return []
         step = self._step_under_way()
+        if step.stage.gives_seldom:
+            return list(self._more)
         return [step.output[-1], *self._more] if step.stage.gives else []
 
     # Guards inside a callback.
@@ -496,7 +503,7 @@ class PipelineRun(Run):
         step = self._step_under_way()
         given: list[Any] = []
         if step.stage.gives and (self.expecting is None or self.expecting is MORE):
-            given = [step.output.pop(), *self._more]
+            given = list(self._more) if step.stage.gives_seldom else [step.output.pop(), *self._more]
             self._more.clear()
         self._put_in_place(self._snapshot_in(step))
         self._answers = [

@@ -20,6 +20,7 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -27,14 +28,15 @@ from typing_extensions import TypeVar
 from .._debug.repr import show
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from .._engine.pump import closed_by_others, is_finished
+from .._engine.pump import closed_by_others, is_finished, is_pumped
 from .._platform.errors import as_exception
 from .._platform.stages import stage_name
 from .._streams.checks import require_readable
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.calls import Calls
-from .._streams.readable.stream import ReadableStream
+from .._streams.readable.stream import ReadableStream, create_readable_stream
 from .._streams.results import ReadDoneResult
+from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
@@ -313,9 +315,8 @@ class GeneratorTransform(Generic[I, O]):
 
     def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]]) -> None:
         inner: TransformStream[I, I] = TransformStream()
-        source: _ThroughGenerator[I, O] = _ThroughGenerator(function, inner.readable)
         self._writable = inner.writable
-        self._readable: ReadableStream[O] = ReadableStream(source, {"high_water_mark": 0})
+        self._readable: ReadableStream[O] = _ThroughGenerator(function, inner.readable).stream()
 
     def __repr__(self) -> str:
         """Show both sides."""
@@ -340,11 +341,17 @@ class _Chunks(Generic[T]):
 
     def __init__(self, readable: ReadableStream[T]) -> None:
         self.reader = readable.get_reader()
+        # What brings the next chunk to the generator without a promise.
+        self.source: GeneratorSource | None = None
 
     def __aiter__(self) -> _Chunks[T]:
         return self
 
     async def __anext__(self) -> T:
+        source = self.source
+        if source is not None and source.may_wait():
+            await source  # type: ignore[misc] # it gives an iterator of C, not a generator
+            return source.taken()  # type: ignore[no-any-return]
         result = await self.reader.read()
         if isinstance(result, ReadDoneResult):
             raise StopAsyncIteration
@@ -352,7 +359,7 @@ class _Chunks(Generic[T]):
 
 
 class _ThroughGenerator(Generic[I, O]):
-    """The underlying source of the readable side."""
+    """The underlying source of the readable side, for whatever gives items; a generator has a `GeneratorSource`."""
 
     def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]], readable: ReadableStream[I]) -> None:
         # What errors say that they arose in.
@@ -368,6 +375,14 @@ class _ThroughGenerator(Generic[I, O]):
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
 
+    def stream(self) -> ReadableStream[O]:
+        """Make the readable side."""
+        if not is_pumped(self._iterator):
+            return ReadableStream(self, {"high_water_mark": 0})
+        source = GeneratorSource(self, self._chunks.reader, self._iterator, copy_context())
+        self._chunks.source = source
+        return create_readable_stream(source, 0)
+
     async def pull(self, controller: ReadableStreamDefaultController[O]) -> None:
         self._task = asyncio.current_task()
         try:
@@ -376,10 +391,9 @@ class _ThroughGenerator(Generic[I, O]):
             item = await anext(self._iterator)
         except StopAsyncIteration:
             controller.close()
-            self._refuse_more(_returned())
+            self.has_ended(None)
         except BaseException as error:
-            if not self._is_cancelled:
-                self._refuse_more(as_exception(error))
+            self.has_ended(error)
             raise
         else:
             self._has_given = True
@@ -389,15 +403,28 @@ class _ThroughGenerator(Generic[I, O]):
 
     async def cancel(self, reason: object) -> None:
         self._is_cancelled = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        task = self._task_under_way()
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
         try:
             close = getattr(self._iterator, "aclose", None)
             if close is not None:
                 await close()
         finally:
             self._refuse_more(reason)
+
+    def _task_under_way(self) -> asyncio.Task[Any] | None:
+        if self._task is None and self._chunks.source is not None:
+            return self._chunks.source.task_under_way()  # type: ignore[no-any-return]
+        return self._task
+
+    def has_ended(self, error: object | None) -> None:
+        """The iterator has returned, or failed: what is written from now on is refused."""
+        if error is None:
+            self._refuse_more(_returned())
+        elif not self._is_cancelled:
+            self._refuse_more(as_exception(error))
 
     def _refuse_more(self, reason: object) -> None:
         self._chunks.reader.cancel(reason).add_done_callback(Promise.exception)

@@ -143,11 +143,11 @@ class IterableSource(Source, Part, Fetching):
         pump = self.pump
         assert pump is not None
         if not pump.advance():
-            self.wait_for_item(controller)
+            self.wait_for_item()
             return
         item = pump.take()
         if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
-            self.wait_for_awaitable(controller, item)
+            self.wait_for_awaitable(item)
             return
         run = self._jobs.run
         if run is not None:
@@ -159,12 +159,11 @@ class IterableSource(Source, Part, Fetching):
                 item = run.intercept(controller, item)
         self._put(item)
 
-    def wait_for_item(self, controller: Any) -> None:
+    def wait_for_item(self) -> None:
         """Put the item into the stream that the generator, which was asked for it, did not have at once."""
         self._jobs.leave_run()
         assert self.pump is not None
         promise: Promise[Any] = Promise(self._jobs)
-        self._controller = controller
         self._call = self.pump.settle(promise)
         self._take_later(promise)
 
@@ -207,7 +206,7 @@ class IterableSource(Source, Part, Fetching):
             self._give_rejected(callback_error(error))
             return
         if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
-            self.wait_for_awaitable(controller, value)
+            self.wait_for_awaitable(value)
             return
         jobs = self._jobs
         run = jobs.run
@@ -239,10 +238,9 @@ class IterableSource(Source, Part, Fetching):
         self._jobs.push(partial(rejected._reject, error))
         self._take_later(rejected)
 
-    def wait_for_awaitable(self, controller: Any, value: Any) -> None:
+    def wait_for_awaitable(self, value: Any) -> None:
         """Put an item into the stream that has to be waited for itself."""
         self._jobs.leave_run()
-        self._controller = controller
         promise: Promise[Any] = Promise(self._jobs)
         if self.is_async:
             promise._resolve_with(value)

@@ -31,7 +31,7 @@ from ...._platform.stages import note_stage
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
-from .inputs import Input, Owner, find_iterator, inner_input, may_have_iterator_soon, take_awaitable
+from .inputs import Input, Owner, inner_input, may_share_soon
 from .marks import ENDED, SKIP, WAITING
 from .steps import EXPAND, FILTER, MAP, TAKE, TAP, Step
 
@@ -193,7 +193,12 @@ class Chain(Owner, Fetching):
     def _run_over(self, source: Input, iterator: Iterator[Any]) -> None:
         """Have items of an iterator pass the steps, until one comes out or something has to be waited for."""
         try:
-            if self._loop_over(source, iterator):
+            if not self._loop_over(source, iterator):
+                return
+            if source.may_have_more():
+                self._wait()
+                source.wait_for_item()
+            else:
                 self._input_has_ended(source)
         except BaseException as error:
             self._iterator_failed(source, error)
@@ -245,12 +250,10 @@ class Chain(Owner, Fetching):
     def _read(self, source: Input) -> Any:
         if self._tries_to_share > 0 and source.position == 0:
             self._disturb()
-            found = find_iterator(self.root)
-            if found is not None:
-                source.iterator = found
+            if source.share_iterator():
                 return WAITING
             self._tries_to_share -= 1
-            if may_have_iterator_soon(self.root):
+            if may_share_soon(self.root):
                 self._wait()
                 self.jobs.push(self._go_on)
                 return WAITING
@@ -346,7 +349,7 @@ class Chain(Owner, Fetching):
         """Wait for an awaitable item of an iterator."""
         self._wait()
         if source.reader is not None:
-            take_awaitable(self.root, source, item)
+            source.wait_for_awaitable(item)
             return
         promise = converted(self.jobs, item, self._steps[source.position - 1].context)
         assert promise is not None

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from ...._engine.jobs import JobQueue
-from ...._engine.promise import Promise
+from ...._engine.promise import END_OF_ITERATION, Promise
+from ...._engine.pump import Pump
 from ...._platform.buffer import is_bytes_like
 from ...._platform.idl import INTERNAL
 from ...._platform.mypyc import trait
@@ -40,7 +41,9 @@ class Owner:
 class Input(ReadRequest):
     """One input, and the request of every read of it."""
 
-    __slots__ = ("_answer", "_is_asking", "_jobs", "_owner", "_reads_queue", "iterator", "position", "reader")
+    __slots__ = (
+        "_answer", "_is_asking", "_jobs", "_owner", "_pumped", "_reads_queue", "iterator", "position", "reader",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -56,8 +59,10 @@ class Input(ReadRequest):
         self.position = position
         # The lock of a stream; None when the input has ended, and for an iterator.
         self.reader = reader
-        # What is iterated over without a stream between (`find_iterator`).
+        # What is iterated over without a stream between (`share_iterator`).
         self.iterator = iterator
+        # What takes the items of an asynchronous generator that is shared so.
+        self._pumped: Pump | None = None
         # What a read under way has been answered with, while its answer need not wait for a job.
         self._answer: Any = WAITING
         self._is_asking = False
@@ -101,6 +106,40 @@ class Input(ReadRequest):
         if self.reader is not None:
             self._owner.input_failed(error)
 
+    def share_iterator(self) -> bool:
+        """Iterate from now on over what the stream takes its chunks from, if nobody could tell who asks it."""
+        assert self.reader is not None and self.reader._stream is not None
+        source = _shared_source(self.reader._stream)
+        if source is None:
+            return False
+        self._pumped = source.pump
+        self.iterator = source._iterator if source.pump is None else _items_of_pump(source.pump)
+        return True
+
+    def may_have_more(self) -> bool:
+        """Whether the iterator has ended only because the item that it was asked for is not there yet."""
+        return self._pumped is not None and not self._pumped.is_over
+
+    def wait_for_item(self) -> None:
+        """Have the stream itself wait for that."""
+        assert self._pumped is not None
+        self.iterator = _items_of_pump(self._pumped)
+        self._begin_read().wait_for_item()
+
+    def wait_for_awaitable(self, item: Any) -> None:
+        """Have the stream itself wait for an awaitable item."""
+        self._begin_read().wait_for_awaitable(item)
+
+    def _begin_read(self) -> IterableSource:
+        assert self.reader is not None and self.reader._stream is not None
+        controller: Any = self.reader._stream._controller
+        self.reader._read_requests.append(self)
+        controller._pulling = True
+        source = controller._source
+        assert isinstance(source, IterableSource)
+        source._controller = controller
+        return source
+
     def end(self) -> None:
         """Release the lock: the input has ended, or is errored."""
         reader, self.reader = self.reader, None
@@ -122,39 +161,43 @@ class Input(ReadRequest):
         return None
 
 
-def may_have_iterator_soon(stream: ReadableStreamState[Any]) -> bool:
-    """Whether `find_iterator` is worth another look, when the jobs that are queued have run: the stream is new."""
+def may_share_soon(stream: ReadableStreamState[Any]) -> bool:
+    """Whether `Input.share_iterator` is worth another look, when the jobs that are queued have run: the stream is
+    new."""
     controller: Any = stream._controller
     if type(controller) is not ReadableStreamDefaultController or stream._state != "readable" or controller._started:
         return False
-    source = controller._source
-    return type(source) is IterableSource and not source.is_async and controller._strategy_hwm == 0
+    return _may_be_shared(controller._source) and controller._strategy_hwm == 0
 
 
-def find_iterator(stream: ReadableStreamState[Any]) -> Iterator[Any] | None:
-    """Return the iterator that a stream takes its chunks from, if nobody could tell who calls it."""
+def _may_be_shared(source: Any) -> bool:
+    return type(source) is IterableSource and (not source.is_async or source.pump is not None)
+
+
+def _shared_source(stream: ReadableStreamState[Any]) -> IterableSource | None:
+    """Return what a stream takes its chunks from, if nobody could tell who calls its iterator."""
     controller: Any = stream._controller
     if type(controller) is not ReadableStreamDefaultController or stream._state != "readable":
         return None
-    source = controller._source
-    if type(source) is not IterableSource or source.is_async or not controller._can_pull:
+    if not _may_be_shared(controller._source) or not controller._can_pull:
         return None
     if controller._pulling or controller._queue.chunks or controller._strategy_hwm != 0:
         return None
     if controller._meter is not None:  # somebody observes
         return None
-    iterator: Iterator[Any] = source._iterator
-    return iterator if hasattr(type(iterator), "__iter__") else None
+    source = controller._source
+    assert isinstance(source, IterableSource)
+    return source if source.is_async or hasattr(type(source._iterator), "__iter__") else None
 
 
-def take_awaitable(stream: ReadableStreamState[Any], request: Input, value: Any) -> None:
-    """Have the stream itself wait for an awaitable item of its iterator, which was asked without it."""
-    controller: Any = stream._controller
-    source: Any = controller._source
-    assert stream._reader is not None
-    stream._reader._read_requests.append(request)
-    controller._pulling = True
-    source.wait_for_awaitable(controller, value)
+def _items_of_pump(pump: Pump) -> Iterator[Any]:
+    """Iterate over the items of an asynchronous generator, as long as they are there at once."""
+    while pump.advance():
+        item = pump.take()
+        if item is END_OF_ITERATION:
+            pump.has_ended()
+            return
+        yield item
 
 
 def stream_over(iterable: Any, jobs: JobQueue) -> ReadableStreamState[Any]:
