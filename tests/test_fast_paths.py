@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from weakref import WeakSet
 
 import pytest
 
-from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream
+from webstreams import (
+    AbortController,
+    Promise,
+    ReadableStream,
+    TransformStream,
+    WritableStream,
+    generator_transform,
+)
 
 from .conftest import LOOP_FACTORIES
 from .fastpath.compare import PROGRAMS, compare
@@ -105,6 +112,42 @@ async def test_the_fast_path_is_taken_by_an_iterable() -> None:
     written: list[int] = []
     await ReadableStream.from_(range(3000)).pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
     assert written == list(range(3000))
+    assert periods() > 2500
+
+
+@QUIETLY
+@pytest.mark.parametrize("end", ["pipe", "read"])
+async def test_the_fast_path_is_taken_by_an_asynchronous_generator(end: str) -> None:
+    async def generate() -> AsyncIterator[int]:
+        for number in range(3000):
+            yield number
+
+    stream = ReadableStream.from_(generate()).pipe_through(TransformStream())
+    chunks: list[int] = []
+    if end == "pipe":
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: chunks.append(chunk)}))
+    else:
+        chunks = [chunk async for chunk in stream]
+    assert chunks == list(range(3000))
+    assert periods() > 2500
+
+
+@QUIETLY
+@pytest.mark.parametrize("copies", [(1,), (0, 1), (3,), (0, 0, 5)])
+@pytest.mark.parametrize("end", ["pipe", "read", "list"])
+async def test_the_fast_path_is_taken_by_a_generator_transform(end: str, copies: tuple[int, ...]) -> None:
+    async def change(chunks: AsyncIterator[int]) -> AsyncIterator[int]:
+        async for chunk in chunks:
+            for _ in range(copies[chunk % len(copies)]):
+                yield chunk
+
+    stream = numbers(3000).pipe_through(generator_transform(change)).pipe_through(generator_transform(change))
+    chunks: list[int] = []
+    if end == "pipe":
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: chunks.append(chunk)}))
+    else:
+        chunks = await stream.list() if end == "list" else [chunk async for chunk in stream]
+    assert chunks == [chunk for chunk in range(3000) for _ in range(copies[chunk % len(copies)] ** 2)]
     assert periods() > 2500
 
 

@@ -32,7 +32,7 @@ class Pump(ItemTaker):
     """
 
     __slots__ = (
-        "_context", "_has_begun", "_stepper", "_was_closed", "call", "fed", "generator", "is_over", "is_stepping",
+        "_context", "_stepper", "_was_closed", "call", "fed", "generator", "has_begun", "is_over", "is_stepping",
         "item", "jobs",
     )  # fmt: skip
 
@@ -40,7 +40,7 @@ class Pump(ItemTaker):
         self.jobs = jobs
         self.generator = generator
         self._context = context
-        self._has_begun = False
+        self.has_begun = False
         self._was_closed = False
         # The end has been told.
         self.is_over = False
@@ -59,10 +59,10 @@ class Pump(ItemTaker):
         If not, `settle` has to be called next.
         """
         generator = self.generator
-        if generator.ag_frame is None and self._has_begun and generator not in _seen_to_their_end:
+        if generator.ag_frame is None and self.has_begun and generator not in _seen_to_their_end:
             self._was_closed = True
             return False
-        self._has_begun = True
+        self.has_begun = True
         call = self.call
         if call is None or call._finished:
             call = self.call = CoroutineCall(self.jobs, self._context, self._stepper)

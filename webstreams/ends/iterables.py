@@ -374,14 +374,20 @@ class _ThroughGenerator(Generic[I, O]):
         self._has_given = False
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
+        self._source: GeneratorSource | None = None
 
     def stream(self) -> ReadableStream[O]:
         """Make the readable side."""
         if not is_pumped(self._iterator):
             return ReadableStream(self, {"high_water_mark": 0})
         source = GeneratorSource(self, self._chunks.reader, self._iterator, copy_context())
-        self._chunks.source = source
+        self._source = self._chunks.source = source
         return create_readable_stream(source, 0)
+
+    def take_over(self) -> None:
+        """Be the underlying source from now on."""
+        self._chunks.source = None
+        self._has_given = self._source is not None and self._source.has_begun()
 
     async def pull(self, controller: ReadableStreamDefaultController[O]) -> None:
         self._task = asyncio.current_task()
@@ -415,8 +421,8 @@ class _ThroughGenerator(Generic[I, O]):
             self._refuse_more(reason)
 
     def _task_under_way(self) -> asyncio.Task[Any] | None:
-        if self._task is None and self._chunks.source is not None:
-            return self._chunks.source.task_under_way()  # type: ignore[no-any-return]
+        if self._task is None and self._source is not None:
+            return self._source.task_under_way()  # type: ignore[no-any-return]
         return self._task
 
     def has_ended(self, error: object | None) -> None:

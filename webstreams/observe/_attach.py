@@ -18,6 +18,7 @@ from .._streams.readable.operators.steps import Step
 from .._streams.readable.source import UnderlyingSource
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.tee import TeeBranch
+from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink, TransformSource
 from .._streams.writable.overlapping import OverlappingSink
 from .._streams.writable.sink import UnderlyingSink
@@ -227,6 +228,8 @@ def _attach_readable(readable: Any) -> None:
         _attach_iterable(readable, source)
     elif isinstance(source, UnderlyingSource):
         _attach_source(readable, source)
+    elif isinstance(source, GeneratorSource):
+        _attach_source(readable, _with_promises(readable, source))
     else:  # it has ended
         _made(Stage("source", "source", Counts(readable._jobs, BLOCKED), readable=readable))
 
@@ -260,6 +263,17 @@ def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) ->
         source.pull = pull.replacement
 
 
+def _with_promises(readable: Any, source: GeneratorSource) -> UnderlyingSource:
+    """Have a coroutine take the items of a generator, and promises bring its chunks: those can be observed."""
+    owner: Any = source.owner
+    owner.take_over()
+    stand_in = UnderlyingSource(owner)
+    assert source.context is not None
+    stand_in.context = source.context
+    readable._controller._source = stand_in
+    return stand_in
+
+
 def _attach_generator(readable: Any, chunks: Any, counts: Counts) -> None:
     """The stage of ``generator_transform()``: a transform stream, whose readable side the generator reads."""
     inner = chunks.reader._stream
@@ -281,6 +295,7 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
         assert source.context is not None
         stand_in.context = source.context
         controller._source = stand_in
+        _ask_through_stream(readable, None)
     else:
         pull = ObservedPull(source.give, counts, controller)
         controller._meter = SourceMeter(counts, controller, pull)
@@ -288,14 +303,14 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
         _ask_through_stream(readable, counts)
 
 
-def _ask_through_stream(readable: Any, counts: Counts) -> None:
-    """Have a chain that asks the iterator without the stream between tell of it, too."""
+def _ask_through_stream(readable: Any, counts: Counts | None) -> None:
+    """Have a chain that asks the iterator without the stream between tell of it, too, or ask the stream."""
     consumer = None if readable._reader is None else readable._reader._consumer
     if isinstance(consumer, Chain):
         consumer._tries_to_share = 0
         for each in consumer._inputs:
             if each.reader is readable._reader and each.iterator is not None:
-                each.iterator = ObservedItems(each.iterator, counts)
+                each.iterator = None if counts is None else ObservedItems(each.iterator, counts)
 
 
 def _attach_branch(readable: Any, name: str) -> None:

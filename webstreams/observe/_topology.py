@@ -16,6 +16,7 @@ from .._streams.readable.pipe import Pipe, PipePromise
 from .._streams.readable.source import UnderlyingSource
 from .._streams.readable.state import GenericReaderState, ReadableStreamState
 from .._streams.readable.tee import Tee, TeeBranch
+from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink, TransformSource
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
@@ -69,6 +70,8 @@ def original(callback: Any) -> Any:
 def owner_of_source(readable: Any) -> Any:
     """Return the object that feeds a stream, if one does."""
     source = source_of(readable)
+    if isinstance(source, GeneratorSource):
+        return source.owner
     if type(source) is not UnderlyingSource:
         return None
     owner = owner_of(source.pull)

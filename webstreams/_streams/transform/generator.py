@@ -261,6 +261,10 @@ class GeneratorSource(Source, ReadRequest, OwnWait, Part):
         """Whether the generator neither waits for something of its own nor has ended."""
         return self._phase != BUSY
 
+    def has_begun(self) -> bool:
+        """Whether the generator was asked for an item."""
+        return self._pump.has_begun
+
     def task_under_way(self) -> Any:
         """Return the task in which the generator goes on, if it has not given what it was asked for."""
         return self._pump.task_under_way()

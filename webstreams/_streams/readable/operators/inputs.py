@@ -123,7 +123,8 @@ class Input(ReadRequest):
     def wait_for_item(self) -> None:
         """Have the stream itself wait for that."""
         assert self._pumped is not None
-        self.iterator = _items_of_pump(self._pumped)
+        if self.iterator is not None:  # nobody has begun to observe
+            self.iterator = _items_of_pump(self._pumped)
         self._begin_read().wait_for_item()
 
     def wait_for_awaitable(self, item: Any) -> None:
