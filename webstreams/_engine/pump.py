@@ -25,11 +25,7 @@ _seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
 
 
 class Pump(ItemTaker):
-    """Asks one asynchronous generator.
-
-    # Python: asyncio closes all asynchronous generators that are open when a loop ends. It would look like the end of
-    the data: so a generator that has given something and was closed by somebody else since then is an error.
-    """
+    """Asks one asynchronous generator."""
 
     __slots__ = (
         "_context", "_stepper", "_was_closed", "call", "fed", "generator", "has_begun", "is_over", "is_stepping",
@@ -58,6 +54,8 @@ class Pump(ItemTaker):
 
         If not, `settle` has to be called next.
         """
+        # Python: asyncio closes all that are open when a loop ends. It would look like the end of the data, so one that
+        # was closed by somebody else after it had given something has failed.
         generator = self.generator
         if generator.ag_frame is None and self.has_begun and generator not in _seen_to_their_end:
             self._was_closed = True
