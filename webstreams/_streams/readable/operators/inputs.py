@@ -194,7 +194,7 @@ def _shared_source(stream: ReadableStreamState[Any]) -> IterableSource | None:
 def _items_of_pump(pump: Pump) -> Iterator[Any]:
     """Iterate over the items of an asynchronous generator, as long as they are there at once."""
     while pump.advance():
-        item = pump.take()
+        item, pump.item = pump.item, None  # take(), without the call
         if item is END_OF_ITERATION:
             pump.has_ended()
             return
