@@ -1,7 +1,7 @@
 """A chain of plain functions, map -> filter -> batched, in four ways: what it costs for an item.
 
-The chain begins with numbers, in one way with those of an asynchronous generator, and ends in ``async for``. `main` measures one way in this process, which the environment
-variable ``WEBSTREAMS_FAST_PATHS`` can keep on the plain path.
+The chain begins with numbers, in one way with those of an asynchronous generator, and ends in ``async for``. `main`
+measures one way in this process, which the environment variable ``WEBSTREAMS_FAST_PATHS`` can keep on the plain path.
 """
 
 from __future__ import annotations
