@@ -383,7 +383,8 @@ class PipelineRun(Run):
         if self.expecting is LEFT or self.pending or not (outcome is None or outcome is COMPLETED):
             self._end(result)
             return None
-        given = self._count_given(stage)
+        has_given = stage.gives and (self.expecting is None or self.expecting is MORE)
+        given = len(self._more) + (0 if stage.gives_seldom else 1) if has_given else 0
         code = code_of(given if given <= 1 else self._explorer.counted(stage, given), outcome is COMPLETED)
         segment = step.branches.get(code)
         if segment is None:
@@ -395,12 +396,6 @@ class PipelineRun(Run):
             self._put_more(stage, code)
         self.expecting = None
         return segment
-
-    def _count_given(self, stage: Stage) -> int:
-        """Return how many chunks the callback under way has enqueued: as a rule the first one is not among `_more`."""
-        if not stage.gives or not (self.expecting is None or self.expecting is MORE):
-            return 0
-        return len(self._more) + (0 if stage.gives_seldom else 1)
 
     def _explore_branch(self, step: Step, code: int) -> Segment | None:
         if self.is_full():
