@@ -104,8 +104,8 @@ class GeneratorSource(Source, ReadRequest, OwnWait, Part):
         # the task of the generator has waited for.
         self._chunk: Any = None
         self._outcome: Any = None
-        # Awaiting the source yields it once.
-        self._once = (self,)
+        # Awaiting the source yields it once. (What is known to be a tuple is made anew at each use by compiled code.)
+        self._once: Any = (self,)
         self._on_input: Job = self._take_input
         self._on_given: Job | None = None
         # What steps the generator; the fast path puts itself in the place of both to watch.
