@@ -219,6 +219,28 @@ async def test_the_task_that_awaits_it_is_cancelled(stages: str, kind: type[Sour
     await nothing_alive(source)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_the_task_is_cancelled_while_a_stage_waits_for_something_that_does_not_come(place: int) -> None:
+    cancelled: list[int] = []
+
+    async def wait(chunk: int, controller: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(chunk)
+
+    source, sink = Source(), Sink()
+    pairs = [TransformStream[int, int]({"transform": wait} if index == place else None) for index in range(3)]
+    task = asyncio.ensure_future(_wait(pipeline(source.stream, *pairs, sink=sink.stream)))
+    await turns(20)
+    task.cancel()
+    await soon(asyncio.wait([task]))
+    assert task.cancelled()
+    assert cancelled == [0]
+    assert [len(source.cancelled), len(sink.ends)] == [1, 1]
+    await nothing_alive(source)
+
+
 async def _wait(promise: Any) -> None:
     await promise
 

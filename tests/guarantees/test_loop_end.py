@@ -12,7 +12,19 @@ import pytest
 
 from tests.conftest import LOOP_FACTORIES
 from tests.faults.helpers import turns
-from webstreams import AbortError, ReadableStream, WritableStream, generator_transform, to_generator, write_file
+from webstreams import (
+    AbortError,
+    ReadableStream,
+    TransformStream,
+    WritableStream,
+    WritableStreamDefaultWriter,
+    from_producer,
+    generator_transform,
+    pipeline,
+    to_callable,
+    to_generator,
+    write_file,
+)
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
@@ -49,6 +61,101 @@ def test_an_open_writer_is_aborted(loop: str, tmp_path: Path) -> None:
     assert "write_file(" in report
     assert "was cut off by the end of the event loop" in report
     assert list(tmp_path.iterdir()) == []
+
+
+async def _hang(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def _produce(writer: WritableStreamDefaultWriter[int]) -> None:
+    await writer.write(1)
+    await asyncio.Event().wait()
+
+
+async def _through(chunks: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for chunk in chunks:
+        yield chunk
+
+
+class Source:
+    """Gives three chunks and then nothing."""
+
+    def __init__(self, log: list[Any]) -> None:
+        self.log = log
+
+    def pull(self, controller: Any) -> None:
+        if len(self.log) < 3:
+            self.log.append("chunk")
+            controller.enqueue(1)
+
+    def cancel(self, reason: object) -> None:
+        self.log.append(reason)
+
+
+class Sink:
+    def __init__(self, log: list[Any]) -> None:
+        self.log = log
+
+    def write(self, chunk: Any, controller: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+    def abort(self, reason: object) -> None:
+        self.log.append(reason)
+
+
+CUT_OFF: dict[str, tuple[Callable[[ReadableStream[Any], WritableStream[Any]], Any], str, int]] = {
+    "for_each": (lambda stream, _: stream.for_each(str), "for_each() of", 1),
+    "for_each, calling": (lambda stream, _: stream.for_each(_hang), "for_each() of", 1),
+    "for_each, several": (lambda stream, _: stream.for_each(_hang, concurrency=2), "for_each() of", 1),
+    "reduce": (lambda stream, _: stream.reduce(lambda result, chunk: chunk, 0), "reduce() of", 1),
+    "several calls": (lambda stream, _: stream.pipe_to(to_callable(_hang, concurrency=2)), "pipe_to() from", 1),
+    "a producer": (lambda _, sink: from_producer(_produce).pipe_to(sink), "pipe_to() from", 1),
+    "map with several calls": (
+        lambda stream, sink: stream.map(_hang, concurrency=2).pipe_to(sink),
+        "pipe_to() from",
+        2,
+    ),
+    "pipeline": (lambda stream, sink: pipeline(stream, _through, TransformStream(), sink=sink), "pipe_to() from", 2),
+}
+
+
+@LOOPS
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_what_is_under_way_is_reported_once_and_looks_complete_to_nobody(loop: str, case: str) -> None:
+    make, words, ends = CUT_OFF[case]
+    log: list[Any] = []
+    reasons: list[Any] = []
+
+    async def main() -> None:
+        promise = make(ReadableStream(Source(log), {"high_water_mark": 0}), WritableStream(Sink(reasons)))
+        promise.add_done_callback(lambda promise: reasons.append(promise.exception()))
+        await turns(20)
+
+    (report,) = run(loop, main)
+    assert words in report
+    assert "was cut off by the end of the event loop" in report
+    told = [each for each in [*log, *reasons] if each != "chunk"]
+    assert len(told) == ends + 1
+    assert all(type(each).__name__ == "LoopEndedError" for each in told)
+
+
+@LOOPS
+def test_a_consumer_that_a_task_awaits_is_reported_as_a_pipe_is(loop: str) -> None:
+    tasks: list[Any] = []
+
+    async def consume() -> None:
+        await ReadableStream[int]().for_each(str)
+
+    async def main() -> None:
+        tasks.append(asyncio.create_task(consume()))
+        await turns()
+
+    (report,) = run(loop, main)
+    assert "for_each() of" in report
+    assert tasks[0].cancelled()
 
 
 @LOOPS

@@ -1,15 +1,33 @@
-"""The asyncio task of a coroutine callback."""
+"""The tasks of the library, which tell when they are cancelled: perhaps the event loop ends."""
 
 from __future__ import annotations
 
 from asyncio import Task
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from .jobs import JobQueue
+
+
+class WatchedTask(Task[None]):
+    """A task for work that is not a callback."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: JobQueue, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
+        self._queue = queue
+        # Not loop.create_task(): a task of an eager factory would run user code inside this call.
+        super().__init__(coroutine, loop=queue.loop, context=context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Do what every task does."""
+        self._queue.task_was_cancelled()
+        return super().cancel(msg)
+
 
 class CallbackTask(Task[None]):
-    """A task that records whether user code left a trace on it, so that it cannot be used again."""
+    """The task of a coroutine callback. It records whether user code left a trace on it: then it is not used again."""
 
     __slots__ = ("is_touched",)
 

@@ -14,6 +14,7 @@ from contextvars import Context, copy_context
 from typing import Any, Final, Protocol
 
 from .._platform.errors import goes_through, stored_error
+from .callback_task import WatchedTask
 from .jobs import JobQueue
 
 # After so many calls in a row that end at once (Workers.submit).
@@ -111,8 +112,7 @@ class Workers:
 
     def _add_worker(self) -> None:
         context = self._context.copy()
-        # Task() itself: a task of an eager factory would run user code inside this call.
-        task = asyncio.Task(self._work(context), loop=self._jobs.loop, context=context)
+        task = WatchedTask(self._jobs, self._work(context), context)
         # A stream that is dropped takes its workers along, silently.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         task.add_done_callback(self._worker_ended)

@@ -17,7 +17,7 @@ from .._engine.promise import Promise
 from .._engine.task_promise import TaskPromise
 from .._platform.errors import stored_error
 from .._streams.abort import AbortSignal
-from .._streams.door import jobs_of, lock_of
+from .._streams.door import jobs_of, lead_on, lock_of
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
@@ -108,6 +108,8 @@ def pipeline(source: Any, *stages: Any, sink: Any, signal: AbortSignal | None = 
     readables[0] = source if isinstance(source, ReadableStream) else ReadableStream.from_(source)
     writables[-1] = sink if isinstance(sink, WritableStream) else to_callable(sink)
     pipes = [readable.pipe_to(writable, signal=signal) for readable, writable in zip(readables, writables, strict=True)]
+    for piping, readable in zip(pipes[:-1], readables[1:], strict=True):
+        lead_on(piping, readable)
     task = jobs.loop.create_task(_wait(pipes[-1], all_settled(pipes[:-1])))
     promise: TaskPromise[None] = TaskPromise(jobs, task, "pipeline()")
     promise.about = ref(writables[-1])

@@ -9,6 +9,7 @@ from functools import partial
 from inspect import isasyncgenfunction, iscoroutine, isgeneratorfunction
 from typing import Any, Generic, TypeVar
 
+from .._engine.callback_task import WatchedTask
 from .._engine.door import ignored
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise, is_awaitable
@@ -142,8 +143,7 @@ class _Producer(Generic[T]):
     def _run(self) -> None:
         writer = _Writer(self._writable)
         name_holder(writer, "a producer")
-        coroutine = self._call(writer)
-        self._task = self.jobs.loop.create_task(coroutine, context=self._context)
+        self._task = WatchedTask(self.jobs, self._call(writer), self._context)
         # The loop itself keeps only weak references.
         self.jobs.tasks.add(self._task)
         self._task.add_done_callback(self._ended)

@@ -13,7 +13,7 @@ from .._debug.repr import LockHolder, summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .readable.controller import ReadableStreamDefaultController
-from .readable.pipe import Pipe, looks_at_no_write
+from .readable.pipe import Pipe, PipePromise, looks_at_no_write
 from .readable.pulling import PullingController
 from .readable.reader import ReadableStreamDefaultReader
 from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
@@ -150,6 +150,12 @@ def is_piped_into_sink(controller: ReadableStreamDefaultController[Any]) -> bool
             return isinstance(sink, UnderlyingSink)
         reader = sink._stream._readable._reader
     return False
+
+
+def lead_on(piping: Promise[None], readable: ReadableStreamState[Any]) -> None:
+    """Make a pipe one into a stage, whose `readable` tells how it ends: who ends what reads that ends the pipe, too."""
+    assert isinstance(piping, PipePromise)
+    piping._pipe.feed(readable)
 
 
 def enqueue_all(controller: ReadableStreamDefaultController[Any], chunks: list[Any]) -> None:
