@@ -16,6 +16,7 @@ import pytest
 
 import webstreams
 from tests.conftest import LOOP_FACTORIES
+from tests.grids import each_of
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -514,9 +515,7 @@ LOCKED_OUT: dict[str, Callable[[ReadableStream[Any]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("action", LOCKED_OUT)
-@pytest.mark.parametrize("lock", [*READ_LOCKS, lock_with_byob_reader])
-@pytest.mark.parametrize("kind", [Source, ByteSource])
+@each_of(kind=[Source, ByteSource], lock=[*READ_LOCKS, lock_with_byob_reader], action=LOCKED_OUT)
 async def test_an_error_names_who_holds_the_lock_of_a_readable_stream(
     action: str, lock: Callable[[ReadableStream[Any]], str], kind: type[Source]
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import LOOP_FACTORIES
 from tests.dropping import Dropped
 from tests.faults.helpers import failure, other_tasks, quiet, read_all, reason, soon, turns
+from tests.grids import each_of
 from webstreams import ReadableStream, StreamError, WritableStream, from_producer
 
 from .support import nothing_alive
@@ -133,9 +134,7 @@ async def test_closing_or_aborting_the_writer() -> None:
     await nothing_alive()
 
 
-@pytest.mark.parametrize("moment", range(12))
-@pytest.mark.parametrize("pause", [0, 2])
-@pytest.mark.parametrize("mark", [0, 1, 4])
+@each_of(mark=[0, 1, 4], pause=[0, 2], moment=range(12))
 async def test_cancel_at_every_moment(moment: int, pause: int, mark: int) -> None:
     producer = Producer(pause=pause)
     with quiet(0):
@@ -151,7 +150,7 @@ async def test_cancel_at_every_moment(moment: int, pause: int, mark: int) -> Non
         await nothing_alive()
 
 
-@pytest.mark.parametrize("moment", range(12))
+@each_of(moment=range(12))
 async def test_the_reading_task_is_cancelled_at_every_moment(moment: int) -> None:
     producer = Producer(pause=1)
     with quiet(0):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import ByteSource, RecordingSource, failure, stream_of, turns
+from tests.grids import each_of
 from webstreams import AbortController, Promise, ReadableStream, StreamError, TransformStream, WritableStream
 
 Reported = list[dict[str, Any]]
@@ -528,7 +529,7 @@ async def by_gather(promise: Any) -> None:
 
 
 @EVERY_UNHANDLED
-@pytest.mark.parametrize("look", [by_await, by_then, by_exception, by_result, by_gather])
+@each_of(look=[by_await, by_then, by_exception, by_result, by_gather])
 async def test_a_rejection_that_somebody_looked_at_is_not_reported(
     make: Unhandled, call: str, stream: str, look: Any, reported: Reported
 ) -> None:
