@@ -185,6 +185,7 @@ async def end_at_fifo(thread: Thread, path: Path) -> None:
 
 
 def _has_let_go(thread: Thread, path: Path) -> bool:
+    gc.collect()  # an end that was dropped while a thread was opening it
     os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     return not thread.is_alive()
 
