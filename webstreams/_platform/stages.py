@@ -37,7 +37,9 @@ def stage_name(callback: Any) -> str:
 
 def _is_member(callback: Any) -> bool:
     owner, function = getattr(callback, "__self__", None), getattr(callback, "__func__", None)
-    if owner is None or function is None or isinstance(owner, type):
+    if owner is None or isinstance(owner, type):
         return False
-    name = getattr(function, "__name__", "_")
-    return name in _MEMBERS or name.startswith("_") or hasattr(owner, "stage_name")
+    if hasattr(owner, "stage_name"):
+        return True  # a method of a compiled class has no __func__
+    name = "" if function is None else getattr(function, "__name__", "_")
+    return name in _MEMBERS or name.startswith("_")
