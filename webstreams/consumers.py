@@ -176,8 +176,9 @@ class _List(_Collector):
         self.chunks: list[Any] = []
 
     def take(self, chunk: Any) -> None:
-        self._count(1)
         self.chunks.append(chunk)
+        if self._limit is not None:  # called for every chunk: most lists have no limit
+            self._count(1)
 
 
 class _Bytes(_Collector):

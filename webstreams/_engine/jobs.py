@@ -203,6 +203,11 @@ class JobQueue:
         policy = self.find_policy()
         return policy is not None and policy.takes_read(key, promise)
 
+    def takes_many(self) -> bool:
+        """Whether many reads may be done in one, where nobody can tell."""
+        policy = self.find_policy()
+        return policy is not None and policy.takes_many()
+
     def may_run_jobs(self) -> bool:
         """Whether the current task may run jobs: nothing else is on the stack."""
         return not self.busy and (task_of(self.loop) is self._top or self._is_top_level())

@@ -132,8 +132,16 @@ class Policy:
         """Whether the read of a pipe that is due has been done, perhaps with many more."""
         raise NotImplementedError
 
+    def resumes(self, run: Run, pipe: Trigger) -> bool:
+        """Whether a run has gone on that had to pause, with the read of any of its pipes."""
+        raise NotImplementedError
+
     def takes_read(self, key: object, promise: Any) -> bool:
         """Whether the steps of a read of a user's reader or iteration have been done."""
+        raise NotImplementedError
+
+    def takes_many(self) -> bool:
+        """Whether many reads may be done in one, where nobody can tell."""
         raise NotImplementedError
 
     def run_has_ended(self, run: Any) -> None:

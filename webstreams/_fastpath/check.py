@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from .._engine.build import compiled
 from .._streams.part import Part
+from .._streams.readable.pipe import Pipe
 from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
 from .reading import ReadRun
@@ -38,9 +39,9 @@ class CheckedRun(ReadRun):
     def _freeze(self) -> None:
         self._frozen = [Slot(part, name) for part in self._pipeline.parts for name in all_slots(type(part))]
 
-    def begin(self, kind: int) -> bool:
+    def begin(self, kind: int, pipe: Pipe | None) -> bool:
         """See `PipelineRun`."""
-        has_begun = super().begin(kind)
+        has_begun = super().begin(kind, pipe)
         if has_begun:
             self._freeze()
         return has_begun

@@ -11,8 +11,9 @@ from typing import Any
 from weakref import WeakSet
 
 from .._engine.jobs import FAST_PATH, FIRST_READS, TURN_BUDGET, JobQueue
-from .._engine.run import Policy, Trigger
+from .._engine.run import Policy, Run, Trigger
 from .._streams.readable.iterator import Iteration
+from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadableStreamDefaultReader
 from .check import CheckedRun
 from .discovery import begins_pipeline, find_pipeline, find_pipeline_to
@@ -152,9 +153,18 @@ class TracePolicy(Policy):
             if run is None:
                 self._wait_longer()
                 return False
-        elif pipe is not run.trigger:
+        return self._begins(run, run.trigger) if pipe is run.trigger else False
+
+    def resumes(self, run: Run, pipe: Trigger) -> bool:
+        """See `Policy`."""
+        assert isinstance(run, PipelineRun) and isinstance(pipe, Pipe)
+        jobs = self._jobs
+        if run is not self._run or not jobs.is_alone or jobs.run is not None or self._is_given_up:
             return False
-        if not run.can_begin() or not run.begin(PIPE):
+        return self._begins(run, pipe)
+
+    def _begins(self, run: PipelineRun, pipe: Pipe | None) -> bool:
+        if not run.can_begin() or not run.begin(PIPE, pipe):
             self._entry_failed()
             return False
         self._failures = 0
@@ -193,11 +203,15 @@ class TracePolicy(Policy):
         run = self._read_run_of(key)
         if run is not None and not jobs.scheduled and not run.queues_no_jobs():
             return False  # this read will schedule them, in its place
-        if run is None or not run.can_begin() or not run.begin(READ):
+        if run is None or not run.can_begin() or not run.begin(READ, None):
             self._wait_for_more_reads()
             return False
         jobs.watch_run()
         return run.reads(key, promise)
+
+    def takes_many(self) -> bool:
+        """See `Policy`."""
+        return FAST_PATHS != OFF
 
     def _read_run_of(self, key: object) -> PipelineRun | None:
         """Return the run that ends at a reader or an iteration, if its pipeline is understood."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
@@ -46,12 +48,14 @@ class PipelineRun(Run):
         "_answers",
         "_branches",
         "_explorer",
+        "_gives_more",
         "_histories",
         "_is_low",
         "_is_parked",
         "_jobs",
         "_key",
         "_more",
+        "_most",
         "_periods_before",
         "_pipeline",
         "_segment",
@@ -80,8 +84,11 @@ class PipelineRun(Run):
         # The reader or iteration of the user's, and the read under way.
         self._key: object = None if pipeline.end is None else pipeline.end.key()
         self.promise: ReadPromise[Any] | None = None
-        # The chunks but the first one that the callback under way has enqueued.
+        # The chunks but the first one that the callback under way has enqueued, and its controller. If a user reads
+        # them, there are not too many: those are read as quickly on the plain path.
         self._more: list[Any] = []
+        self._gives_more: object = None
+        self._most = sys.maxsize if pipeline.end is None else LONG_QUEUE
         # A queue of many has become one of few.
         self._is_low = False
         # The reads that the job under way answers after the callback in which the run was left.
@@ -129,12 +136,13 @@ class PipelineRun(Run):
         pipeline = self._pipeline
         return pipeline.is_ordinary() and all(pipeline.owns(owner_of(job)) for job in self._jobs.jobs)
 
-    def begin(self, kind: int) -> bool:
-        """Take the streams over in the state in which they are; whether a period begins here."""
+    def begin(self, kind: int, pipe: Pipe | None) -> bool:
+        """Take the streams over in the state in which they are, at a read of a pipe or of a user; whether a period
+        begins here."""
         self._periods_before += self.periods
         self.periods = 0
         self.promise = None
-        self._take_over(kind, self._pipeline.trigger if kind == PIPE else None)
+        self._take_over(kind, pipe)
         self._jobs.run = self
         self._is_parked = True
         self.expecting = None
@@ -322,12 +330,15 @@ class PipelineRun(Run):
         assert state is not None
         if state.kind != PIPE:
             return None
-        if self._is_low or self._has_to_pause():
-            self._pause()
+        if self._is_low:
+            self.leave()
+            return None
+        if self._has_to_pause():
+            self._pause(state.pipe)
             return None
         following = state.segment or self._segment_of(state)
         if following is None:
-            self._pause()
+            self.leave()
         else:
             self._is_parked = False
         return following
@@ -437,9 +448,10 @@ class PipelineRun(Run):
         if self.pending or get_ident() != self.thread:
             return False
         if self.expecting is MORE:
-            if self._step_under_way().controller is not controller or self._gives_too_many():
+            more = self._more
+            if self._gives_more is not controller or len(more) >= self._most:
                 return False
-            self._more.append(chunk)
+            more.append(chunk)
             return True
         if self._is_parked or self.expecting is not None:
             return False
@@ -447,12 +459,9 @@ class PipelineRun(Run):
         if not stage.gives or stage.controller is not controller:
             return False
         self._more.append(chunk)
+        self._gives_more = controller
         self.expecting = MORE
         return True
-
-    def _gives_too_many(self) -> bool:
-        """Whether the plain path is as quick: so many chunks are read there without a call of a callback."""
-        return len(self._more) >= LONG_QUEUE and self._pipeline.end is not None
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """Something is enqueued that is not taken."""
@@ -559,9 +568,18 @@ class PipelineRun(Run):
     def _real_chunk(self, reference: Reference) -> Any:
         return chunk_of(reference, self._histories, self._stores)
 
-    def _pause(self) -> None:
+    def _pause(self, pipe: Pipe | None) -> None:
         """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
         self.leave()
+        if self.end is None and pipe is not None and pipe is not self.trigger:
+            # In the middle of a queue, whose reads never begin a run.
+            self._jobs.jobs[0] = partial(self._resume, pipe)
+
+    def _resume(self, pipe: Pipe) -> None:
+        """Go on with the read of a pipe, where the run has paused."""
+        policy = self._jobs.policy
+        if pipe.shutting_down or policy is None or not policy.resumes(self, pipe):
+            pipe.read_next()
 
     def _end(self, result: Any) -> None:
         """Go on as the plain path does after the callback."""

@@ -3,6 +3,7 @@ more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
@@ -145,6 +146,24 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
 
     def _has_queued(self) -> bool:
         return bool(self._queue.chunks)
+
+    def _count_idle(self) -> int:
+        """See `ReadableController`: more are left than the high-water mark, so that nobody calls pull(), and one, so
+        that the stream does not close."""
+        queue = self._queue
+        if queue.sizes is not None:
+            return 0
+        kept = max(1, self._strategy_hwm) if self._can_pull else 1
+        return int(max(0, queue.total - kept))
+
+    def _take_queued(self, count: int, take: Callable[[Any], object]) -> None:
+        """See `ReadableController`."""
+        queue = self._queue
+        chunks = queue.chunks
+        self._stream._disturbed = True
+        for _ in range(count):
+            queue.total -= 1
+            take(chunks.popleft())
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:
         reader = self._stream._reader

@@ -383,13 +383,26 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
     def _collect(self, take: Callable[[Any], object]) -> Awaitable[Any] | None:
         """Ours: have chunks taken that come at once; give the read that is under way then, if there is one."""
         run = self._jobs.run
-        if run is None or self._stream is None:
+        if self._stream is None:
+            return None
+        if run is None:
+            self._take_queued(self._stream, take)
             return None
         promise: ReadPromise[Any] = ReadPromise(self._stream)
         outcome = run.collect(self, promise, take)
         if outcome == IN_VAIN:
             return None
         return promise if outcome == IS_READ else HalfwayRead(promise)
+
+    def _take_queued(self, stream: ReadableStreamState[Any], take: Callable[[Any], object]) -> None:
+        """Take the chunks whose reads would be answered at once and do nothing else, without promises for them."""
+        jobs = self._jobs
+        if jobs.jobs or jobs.busy or stream._state != "readable" or not jobs.takes_many():
+            return
+        count = min(jobs.countdown, stream._controller._count_idle())
+        if count > 0:
+            jobs.countdown -= count
+            stream._controller._take_queued(count, take)
 
     def _read(self, read_request: ReadRequest) -> None:
         """ReadableStreamDefaultReaderRead"""

@@ -8,7 +8,7 @@ This class stands between controller and reader; it knows both by these base cla
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
@@ -105,6 +105,14 @@ class ReadableController(Part):
 
     def _has_queued(self) -> bool:
         """Whether a read would be answered from the queue."""
+        raise NotImplementedError
+
+    def _count_idle(self) -> int:
+        """How many reads, from now on, would do nothing but to take a chunk out of the queue."""
+        return 0
+
+    def _take_queued(self, count: int, take: Callable[[Any], object]) -> None:
+        """Have so many chunks taken out of the queue, for as many reads that do nothing else."""
         raise NotImplementedError
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:

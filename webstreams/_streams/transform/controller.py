@@ -90,15 +90,17 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
         """TransformStreamDefaultControllerEnqueue"""
         stream = self._stream
         readable_controller = stream._readable_controller
-        if not readable_controller._can_close_or_enqueue():
+        if readable_controller._close_requested or readable_controller._stream._state != "readable":
             raise TypeError(f"cannot enqueue into the readable side: {readable_controller._why_not()}")
         try:
             readable_controller._put(chunk)
         except Exception as error:
             stream._error_writable_and_unblock_write(error)
             stream._throw_readable_error()
-        if readable_controller._has_backpressure() != stream._backpressure:
-            set_backpressure(stream, True)
+        # Nothing is to be done where the backpressure is on and nobody waits for a change.
+        if not stream._backpressure or stream._backpressure_change is not None:
+            if readable_controller._has_backpressure() != stream._backpressure:
+                set_backpressure(stream, True)
 
     def _error(self, error: object) -> None:
         """TransformStreamDefaultControllerError"""
