@@ -216,7 +216,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "entry: a read whose jobs nobody runs": (
         "_fastpath/policy",
-        "if run is not None and not jobs.scheduled and not run.queues_no_jobs():",
+        "if run is not None and not jobs.scheduled:",
         "if False:",
     ),
     "entry: another pipe": ("_fastpath/policy", "        elif pipe is not run.trigger:\n", "        elif False:\n"),

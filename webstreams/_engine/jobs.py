@@ -212,11 +212,6 @@ class JobQueue:
         """Whether the current task may run jobs: nothing else is on the stack."""
         return not self.busy and (task_of(self.loop) is self._top or self._is_top_level())
 
-    def watch_run(self) -> None:
-        """Have the run that begins end with this turn, if it is not left before."""
-        if not self.scheduled and not self._watches_turn:
-            self._watch_turn(monotonic())
-
     def task_was_cancelled(self) -> None:
         """A task is being cancelled: see first whether that is the end of the loop."""
         if get_running_loop() is None and self.end.is_suspected():

@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 class State:
     """A state of the pipeline between two periods."""
 
-    __slots__ = ("ahead", "drain", "is_dead", "kind", "lengths", "pipe", "quick", "reservoirs", "segment", "snapshot")
+    __slots__ = ("ahead", "is_dead", "kind", "lengths", "many", "pipe", "quick", "reservoirs", "segment", "snapshot")
 
     def __init__(self, kind: int, pipe: Pipe | None, snapshot: Snapshot, giver_count: int) -> None:
         self.kind = kind
@@ -48,7 +48,7 @@ class State:
         # Of a read that calls no callback and is not answered at once: the state that it leads to. Of one that takes
         # the first chunk out of a queue of many: what it does.
         self.ahead: State | None = None
-        self.drain: Drain | None = None
+        self.many: Drain | None = None
         # Of one that calls callbacks and does nothing else: the period.
         self.quick: Segment | None = None
         # How many of the last chunks of each giver are somewhere in the pipeline; and the reservoirs that hold many.

@@ -153,7 +153,9 @@ class TracePolicy(Policy):
             if run is None:
                 self._wait_longer()
                 return False
-        return self._begins(run, run.trigger) if pipe is run.trigger else False
+        elif pipe is not run.trigger:
+            return False
+        return self._begins(run, run.trigger)
 
     def resumes(self, run: Run, pipe: Trigger) -> bool:
         """See `Policy`."""
@@ -200,13 +202,17 @@ class TracePolicy(Policy):
         if id(key) != self._last_key:
             self._last_key = id(key)
             self._read_interval = FIRST_READS
+        queue = reader_of(key)._queue
+        if queue.total >= queue.plenty:
+            # Chunks that are there already are read by the plain path as quickly.
+            jobs.reads_left = int(queue.total - queue.plenty) + 1
+            return False
         run = self._read_run_of(key)
-        if run is not None and not jobs.scheduled and not run.queues_no_jobs():
+        if run is not None and not jobs.scheduled:
             return False  # this read will schedule them, in its place
         if run is None or not run.can_begin() or not run.begin(READ, None):
             self._wait_for_more_reads()
             return False
-        jobs.watch_run()
         return run.reads(key, promise)
 
     def takes_many(self) -> bool:
@@ -216,7 +222,7 @@ class TracePolicy(Policy):
     def _read_run_of(self, key: object) -> PipelineRun | None:
         """Return the run that ends at a reader or an iteration, if its pipeline is understood."""
         assert isinstance(key, (ReadableStreamDefaultReader, Iteration))
-        reader = key.reader if isinstance(key, Iteration) else key
+        reader = reader_of(key)
         end = reader._consumer
         if isinstance(end, ReadEnd) and isinstance(end.run, PipelineRun) and end.generation == self._generation:
             return None if end.run.is_full() or self._is_given_up else end.run
@@ -264,6 +270,13 @@ class TracePolicy(Policy):
         for handle in list(self._handles):
             if handle.pipe is not trigger:
                 yield find_pipeline(self._jobs, handle.pipe)
+
+
+def reader_of(key: object) -> ReadableStreamDefaultReader[Any]:
+    """Return the reader that reads for a user or for an iteration."""
+    reader = key.reader if isinstance(key, Iteration) else key
+    assert isinstance(reader, ReadableStreamDefaultReader)
+    return reader
 
 
 def install() -> None:

@@ -11,7 +11,6 @@ from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
 from .coroutines import CoroutineRun
 from .graph import AWAIT, READ, Drain, Segment, State
 from .pipeline import Pipeline
-from .run import LONG_QUEUE
 
 
 class ReadRun(CoroutineRun):
@@ -35,9 +34,9 @@ class ReadRun(CoroutineRun):
         """See `Run`."""
         state = self._state
         assert state is not None
-        drain = state.drain
-        if drain is not None and key is self._key and not self.pending and len(drain.store) > drain.limit:
-            return self._takes_from_many(promise, state, drain)
+        if state.many is not None:
+            self._leave_many(state.many)
+            return False
         ahead = state.ahead
         if ahead is not None and key is self._key and not self.pending and not self._is_low:
             self._state = ahead
@@ -47,24 +46,10 @@ class ReadRun(CoroutineRun):
             return self._reads_quickly(promise, state.quick)
         return self._reads_slowly(key, promise, state)
 
-    def _takes_from_many(self, promise: Any, state: State, drain: Drain) -> bool:
-        """Read the first chunk of a queue of many; whether that was done."""
-        segment = state.segment
-        assert segment is not None
-        many = len(drain.store) - drain.limit
-        if self.periods > 0 and many > LONG_QUEUE:
-            # Chunks that are there already are read by the plain path as quickly.
-            self.leave()
-            self._jobs.reads_left = many
-            return False
-        chunk = drain.store.popleft()
-        drain.history.append(chunk)
-        self._state = segment.end
-        self._segment = segment
-        self.promise = promise
-        if segment.is_answered:
-            promise.answer(chunk)
-        return True
+    def _leave_many(self, many: Drain) -> None:
+        """Leave the chunks that are there already to the plain path: a read that calls nothing is as quick there."""
+        self.leave()
+        self._jobs.reads_left = max(self._jobs.reads_left, len(many.store))
 
     def _reads_quickly(self, promise: Any, segment: Segment) -> bool:
         """Call the callbacks of a read that queues nothing else."""
@@ -229,8 +214,9 @@ class ReadRun(CoroutineRun):
 
     def _collect_some(self, state: State, promise: Any, take: Callable[[Any], object]) -> int:
         """Take one chunk, or many if they come in the same way; `IS_THERE` if that was done."""
-        if state.drain is not None and self._collect_many(state, state.drain, take):
-            return IS_THERE
+        if state.many is not None:
+            self._leave_many(state.many)
+            return IN_VAIN
         cycle = self._cycle_of(state, take)
         self.promise = promise
         if cycle is not None:
@@ -260,22 +246,6 @@ class ReadRun(CoroutineRun):
         if value is not None:
             take(self._real_chunk(value))
         return IS_THERE
-
-    def _collect_many(self, state: State, drain: Drain, take: Callable[[Any], object]) -> bool:
-        """Take chunks out of a queue of many; whether that was done."""
-        reading = state.segment
-        waiting = None if reading is None else reading.end.segment
-        if waiting is None or waiting.end is not state or waiting.steps or waiting.moves:
-            return False
-        jobs, store = self._jobs, drain.store
-        count = min(jobs.countdown, len(store) - drain.limit)
-        if count <= 0:
-            return False
-        jobs.countdown -= count
-        self.periods += 2 * count
-        for _ in range(count):
-            take(store.popleft())
-        return True
 
     def _became_of(self, promise: Any) -> int:
         """Tell where a read is after a side exit."""

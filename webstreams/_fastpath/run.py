@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -26,9 +25,6 @@ LEFT: Final = object()
 MORE: Final = object()
 NO_RESERVOIR: Final = -1
 # After so many branches each one must have brought so many periods: to find it takes that much longer.
-# Of a queue of so many chunks, those that users read are read by the plain path: a read that calls nothing and queues
-# nothing is as quick there, and to leave the run and to begin again takes as long as some dozens of them.
-LONG_QUEUE = 250
 FEW_BRANCHES = 32
 WORTH = 8
 
@@ -55,7 +51,6 @@ class PipelineRun(Run):
         "_jobs",
         "_key",
         "_more",
-        "_most",
         "_periods_before",
         "_pipeline",
         "_segment",
@@ -84,11 +79,9 @@ class PipelineRun(Run):
         # The reader or iteration of the user's, and the read under way.
         self._key: object = None if pipeline.end is None else pipeline.end.key()
         self.promise: ReadPromise[Any] | None = None
-        # The chunks but the first one that the callback under way has enqueued, and its controller. If a user reads
-        # them, there are not too many: those are read as quickly on the plain path.
+        # The chunks but the first one that the callback under way has enqueued, and its controller.
         self._more: list[Any] = []
         self._gives_more: object = None
-        self._most = sys.maxsize if pipeline.end is None else LONG_QUEUE
         # A queue of many has become one of few.
         self._is_low = False
         # The reads that the job under way answers after the callback in which the run was left.
@@ -123,11 +116,6 @@ class PipelineRun(Run):
         """Whether too much was found, or more than has been of use: the pipeline does not repeat itself."""
         is_in_vain = self._branches * WORTH > self._periods_before + self.periods
         return self._explorer.is_full() or (self._branches > FEW_BRANCHES and is_in_vain)
-
-    def queues_no_jobs(self) -> bool:
-        """Whether the reads of a user only take chunks out of a full queue, and no job is in their way."""
-        full = any(len(each.queue.chunks) > each.limit + 2 for each in self._explorer.reservoirs if each.limit)
-        return full and self._pipeline.trigger is None and type(self._pipeline.end) is ReadEnd
 
     # The entry.
 
@@ -250,7 +238,7 @@ class PipelineRun(Run):
             giver = segment.moves[0].reservoir
             segment.drain = Drain(self._stores[giver], self._histories[giver], self._limit_of(giver))
             if segment.state.kind == READ and not segment.steps and not segment.codes:
-                segment.state.drain = segment.drain
+                segment.state.many = segment.drain
         value = segment.value
         if value is not None and value.age >= 0:
             segment.value_chunks = self._histories[value.giver]
@@ -354,10 +342,8 @@ class PipelineRun(Run):
             self._take_over_again(segment)
 
     def _may_take_over_again(self) -> bool:
-        """Whether the run may go on with few chunks: there is no end in sight, and the jobs that may come are scheduled
-        already, as the plain path has it."""
-        is_closing = any(each.controller._close_requested for each in self._explorer.reservoirs)
-        return self._jobs.scheduled and not is_closing
+        """Whether the run may go on with few chunks: there is no end in sight."""
+        return not any(each.controller._close_requested for each in self._explorer.reservoirs)
 
     def _move(self, segment: Segment) -> None:
         for giver, pops, pushes in segment.moves:
@@ -448,10 +434,9 @@ class PipelineRun(Run):
         if self.pending or get_ident() != self.thread:
             return False
         if self.expecting is MORE:
-            more = self._more
-            if self._gives_more is not controller or len(more) >= self._most:
+            if self._gives_more is not controller:
                 return False
-            more.append(chunk)
+            self._more.append(chunk)
             return True
         if self._is_parked or self.expecting is not None:
             return False

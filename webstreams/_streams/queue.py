@@ -60,13 +60,16 @@ class QueueWithSizes(QueueTotal):
     # Python: without a size algorithm every chunk counts 1, and no sizes are kept.
     """
 
-    __slots__ = ("_put_back", "chunks", "sizes")
-    _constant: ClassVar[tuple[str, ...]] = ("sizes",)
+    __slots__ = ("_put_back", "chunks", "plenty", "sizes")
+    _constant: ClassVar[tuple[str, ...]] = ("plenty", "sizes")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
-    def __init__(self, sized: bool) -> None:
+    def __init__(self, sized: bool, high_water_mark: int | float = math.inf) -> None:
         self.chunks: deque[Any] = deque()
         self.sizes: deque[float] | None = deque() if sized else None
+        # From this total on, to take a chunk out is all that a read does: the queue stays full, so that nobody is asked
+        # for more, and does not become empty, so that no stream closes.
+        self.plenty: int | float = math.inf if sized else max(1, high_water_mark) + 1
         self.total = 0
         self._put_back: PutBackChunks | None = None
 

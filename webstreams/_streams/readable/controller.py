@@ -3,7 +3,6 @@ more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Generic, overload
 
 from typing_extensions import TypeVar
@@ -43,7 +42,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     ) -> None:
         """SetUpReadableStreamDefaultController"""
         self._initialize(stream, source, high_water_mark)
-        self._measure = self._queue = QueueWithSizes(sized=size_algorithm is not None)
+        self._measure = self._queue = QueueWithSizes(size_algorithm is not None, high_water_mark)
         self._strategy_size_algorithm = size_algorithm
         self._start(source)
 
@@ -78,7 +77,12 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":
             raise TypeError(f"cannot enqueue: {self._why_not()}")
-        self._put(chunk)
+        queue = self._queue
+        if queue.total >= queue.plenty and self._meter is None:
+            queue.chunks.append(chunk)  # _put(), without the call: no read waits, and nobody is asked for more
+            queue.total += 1
+        else:
+            self._put(chunk)
 
     def close(self) -> None:
         """Close the stream after the chunks that are in the queue.
@@ -144,26 +148,11 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _release_steps(self) -> None:
         """[[ReleaseSteps]]"""
 
+    def _queue_to_read(self) -> QueueWithSizes:
+        return self._queue
+
     def _has_queued(self) -> bool:
         return bool(self._queue.chunks)
-
-    def _count_idle(self) -> int:
-        """See `ReadableController`: more are left than the high-water mark, so that nobody calls pull(), and one, so
-        that the stream does not close."""
-        queue = self._queue
-        if queue.sizes is not None:
-            return 0
-        kept = max(1, self._strategy_hwm) if self._can_pull else 1
-        return int(max(0, queue.total - kept))
-
-    def _take_queued(self, count: int, take: Callable[[Any], object]) -> None:
-        """See `ReadableController`."""
-        queue = self._queue
-        chunks = queue.chunks
-        self._stream._disturbed = True
-        for _ in range(count):
-            queue.total -= 1
-            take(chunks.popleft())
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:
         reader = self._stream._reader

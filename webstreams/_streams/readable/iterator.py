@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self
+from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
 from ..._debug.repr import ITERATION, show, summary
-from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop, task_of
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, IS_THERE
@@ -20,6 +20,9 @@ from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
 T = TypeVar("T", default=Any, covariant=True)
+
+# An outcome of an iteration's promise, besides FULFILLED with a chunk and REJECTED.
+ENDED: Final = 3
 
 
 class Iteration:
@@ -63,6 +66,18 @@ class Iteration:
         jobs = self.jobs
         jobs.reads_left -= 1
         if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+            return promise
+        queue = self.reader._queue
+        if queue.total >= queue.plenty:
+            # _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
+            queue.total -= 1
+            stream._disturbed = promise.is_reading = True
+            promise.outcome = FULFILLED
+            promise._value = queue.chunks.popleft()
+            promise._delivery = delivery = promise._deliver
+            jobs.jobs.append(delivery)  # queue_delivery(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
             return promise
         if stream._state == "readable":
             stream._disturbed = True
@@ -146,7 +161,7 @@ class IterationPromise(ReadPromise[T]):
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed: the iteration ends and the lock is free."""
         self._iteration.release()
-        self._settle_a_job_later(FULFILLED, END_OF_ITERATION)
+        self._settle_a_job_later(ENDED, END_OF_ITERATION)
 
     def error_steps(self, error: object) -> None:
         """The stream is errored: the iteration ends and the lock is free."""
@@ -184,8 +199,8 @@ class IterationPromise(ReadPromise[T]):
         # Python: the outcome may be the last job of all. Then nothing comes between its delivery and this task but what
         # the jobs before it queue, so that no reaction is needed to find the right moment.
         """
-        delivery = self._delivery
-        run = self._jobs.run
+        jobs = self._jobs
+        run, queued = jobs.run, jobs.jobs
         if run is not None:
             outcome = run.awaits(self)
             if outcome == IS_THERE:
@@ -193,14 +208,26 @@ class IterationPromise(ReadPromise[T]):
                 return chunk
             if outcome == HALFWAY:
                 return (yield from self._wait_for_mark())
-        elif self._state == PENDING and self._reactions is None and delivery is not None:
-            jobs = self._jobs.jobs
-            if jobs and jobs[-1] is delivery and self._jobs.run_until(delivery):
+        elif self._state == PENDING and self._reactions is None and queued and queued[-1] is self._delivery:
+            if (
+                self.outcome == FULFILLED
+                and len(queued) == 1
+                and jobs.countdown > 0
+                and not jobs.busy
+                and task_of(jobs.loop) is jobs._top
+            ):
+                queued.clear()
+                jobs.countdown -= 1  # run_until() and _deliver(), without the calls
+                self._iteration.ongoing = self._delivery = None
+                self._state = FULFILLED
+                item: T = self._value
+                return item
+            if jobs.run_until(queued[-1]):
                 self._deliver()
-                if not jobs and self._state == FULFILLED and self._value is not END_OF_ITERATION:
+                if not queued and self._state == FULFILLED and self.outcome == FULFILLED:
                     value: T = self._value
                     return value
-        return (yield from super().__await__())
+        return (yield from Promise.__await__(self))
 
     # What the fast path does with it (`_fastpath.ends`).
 
@@ -241,7 +268,7 @@ class IterationPromise(ReadPromise[T]):
             self._iteration.ongoing = None
             super()._withdraw()
             return
-        is_chunk, chunk = self.outcome == FULFILLED and self._value is not END_OF_ITERATION, self._value
+        is_chunk, chunk = self.outcome == FULFILLED, self._value
         self._become_withdrawn()
         if is_chunk:
             self._stream._unread(chunk, self._stream._deliveries + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Final, Generic, Self
+from typing import Any, ClassVar, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -61,6 +61,16 @@ class ReadPromise(Promise[R], ReadRequest):
 
     def _origin(self) -> tuple[object, ...]:
         return "read() from", self._stream
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Wait for the result; a chunk that is there already while nothing else is to be done comes at once."""
+        jobs = self._jobs
+        if self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0 and jobs.run is None:
+            jobs.countdown -= 1  # run_pending(), without the call
+            self._reactions = None  # result(), without the call
+            result: R = self._value
+            return result
+        return (yield from super().__await__())
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""
@@ -343,12 +353,15 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
     ReadDoneResult(value=None, done=True)
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_queue")
+    _constant: ClassVar[tuple[str, ...]] = ("_queue",)
 
     def __init__(self, stream: ReadableStreamState[T]) -> None:
         """SetUpReadableStreamDefaultReader"""
         require_unlocked(stream, "ReadableStreamDefaultReader")
         self._generic_initialize(stream)
+        # Ours: the queue of the stream, if it is of a kind whose chunks are taken here.
+        self._queue = stream._controller._queue_to_read()
 
     def read(self) -> Promise[ReadValueResult[T] | ReadDoneResult[None]]:
         """Take the next chunk: the result has `.value` and `.done`, and unpacks as ``value, done = await
@@ -373,7 +386,14 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             jobs.reads_left -= 1
             if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
                 return promise
-        if stream._state == "readable":
+        queue = self._queue
+        if queue.total >= queue.plenty:
+            # _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
+            queue.total -= 1
+            stream._disturbed = True
+            promise._state = FULFILLED
+            promise._value = _new(_RESULT, (queue.chunks.popleft(), False))
+        elif stream._state == "readable":
             stream._disturbed = True
             stream._controller._pull_steps(promise)
         else:
@@ -396,13 +416,17 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
 
     def _take_queued(self, stream: ReadableStreamState[Any], take: Callable[[Any], object]) -> None:
         """Take the chunks whose reads would be answered at once and do nothing else, without promises for them."""
-        jobs = self._jobs
-        if jobs.jobs or jobs.busy or stream._state != "readable" or not jobs.takes_many():
+        jobs, queue = self._jobs, self._queue
+        if queue.total < queue.plenty or jobs.jobs or jobs.busy or jobs.countdown <= 0 or not jobs.takes_many():
             return
-        count = min(jobs.countdown, stream._controller._count_idle())
-        if count > 0:
-            jobs.countdown -= count
-            stream._controller._take_queued(count, take)
+        stream._disturbed = True
+        count = min(jobs.countdown, int(queue.total - queue.plenty) + 1)
+        jobs.countdown -= count
+        jobs.reads_left = max(1, jobs.reads_left - count)
+        chunks = queue.chunks
+        for _ in range(count):
+            queue.total -= 1
+            take(chunks.popleft())
 
     def _read(self, read_request: ReadRequest) -> None:
         """ReadableStreamDefaultReaderRead"""

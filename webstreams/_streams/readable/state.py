@@ -8,8 +8,8 @@ This class stands between controller and reader; it knows both by these base cla
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Generic
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -18,9 +18,11 @@ from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._platform.mypyc import mypyc_attr, subscriptable, trait
 from ..part import Part
-from ..queue import PutBackChunks
+from ..queue import PutBackChunks, QueueWithSizes
 
 T = TypeVar("T", default=Any, covariant=True)
+
+_EMPTY: Final = QueueWithSizes(sized=False)
 
 
 @trait
@@ -91,6 +93,10 @@ class ReadableController(Part):
     # Whether it implements ReadableByteStreamController.
     _is_byte_controller = False
 
+    def _queue_to_read(self) -> QueueWithSizes:
+        """Return the queue whose chunks a default reader may take itself while there is plenty of them."""
+        return _EMPTY
+
     def _cancel_steps(self, reason: object) -> Promise[Any] | None:
         """[[CancelSteps]]; None stands for a promise that is fulfilled already."""
         raise NotImplementedError
@@ -105,14 +111,6 @@ class ReadableController(Part):
 
     def _has_queued(self) -> bool:
         """Whether a read would be answered from the queue."""
-        raise NotImplementedError
-
-    def _count_idle(self) -> int:
-        """How many reads, from now on, would do nothing but to take a chunk out of the queue."""
-        return 0
-
-    def _take_queued(self, count: int, take: Callable[[Any], object]) -> None:
-        """Have so many chunks taken out of the queue, for as many reads that do nothing else."""
         raise NotImplementedError
 
     def _withdraw_read(self, read_request: ReadRequest) -> None:

@@ -92,15 +92,23 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
         readable_controller = stream._readable_controller
         if readable_controller._close_requested or readable_controller._stream._state != "readable":
             raise TypeError(f"cannot enqueue into the readable side: {readable_controller._why_not()}")
+        queue = readable_controller._queue
+        if (
+            queue.total >= queue.plenty
+            and stream._backpressure
+            and stream._backpressure_change is None
+            and readable_controller._meter is None
+        ):
+            queue.chunks.append(chunk)  # no read waits, and the backpressure stays
+            queue.total += 1
+            return
         try:
             readable_controller._put(chunk)
         except Exception as error:
             stream._error_writable_and_unblock_write(error)
             stream._throw_readable_error()
-        # Nothing is to be done where the backpressure is on and nobody waits for a change.
-        if not stream._backpressure or stream._backpressure_change is not None:
-            if readable_controller._has_backpressure() != stream._backpressure:
-                set_backpressure(stream, True)
+        if readable_controller._has_backpressure() != stream._backpressure:
+            set_backpressure(stream, True)
 
     def _error(self, error: object) -> None:
         """TransformStreamDefaultControllerError"""
