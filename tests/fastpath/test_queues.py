@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from itertools import count
 from time import monotonic
@@ -46,7 +47,7 @@ class Filled:
 
 
 @pytest.mark.parametrize("closes", [True, False])
-@pytest.mark.parametrize("mark", [0, 1, 1.5, 2, 40, FULL, float("inf")])
+@pytest.mark.parametrize("mark", [0, 1, 1.5, 2, 40, FULL, math.inf])
 @pytest.mark.parametrize("end", ["list", "for", "read"])
 def test_a_full_queue_is_read_in_order_and_asks_for_more_in_time(end: str, mark: float, closes: bool) -> None:
     async def program() -> list[Any]:
@@ -57,7 +58,6 @@ def test_a_full_queue_is_read_in_order_and_asks_for_more_in_time(end: str, mark:
         elif end == "for":
             chunks = []
             async for chunk in filled.stream:
-                log.append(len(chunks)) if len(log) < 3 else None
                 chunks.append(chunk)
         else:
             reader = filled.stream.get_reader()
@@ -69,6 +69,11 @@ def test_a_full_queue_is_read_in_order_and_asks_for_more_in_time(end: str, mark:
 
     plain, fast = on_both_paths(program)
     assert fast == plain
+    if closes:
+        assert not fast
+    elif mark < math.inf:
+        # As soon as there are fewer chunks than the mark; with none, as soon as a read waits.
+        assert fast[0] == ("pull", mark - max(0, math.ceil(mark) - 1))
 
 
 @pytest.mark.parametrize("mode", [OFF, ON])

@@ -243,10 +243,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            if len(store) < self._limit_of(giver):\n",
         "            if not store:\n",
     ),
-    "a run of few that began without jobs": (
-        "_fastpath/run",
-        "        return self._jobs.scheduled and not is_closing\n",
-        "        return not is_closing\n",
+    "plenty: a queue that asks for more": ("_streams/queue", "max(1, high_water_mark) + 1", "max(1, high_water_mark)"),
+    "plenty: the jobs that come first": (
+        "_streams/readable/reader",
+        "if queue.total < queue.plenty or jobs.jobs or jobs.busy",
+        "if queue.total < queue.plenty or jobs.busy",
     ),
     "so many chunks that are not too many for their queue": (
         "_fastpath/simulation",

@@ -11,7 +11,7 @@ import pytest
 from ..fastpath.compare import PROGRAMS, compare
 from ..fastpath.programs import CHECK, ON
 
-QUICK = ("guards", "check", "regressions")
+QUICK = ("guards", "check", "queues", "regressions")
 TESTS = [*(f"tests/fastpath/test_{each}.py" for each in QUICK), "tests/test_fast_paths.py"]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"
