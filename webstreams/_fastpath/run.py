@@ -556,8 +556,7 @@ class PipelineRun(Run):
     def _pause(self, pipe: Pipe | None) -> None:
         """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
         self.leave()
-        if self.end is None and pipe is not None and pipe is not self.trigger:
-            # In the middle of a queue, whose reads never begin a run.
+        if self.end is None and pipe is not None and pipe is not self.trigger:  # in the middle of a queue
             self._jobs.jobs[0] = partial(self._resume, pipe)
 
     def _resume(self, pipe: Pipe) -> None:
