@@ -158,8 +158,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     "jobs that were queued before a side exit": ("_fastpath/run", "        jobs.jobs.extend(own)\n", ""),
     "chunks after the first one": (
         "_fastpath/run",
-        "            given = [step.output.pop(), *self._more]\n",
-        "            given = [step.output.pop()]\n",
+        "else [step.output.pop(), *self._more]\n",
+        "else [step.output.pop()]\n",
     ),
     "more chunks behind a job": (
         "_fastpath/run",
@@ -240,7 +240,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "a queue of many that has become one of few": (
         "_fastpath/run",
-        "            if len(store) < self._limit_of(giver):\n",
+        "            if len(store) < self._limits[giver]:\n",
         "            if not store:\n",
     ),
     "plenty: a queue that asks for more": ("_streams/queue", "max(1, high_water_mark) + 1", "max(1, high_water_mark)"),
@@ -346,7 +346,16 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "        self._jobs.leave_run()\n        promise",
         "        promise",
     ),
-    "the end of an iterator": ("_streams/readable/iterable", "                run.leave()\n", "                pass\n"),
+    "the end of an iterator": (
+        "_streams/readable/iterable",
+        "if value is END_OF_ITERATION:\n                run.leave()\n",
+        "if value is END_OF_ITERATION:\n                pass\n",
+    ),
+    "the end of an asynchronous generator": (
+        "_streams/readable/iterable",
+        "or controller._meter is not None:\n                run.leave()\n",
+        "or controller._meter is not None:\n                pass\n",
+    ),
     # What is refused.
     "discovery: sizes of a writable queue": (
         "_fastpath/discovery",

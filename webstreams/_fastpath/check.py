@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .._engine.build import compiled
 from .._streams.part import Part
@@ -28,6 +28,7 @@ _ABSENT: Final = object()
 class CheckedRun(ReadRun):
     """A run each of whose periods is repeated on the plain path."""
 
+    LONG_BURST: ClassVar[int] = 0
     __slots__ = ("_frozen", "has_differed")
 
     def __init__(self, pipeline: Pipeline) -> None:

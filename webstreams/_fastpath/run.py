@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
 from .._engine.run import Run, get_ident
@@ -40,6 +40,8 @@ class PipelineRun(Run):
     stay as they were, and whoever touches one leaves the run.
     """
 
+    # To take the streams over takes as long as this many periods save.
+    LONG_BURST: ClassVar[int] = 64
     __slots__ = (
         "_answers",
         "_branches",
@@ -50,6 +52,7 @@ class PipelineRun(Run):
         "_is_parked",
         "_jobs",
         "_key",
+        "_limits",
         "_more",
         "_periods_before",
         "_pipeline",
@@ -57,6 +60,7 @@ class PipelineRun(Run):
         "_segments",
         "_state",
         "_stores",
+        "_taken_over_at",
         "growths",
         "is_counted",
         "periods",
@@ -71,6 +75,7 @@ class PipelineRun(Run):
         # The last chunks that each giver has given; and the queues of many.
         self._histories: list[deque[Any]] = [deque(maxlen=1) for _ in givers]
         self._stores: list[deque[Any]] = [each.store if isinstance(each, Reservoir) else deque() for each in givers]
+        self._limits = [each.limit if isinstance(each, Reservoir) else 0 for each in givers]
         # All that were found, whose rows refer to the histories.
         self._segments: list[Segment] = []
         self._state: State | None = None
@@ -86,10 +91,9 @@ class PipelineRun(Run):
         self._is_low = False
         # The reads that the job under way answers after the callback in which the run was left.
         self._answers: list[Owed] = []
-        # How many periods there were, in this run and before it; how many branches were looked for; and how often the
-        # histories have become longer.
-        self.periods = 0
-        self._periods_before = 0
+        # How many periods there were, in this run, before it, and when the streams were taken over last; how many
+        # branches were looked for; and how often the histories have become longer.
+        self.periods = self._periods_before = self._taken_over_at = 0
         self._branches = 0
         self.growths = 0
         # Who observes the callback under way has counted what it gave: it has returned.
@@ -125,8 +129,7 @@ class PipelineRun(Run):
         return pipeline.is_ordinary() and all(pipeline.owns(owner_of(job)) for job in self._jobs.jobs)
 
     def begin(self, kind: int, pipe: Pipe | None) -> bool:
-        """Take the streams over in the state in which they are, at a read of a pipe or of a user; whether a period
-        begins here."""
+        """Take the streams over, at a read of a pipe or of a user; whether a period begins here."""
         self._periods_before += self.periods
         self.periods = 0
         self.promise = None
@@ -157,6 +160,7 @@ class PipelineRun(Run):
         self._histories[explorer.entered.index].extend(entered)
         self._jobs.jobs.clear()  # they are those of the state
         self._is_low = False
+        self._taken_over_at = self.periods
 
     def _take_over_again(self, segment: Segment) -> None:
         """Find another state for the one at the end of a period: a queue of many has become one of few."""
@@ -236,7 +240,7 @@ class PipelineRun(Run):
         segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
         if segment.moves and is_plain(segment.moves):
             giver = segment.moves[0].reservoir
-            segment.drain = Drain(self._stores[giver], self._histories[giver], self._limit_of(giver))
+            segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
             if segment.state.kind == READ and not segment.steps and not segment.codes:
                 segment.state.many = segment.drain
         value = segment.value
@@ -338,12 +342,13 @@ class PipelineRun(Run):
         self._state = segment.end
         self._segment = segment
         self._is_parked = True
-        if self._is_low and self._may_take_over_again():
+        if self._is_low and self._may_take_over_again(segment.end):
             self._take_over_again(segment)
 
-    def _may_take_over_again(self) -> bool:
-        """Whether the run may go on with few chunks: there is no end in sight."""
-        return not any(each.controller._close_requested for each in self._explorer.reservoirs)
+    def _may_take_over_again(self, state: State) -> bool:
+        """Whether the run may go on with few chunks: there is no end in sight, and it is worth its time."""
+        is_worth_it = state.kind != PIPE or self.periods - self._taken_over_at >= self.LONG_BURST
+        return is_worth_it and not any(each.controller._close_requested for each in self._explorer.reservoirs)
 
     def _move(self, segment: Segment) -> None:
         for giver, pops, pushes in segment.moves:
@@ -353,13 +358,8 @@ class PipelineRun(Run):
                 history.append(store.popleft())
             for reference in pushes:
                 store.append(self._real_chunk(reference))
-            if len(store) < self._limit_of(giver):
+            if len(store) < self._limits[giver]:
                 self._is_low = True
-
-    def _limit_of(self, giver: int) -> int:
-        reservoir = self._explorer.givers[giver]
-        assert isinstance(reservoir, Reservoir)
-        return reservoir.limit
 
     def _has_to_pause(self) -> bool:
         """Whether the run has to stop after a whole period."""
