@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
+from itertools import product
 from typing import Any
 from weakref import WeakSet
 
@@ -188,21 +189,38 @@ async def test_the_fast_path_is_taken_by_reads(end: str, stages: int) -> None:
 
 
 @QUIETLY
-@pytest.mark.parametrize("copies", [(0, 1), (2,), (0, 0, 3), (20, 0)])
-@pytest.mark.parametrize("end", ["pipe", "read"])
+@pytest.mark.parametrize(
+    ("end", "copies"),
+    [*product(["pipe", "read"], [(0, 1), (2,), (0, 0, 3)]), ("pipe", (80, 0)), ("read", (20, 0))],
+)
 async def test_the_fast_path_is_taken_by_filters_and_flatteners(end: str, copies: tuple[int, ...]) -> None:
+    count = 3000 if max(copies) < 80 else 100
+    chunks = await flattened(end, count, copies)
+    assert chunks == [chunk for chunk in range(count) for _ in range(copies[chunk % len(copies)])]
+    assert periods() > 2500
+
+
+@QUIETLY
+async def test_a_pipe_behind_a_flattener_that_gives_a_few_dozen_chunks_is_left_alone() -> None:
+    """To take over a queue takes longer than so many chunks save."""
+    chunks = await flattened("pipe", 3000, (20, 0))
+    assert chunks == [chunk for chunk in range(0, 3000, 2) for _ in range(20)]
+    assert periods() < 1000
+
+
+async def flattened(end: str, count: int, copies: tuple[int, ...]) -> list[int]:
+    """The chunks that come through a transformer that gives so many copies of each."""
+
     def transform(chunk: int, controller: Any) -> None:
         for _ in range(copies[chunk % len(copies)]):
             controller.enqueue(chunk)
 
-    stream = numbers(3000).pipe_through(TransformStream({"transform": transform}))
+    stream = numbers(count).pipe_through(TransformStream({"transform": transform}))
     chunks: list[int] = []
-    if end == "pipe":
-        await stream.pipe_to(WritableStream({"write": lambda chunk, _: chunks.append(chunk)}))
-    else:
-        chunks = [chunk async for chunk in stream]
-    assert chunks == [chunk for chunk in range(3000) for _ in range(copies[chunk % len(copies)])]
-    assert periods() > 2500
+    if end == "read":
+        return [chunk async for chunk in stream]
+    await stream.pipe_to(WritableStream({"write": lambda chunk, _: chunks.append(chunk)}))
+    return chunks
 
 
 @QUIETLY

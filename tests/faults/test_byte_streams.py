@@ -527,6 +527,29 @@ async def test_b13_views_of_every_kind_are_filled(make: Callable[[], tuple[Any, 
     whole.release()
 
 
+@pytest.mark.parametrize("cancelled", [(0,), (0, 1), (1, 0)])
+async def test_close_while_bytes_of_a_cancelled_read_came_back_behind_a_request(cancelled: tuple[int, ...]) -> None:
+    """The source holds a request for the second read when the bytes of the first come back: close() ends it all."""
+    source, reader = byob_stream()
+    reads = [asyncio.ensure_future(waited(reader.read(bytearray(4)))) for _ in range(3)]
+    await turns()
+    source.controller.enqueue(b"ab")
+    request = source.controller.byob_request
+    for index in cancelled:
+        reads[index].cancel()
+    await turns()
+    source.controller.close()
+    request.respond(0)
+    rest = [bytes_of(await soon(each)) for index, each in enumerate(reads) if index not in cancelled]
+    assert rest == [(b"ab", False), (b"", True)][: len(rest)]
+    assert bytes_of(await soon(reader.read(bytearray(4)))) == (b"", True)
+
+
+async def waited(promise: Any) -> Any:
+    """What a task gets that waits for a promise."""
+    return await promise
+
+
 async def test_b13_part_of_an_item_stays_for_the_next_read() -> None:
     """5 bytes for a view of items of two: two items now, and the fifth byte comes first in the next read."""
     source, reader = byob_stream()

@@ -196,11 +196,13 @@ class ReadableByteStreamController(PullingController, Responding):
         if self._queue.total > 0:
             self._close_requested = True
             self._can_pull = False
+            if self._pending_pull_intos:
+                self._close_behind_queue(self._pending_pull_intos[0])
             return
         if self._pending_pull_intos:
             first = self._pending_pull_intos[0]
             if first.is_withdrawn and first.bytes_filled > 0:
-                self._close_after_withdrawn(first)
+                self._close_behind_queue(first)
                 return
             if first.bytes_filled % first.element_size != 0:
                 error = _insufficient_bytes()
@@ -209,13 +211,13 @@ class ReadableByteStreamController(PullingController, Responding):
         self._clear_algorithms()
         self._stream._close()
 
-    def _close_after_withdrawn(self, first: PullIntoDescriptor) -> None:
-        """Close the stream after the bytes of a read that was withdrawn."""
-        self._pending_pull_intos.popleft()
+    def _close_behind_queue(self, first: PullIntoDescriptor) -> None:
+        """Close the stream behind bytes that came back from reads which were withdrawn: nobody responds any more."""
         if self._byob_request is not None:
             self._byob_request._expect_nothing()
             self._byob_request = None
-        self._queue.put_first(first.buffer[: first.bytes_filled].tobytes())
+        if first.is_withdrawn:
+            self._enqueue_detached_pull_into_to_queue(first)
         self._close_requested = True
         self._can_pull = False
         self._answer_from_queue()
