@@ -833,7 +833,16 @@ def test_closing_the_loop_while_threads_wait_logs_nothing(
     assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C raise `KeyboardInterrupt`, also in a process that was started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals for threads")
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_write_that_ctrl_c_interrupts_is_not_written(loop: asyncio.AbstractEventLoop) -> None:
     main_thread = threading.get_ident()
     made: list[tuple[SlowSink, ThreadSafeWriter[Any]]] = []

@@ -360,7 +360,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         """SetUpReadableStreamDefaultReader"""
         require_unlocked(stream, "ReadableStreamDefaultReader")
         self._generic_initialize(stream)
-        # Ours: the queue of the stream, if it is of a kind whose chunks are taken here.
+        # Ours, shared with the iterator and the fast path: the queue of the stream, if its chunks are taken here.
         self._queue = stream._controller._queue_to_read()
 
     def read(self) -> Promise[ReadValueResult[T] | ReadDoneResult[None]]:
