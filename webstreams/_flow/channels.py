@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from inspect import iscoroutinefunction
 from math import inf
 from typing import Any
 
@@ -14,6 +13,7 @@ from .._engine.promise import Promise, promise_rejected_with, promise_resolved_w
 from .._platform.errors import goes_through, stored_error
 from .._streams.door import takes_chunks
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.checks import is_coroutine_function
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
@@ -61,7 +61,7 @@ def channel(
     """
     mark = checked_mark(high_water_mark, "channel()")
     measure, chosen = checked_size(size, "channel()"), checked_policy(policy, "channel()")
-    if on_drop is not None and (not callable(on_drop) or iscoroutinefunction(on_drop)):
+    if on_drop is not None and (not callable(on_drop) or is_coroutine_function(on_drop)):
         raise TypeError(f"channel(): on_drop must be a plain function of a chunk, or None, not {on_drop!r}")
     if chosen == "wait":
         # Without a transformer, a write is done when its chunk is in the queue of the readable side.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeAlias, get_args
 
 from .._debug.repr import show_count
+from .._streams.readable.operators.checks import is_coroutine_function
 
 Policy: TypeAlias = Literal["wait", "error", "drop-oldest", "drop-newest"]
 
@@ -67,7 +67,7 @@ def checked_size(size: Any, function: str) -> Callable[[Any], float] | None:
     """Return the function that measures chunks, or None; raises TypeError for what cannot measure at once."""
     if size is not None and not callable(size):
         raise TypeError(f"{function}: size must be a function of a chunk, or None, not {type(size).__name__}")
-    if iscoroutinefunction(size):
+    if is_coroutine_function(size):
         raise TypeError(f"{function}: size must be a plain function, not a coroutine function (async def)")
     return size  # type: ignore[no-any-return]
 
