@@ -1,34 +1,42 @@
-"""Every asyncio test runs on the standard loop, on uvloop, and (Python 3.12 and later) with eager tasks; a test that
-leaves a child process behind fails itself, not the one after it."""
+"""Every asynchronous test runs on each event loop; a test that leaves a child process behind fails itself, not the one
+after it."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from .children import end_children, running_children
+from .loops import LOOP_FACTORIES, on_every_loop
+
+# The fixtures of all tests, which are the same on each loop.
+COMMON_FIXTURES = frozenset({"_leaves_no_child", "event_loop_policy", "request"})
 
 
-def _eager_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
-    return loop
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have an asynchronous test without fixtures of its own run on each loop, one after the other."""
+    test: Any = metafunc.function
+    if metafunc.cls is None and asyncio.iscoroutinefunction(test) and not fixtures_of(metafunc):
+        metafunc.definition.obj = on_every_loop(test)
+        setattr(metafunc.module, metafunc.definition.name, metafunc.definition.obj)
 
 
-LOOP_FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-if sys.platform != "win32":
-    import uvloop
-
-    LOOP_FACTORIES["uvloop"] = uvloop.new_event_loop
-if sys.version_info >= (3, 12):
-    LOOP_FACTORIES["eager"] = _eager_loop
+def fixtures_of(metafunc: pytest.Metafunc) -> set[str]:
+    """The fixtures that a test has on its own: not its parameters."""
+    names = set(metafunc.fixturenames) - COMMON_FIXTURES
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        given = mark.args[0] if mark.args else mark.kwargs["argnames"]
+        if not mark.kwargs.get("indirect"):
+            names.difference_update(each.strip() for each in (given.split(",") if isinstance(given, str) else given))
+    return names
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Have the others, and their fixtures, run once for each loop."""
     return LOOP_FACTORIES
 
 
