@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -9,9 +10,12 @@ from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
+# What one asynchronous case may take: half of what pytest gives the test (seconds).
+LIMIT = 60.0
+
 
 def each_of(**values: Iterable[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Have a test run with every combination of these arguments, one after the other; an error tells its own.
+    """Have a test run with every combination of these arguments, one after the other; all errors tell their own.
 
     An asynchronous test has the same event loop for all of them: each leaves nothing behind that the next one meets.
     """
@@ -22,15 +26,18 @@ def each_of(**values: Iterable[Any]) -> Callable[[Callable[..., Any]], Callable[
 
         @functools.wraps(test)
         def run(**fixtures: Any) -> None:
-            for case in cases:
-                with _told(case):
-                    test(**case, **fixtures)
+            with _Cases(len(cases)) as running:
+                for case in cases:
+                    with running.told(case):
+                        test(**case, **fixtures)
 
         @functools.wraps(test)
         async def run_in_loop(**fixtures: Any) -> None:
-            for case in cases:
-                with _told(case):
-                    await test(**case, **fixtures)
+            with _Cases(len(cases)) as running:
+                for case in cases:
+                    with running.told(case):
+                        async with asyncio.timeout(LIMIT):
+                            await test(**case, **fixtures)
 
         made: Any = run_in_loop if inspect.iscoroutinefunction(test) else run
         signature = inspect.signature(test)
@@ -41,10 +48,30 @@ def each_of(**values: Iterable[Any]) -> Callable[[Callable[..., Any]], Callable[
     return decorate
 
 
-@contextmanager
-def _told(case: dict[str, Any]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"with {', '.join(f'{name}={value!r}' for name, value in case.items())}")
-        raise
+class _Cases:
+    """Collects the errors of a test's cases, and raises them when all cases were run."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._errors: list[Exception] = []
+
+    @contextmanager
+    def told(self, case: dict[str, Any]) -> Iterator[None]:
+        """Add to an error which case it is of; keep it, unless it ends the run."""
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(f"with {', '.join(f'{name}={value!r}' for name, value in case.items())}")
+            if not isinstance(error, Exception):
+                raise
+            self._errors.append(error)
+
+    def __enter__(self) -> _Cases:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None or not self._errors:
+            return
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        raise ExceptionGroup(f"{len(self._errors)} of {self._count} cases failed", self._errors)

@@ -27,12 +27,51 @@ def test_an_error_tells_its_case() -> None:
     @each_of(number=(1, 2, 3))
     async def cases(number: int) -> None:
         await asyncio.sleep(0)
-        assert number < 2
+        seen.append(number)
+        assert number != 2
 
+    seen: list[int] = []
     assert inspect.iscoroutinefunction(cases)
     with pytest.raises(AssertionError) as caught:
         asyncio.run(cases())
     assert caught.value.__notes__ == ["with number=2"]
+    assert seen == [1, 2, 3]
+
+
+def test_several_errors_tell_theirs() -> None:
+    @each_of(number=(1, 2, 3), letter="ab")
+    def cases(number: int, letter: str) -> None:
+        assert number < 2 or letter == "b"
+
+    with pytest.raises(ExceptionGroup, match="2 of 6 cases failed") as caught:
+        cases()
+    notes = [each.__notes__ for each in caught.value.exceptions]
+    assert notes == [["with number=2, letter='a'"], ["with number=3, letter='a'"]]
+
+
+def test_a_case_that_hangs_ends_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.grids.LIMIT", 0.001)
+
+    @each_of(hangs=(False, True))
+    async def cases(hangs: bool) -> None:
+        if hangs:
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError) as caught:
+        asyncio.run(cases())
+    assert caught.value.__notes__ == ["with hangs=True"]
+
+
+def test_what_ends_the_run_ends_it_at_once() -> None:
+    @each_of(number=(1, 2, 3))
+    def cases(number: int) -> None:
+        seen.append(number)
+        raise SystemExit
+
+    seen: list[int] = []
+    with pytest.raises(SystemExit):
+        cases()
+    assert seen == [1]
 
 
 def test_a_test_without_cases_is_an_error() -> None:

@@ -1,0 +1,56 @@
+"""An asynchronous test without fixtures is one test for all event loops; the others are one for each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from .loops import LOOP_FACTORIES, on_every_loop
+
+seen: list[type[asyncio.AbstractEventLoop]] = []
+
+
+def loop_of_this_test() -> type[asyncio.AbstractEventLoop]:
+    return type(asyncio.get_running_loop())
+
+
+def test_a_test_is_run_on_a_new_loop_of_each_kind() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @on_every_loop
+    async def test(number: int) -> None:
+        assert number == 7
+        loops.append(asyncio.get_running_loop())
+
+    test(number=7)
+    assert len(set(map(id, loops))) == len(LOOP_FACTORIES)
+    assert all(loop.is_closed() for loop in loops)
+
+
+def test_an_error_tells_its_loop() -> None:
+    @on_every_loop
+    async def test() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError) as caught:
+        test()
+    assert caught.value.__notes__ == [f"on the loop {next(iter(LOOP_FACTORIES))!r}"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_without_fixtures(number: int) -> None:
+    seen.append(loop_of_this_test())
+
+
+def test_each_was_run_on_each_loop(request: Any) -> None:
+    names = [item.name for item in request.session.items if item.function.__name__ == "test_without_fixtures"]
+    if len(names) == 2:  # the whole file was chosen
+        assert len(seen) == 2 * len(LOOP_FACTORIES)
+        assert names == ["test_without_fixtures[1]", "test_without_fixtures[2]"]
+
+
+async def test_with_a_fixture(reported: list[Any], request: pytest.FixtureRequest) -> None:
+    assert any(name in request.node.name for name in LOOP_FACTORIES)
+    assert reported == []
