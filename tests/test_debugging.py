@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import webstreams
-from tests.conftest import LOOP_FACTORIES
 from tests.grids import each_of
+from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
     AbortSignal,

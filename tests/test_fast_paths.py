@@ -20,9 +20,9 @@ from webstreams import (
     generator_transform,
 )
 
-from .conftest import LOOP_FACTORIES
 from .fastpath.compare import PROGRAMS, compare
 from .fastpath.programs import CHECK, ON, Program, fast_paths, periods
+from .loops import LOOP_FACTORIES
 
 # So many random programs of each kind: most on asyncio's own loop, for the loop makes little difference to a run. What
 # they take is a few seconds; `python -m tests.fastpath.compare` runs as many as one likes.

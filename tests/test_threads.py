@@ -31,7 +31,7 @@ from webstreams import (
 )
 from webstreams.threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
 
-from .conftest import LOOP_FACTORIES
+from .loops import LOOP_FACTORIES
 
 Reported = list[dict[str, Any]]
 BOOM = ValueError("boom")

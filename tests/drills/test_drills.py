@@ -19,7 +19,7 @@ import anyio
 import pytest
 
 from tests import children
-from tests.conftest import LOOP_FACTORIES
+from tests.loops import LOOP_FACTORIES
 from tests.waiting import LIMIT, until
 
 from .drill import Counter, begin, cases, nothing_left, reach_state, wait_until

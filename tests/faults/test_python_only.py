@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
 from tests.grids import each_of
+from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortError,
     Promise,

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
 from tests.dropping import Dropped
 from tests.faults.helpers import failure, other_tasks, quiet, read_all, reason, soon, turns
 from tests.grids import each_of
+from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, StreamError, WritableStream, from_producer
 
 from .support import nothing_alive

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
+from tests.loops import LOOP_FACTORIES
 from webstreams import Promise, ReadableStream, StreamError, TransformStream, WritableStream
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import LOOP_FACTORIES
+from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, WritableStream, queue_microtask
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

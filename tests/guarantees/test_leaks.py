@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
 from tests.dropping import Dropped
 from tests.faults.helpers import (
     SOURCES,
@@ -31,6 +30,7 @@ from tests.faults.helpers import (
     turns,
 )
 from tests.faults.support import listener_count
+from tests.loops import LOOP_FACTORIES
 from webstreams import AbortController, AbortSignal, Promise, ReadableStream, TransformStream, WritableStream
 
 CHUNKS = 4_000

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
 from tests.faults.helpers import turns
+from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortError,
     ReadableStream,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import LOOP_FACTORIES
 from tests.faults.helpers import ByteSource, RecordingSource, stream_of
+from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
     AbortSignal,
