@@ -543,7 +543,7 @@ async def test_a_pipe_into_a_child_that_has_failed_says_why() -> None:
         async with await open_process("sh", "-c", "exit 3") as process:
             await process.wait()
             await ReadableStream.from_([b"precious"]).pipe_to(process.writable)
-    stage = "in the stage PipeSink, in its write()"
+    stage = "in the stage open_process(), in its write()"
     assert caught.value.__notes__ == [stage, "Command '['sh', '-c', 'exit 3']' returned non-zero exit status 3."]
 
 

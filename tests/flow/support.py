@@ -9,6 +9,13 @@ from tests.faults.helpers import other_tasks, turns
 from webstreams import ReadableStream
 
 
+class CallsLater:
+    """An object that is called as a coroutine function is."""
+
+    async def __call__(self, chunk: Any) -> int:
+        return 1
+
+
 class Source:
     """Gives numbers when it is pulled, as many as it may, and records what it is asked for."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -12,7 +13,7 @@ from tests.dropping import Dropped
 from tests.faults.helpers import failure, quiet, read_all, reason, soon, turns
 from webstreams import Lagged, ReadableStream, StreamError, channel
 
-from .support import Source, nothing_alive
+from .support import CallsLater, Source, nothing_alive
 
 Policy = Literal["wait", "error", "drop-oldest", "drop-newest"]
 POLICIES: list[Policy] = ["wait", "error", "drop-oldest", "drop-newest"]
@@ -300,9 +301,12 @@ async def test_debug_mode_does_not_complain_about_a_burst_that_may_be_dropped() 
         ({"high_water_mark": None}, TypeError, "must be a number, not NoneType"),
         ({"size": 1}, TypeError, "size must be a function"),
         ({"size": asyncio.sleep}, TypeError, "size must be a plain function"),
+        ({"size": CallsLater()}, TypeError, "size must be a plain function"),
         ({"policy": "drop"}, ValueError, "'drop-newest'"),
         ({"on_drop": 1}, TypeError, "on_drop must be a plain function"),
         ({"on_drop": asyncio.sleep}, TypeError, "on_drop must be a plain function"),
+        ({"on_drop": CallsLater()}, TypeError, "on_drop must be a plain function"),
+        ({"on_drop": partial(CallsLater())}, TypeError, "on_drop must be a plain function"),
     ],
 )
 async def test_bad_arguments_are_refused(arguments: Any, error: type[Exception], message: str) -> None:

@@ -27,7 +27,7 @@ from webstreams import (
     share,
 )
 
-from .support import Later, Silent, Source, nothing_alive
+from .support import CallsLater, Later, Silent, Source, nothing_alive
 
 Policy = Literal["wait", "error", "drop-oldest", "drop-newest"]
 POLICIES: list[Policy] = ["wait", "error", "drop-oldest", "drop-newest"]
@@ -751,6 +751,7 @@ async def test_a_subscription_is_a_readable_stream() -> None:
         ({"high_water_mark": "16"}, TypeError, "must be a number, not str"),
         ({"size": 3}, TypeError, "size must be a function"),
         ({"size": asyncio.sleep}, TypeError, "size must be a plain function"),
+        ({"size": CallsLater()}, TypeError, "size must be a plain function"),
         ({"policy": "block"}, ValueError, "'drop-oldest'"),
         ({"policy": None}, ValueError, "'drop-oldest'"),
         ({"subscribers": -1}, ValueError, "subscribers must not be negative"),

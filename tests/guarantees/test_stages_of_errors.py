@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +23,16 @@ from webstreams import (
     TransformStream,
     WritableStream,
     chunked,
+    connect_tcp,
     from_blocking_iterable,
     from_producer,
     generator_transform,
     lines,
+    read_file,
+    standard_output,
     to_callable,
+    write_file,
+    zip_streams,
 )
 from webstreams.threads import readable_from_thread
 
@@ -278,13 +286,93 @@ async def test_a_sink_that_passes_on_an_error_of_another_stage_adds_nothing() ->
     assert notes_of(caught.value) == ["in the stage Parser, in its transform()"]
 
 
-async def test_what_a_controller_is_told_is_left_alone() -> None:
-    """Nothing has failed there: it may be any object, and an exception of somebody else's."""
-    for reason in (ValueError(BOOM), "text", None, 5):
+def told(controller: Any) -> None:
+    controller.error(ValueError(BOOM))
+
+
+def told_of_chunk(chunk: Any, controller: Any) -> None:
+    told(controller)
+
+
+class Telling:
+    pull = staticmethod(told)
+
+
+async def same(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+TOLD: dict[str, tuple[Callable[[], Any], str]] = {
+    "a source": (lambda: ReadableStream[Any]({"pull": told}), "told"),
+    "a source that starts": (lambda: ReadableStream[Any]({"start": told}), "told"),
+    "a source with a class": (lambda: ReadableStream[Any](Telling()), "told"),
+    "a byte source": (lambda: ReadableStream[Any]({"type": "bytes", "pull": told}), "told"),
+    "a transformer": (lambda: through({"transform": told_of_chunk}), "told_of_chunk"),
+    "a transformer's flush": (lambda: through({"flush": told}), "told"),
+}
+BEHIND: dict[str, Callable[[ReadableStream[Any]], ReadableStream[Any]]] = {
+    "nothing": lambda stream: stream,
+    "a generator": lambda stream: stream.pipe_through(generator_transform(same)),
+    "a stage and a generator": lambda stream: stream.pipe_through(TransformStream()).pipe_through(
+        generator_transform(same)
+    ),
+    "two generators": lambda stream: stream.pipe_through(generator_transform(same)).pipe_through(
+        generator_transform(same)
+    ),
+    "a mapping": lambda stream: stream.map(str),
+    "a branch": lambda stream: stream.tee()[0],
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("behind", BEHIND)
+async def test_what_a_controller_is_told_has_arisen_in_its_stage(name: str, behind: str) -> None:
+    make, stage = TOLD[name]
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await BEHIND[behind](make()).list()
+    assert notes_of(caught.value) == [f"in the stage {stage}, in its controller.error()"]
+
+
+async def test_what_the_controller_of_a_sink_is_told_has_arisen_there() -> None:
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await source().pipe_to(WritableStream({"write": told_of_chunk}))
+    assert notes_of(caught.value) == ["in the stage told_of_chunk, in its controller.error()"]
+
+
+async def test_reasons_that_are_no_exceptions_are_left_alone() -> None:
+    for reason in ("text", None, 5):
         stream = ReadableStream[Any]({"pull": lambda controller, reason=reason: controller.error(reason)})
-        with pytest.raises((ValueError, StreamError)) as caught:
-            await stream.pipe_through(TransformStream()).list()
+        with pytest.raises(StreamError) as caught:
+            await stream.pipe_through(generator_transform(same)).list()
         assert notes_of(caught.value) == []
+
+
+@pytest.mark.parametrize("make", [TransformStream, lines, lambda: CompressionStream("gzip")])
+async def test_a_reason_that_comes_through_a_generator_is_left_alone(make: Any) -> None:
+    """Whoever aborts tells what is wrong elsewhere; the generator only hears of it."""
+    reason = ValueError(BOOM)
+    pair = make()
+    reading = pair.readable.pipe_through(generator_transform(same)).list()
+    await pair.writable.abort(reason)
+    with pytest.raises(ValueError, match=BOOM) as caught:
+        await reading
+    assert caught.value is reason
+    assert notes_of(reason) == []
+
+
+async def test_a_generator_that_raises_another_error_for_that_of_its_input_is_named() -> None:
+    async def other(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except ValueError:
+            raise ValueError("another") from None
+
+    with pytest.raises(ValueError, match="another") as caught:
+        await TOLD["a source"][0]().pipe_through(generator_transform(other)).list()
+    (note,) = notes_of(caught.value)
+    assert note.endswith("other, in its pull()")
 
 
 async def test_a_reason_that_passes_through_a_transform_is_left_alone() -> None:
@@ -336,3 +424,45 @@ async def test_data_errors_are_data_errors_everywhere() -> None:
         await ReadableStream.from_([b"\xff"]).text(fatal=True)
     with pytest.raises(DataError):
         await ReadableStream.from_([b"\x81"]).text("shift_jis", fatal=True)
+
+
+async def writing(stream: WritableStream[Any], chunk: Any = b"x") -> None:
+    writer = stream.get_writer()
+    await writer.write(chunk)
+    await writer.close()
+
+
+async def cut_off(_: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = await connect_tcp(*listener.getsockname())
+        peer, _ = listener.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        async with connection:
+            await connection.readable.bytes()
+
+
+ENDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a file in no directory": (lambda path: writing(write_file(path / "no" / "file")), "write_file(), in its write()"),
+    "a file at its end": (
+        lambda path: write_file(path / "no" / "file").get_writer().close(),
+        "write_file(), in its close()",
+    ),
+    "no chunk for a file": (lambda path: writing(write_file(path / "file"), 5), "write_file(), in its write()"),
+    "no file": (lambda path: read_file(path / "no").bytes(), "read_file(), in its pull()"),
+    "a directory": (lambda path: read_file(path, follow=True).bytes(), "read_file(), in its pull()"),
+    "no chunk for an output": (lambda path: writing(standard_output(), 5), "standard_output(), in its write()"),
+    "unequal streams": (
+        lambda path: zip_streams(source(1), source(2), strict=True).list(),
+        "zip_streams(), in its function",
+    ),
+    "a connection": (cut_off, "connection, in its transport"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+async def test_an_end_of_the_library_is_known_by_its_public_name(name: str, tmp_path: Path) -> None:
+    run, note = ENDS[name]
+    with pytest.raises((OSError, TypeError, ValueError)) as caught:
+        await run(tmp_path)
+    assert notes_of(caught.value) == [f"in the stage {note}"]

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import turns
-from webstreams import Promise, ReadableStream, TransformStream, WritableStream
+from webstreams import (
+    Promise,
+    ReadableStream,
+    TransformStream,
+    WritableStream,
+    from_blocking_iterable,
+    from_bytes,
+    read_file,
+)
 
 Reported = list[dict[str, Any]]
 
@@ -133,3 +141,29 @@ async def test_the_variables_of_the_user_stay_for_a_debugger() -> None:
     error = promise.exception()
     assert error is not None and error.__traceback__ is not None
     assert error.__traceback__.tb_frame.f_locals["mine"] == "chunk"
+
+
+def fail_in_a_thread() -> Iterator[int]:
+    yield 0
+    fail()
+
+
+ELSEWHERE: dict[str, tuple[Callable[[], Any], list[str]]] = {
+    "a file": (lambda: read_file("/no/such/file"), []),
+    "an iterable in a thread": (
+        lambda: from_blocking_iterable(fail_in_a_thread()),
+        ["fail_in_a_thread", "fail", "deeper"],
+    ),
+    "no bytes": (lambda: from_bytes([5]), []),  # type: ignore[list-item]
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+async def test_what_arises_in_threads_and_in_the_library_keeps_no_frames_of_the_library(name: str) -> None:
+    make, frames = ELSEWHERE[name]
+    reader = make().get_reader()
+    reads = [reader.read() for _ in range(2)]
+    await asyncio.wait(reads)
+    error: Any = reads[1].exception()
+    reads[0].exception()
+    assert [each.name for each in traceback.extract_tb(error.__traceback__)] == frames

@@ -461,6 +461,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"executor": ThreadPoolExecutor}, TypeError, "must be a concurrent.futures.Executor, not the class ThreadPoolEx"),
     ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),
     ({"key": async_function}, TypeError, "the key of map must be a plain function"),
+    ({"key": AsyncCallable()}, TypeError, "the key of map must be a plain function"),
     ({"key": 3}, TypeError, "key of map"),
     ({"on_error": 3}, TypeError, "on_error of map"),
     ({"function": 7, "concurrency": 2}, TypeError, "needs a function, not int"),

@@ -11,7 +11,7 @@ from .._engine.door import ignored
 from .._engine.jobs import queue_microtask
 from .._engine.promise import Promise
 from .._platform.buffer import as_bytes_view, is_bytes_like, open_view
-from .._streams.door import is_byte_stream
+from .._streams.door import fail_with, is_byte_stream
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.stream import ReadableStream
 from .inputs import Input, require_free
@@ -129,4 +129,4 @@ class _ByteSource:
             request.respond(0)
 
     def failed(self, source: Input, error: Any) -> None:
-        self._controller.error(error)
+        fail_with(self._controller, error)

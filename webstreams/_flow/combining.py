@@ -7,6 +7,7 @@ from typing import Any
 
 from .._engine.door import ignored
 from .._engine.promise import Promise
+from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .inputs import Input, cancel_all, open_inputs
@@ -54,7 +55,7 @@ class Combination:
         self._fail(error)
 
     def _fail(self, error: object) -> None:
-        self._controller.error(error)
+        fail_with(self._controller, error)
         ignored(self._cancel_inputs(error))  # the first error is the one that counts
 
     def _cancel_inputs(self, reason: object) -> Promise[None]:

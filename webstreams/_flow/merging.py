@@ -66,6 +66,8 @@ def merge(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
 class _Merge(Combination):
     """One read of each input at a time."""
 
+    stage_name = "merge()"
+
     function = "merge"
 
     def __init__(self, streams: Sequence[Any]) -> None:
@@ -153,6 +155,8 @@ def concat(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
 
 class _Concat(Combination):
     """Reads the first input that has not ended."""
+
+    stage_name = "concat()"
 
     function = "concat"
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 from .._debug.repr import Marker
 from .._engine.door import react
 from .._engine.promise import Promise
+from .._platform.stages import note_stage
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from .combining import Combination
@@ -82,6 +83,8 @@ def zip_streams(*streams: ReadableStream[Any], strict: bool = False) -> Readable
 class _Zip(Combination):
     """Fills one tuple at a time."""
 
+    stage_name = "zip_streams()"
+
     function = "zip_streams"
 
     def __init__(self, streams: Sequence[Any], strict: bool) -> None:
@@ -140,4 +143,6 @@ class _Zip(Combination):
         """Say which arguments are of different length, as ``zip()`` does."""
         shorter = min(each.index for each in self._closed)
         longer = next(index for index, chunk in enumerate(self._row) if chunk is not _NOTHING)
-        self._fail(ValueError(f"zip_streams() argument {shorter + 1} is shorter than argument {longer + 1}"))
+        error = ValueError(f"zip_streams() argument {shorter + 1} is shorter than argument {longer + 1}")
+        note_stage(error, self, "function")
+        self._fail(error)

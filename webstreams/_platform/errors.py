@@ -105,7 +105,14 @@ def stored_error(error: BaseException) -> BaseException:
     """What a stream stores when a callback raised `error`, whatever it is; the traceback keeps the user's frames."""
     if is_control_flow(error) or goes_through(error):
         return StreamError(error)
-    return error.with_traceback(without_library(_original_traceback(error.__traceback__)))
+    forget_library(error)
+    return error
+
+
+def forget_library(reason: object) -> None:
+    """Take the frames of the library out of the traceback of an error that is stored, wherever it has arisen."""
+    if isinstance(reason, BaseException) and reason.__traceback__ is not None:
+        reason.with_traceback(without_library(_original_traceback(reason.__traceback__)))
 
 
 def call(callback: Callable[..., Any], *args: Any) -> Any:

@@ -43,6 +43,11 @@ def do_nothing(*_: Any) -> None:
     """Stands for a callback that is absent."""
 
 
+def first_given(*callbacks: Any) -> Any:
+    """Return the first callback that is there; None if none is."""
+    return next((callback for callback in callbacks if callback is not None and callback is not do_nothing), None)
+
+
 def to_number(value: Any) -> int | float:
     """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN."""
     if isinstance(value, (int, float)):

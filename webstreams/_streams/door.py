@@ -12,6 +12,7 @@ from typing import Any
 from .._debug.repr import LockHolder, summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
+from .readable.byte_controller import ReadableByteStreamController
 from .readable.controller import ReadableStreamDefaultController
 from .readable.pipe import Pipe, PipePromise, looks_at_no_write
 from .readable.pulling import PullingController
@@ -158,6 +159,12 @@ def lead_on(piping: Promise[None], readable: ReadableStreamState[Any]) -> None:
     piping._pipe.feed(readable)
 
 
+def fail_with(controller: ReadableStreamDefaultController[Any] | ReadableByteStreamController, error: object) -> None:
+    """Error a stream with what arose elsewhere, so without a note; nothing happens if it has ended."""
+    controller._jobs.require_running()
+    controller._error(error)
+
+
 def enqueue_all(controller: ReadableStreamDefaultController[Any], chunks: list[Any]) -> None:
     """Enqueue one chunk or more at once."""
     controller._enqueue_all(chunks)
@@ -175,6 +182,13 @@ def read(reader: ReadableStreamDefaultReader[Any], request: ReadRequest) -> None
 def when_aborted(controller: WritableStreamDefaultController, algorithm: Callable[[], object]) -> None:
     """Have a function called when the stream of a sink is aborted; it must not raise."""
     controller.signal._add_algorithm(algorithm)
+
+
+def fail_sink(controller: WritableStreamDefaultController, error: object) -> None:
+    """Error a stream with what arose elsewhere, so without a note; nothing happens if it has ended."""
+    controller._jobs.require_running()
+    if controller._stream._state == "writable":
+        controller._error(error)
 
 
 def is_piped(controller: WritableStreamDefaultController) -> bool:

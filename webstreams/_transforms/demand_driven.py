@@ -23,6 +23,7 @@ from .._debug.repr import Marker
 from .._engine.jobs import queue_microtask
 from .._engine.promise import Promise
 from .._platform.stages import note_stage
+from .._streams.door import fail_sink, fail_with
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 
@@ -180,14 +181,14 @@ class PulledPair:
     def _cancel(self, reason: object) -> Promise[None] | None:
         self._drop_codec()
         if not self._closing:
-            self._writable_controller.error(reason)
+            fail_sink(self._writable_controller, reason)
             if self._call_ended is None:
                 self._end_write(reason)
         return self._call_ended
 
     def _abort(self, reason: object) -> None:
         self._drop_codec()
-        self._readable_controller.error(reason)
+        fail_with(self._readable_controller, reason)
 
     def _abort_write(self, _: Event) -> None:
         """Let a write go that waits: the writable stream calls `_abort` when it is done."""
@@ -314,8 +315,8 @@ class PulledPair:
         note_stage(error, self, "transform()")
         if isinstance(error, (TypeError, ValueError)):
             _forget_frames(error)
-        self._readable_controller.error(error)
-        self._writable_controller.error(error)
+        fail_with(self._readable_controller, error)
+        fail_sink(self._writable_controller, error)
         self._end_write(error)
 
     def _drop_codec(self) -> None:

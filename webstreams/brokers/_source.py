@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Generic
 from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_size
+from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
 from ._ledger import Ledger, Message, OwnedDelivery, Telling
@@ -147,7 +148,7 @@ class BrokerSource(Generic[K]):
             self._part(error).add_done_callback(partial(self._failed, error))
 
     def _failed(self, error: BaseException, parting: asyncio.Task[None]) -> None:
-        self._controller.error(error)
+        fail_with(self._controller, error)
 
     @property
     def is_over(self) -> bool:

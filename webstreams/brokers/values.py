@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
 from .._flow.pipelines import _Pair as ComposedPair
-from .._streams.door import state_of
+from .._streams.door import fail_sink, fail_with, state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.marks import SKIP
 from .._streams.readable.state import ReadableStreamState
@@ -148,7 +148,7 @@ class ValuePair(Generic[I, O]):
 
     async def _cancel(self, reason: object) -> None:
         self._end()
-        self._sink_controller.error(reason)
+        fail_sink(self._sink_controller, reason)
         await self._reader.cancel(reason)
 
     def _start_sink(self, controller: WritableStreamDefaultController) -> None:
@@ -157,7 +157,7 @@ class ValuePair(Generic[I, O]):
         controller.signal.add_event_listener("abort", self._end)
 
     async def _abort(self, reason: object) -> None:
-        self._source_controller.error(reason)
+        fail_with(self._source_controller, reason)
         await self._writer.abort(reason)
 
     def _end(self, event: object = None) -> None:
@@ -203,7 +203,7 @@ class ValuePair(Generic[I, O]):
 
     def _failed(self, error: Exception) -> Exception:
         """Error the readable side; the exception of the callback errors the other."""
-        self._source_controller.error(error)
+        fail_with(self._source_controller, error)
         return error
 
     def _close_readable(self) -> None:
@@ -213,7 +213,7 @@ class ValuePair(Generic[I, O]):
     def _end_early(self) -> None:
         """The pair was terminated: it takes no more."""
         self._close_readable()
-        self._sink_controller.error(TypeError("the transform was terminated: it takes no more deliveries"))
+        fail_sink(self._sink_controller, TypeError("the transform was terminated: it takes no more deliveries"))
 
     async def _want(self) -> None:
         """Wait until somebody reads, so that nothing is made for nobody."""

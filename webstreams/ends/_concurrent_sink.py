@@ -9,6 +9,7 @@ from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
 from .._engine.workers import Slot, Workers
 from .._platform.stages import note_stage
+from .._streams.door import fail_sink
 from .._streams.readable.operators.calls import Calls
 from .._streams.writable.controller import WritableStreamDefaultController
 
@@ -80,4 +81,4 @@ class ConcurrentSink:
         if write is not None:
             reject(write, self._error)
         assert self._controller is not None
-        self._controller.error(self._error)
+        fail_sink(self._controller, self._error)

@@ -14,6 +14,7 @@ from typing_extensions import Buffer
 
 from .._platform.arguments import checked_integer
 from .._streams.checks import require_readable
+from .._streams.door import fail_sink
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
@@ -249,6 +250,8 @@ def _writable(sink: _ResponseSink) -> WritableStream[Buffer]:
 class _ResponseSink:
     """The underlying sink over ``send()``."""
 
+    stage_name = "asgi_response()"
+
     def __init__(self, send: Send, receive: Receive | None, start: dict[str, Any] | None) -> None:
         if not callable(send):
             raise TypeError(f"send must be what the server gave to the application, not {send!r}")
@@ -306,7 +309,7 @@ class _ResponseSink:
     def client_has_left(self, left: Exception) -> None:
         """Error the stream, and cancel the ``send()`` that is under way."""
         if self._controller is not None:
-            self._controller.error(left)
+            fail_sink(self._controller, left)
         if self._writing is not None:
             self._writing.cancel()
 

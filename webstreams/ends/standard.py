@@ -87,6 +87,8 @@ def standard_error() -> WritableStream[Buffer]:
 class _StandardSource(ThreadSource):
     """Reads a descriptor that is not ours to close."""
 
+    stage_name = "standard_input()"
+
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
@@ -146,6 +148,7 @@ class _StandardSink(ThreadSink):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
+        self.stage_name = "standard_output()" if descriptor == 1 else "standard_error()"
         self._descriptor = descriptor
         self._gate = Gate()
         # How much may be written at once without having to wait again (bytes).

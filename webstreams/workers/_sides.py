@@ -300,6 +300,8 @@ class WritableSide(Side):
 class _Source:
     """The underlying source. Only the stream refers to it: when it is collected, nobody reads any more."""
 
+    stage_name = "receive()"
+
     def __init__(self, side: ReadableSide) -> None:
         self._side = side
 
@@ -317,6 +319,8 @@ class _Source:
 
 class _Sink:
     """The underlying sink. Only the stream refers to it."""
+
+    stage_name = "transfer()"
 
     def __init__(self, side: WritableSide) -> None:
         self._side = side

@@ -103,6 +103,7 @@ class ReadableByteStreamController(PullingController, Responding):
     def error(self, error: object = None) -> None:
         """Error the stream now: the bytes in the queue are dropped, every read fails with `error`, any object."""
         self._jobs.require_running()
+        self._note_told(error)
         self._error(error)
 
     # What the stream and its reader call.

@@ -96,6 +96,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def error(self, error: object = None) -> None:
         """Error the stream now: the chunks in the queue are dropped, every read fails with `error`, any object."""
         self._jobs.require_running()
+        self._note_told(error)
         self._error(error)
 
     def _enqueue_all(self, chunks: list[Any]) -> None:

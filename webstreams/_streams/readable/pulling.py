@@ -101,6 +101,11 @@ class PullingController(ReadableController, CallsBack):
             note_stage(error, self._source.start, "start()")
         self._error(error)
 
+    def _note_told(self, error: object) -> None:
+        """Note the stage that errors itself."""
+        if self._source is not None:
+            note_stage(error, self._source.stage(), "controller.error()")
+
     def _error(self, error: object) -> None:
         """ReadableStreamDefaultControllerError, ReadableByteStreamControllerError"""
         raise NotImplementedError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._platform.idl import callback_member, do_nothing, member_getter, to_enforced_integer
+from ..._platform.idl import callback_member, do_nothing, first_given, member_getter, to_enforced_integer
 from ..._platform.mistakes import SOURCE
 
 
@@ -34,7 +34,7 @@ class Source:
         raise NotImplementedError
 
     def stage(self) -> Any:
-        """Return what an error of `pull` is said to have arisen in (`note_stage`); None if it comes from elsewhere."""
+        """Return what an error is said to have arisen in (`note_stage`); None if it comes from elsewhere."""
         return None
 
     def activity(self) -> str:
@@ -65,8 +65,8 @@ class UnderlyingSource:
         self.context = copy_context()
 
     def stage(self) -> Any:
-        """Return what an error of `pull` is said to have arisen in (`note_stage`)."""
-        return self.pull
+        """Return the callback by which the source is known in notes of errors (`note_stage`)."""
+        return first_given(self.pull, self.start, self.cancel)
 
     def activity(self) -> str:
         """See `Source`."""

@@ -16,6 +16,7 @@ from typing_extensions import TypeVar
 from ..._debug.repr import LockHolder, show, show_count, show_holder, show_state, summary
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
+from ..._platform.errors import forget_library
 from ..._platform.mypyc import mypyc_attr, subscriptable, trait
 from ..part import Part
 from ..queue import PutBackChunks, QueueWithSizes
@@ -207,6 +208,7 @@ class ReadableStreamState(Part, Generic[T]):
     def _error(self, error: object) -> None:
         """ReadableStreamError"""
         self._state = "errored"
+        forget_library(error)
         self._stored_error = error
         if self._finished is not None:
             self._finished._reject(error)

@@ -11,6 +11,7 @@ from ..._debug.repr import show, show_desired_size, summary
 from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
+from ..._platform.stages import note_stage
 from ..readable.controller import ReadableStreamDefaultController
 from .state import TransformController, TransformStreamState, set_backpressure
 from .transformer import Transformer
@@ -67,6 +68,8 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
     def error(self, reason: object = None) -> None:
         """Error both sides with `reason`, any object."""
         self._stream._jobs.require_running()
+        if self._transformer is not None:
+            note_stage(reason, self._transformer.stage(), "controller.error()")
         self._error(reason)
 
     def terminate(self) -> None:

@@ -20,7 +20,7 @@ from ..._engine.promise import END_OF_ITERATION
 from ..._engine.promise_state import PromiseState
 from ..._engine.pump import Pump
 from ..._engine.waiter import PromiseWaiter
-from ..._platform.errors import throw
+from ..._platform.errors import StreamError, throw
 from ..part import Part
 from ..readable.reader import ReadableStreamDefaultReader, ReadPromise
 from ..readable.source import Source
@@ -254,8 +254,17 @@ class GeneratorSource(Source, ReadRequest, OwnWait, Part):
         """Error both sides."""
         self._jobs.leave_run()
         self._phase = BUSY
+        # What the input was errored with has not arisen here.
+        then = self.controller._error if self._is_of_input(error) else self.controller._callback_rejected
         self.owner.has_ended(error)
-        self._jobs.push(after(self._jobs, ticks - 1, partial(self.controller._callback_rejected, error)))
+        self._jobs.push(after(self._jobs, ticks - 1, partial(then, error)))
+
+    def _is_of_input(self, error: object) -> bool:
+        stream = self.reader._stream
+        if stream is None or stream._state != "errored":
+            return False
+        stored = stream._stored_error
+        return error is stored or (isinstance(error, StreamError) and error.reason is stored)
 
     def goes_on(self) -> bool:
         """Whether the generator neither waits for something of its own nor has ended."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._platform.idl import Getter, callback_member, do_nothing, member_getter
+from ..._platform.idl import Getter, callback_member, do_nothing, first_given, member_getter
 from ..._platform.mistakes import TRANSFORMER
 
 
@@ -33,6 +33,11 @@ class Transformer:
         self.is_identity: bool = self.transform is _enqueue_chunk
         _refuse_type(get, "writable_type")
         self.context: Context = copy_context()
+
+    def stage(self) -> Any:
+        """Return the callback by which the transformer is known in notes of errors (`note_stage`)."""
+        transform = None if self.is_identity else self.transform
+        return first_given(transform, self.flush, self.start, self.cancel)
 
 
 def _refuse_type(get: Getter, member: str) -> None:

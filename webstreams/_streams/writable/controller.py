@@ -128,6 +128,8 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         """
         self._jobs.require_running()
         if self._stream._state == "writable":
+            if isinstance(self._sink, UnderlyingSink):
+                note_stage(error, self._sink.stage(), "controller.error()")
             self._error(error)
 
     # What the stream calls.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..._platform.idl import callback_member, do_nothing, member_getter
+from ..._platform.idl import callback_member, do_nothing, first_given, member_getter
 from ..._platform.mistakes import SINK
 
 
@@ -56,3 +56,7 @@ class UnderlyingSink:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
         self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
         self.context = copy_context()
+
+    def stage(self) -> Any:
+        """Return the callback by which the sink is known in notes of errors (`note_stage`)."""
+        return first_given(self.write, self.close, self.start, self.abort)

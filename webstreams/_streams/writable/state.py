@@ -18,7 +18,7 @@ from ..._debug.watches import WriteWatch
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from ..._engine.settling import Settled
-from ..._platform.errors import LoopEndedError
+from ..._platform.errors import LoopEndedError, forget_library
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..part import Part
 from ..strategy import SizeAlgorithm
@@ -265,6 +265,7 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
     def _start_erroring(self, reason: object) -> None:
         """WritableStreamStartErroring"""
         self._state = "erroring"
+        forget_library(reason)
         self._stored_error = reason
         if self._writer is not None:
             self._writer._ensure_ready_promise_rejected(reason)

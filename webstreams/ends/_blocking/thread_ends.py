@@ -12,7 +12,8 @@ from ..._engine.door import fulfill, ignored, reject
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.errors import LoopEndedError
-from ..._streams.door import is_piped, when_aborted
+from ..._platform.stages import note_stage
+from ..._streams.door import fail_sink, fail_with, is_piped, when_aborted
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
@@ -101,7 +102,7 @@ class ThreadSource:
         """The event loop has ended: release everything."""
         if self.ended or self._cancelled is not None:
             return None
-        self._controller.error(error)
+        fail_with(self._controller, error)
         return self.cancel(error)
 
     def _begin_again(self) -> None:
@@ -278,9 +279,12 @@ class ThreadSink:
         call_in_thread(partial(fulfill, run), partial(self._failed, run), self._call, self._work)
 
     def _failed(self, run: Promise[None], error: object) -> None:
-        reason = self._controller.signal.reason if isinstance(error, Interrupted) else error
-        reject(ignored(run), reason)  # the stream tells
-        self._controller.error(reason)
+        if isinstance(error, Interrupted):
+            error = self._controller.signal.reason
+        else:
+            note_stage(error, self, "close()" if self._is_closing else "write()")
+        reject(ignored(run), error)  # the stream tells
+        fail_sink(self._controller, error)
 
     def _discard_after_run(self) -> Promise[None]:
         with self._lock:

@@ -33,6 +33,8 @@ IN_PLACE: Final = 'mode="in_place" writes into the file itself'
 class FileSink(ThreadSink):
     """Writes a file. Everything but `interrupt` happens in threads."""
 
+    stage_name = "write_file()"
+
     def __init__(self, path: str, mode: Mode, fsync: bool) -> None:
         super().__init__()
         self._path = path

@@ -40,6 +40,8 @@ class TruncatedFileError(OSError, EOFError):
 class FileSource(ThreadSource):
     """Reads a file from `start` to `end`, by default to where it ends."""
 
+    stage_name = "read_file()"
+
     def __init__(self, path: str | bytes, start: int, end: int | None, chunk_size: int) -> None:
         super().__init__()
         self._path = path

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from typing_extensions import Buffer
 
 from ..._engine.promise import Promise
+from ..._streams.door import fail_sink, fail_with
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
 from .._bytes import PIECE, view_of
@@ -33,6 +34,8 @@ def open_end(descriptor: int, mode: Literal["rb", "wb"]) -> io.FileIO:
 
 class PipeSource:
     """The underlying byte source over the reading end of a pipe."""
+
+    stage_name = "open_process()"
 
     type: Literal["bytes"] = "bytes"
     controller: ReadableByteStreamController
@@ -73,7 +76,7 @@ class PipeSource:
             return False
         self._is_over = True
         self._release()
-        self.controller.error(reason)
+        fail_with(self.controller, reason)
         return True
 
     def _ready(self) -> None:
@@ -139,6 +142,8 @@ class PipeSource:
 class PipeSink:
     """The underlying sink over the writing end of a pipe."""
 
+    stage_name = "open_process()"
+
     controller: WritableStreamDefaultController
 
     def __init__(self, file: io.FileIO, on_failure: Callable[[object], None]) -> None:
@@ -184,7 +189,7 @@ class PipeSink:
         if not self._is_closed:
             self._is_closed = True
             self.release(reason)
-            self.controller.error(reason)
+            fail_sink(self.controller, reason)
 
     def reader_has_gone(self) -> None:
         """Close the pipe; whoever writes is told."""

@@ -21,6 +21,8 @@ from weakref import WeakKeyDictionary
 from typing_extensions import Buffer
 
 from ..._engine.promise import Promise
+from ..._platform.stages import note_stage
+from ..._streams.door import fail_sink, fail_with
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.readable.stream import ReadableStream
 from ..._streams.writable.controller import WritableStreamDefaultController
@@ -109,6 +111,8 @@ class Link(asyncio.BufferedProtocol):
         elif error is None:
             error = BrokenPipeError(errno.EPIPE, "the peer has closed the connection")
         self._error = error
+        if self._has_failed:
+            note_stage(error, self._source, "transport")
         for deadline in (self._idle, self._stalled):
             if deadline is not None:
                 deadline.stop()
@@ -308,6 +312,8 @@ class Link(asyncio.BufferedProtocol):
 class _LinkSource:
     """The underlying source of the readable stream."""
 
+    stage_name = "connection"
+
     type: Literal["bytes"] = "bytes"
     controller: ReadableByteStreamController
 
@@ -325,7 +331,7 @@ class _LinkSource:
 
     def pull(self, controller: ReadableByteStreamController) -> None:
         if self._failure:
-            controller.error(self._failure[0])
+            fail_with(controller, self._failure[0])
         else:
             self.is_wanted = True
             self._link.resume()
@@ -359,11 +365,13 @@ class _LinkSource:
         if self.controller.desired_size:
             self._failure = [error]
         else:
-            self.controller.error(error)
+            fail_with(self.controller, error)
 
 
 class _LinkSink:
     """The underlying sink of the writable stream."""
+
+    stage_name = "connection"
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -411,7 +419,7 @@ class _LinkSink:
     def fail(self, error: object) -> None:
         if not self.is_over:
             self.is_over = True
-            self._controller.error(error)
+            fail_sink(self._controller, error)
 
     def _reset(self, event: object) -> None:
         reason = self._controller.signal.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
 from typing import Any
 
@@ -32,6 +33,8 @@ def require_plain_function(function: Any, name: str) -> None:
 
 def is_coroutine_function(function: Any) -> bool:
     """Whether a function is declared with ``async def``; an object is asked for its ``__call__``."""
+    while isinstance(function, partial):
+        function = function.func
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
