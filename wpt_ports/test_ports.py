@@ -1,12 +1,14 @@
-"""Runs every port, each in an event loop of its own, on the standard loop and on uvloop."""
+"""Runs every port, as one test, on the standard loop and on uvloop: each time in an event loop of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+
+from tests.grids import each_of
+from tests.loops import LOOP_FACTORIES
 
 from .catalogue import all_ports, stale_entries, status, unlisted_ports
 from .harness import Port, run_port
@@ -20,19 +22,13 @@ def realms() -> Iterator[None]:
     end_process()
 
 
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-LOOPS: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
-if sys.platform != "win32":
-    import uvloop
-
-    LOOPS["uvloop"] = uvloop.new_event_loop
-
-
+# Not with eager tasks: where upstream's async functions start and go on is not what a port asks Python for.
+LOOPS = {name: factory for name, factory in LOOP_FACTORIES.items() if name != "eager"}
 PORTS = [pytest.param(port, id=f"{file}: {port.title}") for file, port in all_ports()]
 
 
-@pytest.mark.parametrize("loop_name", LOOPS)
 @pytest.mark.parametrize("port", PORTS)
+@each_of(loop_name=LOOPS)
 def test_port(port: Port, loop_name: str) -> None:
     with asyncio.Runner(loop_factory=LOOPS[loop_name]) as runner:
         runner.run(run_port(port))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
+from ..grids import each_of
 from . import corpus
 from .compare import ROOT, Implementation, Log, Program, comparable, difference, implementation
 from .run_python import run_program
@@ -22,6 +24,8 @@ from .show import show_program
 CACHE = ROOT / ".cache" / "differential"
 POLYFILL = "web-streams-polyfill@4.3.0"
 INSTALL_SECONDS = 120
+# So many programs that differ are shown in full.
+EXPLAINED = 5
 
 
 def explain(program: Program, ours: Log, theirs: Log) -> str:
@@ -32,22 +36,30 @@ def explain(program: Program, ours: Log, theirs: Log) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("name", corpus.SIZES)
-def test_corpus_is_complete(name: str) -> None:
-    """The corpus was not cut short."""
-    assert len(corpus.load(name)) == corpus.SIZES[name]
+@each_of(name=corpus.SIZES)
+def test_corpus(name: str) -> None:
+    """Every recorded program gives the log that the reference implementation gave."""
+    records = corpus.load(name)
+    assert len(records) == corpus.SIZES[name], "the corpus was cut short"
+    report_differences((record["program"], record["log"]) for record in records)
 
 
-@pytest.mark.parametrize(
-    "record",
-    [pytest.param(item, id=f"{name}-{item['program']['seed']}") for name in corpus.SIZES for item in corpus.load(name)],
-)
-def test_corpus(record: corpus.Record) -> None:
-    """A recorded program gives the log that the reference implementation gave."""
-    program = record["program"]
-    log = run_program(program)
-    if difference(program, log, record["log"]) is not None:
-        pytest.fail(explain(program, log, record["log"]), pytrace=False)
+def report_differences(expected: Iterable[tuple[Program, Log]]) -> None:
+    """Run programs; fail with those that give another log, all of their seeds and the first of them in full."""
+    wrong = {program["seed"]: text for program, log in expected if (text := explain_difference(program, log))}
+    if wrong:
+        text = "\n\n".join([*wrong.values()][:EXPLAINED])
+        raise AssertionError(f"{len(wrong)} programs differ, of the seeds {', '.join(map(str, wrong))}:\n{text}")
+
+
+def explain_difference(program: Program, theirs: Log) -> str:
+    """Run a program; nothing if it gives this log."""
+    try:
+        ours = run_program(program)
+    except BaseException as error:
+        error.add_note(f"in the program of seed {program['seed']}")
+        raise
+    return "" if difference(program, ours, theirs) is None else explain(program, ours, theirs)
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +90,4 @@ def test_polyfill(polyfill: Implementation) -> None:
     """A few hundred programs agree with web-streams-polyfill, except where it departs from the reference."""
     known = corpus.known_differences()
     programs = [program for program in corpus.polyfill_programs() if str(program["seed"]) not in known]
-    wrong = []
-    for program, theirs in zip(programs, polyfill.run(programs), strict=True):
-        ours = run_program(program)
-        if difference(program, ours, theirs) is not None:
-            wrong.append(explain(program, ours, theirs))
-    assert not wrong, f"{len(wrong)} of {len(programs)} programs differ:\n" + "\n\n".join(wrong[:5])
+    report_differences(zip(programs, polyfill.run(programs), strict=True))

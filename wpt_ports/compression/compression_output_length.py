@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..harness import Test, add_port
-from ..resources.compressed import FORMATS, compressed
+from ..resources.compressed import FORMATS, LARGE_DATA_LEVELS, compressed
 from ..resources.large_data import LARGE_DATA
 
 # The titles of before there were more formats, which go on to count.
@@ -17,7 +17,7 @@ class OutputLength:
         self.format = format
 
     async def __call__(self, t: Test) -> None:
-        data = await compressed([LARGE_DATA], self.format)
+        data = await compressed([LARGE_DATA], self.format, LARGE_DATA_LEVELS.get(self.format))
         assert len(data) < len(LARGE_DATA), "output should be smaller"
 
 

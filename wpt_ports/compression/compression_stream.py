@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..harness import Test, add_port, assert_throws_js, test
-from ..resources.compressed import FORMATS, compressed, compressor, independently_decompressed
+from ..resources.compressed import FORMATS, LARGE_DATA_LEVELS, compressed, compressor, independently_decompressed
 from ..resources.large_data import LARGE_DATA, SMALL_DATA
 
 DATA = {"empty data": b"", "small amount data": SMALL_DATA, "large amount data": LARGE_DATA}
@@ -24,7 +24,8 @@ class RoundTrip:
         self.data = data
 
     async def __call__(self, t: Test) -> None:
-        data = await compressed([self.data], self.format)
+        level = LARGE_DATA_LEVELS.get(self.format) if self.data is LARGE_DATA else None
+        data = await compressed([self.data], self.format, level)
         assert independently_decompressed(data, self.format) == self.data, "value should match"
 
 

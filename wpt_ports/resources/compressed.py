@@ -12,6 +12,8 @@ from webstreams import ReadableStream
 from webstreams.compression import CompressionStream, DecompressionStream
 
 FORMATS = ("deflate", "deflate-raw", "gzip", "brotli")
+# How hard large data is compressed, which the web leaves open: by the default, or quickly where that takes long.
+LARGE_DATA_LEVELS = {"brotli": 5}
 
 EXPECTED_OUTPUT = b"expected output"
 COMPRESSED: dict[str, bytes] = {
@@ -31,10 +33,10 @@ def independently_decompressed(data: bytes, format: str) -> bytes:
     return zlib.decompress(data, -15 if format == "deflate-raw" else 15)
 
 
-def compressor(format: str) -> CompressionStream:
+def compressor(format: str, level: int | None = None) -> CompressionStream:
     """Make a stream in a format of any name."""
     untyped: Any = format
-    return CompressionStream(untyped)
+    return CompressionStream(untyped, level=level)
 
 
 def decompressor(format: str) -> DecompressionStream:
@@ -54,9 +56,9 @@ async def concatenated(stream: ReadableStream[bytes]) -> bytes:
         parts += result.value
 
 
-async def compressed(chunks: list[bytes], format: str) -> bytes:
+async def compressed(chunks: list[bytes], format: str, level: int | None = None) -> bytes:
     """Write all chunks and close without waiting, read everything, and then wait for the close."""
-    stream = compressor(format)
+    stream = compressor(format, level)
     writer = stream.writable.get_writer()
     for chunk in chunks:
         writer.write(chunk)
