@@ -1,6 +1,6 @@
 """``map()`` with several calls at a time under random delays, errors, cancellations and early leaving.
 
-    python -m tests.operators.disorder [--runs 10000] [--seed 0]
+    python -m tests.operators.disorder [--runs 10000] [--seed 0] [--loop uvloop]
 
 Every run makes a stream, an operator and a consumer of its own. A delay is a number of turns of the event loop, not a
 time. What has to hold is asserted in the calls and at the end of each run: no more calls at a time than `concurrency`
@@ -18,6 +18,7 @@ from collections import Counter
 from typing import Any
 
 from tests.faults.helpers import other_tasks
+from tests.loops import LOOP_FACTORIES
 from webstreams import SKIP, ReadableStream
 
 from .table import BOOM, Numbers
@@ -171,9 +172,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--loop", choices=LOOP_FACTORIES, default="asyncio")
     options = parser.parse_args()
     began = time.monotonic()
-    ways = asyncio.run(run_many(options.runs, options.seed))
+    with asyncio.Runner(loop_factory=LOOP_FACTORIES[options.loop]) as runner:
+        ways = runner.run(run_many(options.runs, options.seed))
     for way, count in ways.most_common():
         print(f"{count:7} {way}")
     print(f"{options.runs} runs in {time.monotonic() - began:.0f} s: all limits held, and nothing was left")

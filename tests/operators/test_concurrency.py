@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.helpers import failure, quiet, soon, turns
+from tests.faults.helpers import RecordingSource, failure, quiet, soon, stream_of, turns
 from tests.waiting import another_task
 from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
 
@@ -548,6 +548,21 @@ async def test_reduce() -> None:
     assert await failure(Numbers(5).stream().reduce(lambda *_: fail(_), 0)) is BOOM
     with pytest.raises(TypeError, match="needs a function"):
         Numbers().stream().reduce(3, 0)  # type: ignore[call-overload]
+
+
+async def test_an_error_of_the_source_is_told_while_no_call_may_begin() -> None:
+    """All calls hang, and one more chunk waits for them: nothing is read."""
+    for window in (2, 8):
+        gauge, source = Gauge(), RecordingSource()
+        stream = stream_of(source, 0)
+        for chunk in range(9):
+            source.controller.enqueue(chunk)
+        read = stream.map(gauge, concurrency=2, window=window).get_reader().read()
+        await turns(10)
+        assert gauge.running == 2
+        source.controller.error(BOOM)
+        assert await failure(read) is BOOM
+        assert gauge.running == 0
 
 
 # Counts under disorder.

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.helpers import RecordingSource, failure, stream_of, turns
 from webstreams import ReadableStream
 
-from .table import BOOM, Numbers, fail, timers
+from .table import BOOM, Numbers, fail, same, timers
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -127,6 +127,45 @@ async def test_throttled_reads_nothing_before_there_is_a_token() -> None:
     assert (await read).done
     assert source.cancellations == ["reason"]
     assert timers() == []
+
+
+@in_virtual_time
+async def test_only_chunks_wait_for_a_token() -> None:
+    """Neither an error nor the end does, if the stream has come to it without being read."""
+    for fails in (True, False):
+        for wait in (0, 9):
+            source = RecordingSource()
+            reader = stream_of(source, 0).map(same).throttled(1, per=100).get_reader()
+            source.controller.enqueue(0)
+            began, read = now(), reader.read()
+            assert (await read).value == 0
+            call_later = asyncio.get_running_loop().call_later
+            if fails:
+                call_later(wait, source.controller.error, BOOM)
+            else:
+                call_later(wait, source.controller.close)
+            read = reader.read()
+            try:
+                assert (await read).done
+            except ValueError as error:
+                assert error is BOOM
+            assert now() - began == wait
+            assert timers() == []
+
+
+@in_virtual_time
+async def test_the_last_batch_waits_for_a_token() -> None:
+    source = RecordingSource()
+    reader = stream_of(source, 0).batched(2).throttled(1, per=100).get_reader()
+    for chunk in range(3):
+        source.controller.enqueue(chunk)
+    began = now()
+    assert (await reader.read()).value == [0, 1]
+    asyncio.get_running_loop().call_later(9, source.controller.close)
+    assert (await reader.read()).value == [2]
+    assert now() - began == 100
+    assert (await reader.read()).done
+    assert now() - began == 100
 
 
 @in_virtual_time

@@ -356,8 +356,8 @@ class ReadableStream(ConsumedStream[T]):
         """Return a stream of the same chunks, delayed: not more than `limit` of them in `per` seconds; none is dropped.
 
         A bucket of `burst` tokens (by default `limit`, at least 1) is full at first, and filled evenly; a chunk takes
-        one. The stream is not read before there is a token. Raises `TypeError` and `ValueError` for numbers that are
-        none, or not above 0. Not in the Standard.
+        one. The stream is not read before there is a token; an error or an end to which it has come by itself is told
+        without one. Raises `TypeError` and `ValueError` for numbers that are none, or not above 0. Not in the Standard.
 
         >>> import asyncio
         >>> async def main() -> None:

@@ -28,6 +28,7 @@ from ...._engine.promise import (
 from ...._platform.errors import callback_error, goes_through, stored_error
 from ...._platform.mypyc import trait
 from ...._platform.stages import note_stage
+from ...door import end_of
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
@@ -139,6 +140,19 @@ class Chain(Owner, Fetching):
         self._receiver = receiver
         if self._state == OPEN and self._ending is not None and self._is_used_up():
             self._end()
+
+    def watch_end(self, then: Callable[[Any], None]) -> None:
+        """Call `then` when the stream is closed or errored, also if it is not asked for anything (`ends_next`)."""
+        end_of(self.root)._react(then, then)
+
+    def ends_next(self) -> bool:
+        """Whether asking would give an error or the end and read nothing: the stream itself has ended."""
+        if self._state != OPEN or self._is_waiting or self._is_running or len(self._inputs) != 1:
+            return False
+        if self._inputs[0].position > 0:
+            return False
+        state = self.root._state
+        return state == "errored" or (state == "closed" and not any(step.has_rest() for step in self._steps))
 
     def lock_between(self, stream: ReadableStreamState[Any], holder: LockHolder) -> None:
         """Lock a stream that this chain fed so far, to go on behind it."""

@@ -36,6 +36,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_is_over",
         "_is_refilling",
         "_is_wanted",
+        "_is_watching",
         "_key",
         "_outstanding",
         "_slots",
@@ -78,6 +79,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         # The input was asked for a chunk; it has ended.
         self._is_asking = False
         self._is_refilling = False
+        self._is_watching = False
         self._has_ended = False
         # Nothing is given any more: the end, a failure, or cancelled. Fulfilled when the workers have ended.
         self._is_over = False
@@ -88,6 +90,9 @@ class ConcurrentSource(OperatorSource, Receiver):
         """See `OperatorSource`."""
         self._is_wanted = True
         self._jobs.leave_run()
+        if not self._is_watching:
+            self._is_watching = True
+            self._chain.watch_end(self._input_has_ended)
         self._give_next()
         self._refill()
 
@@ -111,6 +116,12 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._is_asking = True
             self._chain.ask()
         self._is_refilling = False
+
+    def _input_has_ended(self, _: Any) -> None:
+        """An error is told at once, also while no call may begin; the end comes behind the calls in any case."""
+        if not (self._is_asking or self._has_ended or self._is_over) and self._chain.ends_next():
+            self._is_asking = True
+            self._chain.ask()
 
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""

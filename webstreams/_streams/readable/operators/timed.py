@@ -171,13 +171,14 @@ class BatchSource(TimedSource):
 class ThrottledSource(TimedSource):
     """``throttled()``: a bucket of tokens, one for each chunk."""
 
-    __slots__ = ("_burst", "_filled_at", "_rate", "_tokens")
+    __slots__ = ("_burst", "_filled_at", "_is_watching", "_rate", "_tokens")
 
     def __init__(self, chain: Chain, stream: ReadableStreamState[Any], rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
         self._tokens = burst
         self._filled_at: float | None = None
+        self._is_watching = False
         super().__init__(chain, stream)
 
     def _fill(self) -> None:
@@ -190,10 +191,19 @@ class ThrottledSource(TimedSource):
         if not self._is_wanted or self._timer is not None:
             return False
         self._fill()
-        if self._tokens >= 1 - _ROUNDING:
+        if self._tokens >= 1 - _ROUNDING or self._chain.ends_next():
             return True
         self._start_timer((1 - self._tokens) / self._rate)
+        if not self._is_watching:
+            self._is_watching = True
+            self._chain.watch_end(self._input_has_ended)
         return False
+
+    def _input_has_ended(self, _: Any) -> None:
+        """Only chunks have to wait for a token: not an error, and not the end."""
+        if self._timer is not None and self._chain.ends_next():
+            self._stop_timer()
+            self._go_on()
 
     def _keep(self, chunk: Any) -> None:
         self._fill()
