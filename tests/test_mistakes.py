@@ -211,12 +211,17 @@ async def test_a_key_with_its_name_of_javascript_is_an_error(
 
 @pytest.mark.parametrize("strategy", [CountQueuingStrategy, ByteLengthQueuingStrategy])
 async def test_a_strategy_tells_the_name_of_its_keyword(strategy: Any) -> None:
-    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'high_water_mark'"):
+    name = strategy.__name__
+    with pytest.raises(TypeError, match=f"^{name} has the one keyword 'high_water_mark', not 'highWaterMark'$"):
         strategy(highWaterMark=3)
-    with pytest.raises(TypeError, match="high_water_mark"):
+    with pytest.raises(TypeError, match=rf"missing: {name}\(high_water_mark=...\)$"):
         strategy()
     with pytest.raises(TypeError, match="has the one keyword 'high_water_mark', not 'mark'"):
         strategy(high_water_mark=3, mark=3)
+    with pytest.raises(TypeError, match=rf"given by its name: {name}\(high_water_mark=4\)$"):
+        strategy(4)
+    with pytest.raises(TypeError, match=rf"given by its name: {name}\(high_water_mark=...\)$"):
+        strategy({"high_water_mark": 4})
 
 
 # Keys that nothing knows.

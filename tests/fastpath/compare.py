@@ -37,6 +37,13 @@ def compare(seed: int, make_loop: MakeLoop, mode: str, program: Program) -> int:
     return other.periods
 
 
+def differs(seed: int, make_loop: MakeLoop, mode: str, program: Program) -> bool:
+    """Whether a program does not do the same on both paths."""
+    plain = run(Dice(seed), make_loop, OFF, program)
+    other = run(Dice(seed), make_loop, mode, program)
+    return bool(other.log != plain.log or other.differences)
+
+
 def difference(throws: Sequence[float], make_loop: MakeLoop, mode: str, program: Program) -> str:
     """Tell how the paths differ for these throws; an empty text if they do not."""
     plain = run(Dice(throws=throws), make_loop, OFF, program)

@@ -7,14 +7,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
 from webstreams import AbortController, WritableStream
+from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath import policy
+from webstreams._fastpath import policy, snapshot
 from webstreams._fastpath.check import CheckedRun
+from webstreams._streams.readable.pulling import PullingController
+from webstreams._streams.readable.tee import Tee
+from webstreams.operations import is_disturbed
 
 from .pipelines import mapping, numbers
 from .programs import CHECK, fast_paths, periods
@@ -127,6 +132,42 @@ async def test_a_period_of_other_jobs_is_reported() -> None:
     await numbers(LAST).pipe_to(WritableStream({"write": write}))
     assert len(faults) == 1
     assert "the period has 6 jobs, not 5" in str(faults[0]["exception"])
+
+
+async def test_the_first_read_of_a_stream_disturbs_it_in_a_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not disturbed by a read that began a run: here one between two turns of a pipe."""
+    ticks = count()
+    monkeypatch.setattr(_jobs, "monotonic", lambda: next(ticks) * 2 * _jobs.TURN_BUDGET)
+    faults = watch_faults()
+    stream = numbers(10 * LAST).pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), 1, 10 * LAST))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    reader = stream.get_reader()
+    jobs = current_jobs()
+    assert jobs.jobs, "the pipe goes on in the next turn"
+    assert not stream._disturbed
+    jobs.reads_left = 1  # as after many reads of another stream
+    read = reader.read()
+    assert isinstance(jobs.run, CheckedRun)
+    assert is_disturbed(stream)
+    assert await read == (0, False)
+    assert faults == []
+
+
+@pytest.mark.parametrize(("part", "name"), [(Tee, "reading"), (PullingController, "_pulling")])
+async def test_a_slot_that_is_not_constant_is_reported(part: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if it holds at the end of a period what it held at its begin."""
+    monkeypatch.setattr(part, "_constant", (*part._constant, name))
+    snapshot._PLANS.clear()
+    faults = watch_faults()
+    try:
+        branches = numbers(LAST).tee()
+        sinks = [WritableStream({"write": lambda chunk, controller: None}) for _ in branches]
+        await asyncio.gather(*(branch.pipe_to(sink) for branch, sink in zip(branches, sinks, strict=True)))
+    finally:
+        snapshot._PLANS.clear()
+    (fault,) = faults
+    assert f".{name} changes in a period, and is declared to be constant" in str(fault["exception"])
 
 
 PROGRAM = """

@@ -114,6 +114,35 @@ def test_the_jobs_after_a_full_queue_are_scheduled(mark: int) -> None:
     assert fast == plain
 
 
+@pytest.mark.parametrize("stages", [0, 1])
+@pytest.mark.parametrize("mark", [32, 33, 50])
+def test_a_long_queue_with_a_high_mark_that_is_closed_is_piped_to_its_end(mark: int, stages: int) -> None:
+    """The end was simulated, and the pipe did not hear of it: it waited for ever."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def start(controller: Any) -> None:
+            for number in range(mark + 12):
+                controller.enqueue(number)
+            controller.close()
+
+        stream: ReadableStream[Any] = ReadableStream({"start": start}, {"high_water_mark": mark})
+        for _ in range(stages):
+            stream = stream.pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk)))
+        sink: WritableStream[Any] = WritableStream(
+            {
+                "write": lambda chunk, _: log.append(chunk),
+                "close": lambda: log.append("close"),
+            }
+        )
+        await asyncio.wait_for(stream.pipe_to(sink), timeout=30)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain == [*range(mark + 12), "close"]
+
+
 @pytest.mark.parametrize("end", ["pipe", "read"])
 @pytest.mark.parametrize(
     ("mark", "given"), [(0, 8), (0, 9), (11, 12), (13, 13), (16, 17), (20, 25), (32, 40), (40, 45)]

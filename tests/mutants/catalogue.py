@@ -214,6 +214,59 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "return pipeline.is_ordinary() and all(",
         "return all(",
     ),
+    "ordinary: chunks that were put back": ("_fastpath/pipeline", "return queue._put_back is None", "return True"),
+    "ordinary: a readable stream that has ended": (
+        "_fastpath/pipeline",
+        'return bool(stream._state == "readable")',
+        "return True",
+    ),
+    "ordinary: a writable stream that is errored": (
+        "_fastpath/pipeline",
+        'return stream._state == "writable" and not',
+        "return not",
+    ),
+    "ordinary: a writable stream that is about to close": (
+        "_fastpath/pipeline",
+        'return stream._state == "writable" and not stream._close_queued_or_in_flight()',
+        'return bool(stream._state == "writable")',
+    ),
+    "ordinary: a source that has not started": (
+        "_fastpath/pipeline",
+        "return controller._started and not (",
+        "return not (",
+    ),
+    "ordinary: a readable stream that is about to close": (
+        "_fastpath/pipeline",
+        "return controller._started and not (controller._close_requested and _is_near_its_end(controller))",
+        "return controller._started",
+    ),
+    "ordinary: the last chunks of a queue": (
+        "_fastpath/pipeline",
+        "return bool(mark > MAX_MARK or len(controller._queue.chunks) <= mark + FEW)",
+        "return bool(mark > MAX_MARK)",
+    ),
+    "ordinary: a queue with a high mark": (
+        "_fastpath/pipeline",
+        "return bool(mark > MAX_MARK or len(",
+        "return bool(len(",
+    ),
+    "ordinary: a sink that has not started": (
+        "_fastpath/pipeline",
+        "return bool(controller._started)",
+        "return True",
+    ),
+    "ordinary: a transformer that finishes": (
+        "_fastpath/pipeline",
+        "return controller._finish_promise is None",
+        "return True",
+    ),
+    "ordinary: the end of an iterator": (
+        "_fastpath/pipeline",
+        "return source._item is not END_OF_ITERATION",
+        "return True",
+    ),
+    "ordinary: a generator that waits": ("_fastpath/pipeline", "return bool(source.goes_on())", "return True"),
+    "ordinary: a pipe that shuts down": ("_fastpath/pipeline", "return not pipe.shutting_down", "return True"),
     "entry: a read whose jobs nobody runs": (
         "_fastpath/policy",
         "if run is not None and not jobs.scheduled:",

@@ -1,37 +1,89 @@
-"""Run on a mutant: fails as soon as a test notices it (`python -m tests.mutants.notice`)."""
+"""Run on a mutant: fails as soon as something notices it, and says what (`python -m tests.mutants.notice`).
+
+What is cheap and telling comes first: a few random programs on both paths, then the tests that are quick, then more
+random programs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import signal
 import sys
+from collections.abc import Sequence
 
 import pytest
 
-from ..fastpath.compare import PROGRAMS, compare
+from ..fastpath.compare import PROGRAMS, differs
 from ..fastpath.programs import CHECK, ON
 
-QUICK = ("guards", "check", "queues", "regressions")
+QUICK = ("guards", "regressions", "check", "queues")
 TESTS = [*(f"tests/fastpath/test_{each}.py" for each in QUICK), "tests/test_fast_paths.py"]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"
-CHECKED_SEEDS = 8
-SEEDS = 60
-# Some times what it takes without a mutant (seconds of processor time).
-LIMIT = 300
+# The programs of many pipelines take as long as all others together.
+SLOW_TO_CHECK = "piped_together"
+FIRST_CHECKED = range(2)
+FIRST = range(6)
+CHECKED = range(2, 8)
+MORE = range(6, 60)
+# Some times what it takes without a mutant (seconds of processor time); and for a program or a test that waits for
+# ever (seconds).
+LIMIT = 150
+PATIENCE = 120
+
+
+class Notice:
+    """Names what has noticed the mutant."""
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A part of a test has ended."""
+        if report.failed:
+            self.name = report.nodeid.rpartition("::")[2]
+
+
+def programs_notice(mode: str, seeds: Sequence[int], names: Sequence[str]) -> str:
+    """Name the first random program that differs."""
+    for name in names:
+        for seed in seeds:
+            signal.alarm(PATIENCE)
+            if differs(seed, asyncio.new_event_loop, mode, PROGRAMS[name]):
+                return f"seed {seed} of {name}{', checked' if mode == CHECK else ''}"
+    signal.alarm(0)
+    return ""
+
+
+def tests_notice() -> str:
+    """Name the first test that fails."""
+    notice = Notice()
+    options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={PATIENCE}", "-k", LEFT_OUT]
+    status = pytest.main([*options, *TESTS], [notice])
+    return notice.name or f"pytest, with status {status}" if status else ""
+
+
+def what_notices() -> str:
+    """Name what notices the mutant, if anything does."""
+    quick = [each for each in PROGRAMS if each != SLOW_TO_CHECK]
+    return (
+        programs_notice(CHECK, FIRST_CHECKED, quick)
+        or programs_notice(ON, FIRST, list(PROGRAMS))
+        or tests_notice()
+        or programs_notice(CHECK, CHECKED, quick)
+        or programs_notice(ON, MORE, list(PROGRAMS))
+        or programs_notice(CHECK, FIRST, [SLOW_TO_CHECK])
+    )
 
 
 def main() -> None:
-    """Run some random programs with the check, the tests that are quick, and then more random programs."""
+    """Look whether something notices the mutant."""
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
-    for program in PROGRAMS.values():
-        for seed in range(CHECKED_SEEDS):
-            compare(seed, asyncio.new_event_loop, CHECK, program)
-    if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--timeout=600", "-k", LEFT_OUT, *TESTS]):
+    found = what_notices()
+    if found:
+        print(f"\nnoticed by {found}")
         sys.exit(1)
-    for program in PROGRAMS.values():
-        for seed in range(SEEDS):
-            compare(seed, asyncio.new_event_loop, ON, program)
 
 
 if __name__ == "__main__":

@@ -29,12 +29,15 @@ class CheckedRun(ReadRun):
     """A run each of whose periods is repeated on the plain path."""
 
     LONG_BURST: ClassVar[int] = 0
-    __slots__ = ("_frozen", "has_differed")
+    __slots__ = ("_changed", "_constant", "_frozen", "has_differed")
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         # All slots of all parts as they are while the run goes on.
         self._frozen: list[Slot] = []
+        # The slots that are declared to be constant, at the begin of a period, and the names of those that are not.
+        self._constant: list[Slot] = []
+        self._changed: set[str] = set()
         self.has_differed = False
 
     def _freeze(self) -> None:
@@ -99,19 +102,22 @@ class CheckedRun(ReadRun):
         if self.pending and segment.rows:
             self._differs("a job was queued by a callback, and the run went on")
         own = list(self.pending)
-        constant = [Slot(part, name) for part in self._pipeline.parts for name in constant_slots(type(part))]
+        self._constant = []
+        self._explorer.watch = self._look_at_constant_slots
         again = self._explorer.repeat(segment.state, segment.codes)
-        changed = [
-            f"{slot.name} changes in a period, and is declared to be constant"
-            for slot in constant
-            if slot.has_changed()
-        ]
+        self._explorer.watch = None
+        changed = [f"{name} changes in a period, and is declared to be constant" for name in sorted(self._changed)]
         differences = [*differing_segments(segment, again), *changed]
         if differences:
             self._differs(*differences, segment=segment)
         self.pending.extend(own)
         super()._arrive(segment)
         self._freeze()
+
+    def _look_at_constant_slots(self) -> None:
+        if not self._constant:
+            self._constant = [Slot(part, name) for part in self._pipeline.parts for name in constant_slots(type(part))]
+        self._changed.update(slot.name for slot in self._constant if slot.has_changed())
 
     def _compare_frozen(self) -> None:
         """See whether something has changed the streams without leaving the run."""

@@ -59,6 +59,7 @@ class ReadEnd(ReadRequest, Part):
         """The user calls ``read()``."""
         stream = self.reader._stream
         assert stream is not None
+        stream._disturbed = True
         stream._controller._pull_steps(self)
 
     def wait(self) -> None:

@@ -392,7 +392,7 @@ def is_ordinary(part: Part) -> bool:
 
 
 def _readable_goes_on(stream: Any) -> bool:
-    return stream._state == "readable" and not stream._returned
+    return bool(stream._state == "readable")
 
 
 def _writable_goes_on(stream: Any) -> bool:
@@ -400,8 +400,13 @@ def _writable_goes_on(stream: Any) -> bool:
 
 
 def _source_goes_on(controller: Any) -> bool:
-    is_closing = controller._close_requested and len(controller._queue.chunks) <= controller._strategy_hwm + FEW
-    return controller._started and not is_closing
+    return controller._started and not (controller._close_requested and _is_near_its_end(controller))
+
+
+def _is_near_its_end(controller: Any) -> bool:
+    """Whether a run might take all chunks of a stream that closes: it stops in time only in front of a reservoir."""
+    mark = controller._strategy_hwm
+    return bool(mark > MAX_MARK or len(controller._queue.chunks) <= mark + FEW)
 
 
 def _sink_goes_on(controller: Any) -> bool:

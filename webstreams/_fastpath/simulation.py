@@ -6,7 +6,7 @@ to the streams is known (`graph.code_of`), and all else makes the run end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .._engine.callbacks import COMPLETED
@@ -73,6 +73,7 @@ class Explorer(Run):
         "givers",
         "pipeline",
         "reservoirs",
+        "watch",
     )
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -102,6 +103,8 @@ class Explorer(Run):
         self._heads: list[Head] = []
         # How many chunks were put into each reservoir.
         self._made: list[int] = []
+        # Looks at the parts for a check: at the begin of a simulation, at each callback, and at the end.
+        self.watch: Callable[[], None] | None = None
         self.expecting = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
@@ -163,13 +166,19 @@ class Explorer(Run):
         queue.scheduled = True
         try:
             self._restore(state)
+            self._watch_parts()
             end = self._run_jobs(state)
+            self._watch_parts()
             return end if self._is_regular else None
         finally:
             self._jobs.run, queue.scheduled = outer, scheduled
             self.pipeline.restore_callbacks()
             if wanted >= 0 or not self._is_regular:
                 queue.jobs.clear()
+
+    def _watch_parts(self) -> None:
+        if self.watch is not None:
+            self.watch()
 
     def _restore(self, state: State) -> None:
         """Put the parts into a state, with marks for the chunks."""
@@ -242,6 +251,7 @@ class Explorer(Run):
     def _call(self, stage: Stage, *arguments: Any) -> Any:
         """Stand in for a callback."""
         assert self._state is not None
+        self._watch_parts()
         position = self._position
         self._position += 1
         step: Step | None = None

@@ -83,7 +83,7 @@ def plan_for(kind: type[Part]) -> Plan:
 def _make_plan(kind: type[Part]) -> Plan:
     names = moving_slots(kind)
     # With a single name, attrgetter gives no tuple.
-    get = attrgetter(*names) if len(names) > 1 else partial(_only_slot, names[0])
+    get = attrgetter(*names) if len(names) > 1 else partial(_few_slots, names)
     return Plan(names, get, tuple(sorted(_declared(kind, "_chunk_slots"))))
 
 
@@ -113,8 +113,8 @@ def _declared(kind: type[Part], name: str) -> set[str]:
     return set(chain.from_iterable(vars(each).get(name, ()) for each in _part_classes(kind)))
 
 
-def _only_slot(name: str, part: Part) -> tuple[Any]:
-    return (getattr(part, name),)
+def _few_slots(names: tuple[str, ...], part: Part) -> tuple[Any, ...]:
+    return tuple([getattr(part, name) for name in names])
 
 
 # Snapshots.

@@ -20,8 +20,10 @@ class Part:
 
     __slots__ = ()
 
-    # The slots of this very class that hold the same object for as long as chunks pass, or a cache: links to other
-    # parts, jobs that are made once, what the strategy said. Each class with slots of its own has its own tuple.
+    # The slots of this very class that a snapshot does not take: those that hold the same object for as long as chunks
+    # pass (links to other parts, jobs that are made once, what moves at the begin and at the end only, when
+    # `pipeline.is_ordinary` says that there are no periods), caches, and what no job of a period looks at. Each class
+    # with slots of its own has its own tuple.
     _constant: ClassVar[tuple[str, ...]] = ()
     # The slots of this very class that hold a chunk or None, or a deque of chunks.
     _chunk_slots: ClassVar[tuple[str, ...]] = ()

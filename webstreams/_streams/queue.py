@@ -61,7 +61,8 @@ class QueueWithSizes(QueueTotal):
     """
 
     __slots__ = ("_put_back", "chunks", "plenty", "sizes")
-    _constant: ClassVar[tuple[str, ...]] = ("plenty", "sizes")
+    # While chunks pass, no chunk is put back.
+    _constant: ClassVar[tuple[str, ...]] = ("_put_back", "plenty", "sizes")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
     def __init__(self, sized: bool, high_water_mark: int | float = math.inf) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, Never
+from typing import Any, Final, Never, overload
 
 from .._debug.repr import show_value
 from .._platform.idl import callback_member, member_getter, to_number
@@ -36,6 +36,7 @@ class _Count:
         return 1
 
 
+_MISSING: Final = object()
 _byte_length = _ByteLength.size
 _count = _Count.size
 
@@ -45,11 +46,20 @@ class _Strategy:
 
     __slots__ = ("_high_water_mark",)
 
-    # With only `mistaken`, Python's own error names the keyword that is missing.
-    def __init__(self, *, high_water_mark: float, **mistaken: Never) -> None:
+    # Every mistake gets an error of ours: Python's own would name this class, which nobody knows.
+    @overload
+    def __init__(self, *, high_water_mark: float) -> None: ...
+    @overload
+    def __init__(self, *positional: Never, high_water_mark: float, **mistaken: Never) -> None: ...
+    def __init__(self, *positional: Any, high_water_mark: Any = _MISSING, **mistaken: Any) -> None:
+        name = type(self).__name__
         if mistaken:
-            name = type(self).__name__
             raise TypeError(f"{name} has the one keyword 'high_water_mark', not {next(iter(mistaken))!r}")
+        if positional:
+            mark = show_value(positional[0]) if isinstance(positional[0], (int, float)) else "..."
+            raise TypeError(f"the high-water mark is given by its name: {name}(high_water_mark={mark})")
+        if high_water_mark is _MISSING:
+            raise TypeError(f"the high-water mark is missing: {name}(high_water_mark=...)")
         self._high_water_mark: Any = to_number(high_water_mark)
 
     @property

@@ -12,7 +12,7 @@ from .._engine.door import fulfill, reject
 from .._engine.promise import Promise
 from .._engine.task_promise import TaskPromise
 from .._streams.door import jobs_of
-from .._streams.readable.operators.checks import checked_seconds
+from .._streams.readable.operators.checks import checked_positive_seconds
 from ._look import Look
 from ._names import streams_of
 from ._statistics import Snapshot, StageStatistics
@@ -65,7 +65,7 @@ class Pipeline:
         Each watch has its own period, whatever else looks at the pipeline. Raises `TypeError` and `ValueError` for an
         interval that is not a positive number.
         """
-        return self._snapshots(checked_seconds(interval, "interval"))
+        return self._snapshots(checked_positive_seconds(interval, "interval"))
 
     async def _snapshots(self, interval: float) -> AsyncIterator[Snapshot]:
         look = Look()
@@ -93,8 +93,8 @@ class Pipeline:
         """
         if not (hasattr(logger, "info") and hasattr(logger, "warning")):
             raise TypeError(f"logger must be a logging.Logger, not {type(logger).__name__}")
-        checked_seconds(interval, "interval")
-        checked_seconds(stalled, "stalled")
+        checked_positive_seconds(interval, "interval")
+        checked_positive_seconds(stalled, "stalled")
         return promise_of(self, self._log(logger, interval, stalled), "Pipeline.log()")
 
     async def _log(self, logger: logging.Logger, interval: float, stalled: float) -> None:

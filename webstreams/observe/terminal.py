@@ -7,7 +7,7 @@ import sys
 from typing import Any, Final, TextIO
 
 from .._engine.promise import Promise
-from .._streams.readable.operators.checks import checked_seconds
+from .._streams.readable.operators.checks import checked_positive_seconds
 from ._pipeline import Pipeline, promise_of
 from ._progress import Frame, Progress
 from ._table import lines_of
@@ -55,7 +55,7 @@ def show(
     """
     out = sys.stderr if file is None else file
     if interval is not None:
-        checked_seconds(interval, "interval")
+        checked_positive_seconds(interval, "interval")
     if _is_terminal(out):
         working = _rewrite(pipeline, out, LIVE_INTERVAL if interval is None else interval, total)
     else:

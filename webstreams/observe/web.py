@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from .._streams.readable.operators.checks import checked_seconds
+from .._streams.readable.operators.checks import checked_positive_seconds
 from .._streams.readable.stream import ReadableStream
 from ..ends.asgi import send_response
 from ._look import Look
@@ -52,7 +52,7 @@ def app(pipeline: Pipeline, *, interval: float = 0.5, total: float | None = None
     True
     False
     """
-    return _App(pipeline, checked_seconds(interval, "interval"), total)
+    return _App(pipeline, checked_positive_seconds(interval, "interval"), total)
 
 
 class _App:

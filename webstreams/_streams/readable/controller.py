@@ -26,7 +26,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     """What an underlying source uses to feed its stream. Streams Standard, 4.6."""
 
     __slots__ = ("__weakref__", "_queue", "_strategy_size_algorithm")
-    _constant: ClassVar[tuple[str, ...]] = ("_queue",)
+    _constant: ClassVar[tuple[str, ...]] = ("_queue", "_strategy_size_algorithm")
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:

@@ -67,10 +67,13 @@ class IterableSource(Source, Part, Fetching):
         "is_async",
         "pump",
     )
-    # `give` and `_controller`: see below; the rest of it is made once.
+    # `give` and `_controller`: see below; `_call` and `_is_pulling` move only where an item has to be waited for, which
+    # is not done in a period; the rest of it is made once.
     _constant: ClassVar[tuple[str, ...]] = (
+        "_call",
         "_context",
         "_controller",
+        "_is_pulling",
         "_iterator",
         "_jobs",
         "_on_async_item",

@@ -109,8 +109,10 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "source",
         "writer",
     )
+    # Links; and what moves at the end only, when there are no periods any more.
     _constant: ClassVar[tuple[str, ...]] = (
         "_action",
+        "_after_writes",
         "_ending",
         "_fed",
         "_is_stage",
@@ -123,6 +125,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "options",
         "promise",
         "reader",
+        "shutting_down",
         "source",
         "writer",
     )

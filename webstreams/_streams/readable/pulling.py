@@ -45,13 +45,18 @@ class PullingController(ReadableController, CallsBack):
         "_stream",
         "_unread_watch",
     )
-    # The controller has no other link to its queue and its stream; what calls back later is made once.
+    # Links; what calls back later, which is made once; and what moves at the begin and at the end only, when there are
+    # no periods. close() is none if the queue is long: then no period asks for more, and none comes to its end.
     _constant: ClassVar[tuple[str, ...]] = (
+        "_can_pull",
+        "_close_requested",
         "_jobs",
         "_measure",
         "_meter",
         "_on_pull_completed",
         "_on_pull_fulfilled",
+        "_source",
+        "_started",
         "_strategy_hwm",
         "_stream",
         "_unread_watch",

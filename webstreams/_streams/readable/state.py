@@ -50,7 +50,8 @@ class GenericReaderState(Part):
     """What a stream needs of its reader, of either kind."""
 
     __slots__ = ("_closed_promise", "_consumer", "_holder", "_jobs", "_read_requests", "_stream")
-    _constant: ClassVar[tuple[str, ...]] = ("_consumer", "_holder", "_jobs")
+    # Links; and what is made when somebody asks for it, and settled at the end.
+    _constant: ClassVar[tuple[str, ...]] = ("_closed_promise", "_consumer", "_holder", "_jobs", "_stream")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -145,9 +146,22 @@ class ReadableStreamState(Part, Generic[T]):
         "_stored_error",
     )
 
-    # The numbers of the deliveries only have to grow: a run does not count its own.
-    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_deliveries", "_fed_by", "_jobs")
-    _chunk_slots: ClassVar[tuple[str, ...]] = ("_returned",)
+    # Links; what moves at the end only, after which there are no periods; and what is made when somebody asks for it.
+    # `_disturbed` is set once, by the first read or its simulation. The numbers of the deliveries only have to grow: a
+    # run does not count its own.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_controller",
+        "_deliveries",
+        "_disturbed",
+        "_fed_by",
+        "_finished",
+        "_jobs",
+        "_reader",
+        "_returned",
+        "_returned_order",
+        "_state",
+        "_stored_error",
+    )
 
     _controller: ReadableController
 

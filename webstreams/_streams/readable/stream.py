@@ -28,7 +28,7 @@ from .consuming import ConsumedStream
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
 from .operators.calls import Calls
-from .operators.checks import checked_count, checked_number, checked_seconds, require_function
+from .operators.checks import checked_count, checked_number, checked_positive_seconds, require_function
 from .operators.concurrent import ConcurrentSource
 from .operators.ending import Drain
 from .operators.source import ChainSource, chain_over
@@ -347,7 +347,7 @@ class ReadableStream(ConsumedStream[T]):
         batch = new_batch(count, size, size_of, needs_limit=seconds is None)
         if seconds is None:
             return self._with_step("batched", BatchStep(batch))
-        limit = checked_seconds(seconds, "seconds")
+        limit = checked_positive_seconds(seconds, "seconds")
         stream: ReadableStream[Any] = ReadableStream(BLANK)
         BatchSource(chain_over(self, "batched"), stream, batch, limit)
         return stream
@@ -366,7 +366,7 @@ class ReadableStream(ConsumedStream[T]):
         [0, 1, 2]
         """
         number = checked_number(limit, "limit", "chunks")
-        rate = number / checked_seconds(per, "per")
+        rate = number / checked_positive_seconds(per, "per")
         size = max(1.0, number) if burst is None else float(checked_count(burst, "burst", 1))
         stream: ReadableStream[Any] = ReadableStream(BLANK)
         ThrottledSource(chain_over(self, "throttled"), stream, rate, size)
@@ -385,7 +385,7 @@ class ReadableStream(ConsumedStream[T]):
         >>> asyncio.run(main())
         [2]
         """
-        time = checked_seconds(seconds, "seconds")
+        time = checked_positive_seconds(seconds, "seconds")
         stream: ReadableStream[Any] = ReadableStream(BLANK)
         DebouncedSource(chain_over(self, "debounced"), stream, time)
         return stream

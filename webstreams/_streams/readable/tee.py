@@ -47,7 +47,8 @@ class Tee(Part):
     """
 
     __slots__ = ("_kept", "_weak", "cancel_promise", "canceled", "reading", "reasons", "stream")
-    _constant: ClassVar[tuple[str, ...]] = ("_weak", "cancel_promise", "stream")
+    # Links; and what moves when a branch is cancelled, after which there are no periods.
+    _constant: ClassVar[tuple[str, ...]] = ("_weak", "cancel_promise", "canceled", "reasons", "stream")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         self.stream = stream

@@ -70,12 +70,15 @@ class GeneratorSource(Source, ReadRequest, OwnWait, Part):
         "reader",
         "resume",
     )
+    # Links and jobs; `_outcome`, which is that of the end or of a wait of the generator's own; and `_phase`, which goes
+    # there and back within one job unless the generator waits or has ended (goes_on()).
     _constant: ClassVar[tuple[str, ...]] = (
         "_jobs",
         "_on_given",
         "_on_input",
         "_once",
         "_outcome",
+        "_phase",
         "_pump",
         "_target",
         "context",

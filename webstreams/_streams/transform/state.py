@@ -26,7 +26,8 @@ class TransformController(Part):
     """What a transform stream needs of its controller (6.3.2 and 6.4.2)."""
 
     __slots__ = ("_finish_promise", "_transformer")
-    _constant: ClassVar[tuple[str, ...]] = ()
+    # They move at the end only, when there are no periods any more.
+    _constant: ClassVar[tuple[str, ...]] = ("_finish_promise", "_transformer")
 
     # The transform, flush and cancel algorithms; None once they are cleared.
     _transformer: Transformer | None

@@ -49,11 +49,14 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         "_stream",
         "_under_way",
     )
+    # Links and jobs; what is made when somebody asks for it; and the sink, which is dropped at the end.
     _constant: ClassVar[tuple[str, ...]] = (
+        "_abort_controller",
         "_jobs",
         "_on_write_completed",
         "_on_write_fulfilled",
         "_queue",
+        "_sink",
         "_strategy_hwm",
         "_stream",
         "_under_way",

@@ -31,7 +31,8 @@ class WritableController(Part):
     """What a stream needs of its controller (5.4.4 and 5.5.4)."""
 
     __slots__ = ("_started", "_strategy_size_algorithm", "_write_watch")
-    _constant: ClassVar[tuple[str, ...]] = ("_write_watch",)
+    # They move at the begin and at the end only, when there are no periods.
+    _constant: ClassVar[tuple[str, ...]] = ("_started", "_strategy_size_algorithm", "_write_watch")
 
     _started: bool
     _strategy_size_algorithm: SizeAlgorithm | None
@@ -92,7 +93,8 @@ class WriterState(Part):
     """What a stream needs of its writer."""
 
     __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
-    _constant: ClassVar[tuple[str, ...]] = ("_holder", "_jobs")
+    # Links; and what moves at the end only, after which there are no periods.
+    _constant: ClassVar[tuple[str, ...]] = ("_closed_promise", "_holder", "_jobs", "_released_error", "_stream")
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -168,7 +170,19 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
         "_writer",
     )
 
-    _constant: ClassVar[tuple[str, ...]] = ("_controller", "_jobs")
+    # Links; what moves at the end only, after which there are no periods; and what is made when somebody asks for it.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_close_request",
+        "_closed_is_rejected",
+        "_controller",
+        "_finished",
+        "_in_flight_close_request",
+        "_jobs",
+        "_pending_abort_request",
+        "_state",
+        "_stored_error",
+        "_writer",
+    )
 
     _controller: WritableController
 

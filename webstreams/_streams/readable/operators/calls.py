@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ...._engine.guarded_call import GuardedCall
-from .checks import checked_count, checked_seconds, is_coroutine_function, require_function, require_plain_function
+from .checks import (
+    checked_count,
+    checked_positive_seconds,
+    is_coroutine_function,
+    require_function,
+    require_plain_function,
+)
 
 
 class Calls:
@@ -36,7 +42,7 @@ class Calls:
         _check_function(method, function, self.concurrency, executor)
         self.key: Callable[[Any], Any] | None = key
         self.window = self._checked_window(window, is_ordered)
-        seconds = None if timeout is None else checked_seconds(timeout, "timeout")
+        seconds = None if timeout is None else checked_positive_seconds(timeout, "timeout")
         _check_limiter(limiter)
         is_guarded = not (timeout is None and limiter is None and executor is None and on_error is None)
         self.function: Callable[[Any], Any] = (

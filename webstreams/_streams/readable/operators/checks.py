@@ -49,7 +49,7 @@ def checked_count(value: Any, name: str, minimum: int) -> int:
     return number
 
 
-def checked_seconds(value: Any, name: str) -> float:
+def checked_positive_seconds(value: Any, name: str) -> float:
     """Return a positive number of seconds; TypeError for anything other than a number."""
     return checked_number(value, name, "seconds")
 
