@@ -8,11 +8,8 @@ import errno
 import fcntl
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +19,14 @@ from webstreams import ReadableStream
 from webstreams.ends._files.temporary import TemporaryFile
 from webstreams.ends.files import write_file
 
-from ..waiting import LIMIT
+from .half_written import half_writer, start_the_server
 
 pytestmark = pytest.mark.usefixtures("no_file_left")
 
-PROGRAM = """
-import asyncio, sys
-from webstreams.ends import write_file
 
-async def main():
-    async with write_file(sys.argv[1], mode=sys.argv[2]).get_writer() as writer:
-        await writer.write(b"half")
-        print("begun", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        await writer.write(b" and half")
-
-asyncio.run(main())
-"""
+@pytest.fixture(scope="module", autouse=True)
+def _server() -> None:
+    start_the_server()
 
 
 @pytest.fixture
@@ -54,24 +42,6 @@ def remains(path: Path) -> list[str]:
     return [name for name in names(path) if name.endswith(".webstreams.tmp")]
 
 
-@contextmanager
-def process(path: Path, mode: str = "replace") -> Iterator[subprocess.Popen[str]]:
-    """A process that has written the half of a file, and waits for a line."""
-    command = [sys.executable, "-c", PROGRAM, str(path), mode]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdin is not None and child.stdout is not None
-        try:
-            assert child.stdout.readline() == "begun\n"
-            yield child
-        finally:
-            child.kill()
-
-
-def kill(child: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL) -> None:
-    child.send_signal(number)
-    assert child.wait(LIMIT) == -number
-
-
 async def write(path: Path, content: bytes, mode: Any = "replace") -> None:
     await ReadableStream.from_([content]).pipe_to(write_file(path, mode=mode))
 
@@ -79,8 +49,8 @@ async def write(path: Path, content: bytes, mode: Any = "replace") -> None:
 @pytest.mark.parametrize("mode", ["replace", "create"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_what_a_killed_process_left(path: Path, mode: str, number: signal.Signals) -> None:
-    with process(path, mode) as child:
-        kill(child, number)
+    with half_writer(path, mode) as child:
+        child.kill(number)
     assert len(remains(path)) == len(names(path)) == 1
     await write(path, b"whole", mode)
     assert path.read_bytes() == b"whole" and names(path) == ["name"]
@@ -88,8 +58,8 @@ async def test_what_a_killed_process_left(path: Path, mode: str, number: signal.
 
 async def test_it_is_removed_when_the_writer_begins(path: Path) -> None:
     path.write_bytes(b"old")
-    with process(path) as child:
-        kill(child)
+    with half_writer(path) as child:
+        child.kill()
     (left,) = remains(path)
     os.link(path.parent / left, path.with_name("dead"))
     writer = write_file(path).get_writer()
@@ -100,21 +70,21 @@ async def test_it_is_removed_when_the_writer_begins(path: Path) -> None:
 
 
 async def test_what_a_living_process_writes_stays(path: Path) -> None:
-    with process(path) as living, process(path) as dead, process(path) as also_dead:
+    with half_writer(path) as living, half_writer(path) as dead, half_writer(path) as also_dead:
         before = remains(path)
-        kill(dead)
-        kill(also_dead)
+        dead.kill()
+        also_dead.kill()
         assert remains(path) == before and len(before) == 3
         await write(path, b"whole")
         assert path.read_bytes() == b"whole" and remains(path) == before[:1]
-        living.communicate("\n", timeout=LIMIT)
+        living.write_the_rest()
     assert path.read_bytes() == b"half and half" and names(path) == ["name"]
 
 
 async def test_what_is_of_another_file_stays(path: Path) -> None:
     for other in ("other", "name2", "n"):
-        with process(path.with_name(other)) as child:
-            kill(child)
+        with half_writer(path.with_name(other)) as child:
+            child.kill()
     before = remains(path)
     await write(path, b"whole")
     assert remains(path) == before and len(before) == 3
@@ -136,8 +106,8 @@ FOREIGN: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
 async def test_what_is_no_file_stays(path: Path, make: Callable[[Path], None]) -> None:
-    with process(path) as child:
-        kill(child)
+    with half_writer(path) as child:
+        child.kill()
     (left,) = remains(path)
     (path.parent / left).unlink()
     make(path.parent / left)
@@ -149,8 +119,8 @@ async def test_what_is_no_file_stays(path: Path, make: Callable[[Path], None]) -
 
 async def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows there who writes what: nothing is removed, and everything is written."""
-    with process(path) as child:
-        kill(child)
+    with half_writer(path) as child:
+        child.kill()
     before = remains(path)
     monkeypatch.setattr(fcntl, "flock", refuse_to_lock)
     await write(path, b"whole")

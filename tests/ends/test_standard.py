@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 import os
 import pty
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,8 @@ import pytest
 
 import webstreams
 from webstreams import Process, ReadableStream, open_process
+
+from ..loops import LOOP_FACTORIES
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(webstreams.__file__).parent.parent)}
 HEAD = """
@@ -30,29 +37,43 @@ asyncio.run(main())
 """
 
 
-# What the child does before anything else.
-FIRST = {"": ""}
+# How the child reads and writes: as the system can, or always in threads; what it does for that before anything else.
+WAYS = {"at once": "", "in threads": 'os.__dict__.pop("RWF_NOWAIT", None)\n'}
+FIRST: ContextVar[str] = ContextVar("FIRST", default="")
 
 
-@pytest.fixture(autouse=True, params=["at once", "in threads"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads and writes as the system can, or always in threads."""
-    first = 'os.__dict__.pop("RWF_NOWAIT", None)\n' if request.param == "in threads" else ""
-    monkeypatch.setitem(FIRST, "", first)
+def in_each_way(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Have a test run for each way, on different event loops: the child, which it is about, has a loop of its own."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        for way, (loop, factory) in zip(WAYS, cycle(LOOP_FACTORIES.items())):
+            try:
+                with asyncio.Runner(loop_factory=factory) as runner:
+                    context = contextvars.copy_context()
+                    context.run(FIRST.set, WAYS[way])
+                    runner.run(test(**fixtures), context=context)
+            except BaseException as error:
+                error.add_note(f"{way}, on the loop {loop!r}")
+                raise
+
+    return run
 
 
 async def child(program: str, **options: Any) -> Process:
     return await open_process(
-        sys.executable, "-W", "error", "-c", HEAD + FIRST[""] + program, env=ENVIRONMENT, **options
+        sys.executable, "-W", "error", "-c", HEAD + FIRST.get() + program, env=ENVIRONMENT, **options
     )
 
 
+@in_each_way
 async def test_pipes() -> None:
     data = [os.urandom(100_000) for _ in range(20)]
     async with await child(COPY) as process:
         assert await ReadableStream.from_(data).pipe_through(process).bytes() == b"".join(data)
 
 
+@in_each_way
 async def test_files(tmp_path: Path) -> None:
     data = os.urandom(1_000_000)
     (tmp_path / "in").write_bytes(data)
@@ -62,6 +83,7 @@ async def test_files(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == data
 
 
+@in_each_way
 async def test_a_socket() -> None:
     ours, theirs = socket.socketpair()
     with ours:
@@ -73,6 +95,7 @@ async def test_a_socket() -> None:
             assert await asyncio.to_thread(ours.recv, 10) == b"tea"
 
 
+@in_each_way
 async def test_a_terminal() -> None:
     ours, theirs = pty.openpty()
     try:
@@ -87,11 +110,13 @@ async def test_a_terminal() -> None:
         os.close(ours)
 
 
+@in_each_way
 async def test_an_empty_input() -> None:
     async with await child(COPY, stdin=subprocess.DEVNULL) as process:
         assert await process.readable.bytes() == b""
 
 
+@in_each_way
 async def test_standard_error() -> None:
     program = """
 async def main():
@@ -103,6 +128,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "no tea"
 
 
+@in_each_way
 async def test_a_byob_reader() -> None:
     program = """
 async def main():
@@ -119,6 +145,7 @@ asyncio.run(main())
     assert text == "b'tea'\nb'po'\nTrue\n"
 
 
+@in_each_way
 async def test_nothing_is_read_before_somebody_reads() -> None:
     program = """
 async def main():
@@ -132,6 +159,7 @@ print(os.read(0, 10))
         assert await ReadableStream.from_([b"tea"]).pipe_through(process).text() == "b'tea'\n"
 
 
+@in_each_way
 async def test_a_read_that_waits_holds_up_neither_cancelling_nor_the_end() -> None:
     program = """
 async def main():
@@ -158,6 +186,7 @@ print(os.read(0, 10))
         assert await process.readable.text() == "b'tea'\n"
 
 
+@in_each_way
 async def test_cancelling_leaves_no_descriptor() -> None:
     program = """
 async def main():
@@ -178,6 +207,7 @@ asyncio.run(main())
         assert await process.readable.text() == "tea"
 
 
+@in_each_way
 async def test_aborting_a_write_that_waits() -> None:
     program = """
 async def main():
@@ -197,6 +227,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "aborted"
 
 
+@in_each_way
 async def test_a_reader_that_has_gone_is_a_broken_pipe() -> None:
     program = """
 async def main():
@@ -215,6 +246,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "BrokenPipeError(32, 'Broken pipe')"
 
 
+@in_each_way
 async def test_an_input_that_cannot_be_read() -> None:
     program = """
 async def main():
@@ -229,6 +261,7 @@ asyncio.run(main())
         assert await process.readable.text() == "IsADirectoryError(21, 'Is a directory')\n"
 
 
+@in_each_way
 async def test_the_loop_runs_on_while_nobody_reads_the_output() -> None:
     program = """
 async def main():
