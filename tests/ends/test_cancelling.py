@@ -32,7 +32,8 @@ from webstreams.shaping import chunked, lines
 from .sockets import Network
 from .web import client_of, end_at_fifo, nothing_left, serve_raw
 
-TEXT = b"".join(b"%d slow and steady \xf0\x9f\x98\x80\n" % (number * 7919) for number in range(20_000))
+TURTLES = "\N{TURTLE}".encode() * 30
+TEXT = b"".join(b"%d slow and steady %s\n" % (number * 7919, TURTLES) for number in range(4000))
 PIECES = [TEXT[start : start + 10_000] for start in range(0, len(TEXT), 10_000)]
 
 Opener = Callable[[Path], AbstractAsyncContextManager[ReadableStream[Any]]]
