@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
@@ -32,6 +33,7 @@ def test_functions(source: str) -> Iterator[str]:
 test_functions.__test__ = False  # type: ignore[attr-defined]
 
 
+@cache
 def named_ids() -> set[str]:
     """The ids that tests under tests/ have in their names."""
     found: set[str] = set()

@@ -276,7 +276,10 @@ async def read_with_wait_for_zero(reader: Any) -> Any:
 @pytest.mark.parametrize("kind", ["default", "bytes"])
 @pytest.mark.parametrize("read", [read_with_timeout, read_with_wait_for, read_with_wait_for_zero])
 async def test_y2_ten_thousand_reads_with_a_timeout(kind: str, read: Callable[[Any], Awaitable[Any]]) -> None:
-    """10,000 reads with a timeout that is always due, beside a producer: no chunk is lost and none comes twice."""
+    """10,000 reads with a timeout that is always due, beside a producer: no chunk is lost and none comes twice.
+
+    Fewer for byte streams, whose readers are cancelled in the same way.
+    """
     choose = random.Random(2)
     source = SOURCES[kind]()
     reader = stream_of(source).get_reader()
@@ -292,7 +295,7 @@ async def test_y2_ten_thousand_reads_with_a_timeout(kind: str, read: Callable[[A
             await asyncio.sleep(0)
 
     producer = asyncio.create_task(produce())
-    for _ in range(10_000):
+    for _ in range(10_000 if kind == "default" else 3_000):
         try:
             taken.append(await read(reader))
         except TimeoutError:
@@ -1009,7 +1012,7 @@ async def test_y7_traceback_of_a_stored_error_stays_bounded(
             await fail_with_a_marked_frame(attempt)
         except Broken as error:
             errors.add(error)
-            lengths.append(len(traceback.extract_tb(error.__traceback__)))
+            lengths.append(sum(1 for _ in traceback.walk_tb(error.__traceback__)))
     assert len(lengths) == 1_000
     assert len(errors) == 1
     assert lengths[999] == lengths[10]

@@ -402,18 +402,18 @@ async def test_r13_aclose_with_several_anext_pending() -> None:
     assert len(source.cancellations) == 1
 
 
-@pytest.mark.parametrize("source_type", [Limited, LimitedBytes])
-async def test_r14_long_iteration_keeps_no_promises(source_type: type[Limited]) -> None:
-    """100,000 chunks are iterated over: the number of living promises stays what it was after the first thousand."""
+@pytest.mark.parametrize(("source_type", "length"), [(Limited, 100_000), (LimitedBytes, 20_000)])
+async def test_r14_long_iteration_keeps_no_promises(source_type: type[Limited], length: int) -> None:
+    """Many chunks are iterated over: the number of living promises stays what it was after the first thousand."""
     count = 0
     before = 0
-    async for _ in stream_of(source_type(100_000)):
+    async for _ in stream_of(source_type(length)):
         count += 1
         if count == 1_000:
             before = count_living(Promise)
-        if count == 100_000:
+        if count == length:
             break
-    assert count == 100_000
+    assert count == length
     assert count_living(Promise) <= before + 10
 
 
