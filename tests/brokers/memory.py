@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from webstreams.brokers import Delivery, Outcome
+from webstreams.brokers._ledger import OwnedDelivery
 from webstreams.brokers._source import BrokerSource, Deliveries
+from webstreams.brokers.delivery import call_back
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -68,13 +71,25 @@ class MemoryBroker(BrokerSource[int]):
         if error is not None:
             raise error
         await asyncio.sleep(0)
-        if outcome == "ack":
-            self.acknowledged.append(key)
-        elif outcome == "reject":
+        if outcome == "reject":
             self.rejected.append(key)
         else:
             self.waiting.appendleft((key, self._attempts[key] + 1))
         asyncio.get_running_loop().call_soon(self._push)
+
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
+        call_back(self._note(delivery.key), partial(self._told, delivery))
+
+    async def _note(self, key: int) -> None:
+        error = self.settling(key, "ack")
+        if error is not None:
+            raise error
+        await asyncio.sleep(0)
+        self.acknowledged.append(key)
+
+    def _told(self, delivery: OwnedDelivery, error: BaseException | None) -> None:
+        self.ledger.told([delivery], error)
+        self._push()
 
     async def stop(self) -> None:
         self.stopped += 1

@@ -21,7 +21,8 @@ class Record:
 def delivered(*numbers: int) -> tuple[Offsets, list[OwnedDelivery], Deliveries[Any]]:
     """Make an account of records that were delivered, and the deliveries, of which nobody is told."""
     stream, broker = memory_stream(limit=100, count=0)
-    broker.ledger.tell_now = lambda key: True
+    broker.ledger.at_once = True
+    broker.ledger.tell = lambda delivery: None
     broker._attempts.update(dict.fromkeys(numbers, 1))
     deliveries = broker.ledger.open((number, number, Record(number), 1) for number in numbers)
     offsets = Offsets("a partition", numbers[0])
@@ -33,7 +34,7 @@ async def test_a_record_that_is_open_keeps_the_position_before_it() -> None:
     offsets, deliveries, _ = delivered(5, 6, 9, 10)  # offsets may have gaps
     assert offsets.prepare() == (5, 0)
     for index, expected in ((1, (5, 0)), (2, (5, 0)), (0, (10, 3)), (3, (11, 4))):
-        assert deliveries[index]._acknowledge_now()
+        assert deliveries[index]._acknowledge_unseen() is not None
         assert offsets.prepare() == expected
 
 

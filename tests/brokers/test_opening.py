@@ -157,6 +157,9 @@ class Tended(FetchingSource[int]):
     async def settle(self, key: int, outcome: Outcome) -> None:
         self.settled.append((key, outcome))
 
+    async def acknowledge_together(self, keys: list[int]) -> None:
+        self.settled.extend((key, "ack") for key in keys)
+
     async def stop(self) -> None:
         await self.finish_fetching(cancel=True)
 

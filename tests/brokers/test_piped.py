@@ -11,8 +11,7 @@ import pytest
 from tests.brokers.memory import MemoryBroker, logged, memory_stream, until
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, OnFailure, Outcome, acknowledging
-from webstreams.brokers._ledger import OwnedDelivery, Telling
-from webstreams.brokers.delivery import Acknowledged
+from webstreams.brokers._ledger import OwnedDelivery
 
 
 class QuickBroker(MemoryBroker):
@@ -20,10 +19,9 @@ class QuickBroker(MemoryBroker):
 
     acknowledges_at_once = True
 
-    def acknowledge_now(self, key: int) -> bool:
-        self.acknowledged.append(key)
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
+        self.acknowledged.append(delivery.key)
         asyncio.get_running_loop().call_soon(self._push)
-        return True
 
 
 class SlowBroker(MemoryBroker):
@@ -31,11 +29,17 @@ class SlowBroker(MemoryBroker):
 
     def __init__(self, limit: int, count: int) -> None:
         super().__init__(limit, count)
-        self.waiting_for_it: list[Acknowledged] = []
+        self.waiting_for_it: list[OwnedDelivery] = []
 
-    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
         self.acknowledged.append(delivery.key)
-        self.waiting_for_it.append(Telling(self.ledger, delivery, done))
+        self.waiting_for_it.append(delivery)
+
+    def tell(self) -> None:
+        """Tell of all that have been acknowledged so far."""
+        group, self.waiting_for_it = self.waiting_for_it, []
+        self.ledger.told(group)
+        self._push()
 
 
 def numbers_written_by(is_coroutine: bool) -> tuple[WritableStream[int], list[int]]:
@@ -59,12 +63,12 @@ async def test_everything_is_written_once_and_acknowledged_after_that(
     sink, written = numbers_written_by(is_coroutine)
     too_early: list[int] = []
 
-    def acknowledge_now(key: int) -> bool:
-        if key not in written[-200:]:
-            too_early.append(key)
-        return type(broker).acknowledge_now(broker, key)
+    def acknowledge(delivery: OwnedDelivery) -> None:
+        if delivery.key not in written[-200:]:
+            too_early.append(delivery.key)
+        broker.acknowledge(delivery)
 
-    broker.ledger.tell_now = acknowledge_now
+    broker.ledger.tell = acknowledge
     pipe = stream.pipe_to(acknowledging(sink))
     await until(lambda: len(broker.acknowledged) >= 1000)
     await stream.drain()
@@ -76,14 +80,12 @@ async def test_everything_is_written_once_and_acknowledged_after_that(
 
 
 async def test_the_fast_path_is_taken() -> None:
-    broker = QuickBroker(100, 3000)
-    stream = Deliveries[int](broker)
-    sink, _ = numbers_written_by(is_coroutine=False)
-    pipe = stream.pipe_to(acknowledging(sink))
-    await until(lambda: len(broker.acknowledged) >= 3000)
-    await stream.drain()
-    await pipe
-    policy: Any = stream._jobs.policy
+    broker = QuickBroker(3000, 0)
+    source = ReadableStream.from_(broker.ledger.open((number, number, None, 1) for number in range(3000)))
+    sink, written = numbers_written_by(is_coroutine=False)
+    await source.pipe_to(acknowledging(sink))
+    assert broker.acknowledged == written == list(range(3000))
+    policy: Any = source._jobs.policy
     # Most chunks, on a machine that has nothing else to do: the clock says when other tasks get their turns.
     assert policy is None or policy.periods > 300 or not is_on()
 
@@ -164,28 +166,31 @@ async def test_a_pipe_that_leaves_the_sink_open_waits_for_the_acknowledgements_t
     for _ in range(20):
         await asyncio.sleep(0)
     assert not pipe.done()
-    for done in broker.waiting_for_it:
-        done(None)
+    broker.tell()
     await pipe
     await draining
 
 
-async def test_no_more_is_acknowledged_meanwhile_than_the_stream_takes_at_a_time() -> None:
-    broker = SlowBroker(1000, 1000)
+@pytest.mark.parametrize("is_derived", [False, True])
+async def test_what_is_acknowledged_meanwhile_is_limited(is_derived: bool) -> None:
+    """By the limit of the source, and for parts by what acknowledging() takes at a time."""
+    broker = SlowBroker(100, 1000)
     stream = Deliveries[int](broker)
     sink, written = numbers_written_by(is_coroutine=False)
-    pipe = stream.pipe_to(acknowledging(sink))
-    await until(lambda: len(written) >= 65)
+    source = stream.map(lambda each: each.derive(each.value)[0]) if is_derived else stream
+    limit = 65 if is_derived else 100
+    pipe = source.pipe_to(acknowledging(sink))
+    await until(lambda: len(written) >= limit)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert len(written) == 65
+    assert len(written) == limit
     while len(written) < 1000 or broker.waiting_for_it:
-        waiting, broker.waiting_for_it = broker.waiting_for_it, []
-        for done in waiting:
-            done(None)
+        broker.tell()
         await asyncio.sleep(0)
     await stream.drain()
     await pipe
+    assert written == list(range(1000))
+    assert broker.most_open <= 100
 
 
 async def test_what_is_no_delivery_ends_the_pipe() -> None:
@@ -217,7 +222,7 @@ async def test_what_is_being_acknowledged_when_the_stream_ends_is_not_given_back
     for _ in range(20):
         await asyncio.sleep(0)
     assert not cancelling.done()
-    broker.waiting_for_it[0](None)
+    broker.tell()
     await cancelling
     assert done == [None]
     assert sorted(number for number, _ in broker.waiting) == [1, 2, 3]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from ._grouping import set_result
 from .delivery import ACKNOWLEDGED, Acknowledged, Delivery, DeliveryLost, Outcome, QuickSettlement
 
 K = TypeVar("K", default=Any)
 
-# Tells the broker what has become of a delivery, which the client knows by a key.
+# Gives a delivery back to the broker or rejects it; the client knows it by a key.
 Settle = Callable[[K, Outcome], Awaitable[None]]
-# Acknowledges a delivery without a task; `Ledger.told` is called with both when that is done.
-Acknowledge = Callable[["OwnedDelivery", Acknowledged], None]
-# Deliveries that are acknowledged together, each with what is called after that.
-Group = list[tuple["OwnedDelivery", Acknowledged]]
-# Acknowledges a delivery at once, if that is possible.
-AcknowledgeNow = Callable[[K], bool]
+# Tells the broker of an acknowledgement: at once, or it sees to it that `Ledger.told` is called when that is done.
+Acknowledge = Callable[["OwnedDelivery"], None]
 # What a delivery is made of: the client's key for it, the value, the metadata, the attempt.
 Message = tuple[K, Any, Any, int | None]
 
@@ -32,9 +30,10 @@ class Ledger(Generic[K]):
         limit: int,
         settle: Settle[K],
         acknowledge: Acknowledge,
-        acknowledge_now: AcknowledgeNow[K] | None,
         failed: Callable[[Exception], None],
         where: str,
+        *,
+        at_once: bool,
     ) -> None:
         self.limit = limit
         # Why the stream has ended; None while it goes on.
@@ -43,11 +42,14 @@ class Ledger(Generic[K]):
         self.entered: dict[OwnedDelivery, None] = {}
         # Of which deliveries the broker is being told.
         self.settling: set[OwnedDelivery] = set()
-        self.tell_now = acknowledge_now
+        # Who waits for the end of an acknowledgement: nobody for most of them.
+        self._waiting: dict[OwnedDelivery, Acknowledged] = {}
+        self.tell = acknowledge
+        # Whether an acknowledgement is done when it has been told.
+        self.at_once = at_once
         self.waiters: list[asyncio.Future[None]] = []
         self.where = where
         self._settle = settle
-        self._acknowledge = acknowledge
         self._failed = failed
 
     def __len__(self) -> int:
@@ -117,6 +119,10 @@ class Ledger(Generic[K]):
 
     async def settle(self, delivery: OwnedDelivery, outcome: Outcome) -> None:
         """Settle a delivery."""
+        if outcome == "ack":
+            result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.acknowledge(delivery, partial(set_result, result))
+            return await result
         if delivery not in self.entered:
             raise self.lost()
         self.settling.add(delivery)
@@ -129,33 +135,45 @@ class Ledger(Generic[K]):
             if outcome != "requeue":
                 delivery.ledger = None
         finally:
-            self.settled(delivery)
+            self._leave([delivery])
+        return None
 
     def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
-        """Acknowledge a delivery, without a task."""
+        """Acknowledge a delivery, and call `done` after that, perhaps at once."""
         if delivery not in self.entered:
             done(self.lost())
-        elif self.tell_now is not None and self.tell_now(delivery.key):
-            delivery.ledger = None
-            self.settled(delivery)
+        elif self.at_once:
+            self.begin(delivery)
             done(None)
         else:
-            self.settling.add(delivery)
-            self._acknowledge(delivery, done)
+            self._waiting[delivery] = done
+            self.begin(delivery)
 
-    def told(self, group: Group, error: BaseException | None = None) -> None:
+    def begin(self, delivery: OwnedDelivery) -> None:
+        """Acknowledge an open delivery; whoever has to know the end of that is in the account already."""
+        if self.at_once:
+            del self.entered[delivery]
+            delivery.ledger = None
+            self.tell(delivery)
+            if self.waiters:
+                self.wake()
+        else:
+            self.settling.add(delivery)
+            self.tell(delivery)
+
+    def watch(self, done: Acknowledged) -> int:
+        """Call `done` at the end of each acknowledgement that nobody waits for yet; return how many there are."""
+        unseen = [each for each in self.settling if each._end == ACKNOWLEDGED and each not in self._waiting]
+        self._waiting.update(dict.fromkeys(unseen, done))
+        return len(unseen)
+
+    def told(self, group: Sequence[OwnedDelivery], error: BaseException | None = None) -> None:
         """The broker was told of acknowledgements, or could not be told."""
-        entered, settling = self.entered, self.settling
-        for delivery, _ in group:
-            settling.discard(delivery)
-            entered.pop(delivery, None)
-            if error is None:
-                delivery.ledger = None
-        if self.waiters:
-            self.wake()
+        self._leave(group)
         if isinstance(error, Exception):
             self._failed(error)
-        for _, done in group:
+        waiting = self._waiting
+        for done in [waiting.pop(delivery) for delivery in group if delivery in waiting] if waiting else ():
             done(None if error is None else self._untold(error))
 
     def _untold(self, error: BaseException) -> DeliveryLost:
@@ -163,13 +181,14 @@ class Ledger(Generic[K]):
         lost.__cause__ = error
         return lost
 
-    def settled(self, delivery: OwnedDelivery) -> None:
+    def _leave(self, group: Sequence[OwnedDelivery]) -> None:
         """The broker has been told, or could not be told."""
-        self.settling.discard(delivery)
-        if delivery in self.entered:
-            del self.entered[delivery]
-            if self.waiters:
-                self.wake()
+        self.settling.difference_update(group)
+        entered = self.entered
+        for delivery in group:
+            entered.pop(delivery, None)
+        if self.waiters:
+            self.wake()
 
     def wake(self) -> None:
         """Let those go on who wait for a change."""
@@ -202,18 +221,13 @@ class OwnedDelivery(Delivery[Any]):
         else:
             self.ledger.acknowledge(self, done)
 
-    def _acknowledge_now(self) -> bool:
+    def _acknowledge_unseen(self) -> Ledger[Any] | None:
         ledger = self.ledger
-        if ledger is None or ledger.tell_now is None:
-            return False
-        if self._end or self not in ledger.entered or not ledger.tell_now(self.key):
-            return False
-        del ledger.entered[self]
-        self.ledger = None
+        if ledger is None or self._end or self not in ledger.entered:
+            return None
         self._end = ACKNOWLEDGED
-        if ledger.waiters:
-            ledger.wake()
-        return True
+        ledger.begin(self)
+        return ledger
 
 
 class _Duty(QuickSettlement):
@@ -243,16 +257,3 @@ class _Duty(QuickSettlement):
             done(None)
         else:
             ledger.acknowledge(self._delivery, done)
-
-
-class Telling:
-    """Called when the broker has been told of one acknowledgement."""
-
-    __slots__ = ("_group", "_ledger")
-
-    def __init__(self, ledger: Ledger[Any], delivery: OwnedDelivery, done: Acknowledged) -> None:
-        self._ledger = ledger
-        self._group: Group = [(delivery, done)]
-
-    def __call__(self, error: BaseException | None) -> None:
-        self._ledger.told(self._group, error)

@@ -15,9 +15,10 @@ from .._platform.arguments import checked_size
 from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
-from ._ledger import Ledger, Message, OwnedDelivery, Telling
+from ._grouping import Grouping
+from ._ledger import Ledger, Message, OwnedDelivery
 from ._standstill import StandstillWatch, watch_standstill
-from .delivery import Acknowledged, Delivery, Outcome, call_back
+from .delivery import Delivery, Outcome
 
 __all__ = ["Deliveries"]
 
@@ -38,14 +39,17 @@ class BrokerSource(Generic[K]):
 
     # Errors after which the broker cannot be told anything.
     lost: ClassVar[tuple[type[BaseException], ...]] = (OSError,)
-    # Whether `acknowledge_now` may do it.
+    # Whether an acknowledgement is done when `acknowledge` returns, and nobody has to be told.
     acknowledges_at_once: ClassVar[bool] = False
     # What users know the limit by.
     limit_name: ClassVar[str] = "in_flight"
 
     def __init__(self, limit: int, where: str) -> None:
-        at_once = self.acknowledge_now if self.acknowledges_at_once else None
-        self.ledger: Ledger[K] = Ledger(limit, self.settle, self.acknowledge, at_once, self.fail, where)
+        self.ledger: Ledger[K] = Ledger(
+            limit, self.settle, self.acknowledge, self.fail, where, at_once=self.acknowledges_at_once
+        )
+        # Acknowledgements that are sent together.
+        self.acks: Grouping[OwnedDelivery] = Grouping(self._send)
         # Set while a read waits.
         self.hungry: bool = False
         # What nobody has read yet; here and not in the queue of the stream, so that a subclass can take it back.
@@ -67,16 +71,24 @@ class BrokerSource(Generic[K]):
         raise NotImplementedError
 
     async def settle(self, key: K, outcome: Outcome) -> None:
-        """Tell the broker what has become of a delivery."""
+        """Give a delivery back to the broker, or reject it."""
         raise NotImplementedError
 
-    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
-        """Do what ``settle(key, "ack")`` does, and call ``ledger.told()``; a subclass may need no task for it."""
-        call_back(self.settle(delivery.key, "ack"), Telling(self.ledger, delivery, done))
+    async def acknowledge_together(self, keys: list[K]) -> None:
+        """Tell the broker that deliveries are done with."""
+        raise NotImplementedError
 
-    def acknowledge_now(self, key: K) -> bool:
-        """Do what ``settle(key, "ack")`` does if nothing has to be waited for; whether it is done."""
-        return False
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
+        """Tell the broker with the next group that a delivery is done with; a subclass may have another way."""
+        self.acks.put((delivery,))
+
+    async def _send(self, group: list[OwnedDelivery]) -> None:
+        try:
+            await self.acknowledge_together([delivery.key for delivery in group])
+        except Exception as error:
+            self.ledger.told(group, error)
+        else:
+            self.ledger.told(group)
 
     async def stop(self) -> None:
         """Receive no more. Called once, after `open` has ended, also after an error."""
@@ -112,13 +124,13 @@ class BrokerSource(Generic[K]):
         unread = self.unread
         if unread:
             controller.enqueue(unread.popleft())
-            if self._drained:
-                self._close_when_empty()
         else:
             self.hungry = True
             self.ledger.wake()
             if self.watch is not None:
                 self.watch.read_waits()
+        if self._drained:
+            self._close_when_empty()
 
     async def cancel(self, reason: object) -> None:
         """End: what is open goes back to the broker."""

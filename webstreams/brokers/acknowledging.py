@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from .._engine.promise import Promise, promise_rejected_with
 from .._engine.settling import Settled, SettledByCalls
-from .._streams.readable.pipe import looks_at_no_write
+from .._streams.readable.pipe import Pipe, carries_one_chunk, looks_at_no_write
 from .._streams.writable.at_once import DirectWriter
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.overlapping import OverlappingSink, detach_write
@@ -22,7 +22,8 @@ from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._publishing import Publisher
-from .delivery import Delivery, DeliveryLost, call_back
+from ._source import Deliveries
+from .delivery import Account, Delivery, DeliveryLost, call_back
 
 __all__ = ["OnFailure", "acknowledging"]
 
@@ -35,6 +36,8 @@ _ANSWERS: Final = ("stop", "requeue", "reject")
 # How many deliveries are acknowledged while the sink works on the next ones, and the most that are written at a time.
 ACKNOWLEDGED_MEANWHILE: Final = 64
 MOST_AT_A_TIME: Final = 1000
+
+NOTHING: Final[deque[Any]] = deque()
 
 
 def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") -> WritableStream[Delivery[T]]:
@@ -105,14 +108,19 @@ class _Acknowledging:
         self.limit = max(1, min(at_a_time, MOST_AT_A_TIME)) + ACKNOWLEDGED_MEANWHILE
         self.overlapping = OverlappingSink(self.jobs, self.limit, None, self._finish, self._stop)
         self.overlapping.settle_by_hand(self._begin)
-        # The writer that has written last, and whether it is that of a pipe.
+        # The writer that has written last, and its pipe, if it is that of one.
         self._known_writer: object = None
-        self._is_piped = False
+        self._pipe: Pipe | None = None
+        # What the source of the pipe has received and nobody has read yet.
+        self._more: deque[Any] = NOTHING
         # Writes what a pipe gives, and what it is busy with.
         self._direct = DirectWriter(self._writer, self._unseen_request)
         # A method is made anew each time that it is asked for.
         self._acknowledged = self._unseen_acknowledged
         self._delivery: Delivery[Any]
+        # The account that has acknowledged a delivery last, and all that have: they know what is under way.
+        self._account: Account | None = None
+        self._accounts: set[Account] = set()
 
     # What the stream calls.
 
@@ -125,38 +133,36 @@ class _Acknowledging:
         stream = controller._stream
         if stream._writer is not self._known_writer:
             self.jobs.leave_run()
-            self._known_writer = stream._writer
-            self._is_piped = looks_at_no_write(stream._in_flight_write_request)
-        overlapping = self.overlapping
-        if not self._is_piped:
+            self._meet(stream._writer, stream._in_flight_write_request)
+        pipe = self._pipe
+        if pipe is None:
             self.jobs.leave_run()
-            return overlapping.write(delivery, controller)
+            return self.overlapping.write(delivery, controller)
+        overlapping = self.overlapping
         if not overlapping.has_room():  # it has failed: with no room, the pipe would wait
             return overlapping.wait_for_room()
-        if not isinstance(delivery, Delivery) or delivery._end:
-            return self._refuse(delivery)
-        self._delivery = delivery
-        if self._direct.write(delivery.value):
-            if delivery._acknowledge_now():
-                return None
-            overlapping.begin_unseen()
-            try:
-                delivery._acknowledge(self._acknowledged)
-            except RuntimeError as error:  # somebody has settled it meanwhile
-                overlapping.rejected(None, error)
+        if self._write_all(delivery, pipe, controller):
+            return None
         if not overlapping.has_room():
             return overlapping.wait_for_room()
         return self._writer.ready.then(None, self._is_not_wanted) if self._is_full() else None
 
     def close(self) -> Promise[None]:
         """Close the sink when everything is written and acknowledged."""
+        self._await_accounts()
         closed: Promise[None] = self.overlapping.close()
         return closed
 
     def abort(self, reason: object) -> Promise[None]:
         """Abort the sink; the deliveries go back when their stream is cancelled."""
+        self._await_accounts()
         aborted: Promise[None] = self.overlapping.abort(reason)
         return aborted
+
+    def _await_accounts(self) -> None:
+        for account in self._accounts:
+            for _ in range(account.watch(self._acknowledged)):
+                self.overlapping.begin_unseen()
 
     # Writing.
 
@@ -166,6 +172,52 @@ class _Acknowledging:
         return self.on_failure != "stop" and self._sink._state == "writable"
 
     # What a pipe writes, which looks at none of its writes.
+
+    def _meet(self, writer: object, request: object) -> None:
+        self._known_writer = writer
+        self._pipe = request if isinstance(request, Pipe) and looks_at_no_write(request) else None
+        source = None if self._pipe is None else self._pipe.source
+        self._more = source._source.unread if isinstance(source, Deliveries) else NOTHING
+
+    def _write_all(self, delivery: Delivery[Any], pipe: Pipe, controller: WritableStreamDefaultController) -> bool:
+        """Write a delivery and, as long as the sink takes each at once, what its source has received with it.
+
+        The pipe would bring them one by one, and that takes longer than all that is done here. It stops as soon as
+        anything else is to be done, or the time of this turn is over. Return whether the sink has taken everything.
+        """
+        jobs = self.jobs
+        more = self._more if self._more and carries_one_chunk(pipe, controller) else NOTHING
+        queued = len(jobs.jobs)
+        while self._has_written(delivery):
+            if not more or pipe.shutting_down or len(jobs.jobs) != queued or jobs.is_late():
+                return True
+            jobs.countdown -= 1
+            delivery = more.popleft()
+        return False
+
+    def _has_written(self, delivery: Delivery[Any]) -> bool:
+        """Write a delivery; whether the sink has it, and its account sees to the acknowledgement."""
+        if not isinstance(delivery, Delivery) or delivery._end:
+            self._refuse(delivery)
+            return True
+        self._delivery = delivery
+        if not self._direct.write(delivery.value):
+            return False
+        account = delivery._acknowledge_unseen()
+        if account is None:
+            self._acknowledge(delivery)
+            return False
+        if account is not self._account:
+            self._account = account
+            self._accounts.add(account)
+        return True
+
+    def _acknowledge(self, delivery: Delivery[Any]) -> None:
+        self.overlapping.begin_unseen()
+        try:
+            delivery._acknowledge(self._acknowledged)
+        except RuntimeError as error:  # somebody has settled it meanwhile
+            self.overlapping.rejected(None, error)
 
     def _refuse(self, delivery: object) -> None:
         self.overlapping.begin_unseen()

@@ -55,6 +55,13 @@ class QuickSettlement:
         raise NotImplementedError
 
 
+class Account(Protocol):
+    """What sees to acknowledgements that nobody waits for."""
+
+    def watch(self, done: Acknowledged) -> int:
+        """Call `done` at the end of each that is under way; return how many there are."""
+
+
 def call_back(work: Awaitable[None], done: Acknowledged) -> None:
     """Run a coroutine, from now on, and call `done` when it has ended: at once if it does not wait for anything."""
     promise = Promise.resolve(work)
@@ -128,9 +135,9 @@ class Delivery(Generic[T]):
         else:
             call_back(settlement.settle("ack"), done)
 
-    def _acknowledge_now(self) -> bool:
-        """Do what ``ack()`` does if it can be done at once; whether it is done."""
-        return False
+    def _acknowledge_unseen(self) -> Account | None:
+        """Do what ``ack()`` does if an account sees to that and tells of its failure; else return None."""
+        return None
 
     def derive(self, *values: U) -> list[Delivery[U]]:
         """Make a delivery of each value, with the same metadata, and hand the duty on to them.

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
+from ._ledger import OwnedDelivery
 from ._offsets import Offsets
 from ._publishing import Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
@@ -200,7 +201,7 @@ class _Source(FetchingSource[Key]):
     # Settling.
 
     async def settle(self, key: Key, outcome: Outcome) -> None:
-        """Note that a record is done, or deliver it again."""
+        """Deliver a record again, or note that it is done with."""
         offsets, record, attempt = key
         if outcome == "requeue":
             again = ((offsets, record, attempt + 1), record.value, record, attempt + 1)
@@ -209,14 +210,16 @@ class _Source(FetchingSource[Key]):
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(record)
-        self.acknowledge_now(key)
+        self._count_done()
 
-    def acknowledge_now(self, key: Key) -> bool:
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
         """Note that a record is done: nobody is told of that now."""
+        self._count_done()
+
+    def _count_done(self) -> None:
         self._acknowledged += 1
         if self._acknowledged >= self._enough and not self._is_hurried:
             self._hurry()
-        return True
 
     def _hurry(self) -> None:
         self._is_hurried = True

@@ -13,11 +13,9 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError, NotFoundError
 
 from ._feeding import FetchingSource
-from ._grouping import Grouping, Results
-from ._ledger import OwnedDelivery, Telling
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
-from .delivery import Acknowledged, Outcome
+from .delivery import Outcome
 
 __all__ = ["consume", "publish"]
 
@@ -109,7 +107,6 @@ class _Source(FetchingSource[str]):
         self._stream = stream
         self._durable = durable
         self._messages: dict[str, Msg] = {}
-        self._acks: Grouping[str] = Grouping(self._acknowledge)
         self._inbox: str = ""
         self._subscription: Any = None
         # How many messages each request that is under way may still bring, by its number.
@@ -214,24 +211,19 @@ class _Source(FetchingSource[str]):
     # Settling.
 
     async def settle(self, key: str, outcome: Outcome) -> None:
-        """Answer the message."""
+        """Have the message delivered again, or never again."""
+        message = self._take(key)
+        await (message.nak() if outcome == "requeue" else message.term())
+
+    async def acknowledge_together(self, keys: list[str]) -> None:
+        """Acknowledge each message: JetStream has no command for several."""
+        for key in keys:
+            await self._take(key).ack()
+
+    def _take(self, key: str) -> Msg:
         message = self._messages.pop(key)
         self._require_connection()
-        if outcome == "ack":
-            await message.ack()
-        elif outcome == "requeue":
-            await message.nak()
-        else:
-            await message.term()
-
-    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
-        """Acknowledge with the next group."""
-        self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
-
-    async def _acknowledge(self, keys: list[str]) -> Results:
-        for key in keys:
-            await self.settle(key, "ack")
-        return [None] * len(keys)
+        return message
 
     async def stop(self) -> None:
         """Take the inbox away, which ends the requests, and wait for what is on its way."""

@@ -11,11 +11,9 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMess
 from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
 from typing_extensions import TypeVar
 
-from ._grouping import Grouping, Results
-from ._ledger import OwnedDelivery, Telling
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import BrokerSource, Deliveries, checked_limit
-from .delivery import Acknowledged, Outcome
+from .delivery import Outcome
 
 if TYPE_CHECKING:
     from aiormq.abc import AbstractChannel as UnderlayChannel
@@ -113,7 +111,6 @@ class _Source(BrokerSource[int]):
         self._queue = queue
         self._channel: UnderlayChannel | None = None
         self._tag: str | None = None
-        self._acks: Grouping[int] = Grouping(self._acknowledge)
         # The number of the last message, and whether the channel has given none to anybody else.
         self._last = 0
         self._is_alone = True
@@ -152,18 +149,11 @@ class _Source(BrokerSource[int]):
             self.fail(RuntimeError(f"RabbitMQ has cancelled the consumer of {self._queue!r}: was the queue deleted?"))
 
     async def settle(self, key: int, outcome: Outcome) -> None:
-        """Send an acknowledgement or its opposite on the channel that the message came on."""
+        """Send the opposite of an acknowledgement on the channel that the message came on."""
         assert self._channel is not None
-        if outcome == "ack":
-            await self._acks.add(key)
-        else:
-            await _sent(self._channel.basic_nack(key, requeue=outcome == "requeue"))
+        await _sent(self._channel.basic_nack(key, requeue=outcome == "requeue"))
 
-    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
-        """Acknowledge with the next group."""
-        self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
-
-    async def _acknowledge(self, keys: list[int]) -> Results:
+    async def acknowledge_together(self, keys: list[int]) -> None:
         """Acknowledge all messages before the first one that is still open together, and each of the others."""
         assert self._channel is not None
         covered = self._covered_by(keys)
@@ -172,7 +162,6 @@ class _Source(BrokerSource[int]):
             await _sent(self._channel.basic_ack(covered, multiple=True, wait=not others))
         for key in others:
             await _sent(self._channel.basic_ack(key, wait=key == others[-1]))
-        return [None] * len(keys)
 
     def _covered_by(self, keys: list[int]) -> int:
         """Return the last one of the messages to acknowledge before which none is open; 0 if there is none.

@@ -15,16 +15,19 @@ from redis.exceptions import TimeoutError as LateError
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
-from ._grouping import Grouping, Results
-from ._ledger import Group, OwnedDelivery, Telling
+from ._grouping import Grouping, set_result
+from ._ledger import OwnedDelivery
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
-from .delivery import Acknowledged, Outcome
+from .delivery import Outcome
 
 __all__ = ["consume", "publish"]
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 Message: TypeAlias = "bytes | bytearray | memoryview | Mapping[bytes, bytes] | Mapping[str, bytes]"
+
+# The fields of an entry to add, and what is told when that is done.
+_Entry: TypeAlias = "tuple[Mapping[Any, Any], asyncio.Future[None]]"
 
 # How long one read waits for an entry, and how long a command may take beyond that (seconds).
 BLOCK_TIME: Final = 1.0
@@ -134,9 +137,8 @@ class _Source(FetchingSource[bytes]):
         self._dead_letter: WritableStreamDefaultWriter[Fields] | None = (
             None if dead_letter is None else dead_letter.get_writer()
         )
-        self._acks: Grouping[bytes] = Grouping(self._acknowledge)
         # Acknowledgements that go with the next read; none does while a read waits, nor when there are no more reads.
-        self._with_read: Group = []
+        self._with_read: list[OwnedDelivery] = []
         self._read_waits = True
         # Whether there are probably more entries: the last read has got all that it wanted.
         self._has_more = False
@@ -180,10 +182,9 @@ class _Source(FetchingSource[bytes]):
 
     def has_no_room(self) -> None:
         """Acknowledge now what would have gone with the next read."""
-        for delivery, done in self._take_with_read():
-            self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
+        self.acks.put(self._take_with_read())
 
-    def _take_with_read(self) -> Group:
+    def _take_with_read(self) -> list[OwnedDelivery]:
         """Return the acknowledgements that were to go with the next read; whoever takes them sees to them."""
         group, self._with_read = self._with_read, []
         return group
@@ -211,7 +212,7 @@ class _Source(FetchingSource[bytes]):
         group = self._take_with_read()
         pipeline = self._client.pipeline(transaction=False)
         if group:
-            pipeline.xack(self._key, self._group, *[delivery.key for delivery, _ in group])
+            pipeline.xack(self._key, self._group, *[delivery.key for delivery in group])
         pipeline.xreadgroup(self._group, self._consumer, {self._key: ">"}, count=count)
         try:
             *acknowledged, answer = await pipeline.execute(raise_on_error=False)
@@ -255,7 +256,7 @@ class _Source(FetchingSource[bytes]):
             if entry in ours:
                 continue
             if not fields:
-                await self._acks.add(entry)  # it was cut off the stream: there is nothing to deliver
+                await self.acknowledge_together([entry])  # it was cut off the stream: there is nothing to deliver
             else:
                 self.deliver((entry, fields, entry, attempts.get(entry)))
 
@@ -273,21 +274,21 @@ class _Source(FetchingSource[bytes]):
     # Settling.
 
     async def settle(self, key: bytes, outcome: Outcome) -> None:
-        """Acknowledge, or let everybody claim the entry."""
+        """Let everybody claim the entry, or take it to the dead letters."""
         if outcome == "requeue":
             await self._release([key])
             self._claim_at = 0.0
             return
         if outcome == "reject" and self._dead_letter is not None:
             await self._dead_letter.write(await self._fields(key))
-        await self._acks.add(key)
+        await self.acknowledge_together([key])
 
-    def acknowledge(self, delivery: OwnedDelivery, done: Acknowledged) -> None:
+    def acknowledge(self, delivery: OwnedDelivery) -> None:
         """Acknowledge with the next read, or with the next group."""
         if self._read_waits:
-            self._acks.put(delivery.key, Telling(self.ledger, delivery, done))
+            self.acks.put((delivery,))
         else:
-            self._with_read.append((delivery, done))
+            self._with_read.append(delivery)
             if self.ledger.waiters:
                 self.ledger.wake()
 
@@ -296,10 +297,10 @@ class _Source(FetchingSource[bytes]):
         fields: Fields = entries[0][1] if entries else {}
         return fields
 
-    async def _acknowledge(self, keys: list[bytes]) -> Results:
+    async def acknowledge_together(self, keys: list[bytes]) -> None:
+        """Acknowledge several entries with one command."""
         async with asyncio.timeout(COMMAND_TIME):
             await self._client.xack(self._key, self._group, *keys)
-        return [None] * len(keys)
 
     async def _release(self, keys: Sequence[bytes]) -> None:
         """Make entries look as if nobody had touched them for long."""
@@ -351,18 +352,27 @@ class _Work(PublishingWork):
         self._client: Any = client
         self._key = key
         self._max_length = max_length
-        self._entries: Grouping[Mapping[Any, Any]] = Grouping(self._add)
+        self._entries: Grouping[_Entry] = Grouping(self._add)
 
     async def publish(self, message: Any) -> None:
         """Add an entry with the next group."""
-        await self._entries.add(message if isinstance(message, Mapping) else {b"data": bytes(message)})
+        added: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._entries.put([(message if isinstance(message, Mapping) else {b"data": bytes(message)}, added)])
+        await added
 
-    async def _add(self, entries: list[Mapping[Any, Any]]) -> Results:
+    async def _add(self, entries: list[_Entry]) -> None:
         pipeline = self._client.pipeline(transaction=False)
-        for fields in entries:
-            pipeline.xadd(self._key, dict(fields), maxlen=self._max_length, approximate=self._max_length is not None)
-        answers = await pipeline.execute(raise_on_error=False)
-        return [each if isinstance(each, BaseException) else None for each in answers]
+        answers: list[Any]
+        try:
+            for fields, _ in entries:
+                pipeline.xadd(
+                    self._key, dict(fields), maxlen=self._max_length, approximate=self._max_length is not None
+                )
+            answers = await pipeline.execute(raise_on_error=False)
+        except Exception as error:
+            answers = [error] * len(entries)
+        for (_, added), answer in zip(entries, answers, strict=True):
+            set_result(added, answer if isinstance(answer, BaseException) else None)
 
     def is_fatal(self, error: object) -> bool:
         """An entry that Redis refuses concerns nobody else."""

@@ -204,7 +204,6 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
     """Note each delivery that is acknowledged before its two numbers are written."""
     source = stream._source
     settle, acknowledge, open_entries = source.settle, source.acknowledge, source.ledger.open
-    acknowledge_now = source.acknowledge_now
     # The keys themselves are kept, too: some cannot be hashed, and an id is used again.
     values: dict[int, tuple[Any, int]] = {}
 
@@ -223,19 +222,13 @@ def watch(stream: Deliveries[Any], written: list[list[int]], too_early: list[int
         check(key, outcome)
         await settle(key, outcome)
 
-    def acknowledged(delivery: Any, done: Any) -> None:
+    def acknowledged(delivery: Any) -> None:
         check(delivery.key, "ack")
-        acknowledge(delivery, done)
-
-    def acknowledged_now(key: Any) -> bool:
-        check(key, "ack")
-        return acknowledge_now(key)
+        acknowledge(delivery)
 
     source.ledger.open = opened  # type: ignore[method-assign]
     source.ledger._settle = settled
-    source.ledger._acknowledge = acknowledged
-    if source.acknowledges_at_once:
-        source.ledger.tell_now = acknowledged_now
+    source.ledger.tell = acknowledged
 
 
 # Lost connections.

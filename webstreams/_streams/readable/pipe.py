@@ -520,6 +520,22 @@ class _ReadyHook(Promise[None]):
         """The loop ends; the writer's closed promise tells why."""
 
 
+def carries_one_chunk(pipe: Pipe, controller: Any) -> bool:
+    """Return whether nothing but the chunk that is being written is between the ends of a pipe, and nobody observes it.
+
+    `controller` is that of its destination. What the source has then, and the sink takes, may pass without the pipe.
+    """
+    source: Any = pipe.source._controller
+    return (
+        pipe._pending_writes <= 1
+        and len(controller._queue.chunks) <= 1
+        and not source._has_queued()
+        and source._meter is None
+        and controller._write_watch is None
+        and pipe.source._jobs.takes_many()
+    )
+
+
 def looks_at_no_write(request: object) -> bool:
     """Return whether the request of a write is that of a pipe which closes its destination: it waits for that."""
     return isinstance(request, Pipe) and not request.options.prevent_close
