@@ -109,6 +109,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def nothing_left(row: Row, drill: Drill) -> Iterator[None]:
     """Check that a drill leaves nothing behind: no descriptor, thread, child, file; and publishes nothing."""
     gc.collect()
+    gc.freeze()  # what is collected below is what the drill has made
     before = open_descriptors(), threads(), children()
     try:
         yield

@@ -45,7 +45,7 @@ class Drill:
     published: Callable[[], object] = bool
 
     def __post_init__(self) -> None:
-        self.out.mkdir()
+        self.out.mkdir(parents=True)
 
     @property
     def out(self) -> Path:

@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from tests import children
+from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES
 from tests.waiting import LIMIT, until
 
@@ -27,7 +28,7 @@ from .program import ERRORS
 from .rows import ROWS, Drill, State
 
 CASES = pytest.mark.parametrize(("name", "state"), cases(), ids=lambda each: each.replace(" ", "_"))
-LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+LOOPS = each_of(loop=["asyncio", "uvloop"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +44,7 @@ def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], A
     """Begin a pipe, bring it into a state, and end it; give what was reported.
 
     What the pipe came from is cancelled, once."""
-    row, drill = ROWS[name], Drill(state, folder)
+    row, drill = ROWS[name], Drill(state, folder / loop)
     reports: list[str] = []
     counters: list[Counter] = []
 
