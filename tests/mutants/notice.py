@@ -17,8 +17,13 @@ import pytest
 from ..fastpath.compare import PROGRAMS, differs
 from ..fastpath.programs import CHECK, ON
 
-QUICK = ("guards", "regressions", "check", "queues")
-TESTS = [*(f"tests/fastpath/test_{each}.py" for each in QUICK), "tests/test_fast_paths.py"]
+TESTS = [
+    "tests/fastpath/test_guards.py",
+    "tests/test_fast_paths.py",
+    "tests/fastpath/test_regressions.py",
+    "tests/fastpath/test_check.py",
+    "tests/fastpath/test_queues.py",
+]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"
 # The programs of many pipelines take as long as all others together.

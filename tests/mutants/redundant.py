@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-REDUNDANT: Final[dict[str, str]] = {}
+REDUNDANT: Final[dict[str, str]] = {
+    "DefaultTee.read_again is constant": "_pass_on() resets it before it looks at it: no job leaves it to the next one",
+}

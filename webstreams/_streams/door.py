@@ -12,6 +12,7 @@ from typing import Any
 from .._debug.repr import LockHolder, summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
+from .meter import Meter
 from .readable.byte_controller import ReadableByteStreamController
 from .readable.controller import ReadableStreamDefaultController
 from .readable.pipe import Pipe, PipePromise, looks_at_no_write
@@ -19,6 +20,7 @@ from .readable.pulling import PullingController
 from .readable.reader import ReadableStreamDefaultReader
 from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
 from .transform.sides import TransformSink
+from .transform.state import TransformStreamState
 from .writable.controller import WritableStreamDefaultController
 from .writable.sink import UnderlyingSink
 from .writable.state import WritableStreamState, WriterState
@@ -67,6 +69,12 @@ def lock_of(stream: Stream) -> Lock | None:
     return stream._reader if isinstance(stream, ReadableStreamState) else stream._writer
 
 
+def require_unlocked(stream: Any, action: str) -> None:
+    """Raise TypeError if a stream of a user's is locked: `action` cannot be done with it."""
+    if stream._is_locked():
+        raise stream._locked_error(action)
+
+
 def name_holder(lock: Lock, *words: Any) -> None:
     """Say in error messages and in ``repr()`` who uses a reader or a writer, if that is not the user."""
     lock._holder = LockHolder(*words)
@@ -97,6 +105,17 @@ def show_sides(readable: ReadableStreamState[Any], writable: WritableStreamState
 def set_consumer(reader: GenericReaderState, consumer: object) -> None:
     """Say what reads, for those who follow chunks through several streams."""
     reader._consumer = consumer
+
+
+def consumer_of(stream: ReadableStreamState[Any]) -> object:
+    """Return what reads a stream, if that is not the user: a pipe, a tee, operators."""
+    return None if stream._reader is None else stream._reader._consumer
+
+
+def set_meter(stream: ReadableStreamState[Any], meter: Meter) -> None:
+    """Have the chunks counted that are put into the queue of a stream."""
+    controller: Any = stream._controller
+    controller._meter = meter
 
 
 def is_byte_stream(stream: ReadableStreamState[Any]) -> bool:
@@ -194,6 +213,20 @@ def fail_sink(controller: WritableStreamDefaultController, error: object) -> Non
 def is_piped(controller: WritableStreamDefaultController) -> bool:
     """Whether the write under way is that of a pipe which closes the stream: it waits for that, and for no write."""
     return looks_at_no_write(controller._stream._in_flight_write_request)
+
+
+def join_sides(
+    stream: TransformStreamState, readable: ReadableStreamState[Any], writable: WritableStreamState[Any]
+) -> None:
+    """Make a transform stream that is blank one of two streams, which know by themselves how they hang together."""
+    stream._readable, stream._writable = readable, writable
+    stream._backpressure = False
+
+
+def fail_writable(stream: WritableStreamState[Any], error: object) -> None:
+    """Error a stream with what arose elsewhere; nothing happens if it is not writable any more."""
+    controller: Any = stream._controller
+    controller._error_if_needed(error)
 
 
 def takes_chunks(stream: WritableStreamState[Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import ref
 
+from .._streams.door import consumer_of, jobs_of, set_meter
 from .._streams.meter import Meter
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
@@ -107,7 +108,7 @@ def _attach_writable(writable: Any) -> None:
     elif isinstance(sink, UnderlyingSink):
         _attach_sink(writable, sink)
     else:  # it has ended
-        _made(Stage("sink", "sink", Counts(writable._jobs, STARVED), writable=writable))
+        _made(Stage("sink", "sink", Counts(jobs_of(writable), STARVED), writable=writable))
 
 
 def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
@@ -115,18 +116,18 @@ def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
     function = part_of(owner, "_function") or sink.write
     if isinstance(owner, ConcurrentSink):
         workers = owner.workers
-        load = LoadCounts(writable._jobs, owner._concurrency, None)
+        load = LoadCounts(jobs_of(writable), owner._concurrency, None)
         _made(Stage(name_of(workers._function, "sink"), "sink", load, writable=writable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
         return
-    counts = Counts(writable._jobs, STARVED)
+    counts = Counts(jobs_of(writable), STARVED)
     _made(Stage(name_of(function, "sink"), "sink", counts, writable=writable))
     sink.write = ObservedCall(sink.write, counts, takes=True, gives=False).replacement
     sink.close = ObservedCall(sink.close, counts, takes=False, gives=False).replacement
 
 
 def _attach_overlapping(writable: Any, sink: OverlappingSink) -> None:
-    load = LoadCounts(writable._jobs, sink._limit, None)
+    load = LoadCounts(jobs_of(writable), sink._limit, None)
     work = owner_of(sink._begin)
     _made(Stage(name_of(work if sink._begin is None else sink._begin, "sink"), "sink", load, writable=writable))
     if sink._begin is not None:
@@ -177,12 +178,12 @@ def _is_fed_as_pair(readable: Any) -> bool:
 
 
 def _attach_pair(writable: Any, readable: Any) -> None:
-    counts = AskedCounts(readable._jobs, False)
+    counts = AskedCounts(jobs_of(readable), False)
     source, sink = readable._controller._source, writable._controller._sink
     owner = owner_of_source(readable)
     name = name_of(sink.write if owner is None else owner, "transform")
     _made(Stage(name, "transform", counts, writable=writable, readable=readable))
-    readable._controller._meter = PairMeter(counts, owner)
+    set_meter(readable, PairMeter(counts, owner))
     if source.pull is not None:
         source.pull = ObservedAsk(source.pull, counts).call
     sink.write = ObservedPairWrite(sink.write, counts, takes=True).call
@@ -231,7 +232,7 @@ def _attach_readable(readable: Any) -> None:
     elif isinstance(source, GeneratorSource):
         _attach_source(readable, _with_promises(readable, source))
     else:  # it has ended
-        _made(Stage("source", "source", Counts(readable._jobs, BLOCKED), readable=readable))
+        _made(Stage("source", "source", Counts(jobs_of(readable), BLOCKED), readable=readable))
 
 
 def _attach_source(readable: Any, source: UnderlyingSource) -> None:
@@ -249,7 +250,7 @@ def _attach_source(readable: Any, source: UnderlyingSource) -> None:
 
 
 def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) -> None:
-    counts = Counts(readable._jobs, BLOCKED)
+    counts = Counts(jobs_of(readable), BLOCKED)
     controller = readable._controller
     callback = source.pull or source.cancel
     name = name_of(own_function_of(owner) or callback, "source")
@@ -285,7 +286,7 @@ def _attach_generator(readable: Any, chunks: Any, counts: Counts) -> None:
 
 
 def _attach_iterable(readable: Any, source: IterableSource) -> None:
-    counts = (ItemCounts if source.is_async else Counts)(readable._jobs, BLOCKED)
+    counts = (ItemCounts if source.is_async else Counts)(jobs_of(readable), BLOCKED)
     controller = readable._controller
     _made(Stage(name_of(source._iterator, "source"), "source", counts, readable=readable))
     if source.is_async:
@@ -305,7 +306,7 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
 
 def _ask_through_stream(readable: Any, counts: Counts | None) -> None:
     """Have a chain that asks the iterator without the stream between tell of it, too, or ask the stream."""
-    consumer = None if readable._reader is None else readable._reader._consumer
+    consumer = consumer_of(readable)
     if isinstance(consumer, Chain):
         consumer._tries_to_share = 0
         for each in consumer._inputs:
@@ -314,23 +315,23 @@ def _ask_through_stream(readable: Any, counts: Counts | None) -> None:
 
 
 def _attach_branch(readable: Any, name: str) -> None:
-    counts = Counts(readable._jobs, STARVED)
+    counts = Counts(jobs_of(readable), STARVED)
     _made(Stage(name, "branch", counts, readable=readable))
-    readable._controller._meter = SourceMeter(counts, readable._controller, None)
+    set_meter(readable, SourceMeter(counts, readable._controller, None))
 
 
 def _attach_subscription(readable: Any, source: UnderlyingSource) -> None:
-    counts = AskedCounts(readable._jobs, None)
+    counts = AskedCounts(jobs_of(readable), None)
     _made(Stage("subscription", "branch", counts, readable=readable))
-    readable._controller._meter = counts
+    set_meter(readable, counts)
     source.pull = ObservedAsk(source.pull, counts).call
 
 
 def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> None:
-    counts = AskedCounts(readable._jobs, None)
+    counts = AskedCounts(jobs_of(readable), None)
     _made(Stage(part_of(owner, "function") or "merge", "transform", counts, readable=readable))
     owner.arrived = ObservedTaking(owner.arrived, counts).call
-    readable._controller._meter = counts
+    set_meter(readable, counts)
     source.pull = ObservedAsk(source.pull, counts).call
 
 
@@ -340,11 +341,11 @@ def _attach_combination(readable: Any, source: UnderlyingSource, owner: Any) -> 
 def _attach_operator(readable: Any, source: Any) -> None:
     chain = chain_of(source)
     if chain is None:
-        consumer = None if readable._reader is None else readable._reader._consumer
+        consumer = consumer_of(readable)
         if isinstance(consumer, Chain):
             _attach_chain(consumer)
         if readable not in STAGES:
-            _made(Stage("operator", "transform", Counts(readable._jobs, STARVED), readable=readable))
+            _made(Stage("operator", "transform", Counts(jobs_of(readable), STARVED), readable=readable))
         return
     steps = _attach_chain(chain).steps
     if isinstance(source, ChainSource):
@@ -352,17 +353,17 @@ def _attach_operator(readable: Any, source: Any) -> None:
     last = steps[-1] if steps else None
     if isinstance(source, ConcurrentSource):
         workers = source.workers
-        load = LoadCounts(readable._jobs, workers._concurrency, WantsMore(readable))
+        load = LoadCounts(jobs_of(readable), workers._concurrency, WantsMore(readable))
         load.step_before = last
         _made(Stage(name_of(_function_of(workers._function), "map"), "transform", load, readable=readable))
         workers._function = ObservedCalls(workers._function, load, takes=True).call
-        readable._controller._meter = load
+        set_meter(readable, load)
     else:
-        counts = AskedCounts(readable._jobs, None)
+        counts = AskedCounts(jobs_of(readable), None)
         counts.step_before = last
         name = _method_of_step(chain, len(chain._steps))
         _made(Stage(name, "transform", counts, readable=readable))
-        readable._controller._meter = counts
+        set_meter(readable, counts)
         source.pull = ObservedAsk(source.pull, counts).call
 
 
@@ -428,7 +429,7 @@ def _counts_of_chain(chain: Chain, root: Any) -> ChainCounts:
         if isinstance(observed, ObservedStep):
             found: ChainCounts = observed.counts.chain
             return found
-    return ChainCounts(root._jobs)
+    return ChainCounts(jobs_of(root))
 
 
 def _outputs_of_steps(chain: Chain) -> dict[int, Any]:
@@ -448,7 +449,7 @@ def _method_of_step(chain: Chain, index: int) -> str:
 
 
 def _attach_drain(readable: Any) -> Stage | None:
-    consumer = None if readable._reader is None else readable._reader._consumer
+    consumer = consumer_of(readable)
     if not isinstance(consumer, Chain) or consumer._receiver is None:
         return None
     _attach_chain(consumer)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .._engine.task_promise import TaskPromise
+from .._streams.door import consumer_of
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
 from .._streams.readable.operators.concurrent import ConcurrentSource
@@ -86,7 +87,7 @@ def owner_of_sink(writable: Any) -> Any:
 
 def pipe_from(readable: Any) -> Pipe | None:
     """Return the pipe that reads a stream."""
-    consumer = None if readable._reader is None else readable._reader._consumer
+    consumer = consumer_of(readable)
     return consumer if isinstance(consumer, Pipe) else None
 
 
@@ -140,7 +141,7 @@ def _of_writable(writable: Any) -> Iterator[Any]:
 
 def reading(readable: Any) -> Iterator[Any]:
     """Yield the streams that get what is read from a stream."""
-    consumer = None if readable._reader is None else readable._reader._consumer
+    consumer = consumer_of(readable)
     if isinstance(consumer, Pipe):
         yield consumer.dest
         if consumer._fed is not None:
@@ -231,7 +232,7 @@ def inputs_of(stream: Any) -> Iterator[Any]:
 def _input_of_operator(readable: Any, source: OperatorSource) -> Iterator[Any]:
     chain = chain_of(source)
     if chain is None:
-        consumer = None if readable._reader is None else readable._reader._consumer
+        consumer = consumer_of(readable)
         if isinstance(consumer, Chain):
             count = next((count for reader, count in consumer._between if reader._stream is readable), 0)
             yield input_of_step(consumer, count - 1)

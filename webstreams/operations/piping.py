@@ -8,6 +8,7 @@ from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
 from .._streams.abort import AbortSignal
+from .._streams.door import require_unlocked
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.state import WritableStreamState
@@ -75,6 +76,5 @@ def create_proxy(stream: ReadableStream[T]) -> ReadableStream[T]:
     Raises `TypeError` when it is locked already. Streams Standard, 9.5 ("create a proxy").
     """
     require_set_up(stream, ReadableStream, "create_proxy")
-    if stream._is_locked():
-        raise stream._locked_error("make a proxy of")
+    require_unlocked(stream, "make a proxy of")
     return pipe_through(stream, create_identity_transform_stream())

@@ -18,6 +18,7 @@ from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._flow.outlets import Outlet, run_in_its_loop
 from .._platform.errors import AbortError, DataError, LoopEndedError
+from .._streams.door import fail_writable
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.stream import ReadableStream
@@ -264,8 +265,7 @@ class WritableSide(Side):
         """See `Side`."""
         stream = self._stream()
         if stream is not None:
-            controller: Any = stream._controller
-            controller._error_if_needed(reason)
+            fail_writable(stream, reason)
         self.stop_waiting(reason)
 
     def _send(self, chunk: Any) -> Promise[None] | None:

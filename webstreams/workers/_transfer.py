@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any, Final
 
-from .._debug.repr import LockHolder
 from .._platform.arguments import checked_integer
+from .._streams.door import jobs_of, join_sides, lock_of, name_holder, require_unlocked
 from .._streams.readable.pipe import Pipe, PipeOptions
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import BLANK, TransformStream
@@ -105,9 +105,8 @@ def _sides_of(stream: Any) -> tuple[int, list[Any]]:
 
 
 def _unlocked(stream: Any) -> Any:
-    stream._jobs.require_running()
-    if stream._is_locked():
-        raise stream._locked_error("transfer")
+    jobs_of(stream).require_running()
+    require_unlocked(stream, "transfer")
     return stream
 
 
@@ -137,9 +136,9 @@ class _Lock:
 
     def __call__(self, outcome: object) -> None:
         stream = self._stream
-        if not stream._is_locked():
+        if lock_of(stream) is None:
             end: Any = stream.get_reader() if isinstance(stream, ReadableStream) else stream.get_writer()
-            end._holder = LockHolder("a transfer")
+            name_holder(end, "a transfer")
 
 
 def _make(arrival: Arrival, trusted: bool) -> Any:
@@ -154,6 +153,5 @@ def _make(arrival: Arrival, trusted: bool) -> Any:
     if arrival.kind != PAIR:
         return writable if arrival.kind == WRITABLE else readable
     stream: TransformStream[Any, Any] = TransformStream(BLANK)
-    stream._readable, stream._writable = readable, writable
-    stream._backpressure = False
+    join_sides(stream, readable, writable)
     return stream
