@@ -1,7 +1,9 @@
 """Small files and pipes beside what Python has: calls in threads by hand, `shutil` in threads, asyncio's streams.
 
 ``python -m benchmarks.small_files`` does each in turns, in one run, and prints the best wall and processor time of each
-way and how the library compares; `--rounds` says how often.
+way and how the library compares; `--rounds` says how often. A file is replaced by hand in two ways: with the guarantee
+that `write_file` gives (a new file beside it, removed after a failure, with the owner, permissions and attributes of
+the old one), and as it is done first.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -22,6 +25,7 @@ from webstreams import ReadableStream, read_file, write_file
 
 CONTENT = os.urandom(2048)
 COPY = os.urandom(100_000)
+UMASK = 0o022
 READS, WRITES, COPIES, READERS = 300, 300, 200, 2000
 PIPED = 200_000_000
 
@@ -59,11 +63,42 @@ def _read(path: Path) -> bytes:
         return file.read()
 
 
-def _write(path: Path) -> None:
+def _write_bare(path: Path) -> None:
+    """Replace a file as it is done first: its permissions, owner and attributes are lost, a failure leaves the rest."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
         file.write(CONTENT)
     temporary.replace(path)
+
+
+def _write(path: Path) -> None:
+    """Replace a file with what `write_file` guarantees, but for the remains of processes that were killed."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    old = target.stat() if target.exists() else None
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            if old is None:
+                os.fchmod(descriptor, 0o666 & ~UMASK)
+            else:
+                _take_over(target, old, descriptor)
+            file.write(CONTENT)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _take_over(path: Path, old: os.stat_result, descriptor: int) -> None:
+    os.fchown(descriptor, old.st_uid, old.st_gid)
+    for name in os.listxattr(path):
+        os.setxattr(descriptor, name, os.getxattr(path, name))
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink()
 
 
 async def read_by_hand(folder: Path) -> None:
@@ -79,15 +114,42 @@ async def read_with_streams(folder: Path) -> None:
 
 
 async def write_by_hand(folder: Path) -> None:
-    """Replace a small file in a thread, many times."""
+    """Replace a small file in a thread with the same guarantee, many times."""
     for _ in range(WRITES):
         await asyncio.to_thread(_write, folder / "written")
+
+
+async def write_bare(folder: Path) -> None:
+    """Replace a small file in a thread without a guarantee, many times."""
+    for _ in range(WRITES):
+        await asyncio.to_thread(_write_bare, folder / "written")
 
 
 async def write_with_streams(folder: Path) -> None:
     """Replace a small file, many times."""
     for _ in range(WRITES):
         await ReadableStream.from_([CONTENT]).pipe_to(write_file(folder / "written"))
+
+
+async def write_with_writer(folder: Path) -> None:
+    """Replace a small file by a writer, many times."""
+    for _ in range(WRITES):
+        async with write_file(folder / "written").get_writer() as writer:
+            writer.write(CONTENT)
+
+
+async def write_new_by_hand(folder: Path) -> None:
+    """Write small files that are new in a thread with the same guarantee."""
+    for number in range(WRITES):
+        await asyncio.to_thread(_write, folder / f"new{number}")
+    await asyncio.to_thread(_remove, folder, "new*")
+
+
+async def write_new_with_streams(folder: Path) -> None:
+    """Write small files that are new."""
+    for number in range(WRITES):
+        await ReadableStream.from_([CONTENT]).pipe_to(write_file(folder / f"new{number}"))
+    await asyncio.to_thread(_remove, folder, "new*")
 
 
 async def copy_with_shutil(folder: Path) -> None:
@@ -136,7 +198,10 @@ async def pass_with_streams(_: Path) -> None:
 
 ROWS: dict[str, tuple[Way, Way, int]] = {
     "read 2 KB": (read_by_hand, read_with_streams, READS),
-    "replace 2 KB": (write_by_hand, write_with_streams, WRITES),
+    "replace 2 KB, the same guarantee": (write_by_hand, write_with_streams, WRITES),
+    "replace 2 KB, bare write": (write_bare, write_with_streams, WRITES),
+    "replace 2 KB by a writer": (write_by_hand, write_with_writer, WRITES),
+    "write 2 KB under a new name": (write_new_by_hand, write_new_with_streams, WRITES),
     "200 copies of 100 KB at once": (copy_with_shutil, copy_with_streams, COPIES),
     "2,000 readers of 2 KB at once": (readers_in_threads, readers_of_streams, READERS),
     "standard input to output, 200 MB": (pass_with_asyncio, pass_with_streams, 1),
