@@ -18,7 +18,7 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 if sys.platform != "win32":
     import resource
 
-TESTS_PER_FREEZE = 100
+TESTS_PER_FREEZE = 25
 
 # A test that was told that its time is up is told again so often, wherever it hangs then: in the end of a fixture, too
 # (seconds).

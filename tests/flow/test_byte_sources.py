@@ -10,6 +10,7 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import ByteSource, chunks_stream, failure, read_all, soon, stream_of, turns
+from tests.grids import by_key, each_of
 from webstreams import ReadableStream, from_bytes
 
 from .support import nothing_alive
@@ -45,12 +46,12 @@ SOURCES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.fixture(params=SOURCES)
-async def source(request: pytest.FixtureRequest) -> Any:
-    return SOURCES[request.param]()
+EVERY_SOURCE = each_of(make_source=by_key(SOURCES))
 
 
-async def test_a_default_reader_gets_bytes(source: Any) -> None:
+@EVERY_SOURCE
+async def test_a_default_reader_gets_bytes(make_source: Any) -> None:
+    source = make_source()
     stream = from_bytes(source)
     chunks = await read_all(stream)
     assert b"".join(chunks) == DATA
@@ -58,8 +59,10 @@ async def test_a_default_reader_gets_bytes(source: Any) -> None:
     await nothing_alive()
 
 
-@pytest.mark.parametrize("size", [1, 7, 100, 101, 5000])
-async def test_a_byob_reader_gets_them_into_its_own_memory(source: Any, size: int) -> None:
+@each_of(size=[1, 7, 100, 101, 5000])
+@EVERY_SOURCE
+async def test_a_byob_reader_gets_them_into_its_own_memory(make_source: Any, size: int) -> None:
+    source = make_source()
     buffer = bytearray(size)
     got = bytearray()
     with from_bytes(source).get_reader(mode="byob") as reader:
@@ -72,7 +75,9 @@ async def test_a_byob_reader_gets_them_into_its_own_memory(source: Any, size: in
     await nothing_alive()
 
 
-async def test_min_is_kept(source: Any) -> None:
+@EVERY_SOURCE
+async def test_min_is_kept(make_source: Any) -> None:
+    source = make_source()
     with from_bytes(source).get_reader(mode="byob") as reader:
         sizes = []
         while not (result := await soon(reader.read(bytearray(1000), min=1000))).done:
@@ -192,7 +197,7 @@ async def test_an_error_of_the_source() -> None:
     assert not plain.locked
 
 
-@pytest.mark.parametrize("wrong", ["text", 3, None, memoryview(DATA)[::2]])
+@each_of(wrong=["text", 3, None, memoryview(DATA)[::2]])
 async def test_a_chunk_that_is_not_bytes_like_errors_the_stream_and_cancels_the_source(wrong: Any) -> None:
     reasons: list[object] = []
 
@@ -209,7 +214,7 @@ async def test_a_chunk_that_is_not_bytes_like_errors_the_stream_and_cancels_the_
     assert not given.locked
 
 
-@pytest.mark.parametrize("wrong", ["text", 3, None, object(), memoryview(DATA)[::2]])
+@each_of(wrong=["text", 3, None, object(), memoryview(DATA)[::2]])
 async def test_what_gives_no_bytes_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         from_bytes(wrong)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import failure, quiet, read_all, reason, soon, turns
+from tests.grids import each_of, each_row
 from webstreams import Lagged, ReadableStream, StreamError, channel
 
 from .support import CallsLater, Source, nothing_alive
@@ -21,11 +22,10 @@ ERROR = ValueError("a reason")
 REASON = object()
 
 
-@pytest.fixture(params=POLICIES)
-def policy(request: pytest.FixtureRequest) -> Policy:
-    return request.param  # type: ignore[no-any-return]
+EVERY_POLICY = each_of(policy=POLICIES)
 
 
+@EVERY_POLICY
 async def test_what_is_written_is_read_in_order_and_then_the_end(policy: Policy) -> None:
     writable, readable = channel(policy=policy)
     async with writable.get_writer() as writer:
@@ -35,7 +35,7 @@ async def test_what_is_written_is_read_in_order_and_then_the_end(policy: Policy)
     await nothing_alive()
 
 
-@pytest.mark.parametrize("mark", [1, 2, 16])
+@each_of(mark=[1, 2, 16])
 async def test_a_write_waits_while_the_queue_is_full(mark: int) -> None:
     writable, readable = channel(mark)
     writer = writable.get_writer()
@@ -68,7 +68,7 @@ async def test_without_room_a_write_waits_for_the_read() -> None:
     await writer.close()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "kept", "dropped"),
     [("drop-oldest", [7, 8, 9], list(range(7))), ("drop-newest", [0, 1, 2], list(range(3, 10)))],
 )
@@ -89,6 +89,7 @@ async def test_the_dropping_policies(policy: Policy, kept: list[int], dropped: l
     assert await read_all(readable) == []
 
 
+@EVERY_POLICY
 async def test_a_burst_without_waiting_is_never_a_long_queue(policy: Policy) -> None:
     """As a callback of an event emitter writes."""
     if policy in {"wait", "error"}:
@@ -113,6 +114,7 @@ async def test_the_policy_error_errors_both_ends() -> None:
     assert await failure(writer.closed) is error
 
 
+@EVERY_POLICY
 async def test_lost_and_received_are_what_was_given(policy: Policy) -> None:
     seed = random.Random(14)
     dropped: list[int] = []
@@ -159,6 +161,7 @@ async def test_sizes() -> None:
 @pytest.mark.parametrize(
     "size", [lambda chunk: -1, lambda chunk: float("inf"), lambda chunk: None, lambda chunk: 1 / 0]
 )
+@EVERY_POLICY
 async def test_a_size_that_is_none_errors_both_ends(policy: Policy, size: Any) -> None:
     writable, readable = channel(5, size=size, policy=policy)
     writer = writable.get_writer()
@@ -171,7 +174,8 @@ async def test_a_size_that_is_none_errors_both_ends(policy: Policy, size: Any) -
     assert await failure(readable.list()) is error
 
 
-@pytest.mark.parametrize("error", [ERROR, REASON, None])
+@each_of(error=[ERROR, REASON, None])
+@EVERY_POLICY
 async def test_aborting_errors_the_readable_end(policy: Policy, error: Any) -> None:
     writable, readable = channel(policy=policy)
     writer = writable.get_writer()
@@ -181,8 +185,9 @@ async def test_aborting_errors_the_readable_end(policy: Policy, error: Any) -> N
     await nothing_alive()
 
 
-@pytest.mark.parametrize("error", [ERROR, REASON, None])
-@pytest.mark.parametrize("queued", [0, 1, 3])
+@each_of(error=[ERROR, REASON, None])
+@each_of(queued=[0, 1, 3])
+@EVERY_POLICY
 async def test_cancelling_errors_the_writable_end(policy: Policy, error: Any, queued: int) -> None:
     with quiet():
         writable, readable = channel(policy=policy)
@@ -195,6 +200,7 @@ async def test_cancelling_errors_the_writable_end(policy: Policy, error: Any, qu
     await nothing_alive()
 
 
+@EVERY_POLICY
 async def test_cancelling_while_it_closes(policy: Policy) -> None:
     writable, readable = channel(policy=policy)
     writer = writable.get_writer()
@@ -222,8 +228,8 @@ async def test_an_on_drop_that_fails_errors_both_ends() -> None:
     assert await failure(readable.list()) is error
 
 
-@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
-@pytest.mark.parametrize("member", ["on_drop", "size"])
+@each_of(error=[StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+@each_of(member=["on_drop", "size"])
 async def test_a_function_that_raises_what_steers_coroutines(member: str, error: BaseException) -> None:
     def fail(chunk: int) -> Any:
         if chunk == 2:
@@ -253,6 +259,7 @@ async def test_an_interrupt_in_on_drop_goes_through() -> None:
     assert isinstance(stored.reason, KeyboardInterrupt)
 
 
+@EVERY_POLICY
 async def test_a_pipe_into_a_channel(policy: Policy) -> None:
     source = Source(100)
     writable, readable = channel(4, policy=policy)
@@ -271,6 +278,7 @@ async def test_a_pipe_into_a_channel(policy: Policy) -> None:
     await nothing_alive(source)
 
 
+@EVERY_POLICY
 async def test_what_is_dropped_is_collected(policy: Policy) -> None:
     writable, readable = channel(policy=policy)
     writer = writable.get_writer()
@@ -293,7 +301,7 @@ async def test_debug_mode_does_not_complain_about_a_burst_that_may_be_dropped() 
     assert await readable.list() == [99]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "error", "message"),
     [
         ({"high_water_mark": -1}, ValueError, "non-negative"),

@@ -8,20 +8,21 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import SOURCES, quiet, read_all, reason, soon, stream_of, turns
+from tests.grids import by_key, each_of
 from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, finished
 
 ERROR = ValueError("a reason")
 REASON = object()
 
 
-@pytest.fixture(params=SOURCES)
-def source(request: pytest.FixtureRequest) -> Any:
-    return SOURCES[request.param]()
+EVERY_SOURCE = each_of(make_source=by_key(SOURCES))
 
 
-@pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize("asked", ["before", "after"])
-async def test_a_readable_stream_that_closes(source: Any, locked: bool, asked: str) -> None:
+@each_of(locked=[False, True])
+@each_of(asked=["before", "after"])
+@EVERY_SOURCE
+async def test_a_readable_stream_that_closes(make_source: Any, locked: bool, asked: str) -> None:
+    source = make_source()
     stream = stream_of(source, 10)
     reader = stream.get_reader() if locked else None
     promise = finished(stream) if asked == "before" else None
@@ -34,10 +35,12 @@ async def test_a_readable_stream_that_closes(source: Any, locked: bool, asked: s
     assert await soon(promise or finished(stream)) is None  # type: ignore[func-returns-value]
 
 
-@pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize("asked", ["before", "after"])
-@pytest.mark.parametrize("error", [ERROR, REASON, None])
-async def test_a_readable_stream_that_is_errored(source: Any, locked: bool, asked: str, error: Any) -> None:
+@each_of(locked=[False, True])
+@each_of(asked=["before", "after"])
+@each_of(error=[ERROR, REASON, None])
+@EVERY_SOURCE
+async def test_a_readable_stream_that_is_errored(make_source: Any, locked: bool, asked: str, error: Any) -> None:
+    source = make_source()
     stream = stream_of(source)
     reader = stream.get_reader() if locked else None
     promise = finished(stream) if asked == "before" else None
@@ -46,16 +49,18 @@ async def test_a_readable_stream_that_is_errored(source: Any, locked: bool, aske
     assert (reader is not None) is stream.locked
 
 
-@pytest.mark.parametrize("asked", ["before", "after"])
-async def test_a_readable_stream_that_is_cancelled(source: Any, asked: str) -> None:
+@each_of(asked=["before", "after"])
+@EVERY_SOURCE
+async def test_a_readable_stream_that_is_cancelled(make_source: Any, asked: str) -> None:
+    source = make_source()
     stream = stream_of(source)
     promise = finished(stream) if asked == "before" else None
     await stream.cancel(REASON)
     await soon(promise or finished(stream))
 
 
-@pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize("asked", ["before", "after"])
+@each_of(locked=[False, True])
+@each_of(asked=["before", "after"])
 async def test_a_writable_stream_that_closes(locked: bool, asked: str) -> None:
     gate: list[Any] = []
     stream: WritableStream[int] = WritableStream({"close": lambda: Gate(gate).promise})
@@ -79,9 +84,9 @@ class Gate:
         gate.append(resolve)
 
 
-@pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize("asked", ["before", "after"])
-@pytest.mark.parametrize("error", [ERROR, REASON, None])
+@each_of(locked=[False, True])
+@each_of(asked=["before", "after"])
+@each_of(error=[ERROR, REASON, None])
 async def test_a_writable_stream_that_is_aborted_or_errored(locked: bool, asked: str, error: Any) -> None:
     controllers: list[Any] = []
     for end in ("abort", "error"):
@@ -139,7 +144,9 @@ async def test_a_pipe_that_is_aborted() -> None:
     assert await reason(ends[1]) is ERROR
 
 
-async def test_the_promise_is_the_same_and_quiet(source: Any) -> None:
+@EVERY_SOURCE
+async def test_the_promise_is_the_same_and_quiet(make_source: Any) -> None:
+    source = make_source()
     with quiet():
         stream = stream_of(source)
         assert finished(stream) is finished(stream)
@@ -168,7 +175,7 @@ async def test_nothing_is_kept_alive() -> None:
     assert dropped.alive() == []
 
 
-@pytest.mark.parametrize("wrong", [None, 3, [], object(), "stream"])
+@each_of(wrong=[None, 3, [], object(), "stream"])
 async def test_what_is_no_stream_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"finished\(\) needs a ReadableStream or a WritableStream, not"):
         finished(wrong)

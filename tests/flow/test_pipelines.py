@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import failure, quiet, read_all, reason, soon, turns
+from tests.grids import each_of, each_row
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -97,8 +98,8 @@ STAGES: dict[str, Callable[[], list[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("stages", STAGES)
+@each_of(source=SOURCES)
+@each_of(stages=STAGES)
 async def test_everything_goes_through(source: str, stages: str) -> None:
     factor = {"none": 1, "a generator": 2, "a pair": 1, "several": 4}[stages]
     sink, chunks = Sink(), list[int]()
@@ -128,7 +129,7 @@ async def test_a_coroutine_function_as_sink_is_waited_for() -> None:
 # Everything that ends it: one error, all ends free.
 
 
-@pytest.mark.parametrize("stages", STAGES)
+@each_of(stages=STAGES)
 async def test_an_error_of_the_source(stages: str) -> None:
     source, sink = Source(3, error=ERROR), Sink()
     with quiet():
@@ -138,9 +139,9 @@ async def test_an_error_of_the_source(stages: str) -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("stage", ["generator", "transformer"])
-@pytest.mark.parametrize("before", STAGES)
-@pytest.mark.parametrize("after", STAGES)
+@each_of(stage=["generator", "transformer"])
+@each_of(before=STAGES)
+@each_of(after=STAGES)
 async def test_an_error_of_a_stage(stage: str, before: str, after: str) -> None:
     source, sink = Source(), Sink()
     bad: Any = failing if stage == "generator" else TransformStream({"transform": fail_at_five})
@@ -155,7 +156,7 @@ async def test_an_error_of_a_stage(stage: str, before: str, after: str) -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("stages", STAGES)
+@each_of(stages=STAGES)
 async def test_an_error_of_the_sink(stages: str) -> None:
     source, sink = Source(), Sink(fail_at=8)
     with quiet():
@@ -164,7 +165,7 @@ async def test_an_error_of_the_sink(stages: str) -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("stages", STAGES)
+@each_of(stages=STAGES)
 async def test_it_is_settled_when_the_source_has_cancelled(stages: str) -> None:
     gate = asyncio.Event()
     source: ReadableStream[int] = ReadableStream(
@@ -178,9 +179,9 @@ async def test_it_is_settled_when_the_source_has_cancelled(stages: str) -> None:
     assert not source.locked
 
 
-@pytest.mark.parametrize("stages", STAGES)
-@pytest.mark.parametrize("abort_reason", [ERROR, REASON])
-@pytest.mark.parametrize("moment", [0, 1, 3, 10])
+@each_of(stages=STAGES)
+@each_of(abort_reason=[ERROR, REASON])
+@each_of(moment=[0, 1, 3, 10])
 async def test_its_signal(stages: str, abort_reason: Any, moment: int) -> None:
     source, sink, controller = Source(), Sink(), AbortController()
     with quiet():
@@ -192,7 +193,7 @@ async def test_its_signal(stages: str, abort_reason: Any, moment: int) -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("stages", STAGES)
+@each_of(stages=STAGES)
 async def test_a_signal_that_is_aborted_before(stages: str) -> None:
     source, sink = Source(), Sink()
     with quiet():
@@ -202,9 +203,9 @@ async def test_a_signal_that_is_aborted_before(stages: str) -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("stages", STAGES)
-@pytest.mark.parametrize("kind", [Source, Silent])
-@pytest.mark.parametrize("moment", [1, 3, 10])
+@each_of(stages=STAGES)
+@each_of(kind=[Source, Silent])
+@each_of(moment=[1, 3, 10])
 async def test_the_task_that_awaits_it_is_cancelled(stages: str, kind: type[Source], moment: int) -> None:
     source, sink = kind(), Sink()
     with quiet():
@@ -219,7 +220,7 @@ async def test_the_task_that_awaits_it_is_cancelled(stages: str, kind: type[Sour
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@each_of(place=[0, 1, 2])
 async def test_the_task_is_cancelled_while_a_stage_waits_for_something_that_does_not_come(place: int) -> None:
     cancelled: list[int] = []
 
@@ -245,8 +246,8 @@ async def _wait(promise: Any) -> None:
     await promise
 
 
-@pytest.mark.parametrize("before", STAGES)
-@pytest.mark.parametrize("after", STAGES)
+@each_of(before=STAGES)
+@each_of(after=STAGES)
 async def test_a_stage_that_ends_early_is_a_success(before: str, after: str) -> None:
     source, sink = Source(), Sink()
     with quiet():
@@ -291,7 +292,7 @@ async def test_a_rejection_that_nobody_looks_at_is_reported_once(reported: list[
 async def coroutine_function(chunk: Any) -> None: ...
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         ((None,), "the source must be a stream or an iterable, not NoneType"),
@@ -312,7 +313,7 @@ async def test_what_is_no_source_or_stage_is_refused(arguments: Any, message: st
     assert sink.ends == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sink", "message"),
     [
         (None, "sink must be a WritableStream or a function"),
@@ -374,7 +375,7 @@ async def test_of_nothing_chunks_pass_unchanged() -> None:
     assert await read_all(ReadableStream.from_(range(4)).pipe_through(compose())) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("end", ["source", "stage", "cancel", "abort"])
+@each_of(end=["source", "stage", "cancel", "abort"])
 async def test_errors_go_through_a_composed_pair_both_ways(end: str) -> None:
     source = Source(3, error=ERROR) if end == "source" else Source()
     stage: TransformStream[int, int] = TransformStream({"transform": fail_at_five} if end == "stage" else None)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import failure, other_tasks, quiet, read_all, reason, soon, turns
-from tests.grids import each_of
+from tests.grids import each_of, each_row
 from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, StreamError, WritableStream, from_producer
 
@@ -66,7 +66,7 @@ async def test_its_error_errors() -> None:
     await nothing_alive()
 
 
-@pytest.mark.parametrize("error", [StopAsyncIteration("x"), asyncio.CancelledError("x"), GeneratorExit("x")])
+@each_of(error=[StopAsyncIteration("x"), asyncio.CancelledError("x"), GeneratorExit("x")])
 async def test_an_error_that_steers_tasks_is_wrapped(error: Any) -> None:
     async def fail(writer: Any) -> None:
         raise error
@@ -290,7 +290,7 @@ async def test_a_pipe_that_nobody_refers_to_keeps_the_producer() -> None:
     await nothing_alive()
 
 
-@pytest.mark.parametrize("factory", LOOP_FACTORIES)
+@each_of(factory=LOOP_FACTORIES)
 def test_at_the_end_of_the_loop_it_is_cancelled_and_the_stream_errored(factory: str) -> None:
     producer = Producer()
     streams: list[Any] = []
@@ -356,7 +356,7 @@ async def generator(writer: Any) -> AsyncIterator[int]:
 async def coroutine() -> None: ...
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wrong", "message"),
     [
         (generator, r"take ReadableStream.from_\(\)"),

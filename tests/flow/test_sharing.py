@@ -15,6 +15,8 @@ import pytest
 
 from tests.dropping import Dropped
 from tests.faults.helpers import Counted, count_living, failure, quiet, read_all, reason, soon, turns
+from tests.grids import each_of, each_row
+from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
     AbortError,
@@ -75,14 +77,14 @@ class Reader:
             assert len(self.got) + self.subscription.lost == len(given)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 64])
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("kind", [Source, Later])
+@each_of(count=[1, 2, 7, 64])
+@each_of(policy=POLICIES)
+@each_of(kind=[Source, Later])
 async def test_the_queue_is_bounded_and_nothing_is_lost_silently(
     policy: Policy, count: int, kind: type[Source]
 ) -> None:
     seed = random.Random(count)
-    chunks = 400 if count < 64 else 100
+    chunks = 150 if count < 64 else 50
     mark = seed.choice([1, 3, 16])
     source = kind(chunks)
     shared = share(source.stream, high_water_mark=mark, policy=policy)
@@ -171,7 +173,7 @@ async def test_sizes_are_measured() -> None:
     await fast.cancel()
 
 
-@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+@each_of(error=[StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
 async def test_a_size_that_raises_what_steers_coroutines(error: BaseException) -> None:
     def fail(chunk: int) -> float:
         raise error
@@ -186,7 +188,7 @@ async def test_a_size_that_raises_what_steers_coroutines(error: BaseException) -
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("size", [lambda chunk: -1, lambda chunk: float("nan"), lambda chunk: "1", lambda chunk: 1 / 0])
+@each_of(size=[lambda chunk: -1, lambda chunk: float("nan"), lambda chunk: "1", lambda chunk: 1 / 0])
 async def test_a_size_that_is_none_errors_all_and_cancels_the_source(size: Any) -> None:
     source = Source()
     shared = share(source.stream, size=size)
@@ -273,7 +275,7 @@ async def test_a_cancelled_task_loses_nothing() -> None:
 # The ends.
 
 
-@pytest.mark.parametrize("kind", [Source, Later])
+@each_of(kind=[Source, Later])
 async def test_the_end_comes_after_what_was_not_read(kind: type[Source]) -> None:
     source = kind(3)
     shared = share(source.stream)
@@ -286,7 +288,7 @@ async def test_the_end_comes_after_what_was_not_read(kind: type[Source]) -> None
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("error", [ERROR, REASON])
+@each_of(error=[ERROR, REASON])
 async def test_an_error_comes_after_what_was_not_read(error: Any) -> None:
     source = Source(3, error=error)
     shared = share(source.stream)
@@ -391,7 +393,7 @@ async def test_an_error_of_one_consumer_is_its_own() -> None:
     assert isinstance(await failure(failing), ZeroDivisionError)
 
 
-@pytest.mark.parametrize("given", [None, ERROR, REASON])
+@each_of(given=[None, ERROR, REASON])
 async def test_cancelling_all(given: Any) -> None:
     source = Source()
     shared = share(source.stream)
@@ -447,7 +449,7 @@ async def _drain(reader: Any) -> list[Any]:
     return chunks
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@each_of(policy=POLICIES)
 async def test_the_replay_is_longer_than_the_mark(policy: Policy) -> None:
     source = Source(40)
     shared = share(source.stream, replay=20, high_water_mark=2)
@@ -464,7 +466,7 @@ async def test_the_replay_is_longer_than_the_mark(policy: Policy) -> None:
     assert rest == list(range(21, 40))
 
 
-@pytest.mark.parametrize("error", [None, ERROR])
+@each_of(error=[None, ERROR])
 async def test_a_subscriber_after_the_end_gets_the_replay_and_then_the_end(error: Any) -> None:
     """Not an empty stream that never ends (Effect#8374)."""
     shared = share(Source(5, error=error).stream, replay=2)
@@ -491,7 +493,7 @@ async def test_a_subscriber_after_the_end_without_a_replay() -> None:
 # What is dropped, and what is held.
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@each_of(policy=POLICIES)
 async def test_what_all_have_read_is_not_held_by_one_that_is_still_referred_to(policy: Policy) -> None:
     """Neither by a subscription that goes on, nor by one that has ended."""
     source: ReadableStream[Counted] = ReadableStream.from_(map(Counted, range(100)))
@@ -511,8 +513,8 @@ async def _read_once(stream: ReadableStream[Any]) -> None:
         await soon(reader.read())
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("count", [1, 2, 5])
+@each_of(policy=POLICIES)
+@each_of(count=[1, 2, 5])
 async def test_dropping_all_cancels_the_source_and_gives_the_memory_back(policy: Policy, count: int) -> None:
     source = Source()
     shared = share(source.stream, policy=policy)
@@ -557,7 +559,7 @@ async def test_dropping_everything_cancels_the_source() -> None:
     await nothing_alive(source)
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@each_of(keep=[False, True])
 async def test_a_shared_stream_that_nobody_can_subscribe_to_any_more_is_cancelled(keep: bool) -> None:
     source = Source()
     shared = share(source.stream, keep=keep)
@@ -600,20 +602,21 @@ async def test_what_all_have_read_is_not_held() -> None:
     assert count_living(Counted) == 0
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@each_of(policy=POLICIES)
 async def test_subscribing_and_cancelling_100_000_times_leaves_nothing(policy: Policy) -> None:
     source = Source()
     shared = share(source.stream, policy=policy)
     first = shared.subscribe().get_reader()
     samples = []
-    for number in range(25_000):
+    times = 100_000 // len(POLICIES) // len(LOOP_FACTORIES)
+    for number in range(times):
         subscription = shared.subscribe()
         if number % 1000 == 0:
             await subscription.get_reader().read()
             await first.read()
         else:
             await subscription.cancel(number)
-        if number in {10_000, 20_000}:
+        if number in {times // 3, times - 1}:
             del subscription
             await turns()
             gc.collect()
@@ -742,7 +745,7 @@ async def test_a_subscription_is_a_readable_stream() -> None:
     await subscription.cancel()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "error", "message"),
     [
         ({"high_water_mark": 0}, ValueError, "greater than 0"),

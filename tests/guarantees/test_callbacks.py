@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.grids import by_key, each_of
 from tests.loops import LOOP_FACTORIES
 from webstreams import Promise, ReadableStream, StreamError, TransformStream, WritableStream
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 Callback = Callable[[], Any]
 
-EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
+EVERY_LOOP = each_of(make_loop=by_key(LOOP_FACTORIES))
 
 ENOUGH_TURNS = 12
 
@@ -141,8 +142,8 @@ CALLS = [
     transformer_flush,
     transformer_cancel,
 ]
-EVERY_COROUTINE = pytest.mark.parametrize("call", [*STARTS, *CALLS, iterator_next])
-EVERY_CALL = pytest.mark.parametrize("call", CALLS)
+EVERY_COROUTINE = each_of(call=[*STARTS, *CALLS, iterator_next])
+EVERY_CALL = each_of(call=CALLS)
 
 Call = Callable[[Callback], Promise[Any]]
 
@@ -394,7 +395,7 @@ async def test_a_coroutine_callback_whose_task_is_cancelled_in_its_first_turn_ha
 
 
 @EVERY_CALL
-@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError])
+@each_of(kind=[StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError])
 async def test_errors_keep_their_face_behind_an_ordinary_one_if_they_steer_coroutines(
     call: Call, kind: type[BaseException]
 ) -> None:
@@ -410,7 +411,7 @@ async def test_errors_keep_their_face_behind_an_ordinary_one_if_they_steer_corou
 
 
 @EVERY_CALL
-@pytest.mark.parametrize("kind", [StopAsyncIteration, GeneratorExit, asyncio.CancelledError])
+@each_of(kind=[StopAsyncIteration, GeneratorExit, asyncio.CancelledError])
 async def test_errors_keep_their_face_behind_an_ordinary_one_if_a_coroutine_raised_them(
     call: Call, kind: type[BaseException]
 ) -> None:
@@ -427,8 +428,8 @@ async def test_errors_keep_their_face_behind_an_ordinary_one_if_a_coroutine_rais
 
 @EVERY_LOOP
 @EVERY_CALL
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("suspends", [None, False, True])
+@each_of(kind=[KeyboardInterrupt, SystemExit])
+@each_of(suspends=[None, False, True])
 def test_errors_keep_their_face_and_go_through_if_they_end_the_program(
     make_loop: LoopFactory, call: Call, kind: type[BaseException], suspends: bool | None
 ) -> None:
@@ -459,7 +460,7 @@ def names_in_traceback(error: BaseException) -> list[str]:
 
 
 @EVERY_COROUTINE
-@pytest.mark.parametrize("suspends", [False, True])
+@each_of(suspends=[False, True])
 async def test_errors_keep_their_face_with_the_traceback_of_where_they_were_raised(call: Call, suspends: bool) -> None:
     original = ValueError("out of a callback")
 
@@ -473,7 +474,7 @@ async def test_errors_keep_their_face_with_the_traceback_of_where_they_were_rais
     assert names_in_traceback(error)[-2:] == ["callback", "raise_here"]
 
 
-@pytest.mark.parametrize("failing", ["pull", "async pull", "generator", "first", "second", "third", "flush"])
+@each_of(failing=["pull", "async pull", "generator", "first", "second", "third", "flush"])
 async def test_errors_keep_their_face_through_a_chain_of_transforms(failing: str) -> None:
     original = ValueError("somewhere in the chain")
     cancelled_with: list[Any] = []
@@ -579,11 +580,8 @@ def pipe(error: Exception) -> Callable[[], Awaitable[Any]]:
     return lambda: stream.pipe_to(WritableStream())
 
 
-@pytest.mark.parametrize("within_task", [False, True])
-@pytest.mark.parametrize(
-    "make",
-    [read_of_reader, byob_read, iteration, closed_of_reader, cancel, write_of_writer, ready_of_writer, pipe],
-)
+@each_of(within_task=[False, True])
+@each_of(make=[read_of_reader, byob_read, iteration, closed_of_reader, cancel, write_of_writer, ready_of_writer, pipe])
 async def test_errors_keep_their_face_when_they_are_raised_a_thousand_times(
     make: Callable[[Exception], Callable[[], Awaitable[Any]]], within_task: bool
 ) -> None:
@@ -617,7 +615,7 @@ async def test_errors_keep_their_face_when_they_are_raised_a_thousand_times(
 # A pipe that fails.
 
 
-@pytest.mark.parametrize("failing", ["source", "sink", "transform", "close"])
+@each_of(failing=["source", "sink", "transform", "close"])
 async def test_a_failing_pipe_fails_its_task_group_with_the_original_exception(failing: str) -> None:
     original = ValueError("of one end")
     cancelled: list[str] = []

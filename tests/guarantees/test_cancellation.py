@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, WritableStream, queue_microtask
 
@@ -1081,8 +1082,8 @@ def test_a_cancelled_pipe_cleans_up_so_that_the_next_pipe_goes_on_where_it_stopp
     run(make_loop, main)
 
 
-@pytest.mark.parametrize("prevent_cancel", [False, True])
-@pytest.mark.parametrize("prevent_abort", [False, True])
+@each_of(prevent_cancel=[False, True])
+@each_of(prevent_abort=[False, True])
 async def test_a_cancelled_pipe_cleans_up_although_it_is_cancelled_again_meanwhile(
     prevent_abort: bool, prevent_cancel: bool
 ) -> None:
@@ -1123,7 +1124,7 @@ async def test_a_cancelled_pipe_cleans_up_although_it_is_cancelled_again_meanwhi
     assert other_tasks() == set()
 
 
-@pytest.mark.parametrize("way", ["timeout", "wait_for", "group"])
+@each_of(way=["timeout", "wait_for", "group"])
 async def test_a_cancelled_pipe_cleans_up_before_what_cancelled_it_goes_on(way: str) -> None:
     sink = SlowSink(5)
     source = ReadableStream[str]({"start": lambda controller: controller.enqueue("chunk")})

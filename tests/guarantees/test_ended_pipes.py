@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from tests.faults.helpers import other_tasks, soon, turns
+from tests.grids import each_of
 from webstreams import AbortController, AbortError, Promise, ReadableStream, TransformStream, WritableStream
 
 Waiting = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -111,9 +112,9 @@ async def by_a_group(waited: Awaitable[Any]) -> None:
 WAYS = [by_task_cancel, by_timeout, by_wait_for, by_anyio, by_a_group]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("is_coroutine", [True, False])
-@pytest.mark.parametrize("member", ["start", "write", "close"])
+@each_of(way=WAYS)
+@each_of(is_coroutine=[True, False])
+@each_of(member=["start", "write", "close"])
 async def test_a_sink_that_does_not_get_on_does_not_hold_up_the_end(
     way: Waiting, is_coroutine: bool, member: str, reported: list[Any]
 ) -> None:
@@ -132,7 +133,7 @@ async def test_a_sink_that_does_not_get_on_does_not_hold_up_the_end(
     assert reported == []
 
 
-@pytest.mark.parametrize("way", [by_task_cancel, by_timeout, by_anyio], ids=lambda way: way.__name__)
+@each_of(way=[by_task_cancel, by_timeout, by_anyio])
 async def test_prevent_abort_frees_both_locks_at_once_and_keeps_what_was_handed_over(way: Waiting) -> None:
     gate, open_gate, _ = Promise.with_resolvers()
     log: list[int] = []
@@ -217,7 +218,7 @@ async def test_a_pipe_that_waits_after_an_abort_of_its_signal_ends_when_its_task
     assert not sink.locked
 
 
-@pytest.mark.parametrize("member", ["start", "transform", "flush"])
+@each_of(member=["start", "transform", "flush"])
 async def test_what_is_under_way_in_the_stages_between_ends_too(member: str, reported: list[Any]) -> None:
     log: list[Any] = []
 

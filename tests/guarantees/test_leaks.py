@@ -30,13 +30,14 @@ from tests.faults.helpers import (
     turns,
 )
 from tests.faults.support import listener_count
+from tests.grids import by_key, each_of
 from tests.loops import LOOP_FACTORIES
 from webstreams import AbortController, AbortSignal, Promise, ReadableStream, TransformStream, WritableStream
 
-CHUNKS = 4_000
+CHUNKS = 2_000
 # Objects that are alive at these chunks are counted.
-SAMPLES = (1_000, 2_500, CHUNKS - 1)
-# What may differ between two samples, for thousands of chunks: what the loop is about to run.
+SAMPLES = (200, 1_000, CHUNKS - 1)
+# What may differ between two samples, for hundreds of chunks: what the loop is about to run.
 TOLERANCE = 20
 
 ASYNCIO = (asyncio.Future, asyncio.Handle, functools.partial, types.MethodType, types.CoroutineType)
@@ -106,7 +107,7 @@ class ByteChunks(Source):
     type = "bytes"
 
 
-EVERY_SOURCE = pytest.mark.parametrize("source_type", [Source, LateSource, ByteChunks])
+EVERY_SOURCE = each_of(source_type=[Source, LateSource, ByteChunks])
 Make = Callable[[], Any]
 
 
@@ -128,7 +129,7 @@ async def count_reads(stream: ReadableStream[Any], counting: Census) -> None:
             counting.pass_by()
 
 
-# Thousands of chunks
+# Many chunks
 
 
 @EVERY_SOURCE
@@ -163,7 +164,7 @@ async def test_async_for_keeps_the_number_of_objects_constant(source_type: Make)
     counting.assert_constant()
 
 
-@pytest.mark.parametrize("waits_for", ["ready", "write", "both"])
+@each_of(waits_for=["ready", "write", "both"])
 async def test_a_write_loop_keeps_the_number_of_objects_constant(waits_for: str) -> None:
     counting = Census()
     writer = counting_sink(counting).get_writer()
@@ -178,8 +179,8 @@ async def test_a_write_loop_keeps_the_number_of_objects_constant(waits_for: str)
 
 
 @EVERY_SOURCE
-@pytest.mark.parametrize("suspends", [False, True])
-@pytest.mark.parametrize("with_signal", [False, True])
+@each_of(suspends=[False, True])
+@each_of(with_signal=[False, True])
 async def test_a_pipe_keeps_the_number_of_objects_constant(
     source_type: Make, suspends: bool, with_signal: bool
 ) -> None:
@@ -211,7 +212,7 @@ async def test_a_tee_with_a_cancelled_branch_keeps_the_number_of_objects_constan
 
 
 @EVERY_SOURCE
-@pytest.mark.parametrize("is_async", [False, True])
+@each_of(is_async=[False, True])
 async def test_a_transform_keeps_the_number_of_objects_constant(source_type: Make, is_async: bool) -> None:
     counting = Census()
 
@@ -254,7 +255,7 @@ async def cancelled(awaitable: Callable[[], Awaitable[Any]]) -> None:
     assert task.cancelled()
 
 
-@pytest.mark.parametrize("kind", ["default", "bytes", "byob"])
+@each_of(kind=["default", "bytes", "byob"])
 async def test_a_thousand_cancelled_reads_leave_nothing_behind(kind: str) -> None:
     source = ByteSource() if kind == "byob" else SOURCES[kind]()
     stream = stream_of(source)
@@ -368,12 +369,12 @@ async def test_a_thousand_signals_that_depend_on_one_are_collected() -> None:
 # What is dropped is collected
 
 
-BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
+BOTH_KINDS = each_of(kind=["default", "bytes"])
 
 
 @BOTH_KINDS
-@pytest.mark.parametrize("locked", [False, True])
-@pytest.mark.parametrize("queued", [False, True])
+@each_of(locked=[False, True])
+@each_of(queued=[False, True])
 async def test_a_dropped_readable_stream_is_collected(kind: str, locked: bool, queued: bool) -> None:
     seen = Dropped()
 
@@ -393,7 +394,7 @@ async def test_a_dropped_readable_stream_is_collected(kind: str, locked: bool, q
         assert seen.alive() == []
 
 
-@pytest.mark.parametrize("queued", [0, 3])
+@each_of(queued=[0, 3])
 async def test_a_dropped_writable_stream_is_collected(queued: int) -> None:
     seen = Dropped()
 
@@ -451,7 +452,7 @@ async def test_a_dropped_iteration_is_collected(kind: str) -> None:
 
 
 @BOTH_KINDS
-@pytest.mark.parametrize("index", [0, 1])
+@each_of(index=[0, 1])
 async def test_a_dropped_branch_of_a_tee_is_collected_while_the_other_one_is_read(kind: str, index: int) -> None:
     seen = Dropped()
     source = SOURCES[kind]()
@@ -467,7 +468,7 @@ async def test_a_dropped_branch_of_a_tee_is_collected_while_the_other_one_is_rea
 
 
 @BOTH_KINDS
-@pytest.mark.parametrize("reading", [False, True])
+@each_of(reading=[False, True])
 async def test_both_dropped_branches_of_a_tee_are_collected_with_the_source(kind: str, reading: bool) -> None:
     seen = Dropped()
 
@@ -657,9 +658,9 @@ OPEN = [
 ]
 
 
-@pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
-@pytest.mark.parametrize("make", OPEN)
-@pytest.mark.parametrize("kept", [False, True])
+@each_of(make_loop=by_key(LOOP_FACTORIES))
+@each_of(make=OPEN)
+@each_of(kept=[False, True])
 def test_closing_the_loop_with_streams_open_logs_nothing(
     make: Callable[[], Any], kept: bool, make_loop: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ from tests.faults.helpers import (
     stream_of,
     turns,
 )
+from tests.grids import each_of
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream
 
 Chunks = AsyncIterable[Any]
@@ -103,9 +104,9 @@ WAYS = [
     leave_by_timeout,
     leave_by_closing_a_generator,
 ]
-EVERY_WAY = pytest.mark.parametrize("leave", WAYS)
-BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
-BOTH_PREVENTIONS = pytest.mark.parametrize("prevent_cancel", [False, True])
+EVERY_WAY = each_of(leave=WAYS)
+BOTH_KINDS = each_of(kind=["default", "bytes"])
+BOTH_PREVENTIONS = each_of(prevent_cancel=[False, True])
 
 
 def feed(kind: str, *chunks: bytes) -> tuple[RecordingSource, ReadableStream[Any]]:
@@ -307,7 +308,7 @@ async def test_leaving_a_loop_closes_the_generator_behind_from() -> None:
 
 @BOTH_KINDS
 @BOTH_PREVENTIONS
-@pytest.mark.parametrize("pending", [0, 1, 2, 5])
+@each_of(pending=[0, 1, 2, 5])
 async def test_aclose_does_not_wait_behind_a_read_that_never_comes(
     kind: str, prevent_cancel: bool, pending: int
 ) -> None:
@@ -337,7 +338,7 @@ async def stop_is_end(waiting: Awaitable[Any]) -> Any:
 
 
 @BOTH_PREVENTIONS
-@pytest.mark.parametrize("pending", [1, 3])
+@each_of(pending=[1, 3])
 async def test_aclose_ends_the_tasks_that_wait_for_chunks(prevent_cancel: bool, pending: int) -> None:
     source, stream = feed("default")
     iterator = stream.values(prevent_cancel=prevent_cancel)
@@ -354,7 +355,7 @@ async def test_aclose_ends_the_tasks_that_wait_for_chunks(prevent_cancel: bool, 
     assert source.cancellations == ([] if prevent_cancel else [None])
 
 
-@pytest.mark.parametrize("pending", [1, 3])
+@each_of(pending=[1, 3])
 async def test_aclose_with_prevent_cancel_leaves_the_next_chunk_to_the_next_reader(pending: int) -> None:
     source, stream = feed("default")
     iterator = stream.values(prevent_cancel=True)
@@ -468,8 +469,8 @@ async def test_async_with_values_does_nothing_more_after_the_end_of_the_stream()
 # with get_reader()
 
 
-@pytest.mark.parametrize("mode", [None, "byob"])
-@pytest.mark.parametrize("raising", [False, True])
+@each_of(mode=[None, "byob"])
+@each_of(raising=[False, True])
 async def test_with_get_reader_releases_the_lock_and_cancels_nothing(mode: Any, raising: bool) -> None:
     source = ByteSource()
     stream = stream_of(source)
@@ -623,7 +624,7 @@ async def test_async_with_get_writer_raises_the_error_of_a_stream_that_was_error
     assert sink.calls == []
 
 
-@pytest.mark.parametrize("waits", [False, True])
+@each_of(waits=[False, True])
 async def test_async_with_get_writer_accepts_a_stream_that_was_closed_in_the_block(waits: bool) -> None:
     sink = Sink()
     stream: WritableStream[Any] = WritableStream(sink)

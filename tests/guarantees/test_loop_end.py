@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import turns
+from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortError,
@@ -27,6 +28,7 @@ from webstreams import (
 )
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+EVERY_LOOP = each_of(loop=["asyncio", "uvloop"])
 
 
 def run(loop: str, main: Callable[[], Coroutine[Any, Any, Any]]) -> list[str]:
@@ -122,8 +124,8 @@ CUT_OFF: dict[str, tuple[Callable[[ReadableStream[Any], WritableStream[Any]], An
 }
 
 
-@LOOPS
-@pytest.mark.parametrize("case", CUT_OFF)
+@EVERY_LOOP
+@each_of(case=CUT_OFF)
 def test_what_is_under_way_is_reported_once_and_looks_complete_to_nobody(loop: str, case: str) -> None:
     make, words, ends = CUT_OFF[case]
     log: list[Any] = []
@@ -142,7 +144,7 @@ def test_what_is_under_way_is_reported_once_and_looks_complete_to_nobody(loop: s
     assert all(type(each).__name__ == "LoopEndedError" for each in told)
 
 
-@LOOPS
+@EVERY_LOOP
 def test_a_consumer_that_a_task_awaits_is_reported_as_a_pipe_is(loop: str) -> None:
     tasks: list[Any] = []
 
@@ -158,7 +160,7 @@ def test_a_consumer_that_a_task_awaits_is_reported_as_a_pipe_is(loop: str) -> No
     assert tasks[0].cancelled()
 
 
-@LOOPS
+@EVERY_LOOP
 def test_a_write_that_nobody_awaits_is_reported_once(loop: str) -> None:
     async def main() -> None:
         writer = WritableStream[int]({"write": lambda chunk, controller: asyncio.Event().wait()}).get_writer()
@@ -200,7 +202,7 @@ def test_a_file_that_is_being_closed_is_finished(loop: str, tmp_path: Path) -> N
     assert (reports, files) == ([], [b"whole"])
 
 
-@LOOPS
+@EVERY_LOOP
 def test_what_a_sink_needs_no_end_for_is_not_reported(loop: str) -> None:
     async def main() -> None:
         await WritableStream[int]({"write": lambda chunk, controller: None}).get_writer().write(1)
@@ -208,7 +210,7 @@ def test_what_a_sink_needs_no_end_for_is_not_reported(loop: str) -> None:
     assert run(loop, main) == []
 
 
-@LOOPS
+@EVERY_LOOP
 def test_reading_everything_in_another_task_is_reported(loop: str) -> None:
     tasks: list[Any] = []
 
@@ -221,7 +223,7 @@ def test_reading_everything_in_another_task_is_reported(loop: str) -> None:
     assert tasks[0].cancelled()
 
 
-@LOOPS
+@EVERY_LOOP
 def test_cancelling_some_tasks_between_two_runs_of_a_loop_ends_no_pipe(loop: str) -> None:
     log: list[int] = []
     kept: list[Any] = []
@@ -291,7 +293,7 @@ async def test_a_transform_whose_generator_was_closed_in_the_middle_is_an_error(
         await reader.read()
 
 
-@pytest.mark.parametrize("is_async", [True, False])
+@each_of(is_async=[True, False])
 async def test_a_sink_whose_generator_was_closed_does_not_close(is_async: bool) -> None:
     async def receive() -> Any:
         while True:

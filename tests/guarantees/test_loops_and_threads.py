@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import ByteSource, RecordingSource, stream_of
+from tests.grids import by_key, each_of
 from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
@@ -103,7 +104,7 @@ USES: dict[str, Callable[[Objects], Any]] = {
     "writer.closed": lambda o: o.writer.closed,
     "writer.ready": lambda o: o.writer.ready,
 }
-EVERY_USE = pytest.mark.parametrize("use", USES.values(), ids=USES)
+EVERY_USE = each_of(use=by_key(USES))
 
 
 def error_of(use: Use) -> BaseException | None:
@@ -151,7 +152,7 @@ async def test_a_use_from_the_loop_of_another_thread_is_a_runtime_error_at_the_c
 
 
 @EVERY_USE
-@pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
+@each_of(make_loop=by_key(LOOP_FACTORIES))
 def test_a_use_from_a_later_loop_of_the_same_thread_is_a_runtime_error(
     use: Callable[[Objects], Any], make_loop: Any
 ) -> None:
@@ -180,13 +181,13 @@ CONSTRUCTIONS: dict[str, Use] = {
 }
 
 
-@pytest.mark.parametrize("make", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+@each_of(make=by_key(CONSTRUCTIONS))
 def test_constructing_without_a_running_loop_is_a_runtime_error(make: Use) -> None:
     with pytest.raises(RuntimeError, match=NO_LOOP):
         make()
 
 
-@pytest.mark.parametrize("make", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+@each_of(make=by_key(CONSTRUCTIONS))
 async def test_constructing_in_a_thread_without_a_loop_is_a_runtime_error(make: Use) -> None:
     error = in_another_thread(lambda: error_of(make))
     assert isinstance(error, RuntimeError)

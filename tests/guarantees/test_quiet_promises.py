@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import ByteSource, RecordingSource, failure, stream_of, turns
-from tests.grids import each_of
+from tests.grids import each_of, each_row
 from webstreams import AbortController, Promise, ReadableStream, StreamError, TransformStream, WritableStream
 
 Reported = list[dict[str, Any]]
@@ -111,11 +111,11 @@ READABLE_ENDINGS = [
     readable_errored_while_read,
     readable_dropped,
 ]
-BEFORE_AND_AFTER = pytest.mark.parametrize("touched", ["before", "after"])
+BEFORE_AND_AFTER = each_of(touched=["before", "after"])
 
 
-@pytest.mark.parametrize("ending", READABLE_ENDINGS)
-@pytest.mark.parametrize("mode", [None, "byob"])
+@each_of(ending=READABLE_ENDINGS)
+@each_of(mode=[None, "byob"])
 @BEFORE_AND_AFTER
 async def test_closed_of_a_reader_that_nobody_looked_at_logs_nothing(
     ending: Callable[..., Awaitable[None]],
@@ -255,8 +255,8 @@ class MovingSink(Sink):
     write = close = abort = _act
 
 
-@pytest.mark.parametrize("ending", WRITABLE_ENDINGS)
-@pytest.mark.parametrize("high_water_mark", [1, 10])
+@each_of(ending=WRITABLE_ENDINGS)
+@each_of(high_water_mark=[1, 10])
 @BEFORE_AND_AFTER
 async def test_closed_and_ready_of_a_writer_that_nobody_looked_at_log_nothing(
     ending: Callable[..., Awaitable[None]],
@@ -281,8 +281,8 @@ async def test_closed_and_ready_of_a_writer_that_nobody_looked_at_log_nothing(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("callback", [fail, fail_late])
-@pytest.mark.parametrize("member", ["start", "pull", "transform", "sink start"])
+@each_of(callback=[fail, fail_late])
+@each_of(member=["start", "pull", "transform", "sink start"])
 async def test_a_callback_that_fails_before_anybody_looks_logs_nothing(
     callback: Any, member: str, reported: Reported, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -480,9 +480,7 @@ UNHANDLED: list[tuple[Unhandled, str, str]] = [
     (writer_abort_unhandled, "abort() of", "WritableStream"),
     (promise_unhandled, "a promise", ""),
 ]
-EVERY_UNHANDLED = pytest.mark.parametrize(
-    ("make", "call", "stream"), UNHANDLED, ids=[make.__name__ for make, _, _ in UNHANDLED]
-)
+EVERY_UNHANDLED = each_row(("make", "call", "stream"), UNHANDLED)
 
 
 @EVERY_UNHANDLED

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import (
     CompressionStream,
     DataError,
@@ -220,7 +221,7 @@ def notes_of(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_of(name=CASES)
 async def test_the_note_names_the_stage(name: str) -> None:
     run, note = CASES[name]
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -228,7 +229,7 @@ async def test_the_note_names_the_stage(name: str) -> None:
     assert notes_of(caught.value) == [f"in the stage {note}"]
 
 
-@pytest.mark.parametrize("coroutine", [False, True])
+@each_of(coroutine=[False, True])
 async def test_the_stage_after_many_chunks(coroutine: bool) -> None:
     """A pipeline that runs steadily fails as any other does."""
 
@@ -325,8 +326,8 @@ BEHIND: dict[str, Callable[[ReadableStream[Any]], ReadableStream[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", TOLD)
-@pytest.mark.parametrize("behind", BEHIND)
+@each_of(name=TOLD)
+@each_of(behind=BEHIND)
 async def test_what_a_controller_is_told_has_arisen_in_its_stage(name: str, behind: str) -> None:
     make, stage = TOLD[name]
     with pytest.raises(ValueError, match=BOOM) as caught:
@@ -348,7 +349,7 @@ async def test_reasons_that_are_no_exceptions_are_left_alone() -> None:
         assert notes_of(caught.value) == []
 
 
-@pytest.mark.parametrize("make", [TransformStream, lines, lambda: CompressionStream("gzip")])
+@each_of(make=[TransformStream, lines, lambda: CompressionStream("gzip")])
 async def test_a_reason_that_comes_through_a_generator_is_left_alone(make: Any) -> None:
     """Whoever aborts tells what is wrong elsewhere; the generator only hears of it."""
     reason = ValueError(BOOM)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import turns
+from tests.grids import each_of, each_row
 from webstreams import (
     Promise,
     ReadableStream,
@@ -51,12 +52,10 @@ CALLBACKS: list[tuple[Callable[..., Any], list[str]]] = [
     (fail_late, ["fail_late", "deeper"]),
     (fail_below_the_library, ["fail", "deeper"]),
 ]
-EVERY_CALLBACK = pytest.mark.parametrize(
-    ("callback", "frames"), CALLBACKS, ids=[each.__name__ for each, _ in CALLBACKS]
-)
-EVERY_MEMBER = pytest.mark.parametrize("member", ["write", "close", "abort", "pull", "cancel", "transform"])
+EVERY_CALLBACK = each_row(("callback", "frames"), CALLBACKS)
+EVERY_MEMBER = each_of(member=["write", "close", "abort", "pull", "cancel", "transform"])
 # Whether the stream has started by the time of the call, which then runs the callback itself.
-STARTED = pytest.mark.parametrize("started", [False, True])
+STARTED = each_of(started=[False, True])
 
 
 async def begin(member: str, callback: Callable[..., Any], started: bool) -> tuple[Any, Callable[[], Promise[Any]]]:
@@ -158,7 +157,7 @@ ELSEWHERE: dict[str, tuple[Callable[[], Any], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
+@each_of(name=ELSEWHERE)
 async def test_what_arises_in_threads_and_in_the_library_keeps_no_frames_of_the_library(name: str) -> None:
     make, frames = ELSEWHERE[name]
     reader = make().get_reader()

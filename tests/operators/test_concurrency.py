@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import RecordingSource, failure, quiet, soon, stream_of, turns
+from tests.grids import each_of, each_row
 from tests.waiting import another_task
 from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
 
@@ -73,7 +74,7 @@ async def test_so_many_calls_run_at_a_time() -> None:
     await settle()
 
 
-@pytest.mark.parametrize(("ordered", "window"), [(True, None), (True, 3), (True, 50), (False, None), (False, 7)])
+@each_row(("ordered", "window"), [(True, None), (True, 3), (True, 50), (False, None), (False, 7)])
 async def test_the_window_bounds_what_is_started_and_not_taken(ordered: bool, window: int | None) -> None:
     source = Numbers(1000)
     bound = window or (12 if ordered else 3)
@@ -96,7 +97,7 @@ async def test_results_come_in_order_or_as_they_are_ready() -> None:
         assert await soon(task) == expected
 
 
-@pytest.mark.parametrize("ordered", [True, False])
+@each_of(ordered=[True, False])
 async def test_the_first_failure_counts_at_once(ordered: bool) -> None:
     gauge, source = Gauge(), Numbers(100)
 
@@ -134,7 +135,7 @@ async def test_calls_that_fail_later_are_not_reported() -> None:
         await settle()
 
 
-@pytest.mark.parametrize("way", ["cancel", "failure", "for_each", "pipe_to"])
+@each_of(way=["cancel", "failure", "for_each", "pipe_to"])
 async def test_a_call_that_suppresses_its_cancellation_is_waited_for(way: str) -> None:
     ended, release = [], asyncio.Event()
 
@@ -200,7 +201,7 @@ async def test_a_key_that_cannot_be_one() -> None:
     assert source.cancellations == [error]
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
+@each_of(concurrency=[1, 3])
 async def test_what_is_skipped_leaves_the_window(concurrency: int) -> None:
     async def odd(chunk: int) -> Any:
         return chunk if chunk % 2 else SKIP
@@ -325,8 +326,8 @@ async def test_calls_that_have_begun_in_an_executor_are_waited_for() -> None:
         assert (await soon(read)).done
 
 
-@pytest.mark.parametrize("error", [StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
-@pytest.mark.parametrize("concurrency", [1, 2])
+@each_of(error=[StopIteration(1), GeneratorExit(2), asyncio.CancelledError(3)])
+@each_of(concurrency=[1, 2])
 async def test_a_guarded_function_raises_what_steers_coroutines(error: BaseException, concurrency: int) -> None:
     def raise_it(*_: Any) -> Any:
         raise error
@@ -468,7 +469,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "kind", "words"), REFUSED)
+@each_row(("options", "kind", "words"), REFUSED)
 async def test_a_bad_option_is_refused_at_the_call(options: dict[str, Any], kind: type[Exception], words: str) -> None:
     stream = Numbers().stream()
     with pytest.raises(kind, match=words):
@@ -486,7 +487,7 @@ async def test_what_counts_as_a_coroutine_function() -> None:
 # for_each and reduce.
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@each_of(concurrency=[1, 4])
 async def test_for_each(concurrency: int) -> None:
     gauge, source = Gauge(), Numbers(20)
     gauge.open(*range(20))
@@ -499,7 +500,7 @@ async def test_for_each(concurrency: int) -> None:
     await settle()
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@each_of(concurrency=[1, 4])
 async def test_for_each_fails_with_the_function_and_with_the_source(concurrency: int) -> None:
     with quiet(0):
         source = Numbers(50)
@@ -513,7 +514,7 @@ async def fail_async(_: object) -> None:
     raise BOOM
 
 
-@pytest.mark.parametrize("way", ["for_each", "for_each of four", "reduce"])
+@each_of(way=["for_each", "for_each of four", "reduce"])
 async def test_cancelling_the_task_that_waits_ends_everything(way: str) -> None:
     gauge, source = Gauge(), Numbers(50)
     stream = source.stream()
@@ -568,7 +569,7 @@ async def test_an_error_of_the_source_is_told_while_no_call_may_begin() -> None:
 # Counts under disorder.
 
 
-@pytest.mark.parametrize("seed", range(2))
+@each_of(seed=range(2))
 async def test_the_limits_hold_in_any_disorder(seed: int) -> None:
     """`python -m tests.operators.disorder` does 10,000 of these runs."""
     with quiet():

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import Heartbeat, RecordingSource, failure, quiet, reason, soon, stream_of, turns
+from tests.grids import each_of, each_row
 from webstreams import SKIP, ReadableStream, StreamError, TransformStream, WritableStream
 
 from .table import BOOM, Numbers, fail, same, same_soon, settle, yes
@@ -59,7 +60,7 @@ async def test_filter_passes_what_is_true() -> None:
     assert await ReadableStream.from_(range(4)).filter(is_even).list() == [0, 2]
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@each_of(count=[1, 3])
 async def test_take_cancels_when_the_last_is_given(count: int) -> None:
     source = Numbers(100)
     stream = source.stream()
@@ -179,7 +180,7 @@ async def test_iterators_that_are_not_iterable() -> None:
     assert await ReadableStream.from_([0]).flat_map(lambda _: BareIterable()).list() == [1, 0]
 
 
-@pytest.mark.parametrize("result", ["text", b"bytes", 7, None])
+@each_of(result=["text", b"bytes", 7, None])
 async def test_flat_map_refuses_what_is_no_iterable(result: Any) -> None:
     source = Numbers()
     error = await failure(source.stream().flat_map(lambda _: result).list())
@@ -219,7 +220,7 @@ async def test_a_begun_batch_is_dropped_by_an_error() -> None:
     assert await failure(Numbers(1, "error").stream().batched(2).list()) is BOOM
 
 
-@pytest.mark.parametrize("size", [-1, float("nan"), "much"])
+@each_of(size=[-1, float("nan"), "much"])
 async def test_a_size_that_is_none(size: Any) -> None:
     source = Numbers()
     error = await failure(source.stream().batched(size=3, size_of=lambda _: size).list())
@@ -261,7 +262,7 @@ REFUSED: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("use", "kind", "words"), REFUSED)
+@each_row(("use", "kind", "words"), REFUSED)
 async def test_a_bad_argument_is_refused_at_the_call(
     use: Callable[[Any], Any], kind: type[Exception], words: str
 ) -> None:
@@ -282,7 +283,7 @@ async def test_a_locked_stream_is_refused() -> None:
 # Chains: what shows of the streams between.
 
 
-@pytest.mark.parametrize("fused", [True, False])
+@each_of(fused=[True, False])
 async def test_the_streams_between_are_locked_and_end_with_the_rest(fused: bool) -> None:
     source = Numbers(2)
     between = source.stream().map(same)
@@ -383,7 +384,7 @@ async def test_a_call_under_way_is_cancelled_and_waited_for() -> None:
     await settle()
 
 
-@pytest.mark.parametrize("error", [StopIteration(1), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()])
+@each_of(error=[StopIteration(1), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()])
 async def test_exceptions_that_steer_python(error: BaseException) -> None:
     def raise_it(_: object) -> None:
         raise error
@@ -437,7 +438,7 @@ async def test_errors_of_an_input_that_is_no_exception() -> None:
 # Pipes, pairs, other streams.
 
 
-@pytest.mark.parametrize("high_water_mark", [0, 1, 5])
+@each_of(high_water_mark=[0, 1, 5])
 async def test_a_pipe_takes_what_operators_give(high_water_mark: float) -> None:
     written: list[Any] = []
     for stream in (Numbers(300).stream(high_water_mark), ReadableStream.from_(range(300))):
@@ -483,7 +484,7 @@ async def test_byte_streams() -> None:
 # Fairness and memory.
 
 
-@pytest.mark.parametrize("kind", ["iterator", "source", "coroutine"])
+@each_of(kind=["iterator", "source", "coroutine"])
 async def test_a_filter_that_passes_nothing_lets_the_loop_run(kind: str) -> None:
     heart = Heartbeat()
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-import pytest
 
 from tests.faults.helpers import failure, quiet, soon, turns
+from tests.grids import by_key, each_of
 from webstreams import ReadableStream
 
 from .table import BOOM, KINDS, OPERATORS, PLACES, Numbers, Operator, settle
@@ -17,26 +13,9 @@ from .table import BOOM, KINDS, OPERATORS, PLACES, Numbers, Operator, settle
 FAILING = {name: each for name, each in OPERATORS.items() if each.failing is not None}
 
 
-def every_place(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
-    """Run a test for all places, one after the other: an event loop for each would cost more than the test."""
-
-    async def run(**arguments: Any) -> None:
-        for place in PLACES:
-            try:
-                await test(place=place, **arguments)
-            except BaseException as error:
-                error.add_note(f"place: {place}")
-                raise
-
-    signature = inspect.signature(test)
-    parameters = [each for each in signature.parameters.values() if each.name != "place"]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__name__ = test.__name__
-    return run
-
-
-every_kind = pytest.mark.parametrize("kind", KINDS)
-every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=list(OPERATORS))
+every_place = each_of(place=PLACES)
+every_kind = each_of(kind=KINDS)
+every_operator = each_of(operator=by_key(OPERATORS))
 
 
 @every_kind
@@ -72,7 +51,7 @@ async def test_error_of_the_source(operator: Operator, kind: str, place: str) ->
 
 
 @every_kind
-@pytest.mark.parametrize("operator", FAILING.values(), ids=list(FAILING))
+@each_of(operator=by_key(FAILING))
 @every_place
 async def test_error_of_the_function(operator: Operator, kind: str, place: str) -> None:
     source = KINDS[kind](100)

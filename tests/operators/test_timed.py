@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import RecordingSource, failure, stream_of, turns
+from tests.grids import each_of, each_row
 from webstreams import ReadableStream
 
 from .table import BOOM, Numbers, fail, same, timers
@@ -189,7 +190,7 @@ async def test_debounced_reads_little_that_nobody_takes() -> None:
     assert [(await reader.read()).value for _ in range(2)] == ["b", "c"]
 
 
-@pytest.mark.parametrize("way", ["batched", "throttled", "debounced"])
+@each_of(way=["batched", "throttled", "debounced"])
 def test_ends(way: str) -> None:
     _test_ends(way=way)
 
@@ -242,7 +243,7 @@ REFUSED: list[tuple[Callable[[ReadableStream[Any]], Any], type[Exception], str]]
 ]
 
 
-@pytest.mark.parametrize(("use", "kind", "words"), REFUSED)
+@each_row(("use", "kind", "words"), REFUSED)
 async def test_a_bad_argument_leaves_the_stream_unlocked(use: Any, kind: type[Exception], words: str) -> None:
     stream = Numbers().stream()
     with pytest.raises(kind, match=words):
@@ -253,7 +254,7 @@ async def test_a_bad_argument_leaves_the_stream_unlocked(use: Any, kind: type[Ex
 # Lines and chunks of one size.
 
 
-@pytest.mark.parametrize("pull", ["iterator", "source"])
+@each_of(pull=["iterator", "source"])
 async def test_lines_and_chunks_pull(pull: str) -> None:
     def stream(*chunks: Any) -> Any:
         numbers = Numbers(len(chunks)).stream().map(lambda number: chunks[number])
