@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import (
     AbortController,
     AbortError,
@@ -119,7 +120,7 @@ def test_none_as_the_reason_is_no_reason() -> None:
 REASONS = [ValueError("why"), KeyboardInterrupt(), asyncio.CancelledError(), "text", "", 0, False, ["list"], object()]
 
 
-@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: type(reason).__name__)
+@each_of(reason=REASONS)
 def test_any_object_can_be_the_reason(reason: Any) -> None:
     controller = AbortController()
     controller.abort(reason)
@@ -165,7 +166,7 @@ def test_throw_if_aborted_raises_an_exception_as_itself() -> None:
     assert caught.value is reason
 
 
-@pytest.mark.parametrize("reason", ["text", 0, None, {"a": "mapping"}], ids=repr)
+@each_of(reason=["text", 0, None, {"a": "mapping"}])
 def test_throw_if_aborted_wraps_what_cannot_be_raised(reason: Any) -> None:
     if reason is None:
         with pytest.raises(AbortError):
@@ -176,9 +177,7 @@ def test_throw_if_aborted_wraps_what_cannot_be_raised(reason: Any) -> None:
     assert caught.value.reason is reason
 
 
-@pytest.mark.parametrize(
-    "reason", [StopIteration(1), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()], ids=repr
-)
+@each_of(reason=[StopIteration(1), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()])
 def test_throw_if_aborted_wraps_what_would_steer_generators_and_tasks(reason: BaseException) -> None:
     with pytest.raises(StreamError) as caught:
         AbortSignal.abort(reason).throw_if_aborted()
@@ -412,7 +411,7 @@ def test_onabort_is_none_at_first_and_gives_back_what_was_set() -> None:
     assert listener_count(signal) == 0
 
 
-@pytest.mark.parametrize("bad", [3, "text", {}], ids=repr)
+@each_of(bad=[3, "text", {}])
 def test_onabort_becomes_none_for_what_is_not_callable(bad: Any) -> None:
     controller = AbortController()
     log: list[str] = []
@@ -521,7 +520,7 @@ async def test_a_listener_cannot_cancel_who_aborts(kind: type[BaseException], re
     assert len(reports) == 1
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@each_of(kind=[KeyboardInterrupt, SystemExit])
 def test_an_interrupt_goes_through(kind: type[BaseException]) -> None:
     controller = AbortController()
 
@@ -557,7 +556,7 @@ def test_any_of_nothing_is_never_aborted() -> None:
     assert signal.reason is None
 
 
-@pytest.mark.parametrize("index", range(3))
+@each_of(index=range(3))
 def test_any_follows_each_of_its_sources(index: int) -> None:
     controllers = [AbortController() for _ in range(3)]
     signal = AbortSignal.any(controller.signal for controller in controllers)
@@ -681,7 +680,7 @@ def test_the_other_source_is_aborted_inside_a_listener() -> None:
     assert (first.signal.reason, second.signal.reason, dependent.reason) == ("first", "second", "first")
 
 
-@pytest.mark.parametrize("bad", [None, 3, [None], ["signal"], [AbortController()]], ids=repr)
+@each_of(bad=[None, 3, [None], ["signal"], [AbortController()]])
 def test_what_any_cannot_take(bad: Any) -> None:
     with pytest.raises(TypeError):
         AbortSignal.any(bad)
@@ -690,7 +689,7 @@ def test_what_any_cannot_take(bad: Any) -> None:
 # AbortSignal.timeout()
 
 
-@pytest.mark.parametrize("seconds", [0, 0.0, 0.001])
+@each_of(seconds=[0, 0.0, 0.001])
 async def test_timeout_aborts_with_a_timeout_error(seconds: float) -> None:
     signal = AbortSignal.timeout(seconds)
     assert not signal.aborted
@@ -710,14 +709,14 @@ async def test_timeouts_come_in_their_order() -> None:
     assert log == ["soon", "late"]
 
 
-@pytest.mark.parametrize("seconds", [LONG, 10**9, 1e300])
+@each_of(seconds=[LONG, 10**9, 1e300])
 async def test_a_timeout_that_is_far_away(seconds: float) -> None:
     signal = AbortSignal.timeout(seconds)
     await turns()
     assert not signal.aborted
 
 
-@pytest.mark.parametrize("bad", [-1, -0.001, float("inf"), float("nan"), "1", None, True, [1]], ids=repr)
+@each_of(bad=[-1, -0.001, float("inf"), float("nan"), "1", None, True, [1]])
 async def test_what_timeout_cannot_take(bad: Any) -> None:
     with pytest.raises(TypeError, match="timeout"):
         AbortSignal.timeout(bad)

@@ -15,9 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-import pytest
-
 import webstreams
+from tests.grids import each_of
 
 PACKAGE = Path(webstreams.__file__).parent
 # Those that pyproject.toml lists: the Standard's slots are shared in them.
@@ -90,7 +89,7 @@ def test_there_are_marks() -> None:
     assert sum(map(len, OWN.values())) > 20
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if PRIVATE[path]], ids=named)
+@each_of(path=[path for path in MODULES if PRIVATE[path]])
 def test_what_is_ours_is_used_in_its_module_only(path: Path) -> None:
     """Otherwise: is it needed there? Then its comment begins with "Ours, shared", and says what for."""
     users = {named(other): foreign(other) & PRIVATE[path] for other in MODULES if other != path}

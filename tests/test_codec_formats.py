@@ -12,6 +12,7 @@ from typing import Any
 import brotli  # type: ignore[import-untyped]
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import CompressionFormat, CompressionStream, DataError, DecompressionStream, ReadableStream
 from webstreams._transforms.decompressors import LONGEST_STEP, make_decompressor
 
@@ -21,7 +22,7 @@ else:
     from backports import zstd
 
 FORMATS: list[CompressionFormat] = ["brotli", "deflate", "deflate-raw", "gzip", "zstd"]
-ALL_FORMATS = pytest.mark.parametrize("format", FORMATS)
+ALL_FORMATS = each_of(format=FORMATS)
 
 
 async def through(chunks: list[bytes], stream: CompressionStream | DecompressionStream) -> bytes:
@@ -57,7 +58,7 @@ def page(size: int) -> bytes:
 
 
 @ALL_FORMATS
-@pytest.mark.parametrize("size", [1, 32_752, 32_753, 65_536, 100_000, 1_000_000])
+@each_of(size=[1, 32_752, 32_753, 65_536, 100_000, 1_000_000])
 async def test_all_of_a_flushed_stream_comes_out(format: CompressionFormat, size: int) -> None:
     """Brotli's decompressor gives 32,752 bytes a call at most, and does not say that it has more."""
     stream = DecompressionStream(format)
@@ -106,8 +107,8 @@ MEMBERS = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 5, 4096, 1_000_000])
-@pytest.mark.parametrize("name", MEMBERS)
+@each_of(size=[1, 5, 4096, 1_000_000])
+@each_of(name=MEMBERS)
 async def test_concatenated_reads_all_members(name: str, size: int) -> None:
     data, expected = MEMBERS[name]
     if len(data) > 10_000 * size:
@@ -116,7 +117,7 @@ async def test_concatenated_reads_all_members(name: str, size: int) -> None:
     assert await through(chunks, DecompressionStream("gzip", concatenated=True)) == expected == gzip.decompress(data)
 
 
-@pytest.mark.parametrize("name", [name for name in MEMBERS if name != "one"])
+@each_of(name=[name for name in MEMBERS if name != "one"])
 async def test_the_standard_takes_one_member(name: str) -> None:
     """And says how the others can be had."""
     data, expected = MEMBERS[name]
@@ -133,7 +134,7 @@ async def test_what_is_no_member_is_an_error_behind_the_others() -> None:
         assert "trailing data after the end" in str(error)
 
 
-@pytest.mark.parametrize("missing", [1, 9, 18, 22])
+@each_of(missing=[1, 9, 18, 22])
 async def test_a_second_member_that_is_cut_off_is_an_error(missing: int) -> None:
     data = gzip.compress(b"one") + gzip.compress(b"two")
     came, error = await failure([data[:-missing]], DecompressionStream("gzip", concatenated=True))
@@ -141,7 +142,7 @@ async def test_a_second_member_that_is_cut_off_is_an_error(missing: int) -> None
     assert "truncated" in str(error)
 
 
-@pytest.mark.parametrize("format", ["brotli", "deflate", "deflate-raw"])
+@each_of(format=["brotli", "deflate", "deflate-raw"])
 async def test_formats_without_members_say_so(format: CompressionFormat) -> None:
     with pytest.raises(ValueError, match='concatenated=True is for "gzip"'):
         DecompressionStream(format, concatenated=True)
@@ -163,9 +164,7 @@ TINY = {
 SKIPPABLE = b"\x50\x2a\x4d\x18" + bytes(4)
 
 
-@pytest.mark.parametrize(
-    "tiny", [TINY["gzip"], TINY["zstd"], SKIPPABLE, TINY["zstd"] + SKIPPABLE, TINY["gzip"] + b"\0"]
-)
+@each_of(tiny=[TINY["gzip"], TINY["zstd"], SKIPPABLE, TINY["zstd"] + SKIPPABLE, TINY["gzip"] + b"\0"])
 def test_one_step_reads_a_bounded_number_of_members(tiny: bytes) -> None:
     """Each takes some microseconds; the loop's other tasks must not wait for thousands of them."""
     gzipped = tiny[:2] == b"\x1f\x8b"
@@ -180,7 +179,7 @@ def test_one_step_reads_a_bounded_number_of_members(tiny: bytes) -> None:
     codec.finish()
 
 
-@pytest.mark.parametrize(("format", "tiny"), TINY.items())
+@each_row(("format", "tiny"), TINY.items())
 async def test_the_loop_goes_on_between_many_members(format: CompressionFormat, tiny: bytes) -> None:
     beats = 0
 
@@ -197,7 +196,7 @@ async def test_the_loop_goes_on_between_many_members(format: CompressionFormat, 
     assert beats >= MANY / (2 * LONGEST_STEP)
 
 
-@pytest.mark.parametrize("format", ["gzip", "zstd"])
+@each_of(format=["gzip", "zstd"])
 async def test_what_comes_before_a_corrupt_member_is_given(format: CompressionFormat) -> None:
     good = gzip.compress(b"good") if format == "gzip" else zstd.compress(b"good")
     bad = bytearray(gzip.compress(page(1000)) if format == "gzip" else zstd.compress(page(1000)))
@@ -221,14 +220,14 @@ def with_window(log: int, data: bytes) -> bytes:
     return bytes(codec.compress(data) + codec.flush())
 
 
-@pytest.mark.parametrize(("log", "size"), [(20, 1 << 20), (23, 1 << 23)])
+@each_row(("log", "size"), [(20, 1 << 20), (23, 1 << 23)])
 async def test_zstd_windows_up_to_8_mib_are_read(log: int, size: int) -> None:
     assert await through([with_window(log, page(100_000))], DecompressionStream("zstd")) == page(100_000)
     assert await through([with_window(log, b"x")], DecompressionStream("zstd", max_window=size)) == b"x"
 
 
-@pytest.mark.parametrize("chunk_size", [1, 3, 1_000_000])
-@pytest.mark.parametrize("log", [24, 27, 28, 30])
+@each_of(chunk_size=[1, 3, 1_000_000])
+@each_of(log=[24, 27, 28, 30])
 async def test_larger_zstd_windows_are_refused_and_can_be_allowed(log: int, chunk_size: int) -> None:
     data = zstd.compress(b"before") + with_window(log, page(1000))
     chunks = [data[start : start + chunk_size] for start in range(0, len(data), chunk_size)]
@@ -249,7 +248,7 @@ async def test_max_window_is_exact() -> None:
     assert f"a window of {size} bytes" in str(error)
 
 
-@pytest.mark.parametrize("size", [1, 200, 300, 65_535, 65_792, 70_000])
+@each_of(size=[1, 200, 300, 65_535, 65_792, 70_000])
 async def test_a_frame_of_known_size_wants_a_window_of_that_size(size: int) -> None:
     """The size of the content takes 1, 2 or 4 bytes."""
     data = zstd.compress(random.Random(size).randbytes(size))
@@ -265,10 +264,8 @@ async def test_no_window_is_as_large_as_some_frames_say() -> None:
     assert isinstance(error.__cause__, zstd.ZstdError)
 
 
-@pytest.mark.parametrize(
-    ("max_window", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)]
-)
-@pytest.mark.parametrize("format", ["zstd", "gzip"])
+@each_row(("max_window", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
+@each_of(format=["zstd", "gzip"])
 async def test_a_wrong_max_window(format: CompressionFormat, max_window: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="max_window must be"):
         DecompressionStream(format, max_window=max_window)
@@ -292,7 +289,7 @@ async def test_flushed_chunks_come_out_at_the_other_end_at_once(format: Compress
 
 
 @ALL_FORMATS
-@pytest.mark.parametrize("size", [0, 1, 100_000, 1_000_000])
+@each_of(size=[0, 1, 100_000, 1_000_000])
 async def test_flushing_changes_nothing_else(format: CompressionFormat, size: int) -> None:
     data = random.Random(size).randbytes(size // 2) + bytes(size - size // 2)
     chunks = [data, b"", data]

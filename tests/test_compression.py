@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults.support import quiet, rejection, settled, turns, value
+from tests.grids import each_of, each_row
 from webstreams import DataError, ReadableStream
 from webstreams.compression import CompressionFormat, CompressionStream, DecompressionStream
 
@@ -55,6 +56,7 @@ DECOMPRESS: dict[CompressionFormat, Callable[[bytes], bytes]] = {
 FORMATS = list(COMPRESS)
 
 ALL_FORMATS = pytest.mark.parametrize("format", FORMATS)
+ALL_FORMATS_IN_ONE = each_of(format=FORMATS)
 # Where much is compressed and the level does not matter: brotli's own level takes twenty times as long.
 QUICK: dict[CompressionFormat, int] = {"brotli": 4}
 
@@ -116,16 +118,16 @@ def counting_executor() -> CountingExecutor:
 # There and back.
 
 
-@ALL_FORMATS
-@pytest.mark.parametrize("size", [1000, PIECE, 300_001])
+@ALL_FORMATS_IN_ONE
+@each_of(size=[1000, PIECE, 300_001])
 async def test_what_it_compresses_others_decompress(format: CompressionFormat, size: int) -> None:
     data = mixed_data(300_001)
     stream = CompressionStream(format) if size == len(data) else quick_compression(format)
     assert DECOMPRESS[format](await through(cut(data, size), stream)) == data
 
 
-@ALL_FORMATS
-@pytest.mark.parametrize("size", [999, PIECE, 300_001])
+@ALL_FORMATS_IN_ONE
+@each_of(size=[999, PIECE, 300_001])
 async def test_it_decompresses_what_others_compress(format: CompressionFormat, size: int) -> None:
     data = mixed_data(300_001)
     assert await through(cut(COMPRESS[format](data), size), DecompressionStream(format)) == data
@@ -155,7 +157,7 @@ def test_compressed_data_may_be_cut_anywhere(format: CompressionFormat, data: by
     assert asyncio.run(main()) == data
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_pieces_of_a_long_chunk_are_bounded_in_both_directions(format: CompressionFormat) -> None:
     data = mixed_data(3_000_000)
     compressed = await pieces([data], quick_compression(format))
@@ -165,7 +167,7 @@ async def test_pieces_of_a_long_chunk_are_bounded_in_both_directions(format: Com
     assert b"".join(restored) == data
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_both_directions_in_one_pipe(format: CompressionFormat) -> None:
     data = mixed_data(500_000)
     source = ReadableStream.from_(cut(data, 10_000))
@@ -173,7 +175,7 @@ async def test_both_directions_in_one_pipe(format: CompressionFormat) -> None:
     assert b"".join([piece async for piece in restored]) == data
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("format", "low", "high"),
     [("gzip", 0, 9), ("deflate", 1, 9), ("deflate-raw", 1, 9), ("brotli", 0, 9), ("zstd", -5, 9)],
 )
@@ -189,22 +191,20 @@ async def test_a_higher_level_compresses_more(format: CompressionFormat, low: in
 # Arguments.
 
 
-@pytest.mark.parametrize("constructor", [CompressionStream, DecompressionStream])
-@pytest.mark.parametrize("format", ["a", "GZIP", "", None, 5, b"gzip"])
+@each_of(constructor=[CompressionStream, DecompressionStream])
+@each_of(format=["a", "GZIP", "", None, 5, b"gzip"])
 async def test_an_unknown_format_is_refused(constructor: Any, format: Any) -> None:
     with pytest.raises(TypeError, match="format"):
         constructor(format)
 
 
-@pytest.mark.parametrize(
-    ("format", "level"), [("gzip", 10), ("deflate", -2), ("brotli", 12), ("brotli", -1), ("zstd", 1000)]
-)
+@each_row(("format", "level"), [("gzip", 10), ("deflate", -2), ("brotli", 12), ("brotli", -1), ("zstd", 1000)])
 async def test_a_level_that_the_format_does_not_have_is_refused(format: CompressionFormat, level: int) -> None:
     with pytest.raises(ValueError, match="level must be from"):
         CompressionStream(format, level=level)
 
 
-@pytest.mark.parametrize("level", ["6", 6.0, True])
+@each_of(level=["6", 6.0, True])
 async def test_a_level_that_is_no_integer_is_refused(level: Any) -> None:
     with pytest.raises(TypeError, match="level must be an integer"):
         CompressionStream("gzip", level=level)
@@ -248,7 +248,7 @@ async def test_close_does_not_wait_for_a_reader() -> None:
     assert gzip.decompress(b"".join(part for part in parts if part is not None)) == b"chunk"
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_a_bomb_comes_out_in_pieces_with_flat_memory(format: CompressionFormat) -> None:
     """64 MB of one byte; the best formats make it ten thousand times shorter."""
     size = 64_000_000
@@ -273,7 +273,7 @@ async def test_a_bomb_comes_out_in_pieces_with_flat_memory(format: CompressionFo
     assert peak < 3_000_000
 
 
-@pytest.mark.parametrize("format", ["brotli", "zstd"])
+@each_of(format=["brotli", "zstd"])
 async def test_ten_thousandfold_is_bounded_too(format: CompressionFormat) -> None:
     bomb = zeros(format, 20_000_000)
     assert len(bomb) * 10_000 < 20_000_000
@@ -304,8 +304,8 @@ async def test_while_nobody_reads_nothing_more_is_decompressed() -> None:
     await rejection(write)
 
 
-@ALL_FORMATS
-@pytest.mark.parametrize("size", [PIECE - 1, PIECE, 2 * PIECE])
+@ALL_FORMATS_IN_ONE
+@each_of(size=[PIECE - 1, PIECE, 2 * PIECE])
 async def test_a_write_is_done_when_all_that_it_gives_is_taken(format: CompressionFormat, size: int) -> None:
     """Also when that is exactly a piece: no further read is needed."""
     stream = DecompressionStream(format)
@@ -322,7 +322,7 @@ async def test_a_write_is_done_when_all_that_it_gives_is_taken(format: Compressi
     assert (await reader.read()).done
 
 
-@pytest.mark.parametrize("size", [10, 20_000, 500_000])
+@each_of(size=[10, 20_000, 500_000])
 async def test_reads_that_wait_already_get_their_pieces_in_order(size: int) -> None:
     data = random.Random(1).randbytes(size)
     stream = DecompressionStream("gzip")
@@ -340,7 +340,7 @@ async def test_reads_that_wait_already_get_their_pieces_in_order(size: int) -> N
 # Threads.
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_much_at_once_goes_to_a_thread(format: CompressionFormat) -> None:
     executor = counting_executor()
     compressed = await through([mixed_data(200_000)], CompressionStream(format))
@@ -350,7 +350,7 @@ async def test_much_at_once_goes_to_a_thread(format: CompressionFormat) -> None:
     assert executor.calls > 0
 
 
-@pytest.mark.parametrize("format", ["gzip", "deflate", "deflate-raw", "zstd"])
+@each_of(format=["gzip", "deflate", "deflate-raw", "zstd"])
 async def test_little_at_once_does_not(format: CompressionFormat) -> None:
     executor = counting_executor()
     compressed = await through([b"chunk"] * 10, CompressionStream(format))
@@ -393,8 +393,8 @@ async def test_an_executor_that_is_shut_down_errors_the_stream() -> None:
 # Chunks.
 
 
-@pytest.mark.parametrize("chunk", [None, "text", 3.14, {}, [65], object()])
-@pytest.mark.parametrize("constructor", [CompressionStream, DecompressionStream])
+@each_of(chunk=[None, "text", 3.14, {}, [65], object()])
+@each_of(constructor=[CompressionStream, DecompressionStream])
 async def test_a_chunk_that_is_no_bytes_errors_both_sides(constructor: Any, chunk: Any) -> None:
     stream = constructor("gzip")
     writer = stream.writable.get_writer()
@@ -406,7 +406,7 @@ async def test_a_chunk_that_is_no_bytes_errors_both_sides(constructor: Any, chun
     assert await rejection(write) is await rejection(writer.closed) is await rejection(reader.closed) is error
 
 
-@pytest.mark.parametrize("size", [100, 500_000])
+@each_of(size=[100, 500_000])
 async def test_a_buffer_is_free_again_when_its_write_is_done(size: int) -> None:
     """A bytearray can be resized only when nobody looks into it."""
     stream = CompressionStream("gzip", level=1)
@@ -425,7 +425,7 @@ async def through_reader(stream: ReadableStream[bytes]) -> bytes:
     return b"".join([piece async for piece in stream])
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_empty_chunks_change_nothing(format: CompressionFormat) -> None:
     compressed = await through([b"", b"a", b"", b"b", b""], CompressionStream(format))
     assert DECOMPRESS[format](compressed) == b"ab"
@@ -435,7 +435,7 @@ async def test_empty_chunks_change_nothing(format: CompressionFormat) -> None:
 # What is wrong with compressed data.
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_corrupt_data_is_an_error(format: CompressionFormat) -> None:
     came, error = await failure([b"\xff" * 100], DecompressionStream(format))
     assert came == b""
@@ -444,7 +444,7 @@ async def test_corrupt_data_is_an_error(format: CompressionFormat) -> None:
     assert isinstance(error.__cause__, (zlib.error, brotli.error, zstd.ZstdError))
 
 
-@pytest.mark.parametrize("format", ["gzip", "deflate"])
+@each_of(format=["gzip", "deflate"])
 async def test_a_wrong_checksum_is_an_error(format: CompressionFormat) -> None:
     compressed = bytearray(COMPRESS[format](mixed_data(300_000)))
     compressed[-6 if format == "gzip" else -1] ^= 1
@@ -453,9 +453,9 @@ async def test_a_wrong_checksum_is_an_error(format: CompressionFormat) -> None:
     assert isinstance(error.__cause__, zlib.error)
 
 
-@ALL_FORMATS
-@pytest.mark.parametrize("size", [1000, 300_000])
-@pytest.mark.parametrize("missing", [1, 10])
+@ALL_FORMATS_IN_ONE
+@each_of(size=[1000, 300_000])
+@each_of(missing=[1, 10])
 async def test_truncated_data_is_an_error(format: CompressionFormat, size: int, missing: int) -> None:
     data = random.Random(1).randbytes(size)
     came, error = await failure([COMPRESS[format](data)[:-missing]], DecompressionStream(format))
@@ -463,14 +463,14 @@ async def test_truncated_data_is_an_error(format: CompressionFormat, size: int, 
     assert (type(error), "truncated" in str(error)) == (DataError, True)
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_no_data_at_all_is_truncated(format: CompressionFormat) -> None:
     _, error = await failure([], DecompressionStream(format))
     assert "truncated" in str(error)
 
 
-@ALL_FORMATS
-@pytest.mark.parametrize("junk", [b"\0", b"\0" * 100, b"junk"])
+@ALL_FORMATS_IN_ONE
+@each_of(junk=[b"\0", b"\0" * 100, b"junk"])
 async def test_the_output_comes_before_the_error_of_trailing_data(format: CompressionFormat, junk: bytes) -> None:
     data = b"expected output" * 50
     came, error = await failure([COMPRESS[format](data) + junk], DecompressionStream(format))
@@ -478,14 +478,14 @@ async def test_the_output_comes_before_the_error_of_trailing_data(format: Compre
     assert (type(error), "trailing data after the end" in str(error)) == (DataError, True)
 
 
-@ALL_FORMATS
+@ALL_FORMATS_IN_ONE
 async def test_trailing_data_in_a_chunk_of_its_own_is_an_error(format: CompressionFormat) -> None:
     came, error = await failure([COMPRESS[format](b"data"), b"", b"\0"], DecompressionStream(format))
     assert came == b"data"
     assert "trailing data after the end" in str(error)
 
 
-@pytest.mark.parametrize("format", ["gzip", "deflate", "deflate-raw", "zstd"])
+@each_of(format=["gzip", "deflate", "deflate-raw", "zstd"])
 async def test_trailing_data_behind_much(format: CompressionFormat) -> None:
     data = mixed_data(500_000)
     came, error = await failure([COMPRESS[format](data) + b"\0"], DecompressionStream(format))
@@ -518,7 +518,7 @@ async def test_deflate_with_a_preset_dictionary_is_an_error() -> None:
 SKIPPABLE = b"\x53\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"12345"
 
 
-@pytest.mark.parametrize("size", [1, 3, 1000])
+@each_of(size=[1, 3, 1000])
 async def test_zstd_takes_several_frames(size: int) -> None:
     data = zstd.compress(b"one") + SKIPPABLE + zstd.compress(b"two") + zstd.compress(bytes(100_000))
     assert await through(cut(data, size), DecompressionStream("zstd")) == b"onetwo" + bytes(100_000)
@@ -583,7 +583,7 @@ def run_python(source: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("module", "format", "package"),
     [
         ("brotli", "brotli", "Brotli 1.2 or newer"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from tests.waiting import another_task
 from webstreams import AbortError, DataError, ReadableStream, ReadableStreamDefaultController, StreamError
 from webstreams.consumers import LimitExceeded
@@ -83,7 +84,7 @@ async def test_of_a_byte_stream() -> None:
     assert results == [b"12", "12", 12, [b"12"]]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("chunks", "options", "text"),
     [
         ([b"\xef\xbb", b"\xbfa\xe2\x82", b"\xacb"], {}, "a\u20acb"),
@@ -128,13 +129,13 @@ async def test_list() -> None:
 # The limit.
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_the_limit_itself_is_allowed(name: str) -> None:
     assert await consumer(name, Source(b"1", 3).stream)(limit=3) in (b"111", "111", 111, [b"1"] * 3)
     assert await ReadableStream.from_([]).list(limit=0) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_more_than_the_limit(name: str) -> None:
     source = Source()
     with pytest.raises(LimitExceeded) as caught:
@@ -157,8 +158,8 @@ async def test_the_limit_of_text_counts_bytes_of_utf_8() -> None:
         await ReadableStream.from_(["\u20ac", "a"]).text(limit=3)
 
 
-@pytest.mark.parametrize(("limit", "error"), [(-1, ValueError), (1.5, TypeError), ("1", TypeError)])
-@pytest.mark.parametrize("name", NAMES)
+@each_row(("limit", "error"), [(-1, ValueError), (1.5, TypeError), ("1", TypeError)])
+@each_of(name=NAMES)
 async def test_a_wrong_limit(name: str, limit: Any, error: type[Exception]) -> None:
     source = Source()
     with pytest.raises(error, match="limit"):
@@ -179,7 +180,7 @@ async def test_a_source_that_fails_to_cancel_does_not_hide_the_error() -> None:
 # Errors, locks, tasks.
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@each_of(name=NAMES[:3])
 async def test_a_chunk_of_the_wrong_type(name: str) -> None:
     source = Source(1)
     with pytest.raises(TypeError, match="int") as caught:
@@ -188,7 +189,7 @@ async def test_a_chunk_of_the_wrong_type(name: str) -> None:
     assert not source.stream.locked
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_nothing_happens_before_it_is_awaited(name: str) -> None:
     source = Source()
     coroutine = consumer(name, source.stream)()
@@ -197,7 +198,7 @@ async def test_nothing_happens_before_it_is_awaited(name: str) -> None:
     assert (source.given, source.stream.locked) == (0, False)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_a_locked_stream(name: str) -> None:
     stream, reasons = silent()
     stream.get_reader()
@@ -206,7 +207,7 @@ async def test_a_locked_stream(name: str) -> None:
     assert reasons == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_the_error_of_the_stream_is_the_same_object(name: str, reported: list[Any]) -> None:
     error = OSError(5, "broken", "name")
 
@@ -224,7 +225,7 @@ async def test_the_error_of_the_stream_is_the_same_object(name: str, reported: l
     assert reported == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_of(name=NAMES)
 async def test_cancelling_the_task(name: str, reported: list[Any]) -> None:
     stream, reasons = silent()
     task = asyncio.ensure_future(consumer(name, stream)())
@@ -265,7 +266,7 @@ async def test_a_timeout() -> None:
     assert len(reasons) == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("encoding", "data", "text", "part"),
     [
         ("shift_jis", b"\x83e", "テ", 4096),

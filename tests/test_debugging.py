@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import webstreams
-from tests.grids import each_of
+from tests.grids import by_key, each_of, each_row
 from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
@@ -124,7 +124,7 @@ async def test_sizes_are_shown_with_the_number_of_chunks() -> None:
     assert "queue 2000/1024 in 2 chunks, desired_size -976" in repr(stream)
 
 
-@pytest.mark.parametrize(("mark", "shown"), [(2.5, "2.5"), (4.0, "4"), (float("inf"), "inf")])
+@each_row(("mark", "shown"), [(2.5, "2.5"), (4.0, "4"), (float("inf"), "inf")])
 async def test_high_water_marks_of_any_kind_are_shown(mark: float, shown: str) -> None:
     assert repr(readable(mark=mark)) == f"<ReadableStream readable, unlocked, queue 0/{shown}, desired_size {shown}>"
 
@@ -354,7 +354,7 @@ FINAL_WHEN_COMPILED = {
 }
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@each_of(kind=CLASSES)
 def test_an_object_that_is_not_set_up_has_a_repr(kind: type[Any]) -> None:
     class Sub(kind):  # type: ignore[misc]
         pass
@@ -367,7 +367,7 @@ def test_an_object_that_is_not_set_up_has_a_repr(kind: type[Any]) -> None:
     assert shown in {"<Sub not set up>", "Sub(high_water_mark=None)"}
 
 
-@pytest.mark.parametrize("kind", [ReadableStream, WritableStream, TransformStream])
+@each_of(kind=[ReadableStream, WritableStream, TransformStream])
 async def test_a_stream_whose_constructor_failed_has_a_repr(kind: type[Any]) -> None:
     class Sub(kind):  # type: ignore[misc]
         def __init__(self, *arguments: Any) -> None:
@@ -549,8 +549,8 @@ WRITE_LOCKED_OUT: dict[str, Callable[[WritableStream[Any]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("action", WRITE_LOCKED_OUT)
-@pytest.mark.parametrize("by_pipe", [False, True])
+@each_of(action=WRITE_LOCKED_OUT)
+@each_of(by_pipe=[False, True])
 async def test_an_error_names_who_holds_the_lock_of_a_writable_stream(action: str, by_pipe: bool) -> None:
     stream = writable()
     if by_pipe:
@@ -727,7 +727,7 @@ def fail_plainly() -> str:
 FAILURES = [each for name, each in sorted(globals().items()) if name.startswith("fail_")]
 
 
-@pytest.mark.parametrize("make", FAILURES, ids=lambda make: make.__name__)
+@each_of(make=FAILURES)
 async def test_an_unhandled_rejection_is_reported_once_by_stream_and_call(
     make: Callable[[], str], reported: list[dict[str, Any]]
 ) -> None:
@@ -913,7 +913,7 @@ def run_in_debug_mode(factory: Callable[[], asyncio.AbstractEventLoop], main: Ca
     return told
 
 
-@pytest.mark.parametrize("factory", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
+@each_of(factory=by_key(LOOP_FACTORIES))
 def test_streams_that_are_open_when_the_loop_is_closed_give_no_warning(
     factory: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from tests.waiting import another_task
 from webstreams import DataError, ReadableStream
 from webstreams._text.decoders import TextDecoder
@@ -56,7 +57,7 @@ async def test_options_are_keyword_only_and_attributes_read_only() -> None:
                 setattr(stream, name, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("label", "name"),
     [
         ("\t\n\f\r UTF8 ", "utf-8"),
@@ -74,9 +75,7 @@ async def test_labels(label: str, name: str) -> None:
     assert TextDecoderStream(label).encoding == name
 
 
-@pytest.mark.parametrize(
-    "label", ["", "utf-7", "utf\u20118", "\u212aoi8", "\ud800", "hz-gb-2312", "replacement", "\x0butf-8"]
-)
+@each_of(label=["", "utf-7", "utf\u20118", "\u212aoi8", "\ud800", "hz-gb-2312", "replacement", "\x0butf-8"])
 async def test_unknown_labels(label: str) -> None:
     with pytest.raises(ValueError, match="label"):
         TextDecoderStream(label)
@@ -170,7 +169,7 @@ async def test_a_fatal_error_tells_the_position_and_errors_both_sides() -> None:
     assert closed.value is caught.value
 
 
-@pytest.mark.parametrize("encoding", [*UNICODE, *MULTI_BYTE])
+@each_of(encoding=[*UNICODE, *MULTI_BYTE])
 async def test_incomplete_input_is_fatal_at_the_end(encoding: str) -> None:
     data = b"\x1b$" if encoding == "iso-2022-jp" else b"\xe3" if encoding == "utf-8" else b"\x81"
     assert (await decoded([data], encoding))[-1][0] == "\ufffd"
@@ -181,7 +180,7 @@ async def test_incomplete_input_is_fatal_at_the_end(encoding: str) -> None:
 # What the decoders do.
 
 
-@pytest.mark.parametrize("encoding", [*UNICODE, *MULTI_BYTE])
+@each_of(encoding=[*UNICODE, *MULTI_BYTE])
 def test_chunks_make_no_difference(encoding: str) -> None:
     """However the bytes are split, the text and the errors are the same."""
     numbers = random.Random(encoding)
@@ -195,7 +194,7 @@ def test_chunks_make_no_difference(encoding: str) -> None:
             assert decode(data, encoding, fatal=True) == text
 
 
-@pytest.mark.parametrize("encoding", [*UNICODE, *MULTI_BYTE])
+@each_of(encoding=[*UNICODE, *MULTI_BYTE])
 def test_fatal_raises_where_the_other_mode_replaces(encoding: str) -> None:
     numbers = random.Random(encoding)
     for _ in range(500):
@@ -235,12 +234,12 @@ DIGESTS = {
 }
 
 
-@pytest.mark.parametrize("encoding", DIGESTS)
+@each_of(encoding=DIGESTS)
 def test_the_tables_are_those_of_the_standard(encoding: str) -> None:
     assert table_digest(encoding) == DIGESTS[encoding]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("encoding", "data", "text"),
     [
         # One error for the longest beginning of a character, none for what follows.
@@ -315,7 +314,7 @@ async def test_surrogates_in_any_chunks() -> None:
 # Nothing is left (FAULTS T7).
 
 
-@pytest.mark.parametrize("end", ["cancel", "abort"])
+@each_of(end=["cancel", "abort"])
 async def test_t7_the_decoder_is_freed(end: str) -> None:
     """A decoder that was cancelled or aborted halfway is freed, though somebody keeps the stream."""
     stream = TextDecoderStream("utf-8", fatal=True)
@@ -340,7 +339,7 @@ async def test_t7_the_decoder_is_freed(end: str) -> None:
 SLOW = ["big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-jp", "shift_jis"]
 
 
-@pytest.mark.parametrize("encoding", SLOW)
+@each_of(encoding=SLOW)
 async def test_a_long_chunk_of_a_slow_encoding_lets_other_tasks_run(encoding: str) -> None:
     """Each byte takes up to a microsecond: 256 KiB at once would hold the loop for a tenth of a second."""
     text = "日本語 text " if encoding != "euc-kr" else "한국어 text "
@@ -350,7 +349,7 @@ async def test_a_long_chunk_of_a_slow_encoding_lets_other_tasks_run(encoding: st
     assert beats > len(data) / 4096
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("encoding", "data"),
     [("utf-8", b"\xff"), ("utf-16le", b"\0\xd8"), ("utf-16be", b"\xd8\0"), ("windows-1253", b"\xd2")],
 )

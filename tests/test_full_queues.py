@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from tests.grids import each_row
 from webstreams import ReadableStream, WritableStream
 from webstreams._engine.jobs import current_jobs
 from webstreams._fastpath.discovery import find_pipeline
 from webstreams._streams.readable.pipe import Pipe
 
 
-@pytest.mark.parametrize(("queued", "high_water_mark"), [(1, 0), (16, 0), (1000, 0), (1000, 10), (1000, 1000)])
+@each_row(("queued", "high_water_mark"), [(1, 0), (16, 0), (1000, 0), (1000, 10), (1000, 1000)])
 async def test_a_pipe_from_a_full_queue(queued: int, high_water_mark: int) -> None:
     def start(controller: Any) -> None:
         for number in range(queued):

@@ -187,7 +187,7 @@ def test_a_module_imports_from_its_room_and_the_rooms_below(name: str) -> None:
     assert wrong == set()
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@each_of(chapter=CHAPTERS)
 def test_a_chapter_uses_only_the_chapters_below(chapter: str) -> None:
     names = [name for name in modules() if chapter_of(name) == chapter]
     used = {chapter_of(each) for name in names for each in imported_modules(name)} & CHAPTERS.keys()

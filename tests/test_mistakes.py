@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -105,14 +106,14 @@ STRATEGIES = CONSTRUCTORS[3:]
 FUNCTIONS: list[Any] = [print, function, coroutine_function, functools.partial(function, 1), [].append, "x".join]
 
 
-@pytest.mark.parametrize("construct", CONSTRUCTORS)
-@pytest.mark.parametrize("value", FUNCTIONS, ids=repr)
+@each_of(construct=CONSTRUCTORS)
+@each_of(value=FUNCTIONS)
 async def test_a_function_is_not_a_mapping_of_functions(construct: Callable[[Any], object], value: Any) -> None:
     with pytest.raises(TypeError, match=r"not the (coroutine )?function .*: use .*"):
         construct(value)
 
 
-@pytest.mark.parametrize("construct", CONSTRUCTORS)
+@each_of(construct=CONSTRUCTORS)
 async def test_a_class_is_not_an_instance(construct: Callable[[Any], object]) -> None:
     with pytest.raises(TypeError, match=r"not the class Members: pass an instance, as Members\(\)"):
         construct(Members)
@@ -142,14 +143,14 @@ CURES: list[tuple[Callable[[Any], object], Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("construct", "value", "cure"), CURES)
+@each_row(("construct", "value", "cure"), CURES)
 async def test_the_error_says_what_to_write_instead(construct: Callable[[Any], object], value: Any, cure: str) -> None:
     with pytest.raises(TypeError) as caught:
         construct(value)
     assert cure in str(caught.value)
 
 
-@pytest.mark.parametrize("construct", [as_source, as_transformer, as_sink])
+@each_of(construct=[as_source, as_transformer, as_sink])
 async def test_generators_and_coroutines_are_not_members(construct: Callable[[Any], object]) -> None:
     agen = async_generator_function()
     for value in (generator_function(), agen, coroutine_function()):
@@ -199,9 +200,9 @@ class OtherMapping(Mapping[str, Any]):
         return len(self._members)
 
 
-@pytest.mark.parametrize("mapping", [dict, OtherMapping])
-@pytest.mark.parametrize("construct", CONSTRUCTORS)
-@pytest.mark.parametrize("name", NAMES)
+@each_of(mapping=[dict, OtherMapping])
+@each_of(construct=CONSTRUCTORS)
+@each_of(name=NAMES)
 async def test_a_key_with_its_name_of_javascript_is_an_error(
     mapping: Any, construct: Callable[[Any], object], name: str
 ) -> None:
@@ -209,7 +210,7 @@ async def test_a_key_with_its_name_of_javascript_is_an_error(
         construct(mapping(**{name: 3}))
 
 
-@pytest.mark.parametrize("strategy", [CountQueuingStrategy, ByteLengthQueuingStrategy])
+@each_of(strategy=[CountQueuingStrategy, ByteLengthQueuingStrategy])
 async def test_a_strategy_tells_the_name_of_its_keyword(strategy: Any) -> None:
     name = strategy.__name__
     with pytest.raises(TypeError, match=f"^{name} has the one keyword 'high_water_mark', not 'highWaterMark'$"):
@@ -243,7 +244,7 @@ UNKNOWN: list[tuple[Callable[[Any], object], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("construct", "name"), UNKNOWN)
+@each_row(("construct", "name"), UNKNOWN)
 def test_a_key_that_nothing_knows_is_a_warning_in_debug_mode(construct: Callable[[Any], object], name: str) -> None:
     caught = warnings_of(lambda: construct({"puul": None, "start": None}))
     assert [(each.category, each.filename) for each in caught] == [(RuntimeWarning, __file__)]
@@ -255,7 +256,7 @@ def test_a_key_that_nothing_knows_is_a_warning_in_debug_mode(construct: Callable
 # What from_() is given.
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "told"),
     [
         (generator_function, r"not the function generator_function: call it, as generator_function\(\)"),
@@ -275,7 +276,7 @@ async def test_from_tells_what_it_was_given(value: Any, told: str) -> None:
 # What pipe_through() is given.
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "told"),
     [
         (lines, r"not the function lines: call it, as lines\(\)"),
@@ -298,7 +299,7 @@ class Sink:
         """Does nothing."""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "told"),
     [
         (function, r"not the function function: use to_callable\(function\)"),
@@ -335,7 +336,7 @@ async def test_pipe_through_tells_which_side_is_wrong() -> None:
 # Abort signals.
 
 
-@pytest.mark.parametrize("name", ["aborted", "Abort", "onabort", "ABORT"])
+@each_of(name=["aborted", "Abort", "onabort", "ABORT"])
 def test_a_name_that_is_nearly_abort_is_an_error(name: str) -> None:
     signal = AbortController().signal
     with pytest.raises(ValueError, match=f"the event of an AbortSignal is named 'abort', not '{name}'"):
@@ -361,8 +362,8 @@ def test_milliseconds_are_a_warning_in_debug_mode() -> None:
 # Queues that block.
 
 
-@pytest.mark.parametrize("kind", [queue.Queue, queue.LifoQueue, queue.SimpleQueue, multiprocessing.JoinableQueue])
-@pytest.mark.parametrize("make", [from_queue, to_queue])
+@each_of(kind=[queue.Queue, queue.LifoQueue, queue.SimpleQueue, multiprocessing.JoinableQueue])
+@each_of(make=[from_queue, to_queue])
 async def test_a_queue_that_blocks_is_refused(make: Any, kind: Any) -> None:
     blocking = kind()
     with pytest.raises(TypeError, match=r"needs an asyncio.Queue, not (the blocking )?\w*Queue"):

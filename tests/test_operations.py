@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import (
     AbortController,
     Promise,
@@ -199,7 +200,7 @@ def test_what_is_not_set_up_cannot_be_used() -> None:
         terminate_transform_stream(TransformStream.__new__(TransformStream))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "error", "message"),
     [
         ({"pull_algorithm": 1}, TypeError, "pull_algorithm must be callable, not int"),
@@ -299,7 +300,7 @@ async def test_closing_leaves_what_is_queued() -> None:
     assert is_closed(stream)
 
 
-@pytest.mark.parametrize("pull", [raise_boom, raise_boom_later])
+@each_of(pull=[raise_boom, raise_boom_later])
 async def test_pulling_that_fails_errors_the_stream(pull: Callable[[], Any]) -> None:
     for create in (create_readable_stream, create_readable_stream_with_byte_reading_support):
         stream: ReadableStream[Any] = create(pull_algorithm=pull)
@@ -308,7 +309,7 @@ async def test_pulling_that_fails_errors_the_stream(pull: Callable[[], Any]) -> 
         assert caught.value is BOOM
 
 
-@pytest.mark.parametrize("cancel", [raise_boom, raise_boom_later])
+@each_of(cancel=[raise_boom, raise_boom_later])
 async def test_cancelling_that_fails_is_rejected(cancel: Callable[[Any], Any]) -> None:
     for create in (create_readable_stream, create_readable_stream_with_byte_reading_support):
         stream: ReadableStream[Any] = create(cancel_algorithm=cancel)
@@ -336,14 +337,14 @@ async def test_cancelling_waits_for_the_algorithm_and_gives_it_the_reason() -> N
         await cancelled
 
 
-@pytest.mark.parametrize("settled", ["before", "after"])
-@pytest.mark.parametrize("kind", ["default", "bytes"])
+@each_of(settled=["before", "after"])
+@each_of(kind=["default", "bytes"])
 async def test_the_stream_reacts_to_the_very_promise_of_pull(kind: str, settled: str) -> None:
     assert (await order_of_pulls(kind, settled, converted=False))[:3] == ["pull", "pull", "job 1"]
 
 
-@pytest.mark.parametrize(("settled", "jobs"), [("before", ["job 1", "job 2"]), ("after", ["job 1"])])
-@pytest.mark.parametrize("kind", ["default", "bytes"])
+@each_row(("settled", "jobs"), [("before", ["job 1", "job 2"]), ("after", ["job 1"])])
+@each_of(kind=["default", "bytes"])
 async def test_the_promise_of_an_underlying_source_is_converted(kind: str, settled: str, jobs: list[str]) -> None:
     order = await order_of_pulls(kind, settled, converted=True)
     assert order[: order.index("pull", 1)] == ["pull", *jobs]
@@ -749,7 +750,7 @@ def next_byte(stream: ReadableStream[Any], left: list[int]) -> None:
         close_readable_stream(stream)
 
 
-@pytest.mark.parametrize("chunk", ["text", 1, array("H", [1]), None])
+@each_of(chunk=["text", 1, array("H", [1]), None])
 async def test_a_chunk_that_is_no_bytes_ends_reading_all(chunk: Any) -> None:
     stream: ReadableStream[Any] = create_readable_stream(high_water_mark=0)
     enqueue_into_readable_stream(stream, chunk)
@@ -933,7 +934,7 @@ async def test_aborting_a_locked_stream_calls_the_abort_algorithm() -> None:
         await write_chunk(writer, 1)
 
 
-@pytest.mark.parametrize("fail", [raise_boom, raise_boom_later])
+@each_of(fail=[raise_boom, raise_boom_later])
 async def test_failing_algorithms_of_a_sink(fail: Callable[..., Any]) -> None:
     for arguments, act in (
         ({"write_algorithm": fail}, lambda stream: write_chunk(get_writer(stream), 1)),
@@ -1035,7 +1036,7 @@ async def test_queues_of_a_transform_stream() -> None:
     assert desired_size_to_fill_up_to_high_water_mark(stream.readable) == 0
 
 
-@pytest.mark.parametrize("fail", [raise_boom, raise_boom_later])
+@each_of(fail=[raise_boom, raise_boom_later])
 async def test_failing_algorithms_of_a_transformer(fail: Callable[..., Any]) -> None:
     with pytest.raises(RuntimeError) as caught:
         await items(pipe_through(ReadableStream.from_([1]), create_transform_stream(fail)))

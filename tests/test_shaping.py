@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.faults.support import rejection, turns
+from tests.grids import each_of, each_row
 from webstreams import LineStream, ReadableStream, TransformStream, WritableStream
 from webstreams._cutting.lines import LineCutter
 from webstreams._fastpath.policy import FAST_PATHS
@@ -57,13 +58,13 @@ async def test_unicode_line_separators_are_no_ends() -> None:
     assert await through([], lines()) == []
 
 
-@pytest.mark.parametrize("chunks", [["a", b"b"], [b"a", "b"], [1], ["a", 1], [None]])
+@each_of(chunks=[["a", b"b"], [b"a", "b"], [1], ["a", 1], [None]])
 async def test_lines_of_wrong_chunks(chunks: list[Any]) -> None:
     with pytest.raises(TypeError, match=r"the chunk must be a (str|bytes-like object|str or a bytes-like object), not"):
         await through(chunks, lines())
 
 
-@pytest.mark.parametrize("keep_ends", [False, True])
+@each_of(keep_ends=[False, True])
 async def test_the_longest_line(keep_ends: bool) -> None:
     assert len(await through(["abc\r\n", "ab", "c\nabc"], lines(keep_ends=keep_ends, limit=3))) == 3
     for chunks in (["abcd\n"], ["ab", "cd\n"], ["ab\nabc", "d"], ["x\n", "abcd"]):
@@ -90,7 +91,7 @@ async def test_a_line_without_end_stops_the_source_at_the_limit() -> None:
     assert len(given) <= 13
 
 
-@pytest.mark.parametrize(("limit", "error"), [(-1, ValueError), (1.5, TypeError)])
+@each_row(("limit", "error"), [(-1, ValueError), (1.5, TypeError)])
 async def test_a_wrong_limit(limit: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="limit"):
         lines(limit=limit)
@@ -102,7 +103,7 @@ async def test_a_long_line_of_many_chunks_takes_linear_time() -> None:
     assert await through([part] * 30_000, lines()) == [part * 30_000]
 
 
-@pytest.mark.parametrize("keep_ends", [False, True])
+@each_of(keep_ends=[False, True])
 async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
     """Cut from the left, as ``str.split()`` does it, wherever the chunks end."""
     numbers = random.Random(7)
@@ -118,8 +119,8 @@ async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
         assert made == [line.encode() for line in expected]
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\0", "aab", None])
-@pytest.mark.parametrize("keep_ends", [False, True])
+@each_of(newline=["\n", "\r\n", "\0", "aab", None])
+@each_of(keep_ends=[False, True])
 async def test_long_and_short_lines_in_chunks_of_any_size(newline: str | None, keep_ends: bool) -> None:
     """Longer than what is cut at once, and than what is searched at once; ends of lines at every border."""
     numbers = random.Random(8)
@@ -144,13 +145,13 @@ async def test_a_line_feed_alone_leaves_carriage_returns() -> None:
     assert await through(["a\r", "\nb\rc"], lines(newline="\n")) == ["a\r", "b\rc"]
 
 
-@pytest.mark.parametrize(("newline", "error"), [("", ValueError), (b"\n", TypeError), (1, TypeError)])
+@each_row(("newline", "error"), [("", ValueError), (b"\n", TypeError), (1, TypeError)])
 async def test_a_wrong_newline(newline: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="newline must"):
         lines(newline=newline)
 
 
-@pytest.mark.parametrize("kind", [str, str.encode])
+@each_of(kind=[str, str.encode])
 async def test_a_line_that_ends_in_a_carriage_return_comes_at_once(kind: Any) -> None:
     """It need not be known whether a line feed follows; with `keep_ends` it must be."""
     transform: Any = lines()
@@ -194,7 +195,7 @@ async def test_lines_are_made_when_they_are_asked_for() -> None:
     await reader.cancel()
 
 
-@pytest.mark.parametrize("stages", [0, 2])
+@each_of(stages=[0, 2])
 async def test_piped_into_a_sink_lines_are_those_of_a_loop(stages: int) -> None:
     """Where the fast path may take over, a line is given for each read; elsewhere many at once."""
     chance = random.Random(stages)
@@ -263,8 +264,8 @@ async def test_lines_before_one_that_is_too_long_are_given() -> None:
     assert came == ["a", "b"]
 
 
-@pytest.mark.parametrize("keep_ends", [False, True])
-@pytest.mark.parametrize("newline", [None, "ab"])
+@each_of(keep_ends=[False, True])
+@each_of(newline=[None, "ab"])
 async def test_the_end_does_not_count_for_the_limit(keep_ends: bool, newline: str | None) -> None:
     end = newline or "\r\n"
     assert (
@@ -278,7 +279,7 @@ async def test_the_end_does_not_count_for_the_limit(keep_ends: bool, newline: st
             await through(["xyza"], lines(limit=3, newline=newline, keep_ends=keep_ends))
 
 
-@pytest.mark.parametrize("reads", [1, 5])
+@each_of(reads=[1, 5])
 async def test_cancelling_errors_the_write_and_ends(reads: int) -> None:
     transform: LineStream[str] = lines()
     writer, reader = transform.writable.get_writer(), transform.readable.get_reader()
@@ -336,13 +337,13 @@ async def test_a_chunk_of_the_right_size_is_not_copied() -> None:
     assert (await through([chunk], chunked(4)))[0] is chunk
 
 
-@pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
+@each_row(("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (None, TypeError)])
 async def test_a_wrong_size(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="size"):
         chunked(size)
 
 
-@pytest.mark.parametrize("chunk", ["text", 1, None])
+@each_of(chunk=["text", 1, None])
 async def test_chunked_of_wrong_chunks(chunk: Any) -> None:
     with pytest.raises(TypeError):
         await through([chunk], chunked(4))

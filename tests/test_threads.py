@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import (
     AbortError,
     ByteLengthQueuingStrategy,
@@ -175,7 +176,7 @@ async def test_the_chunks_of_several_threads_are_written_once_and_each_threads_i
         assert [number for each, number in chunks if each == name] == list(range(50))
 
 
-@pytest.mark.parametrize("high_water_mark", [1, 2, 3])
+@each_of(high_water_mark=[1, 2, 3])
 async def test_a_thread_is_never_further_ahead_than_the_high_water_mark(high_water_mark: int) -> None:
     sink, writer = slow(high_water_mark)
     handed_over: list[int] = []
@@ -346,7 +347,7 @@ class FailingSink:
         controller.error(self.reason)
 
 
-@pytest.mark.parametrize("error", [BOOM, TimeoutError("of the stream"), OSError(5, "of the disk")])
+@each_of(error=[BOOM, TimeoutError("of the stream"), OSError(5, "of the disk")])
 async def test_the_stored_error_is_raised_as_itself(error: Exception) -> None:
     writer = ThreadSafeWriter(WritableStream(FailingSink(error)))
 
@@ -604,7 +605,7 @@ READER_CALLS: dict[str, Callable[[ThreadSafeReader[Any]], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", WRITER_CALLS)
+@each_of(call=WRITER_CALLS)
 async def test_a_writer_in_the_loops_own_thread_is_a_runtime_error(call: str) -> None:
     chunks, writer = quick()
     with pytest.raises(RuntimeError, match=r"^a ThreadSafeWriter is not for the thread of its event loop"):
@@ -613,7 +614,7 @@ async def test_a_writer_in_the_loops_own_thread_is_a_runtime_error(call: str) ->
     assert chunks == ["still open"]
 
 
-@pytest.mark.parametrize("call", READER_CALLS)
+@each_of(call=READER_CALLS)
 async def test_a_reader_in_the_loops_own_thread_is_a_runtime_error(call: str) -> None:
     reader = ThreadSafeReader(ReadableStream.from_(["a"]))
     with pytest.raises(RuntimeError, match=r"^a ThreadSafeReader is not for the thread of its event loop"):
@@ -762,8 +763,8 @@ def test_a_call_after_the_loop_was_closed_is_a_runtime_error(call: str, loop: as
             Worker(READER_CALLS[call], reader).joined()
 
 
-@pytest.mark.parametrize("call", WAITING)
-@pytest.mark.parametrize("factory", LOOP_FACTORIES)
+@each_of(call=WAITING)
+@each_of(factory=LOOP_FACTORIES)
 def test_a_thread_of_the_loops_executor_does_not_hold_up_the_end_of_the_loop(
     call: str, factory: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -787,7 +788,7 @@ def test_a_thread_of_the_loops_executor_does_not_hold_up_the_end_of_the_loop(
     assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
-@pytest.mark.parametrize("factory", LOOP_FACTORIES)
+@each_of(factory=LOOP_FACTORIES)
 def test_a_thread_that_calls_while_the_loop_shuts_down_does_not_hold_it_up(factory: str) -> None:
     shutting_down = threading.Event()
     errors: list[RuntimeError] = []
@@ -1083,7 +1084,7 @@ def feeders() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "webstreams"]
 
 
-@pytest.mark.parametrize("high_water_mark", [0, 1, 5])
+@each_of(high_water_mark=[0, 1, 5])
 async def test_every_chunk_of_the_thread_is_read_once_in_order(high_water_mark: int) -> None:
     stream = readable_from_thread(counting, high_water_mark=high_water_mark)
     assert [chunk async for chunk in stream] == list(range(100))
@@ -1107,7 +1108,7 @@ async def test_the_thread_starts_with_the_first_read() -> None:
     assert feeders() == []
 
 
-@pytest.mark.parametrize("high_water_mark", [0, 1, 3])
+@each_of(high_water_mark=[0, 1, 3])
 async def test_the_thread_is_no_further_ahead_than_the_mark_and_one_chunk(high_water_mark: int) -> None:
     written: list[int] = []
 
@@ -1147,7 +1148,7 @@ async def test_the_exception_of_the_function_comes_after_its_chunks() -> None:
         assert feeders() == []
 
 
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, StopIteration, asyncio.CancelledError])
+@each_of(kind=[SystemExit, KeyboardInterrupt, StopIteration, asyncio.CancelledError])
 async def test_an_exception_that_may_not_be_raised_here_becomes_a_stream_error(kind: type[BaseException]) -> None:
     error = kind()
 
@@ -1176,7 +1177,7 @@ async def test_cancelling_makes_the_writer_raise_the_reason_and_waits_for_the_th
     assert raised == [BOOM, BOOM]
 
 
-@pytest.mark.parametrize("reason", [BOOM, "enough", None])
+@each_of(reason=[BOOM, "enough", None])
 async def test_a_thread_that_ends_with_the_reason_ends_as_it_should(reason: Any, reported: Reported) -> None:
     for reads in range(3):
         reader = readable_from_thread(counting, high_water_mark=1).get_reader()
@@ -1195,7 +1196,7 @@ async def test_cancel_before_the_first_read_starts_no_thread() -> None:
     assert feeders() == []
 
 
-@pytest.mark.parametrize("error", [OSError("cannot clean up"), SystemExit(3)])
+@each_of(error=[OSError("cannot clean up"), SystemExit(3)])
 async def test_cancel_is_rejected_with_another_exception_of_the_function(error: BaseException) -> None:
     def produce(writer: ThreadSafeWriter[int]) -> None:
         try:
@@ -1322,8 +1323,8 @@ async def test_a_stream_that_is_dropped_ends_its_thread(reported: Reported) -> N
     assert reported == []
 
 
-@pytest.mark.parametrize("factory", LOOP_FACTORIES)
-@pytest.mark.parametrize("reads", [1, 2])
+@each_of(factory=LOOP_FACTORIES)
+@each_of(reads=[1, 2])
 def test_the_end_of_the_loop_ends_the_thread(factory: str, reads: int, caplog: pytest.LogCaptureFixture) -> None:
     made: list[Any] = []
 
@@ -1342,7 +1343,7 @@ def test_the_end_of_the_loop_ends_the_thread(factory: str, reads: int, caplog: p
     assert [each for each in caplog.messages if CUT_OFF not in each] == []
 
 
-@pytest.mark.parametrize("factory", LOOP_FACTORIES)
+@each_of(factory=LOOP_FACTORIES)
 def test_leaving_the_stream_as_the_last_thing_of_the_loop_logs_nothing(
     factory: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-import pytest
-
+from tests.grids import each_of
 from webstreams import ReadableWritablePair, ReadDoneResult, ReadValueResult, types
 
 
-@pytest.mark.parametrize("name", ["UnderlyingSource", "UnderlyingSink", "QueuingStrategy", "ReadResult"])
+@each_of(name=["UnderlyingSource", "UnderlyingSink", "QueuingStrategy", "ReadResult"])
 def test_a_type_takes_the_type_of_its_chunks(name: str) -> None:
     alias: Any = getattr(types, name)
     assert all(getattr(part, "__args__", (int,)) in {(int,), (type(None),)} for part in get_args(alias[int]))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import logged, memory_stream, until
+from tests.grids import each_of, each_row
 from webstreams import WritableStream
 from webstreams.brokers import OnFailure, acknowledging
 
@@ -69,8 +70,8 @@ async def test_stop_errors_the_stream_with_the_error_of_the_sink() -> None:
         await writer.closed
 
 
-@pytest.mark.parametrize("is_coroutine", [False, True])
-@pytest.mark.parametrize(("on_failure", "outcome"), [("requeue", "requeue"), ("reject", "reject")])
+@each_of(is_coroutine=[False, True])
+@each_row(("on_failure", "outcome"), [("requeue", "requeue"), ("reject", "reject")])
 async def test_the_stream_goes_on_after_a_failed_write(on_failure: OnFailure, outcome: str, is_coroutine: bool) -> None:
     written: list[int] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import Log, MemoryBroker, logged, memory_stream, until
+from tests.grids import each_row
 from webstreams import WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, acknowledging
 
@@ -51,7 +52,7 @@ async def test_what_is_derived_is_acknowledged_together() -> None:
         await parts[0].ack()
 
 
-@pytest.mark.parametrize(("requeue", "outcome"), [(True, "requeue"), (False, "reject")])
+@each_row(("requeue", "outcome"), [(True, "requeue"), (False, "reject")])
 async def test_one_refused_part_refuses_all(requeue: bool, outcome: str) -> None:
     delivery, outcomes = logged("a")
     first, second, third = delivery.derive(1, 2, 3)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import MemoryBroker, memory_stream, until
+from tests.grids import each_of
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, _feeding, _source
 from webstreams.brokers._feeding import FetchingSource
 from webstreams.brokers.delivery import Outcome
@@ -45,7 +46,7 @@ async def nothing_is_left() -> None:
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
-@pytest.mark.parametrize("end", ["drain", "cancel"])
+@each_of(end=["drain", "cancel"])
 async def test_what_is_being_opened_is_stopped_after_that(end: str) -> None:
     broker = Gated()
     stream = Deliveries[int](broker)
@@ -200,7 +201,7 @@ async def test_a_connection_whose_loss_shows_while_it_is_drained_ends_the_waitin
     await nothing_is_left()
 
 
-@pytest.mark.parametrize("end", ["drain", "cancel"])
+@each_of(end=["drain", "cancel"])
 async def test_a_source_that_is_ended_while_it_opens_does_not_begin(end: str) -> None:
     source = Tended()
     stream = Deliveries[int](source)

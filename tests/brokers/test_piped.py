@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.memory import MemoryBroker, logged, memory_stream, until
+from tests.grids import each_of, each_row
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, OnFailure, Outcome, acknowledging
 from webstreams.brokers._ledger import OwnedDelivery
@@ -53,8 +54,8 @@ def numbers_written_by(is_coroutine: bool) -> tuple[WritableStream[int], list[in
     return WritableStream({"write": write if is_coroutine else plain}), written
 
 
-@pytest.mark.parametrize("is_coroutine", [False, True])
-@pytest.mark.parametrize("kind", [MemoryBroker, QuickBroker])
+@each_of(is_coroutine=[False, True])
+@each_of(kind=[MemoryBroker, QuickBroker])
 async def test_everything_is_written_once_and_acknowledged_after_that(
     kind: type[MemoryBroker], is_coroutine: bool
 ) -> None:
@@ -97,8 +98,8 @@ def is_on() -> bool:
     return FAST_PATHS == "1"
 
 
-@pytest.mark.parametrize("is_coroutine", [False, True])
-@pytest.mark.parametrize(("on_failure", "outcome"), [("requeue", "requeue"), ("reject", "reject")])
+@each_of(is_coroutine=[False, True])
+@each_row(("on_failure", "outcome"), [("requeue", "requeue"), ("reject", "reject")])
 async def test_the_pipe_goes_on_after_a_failed_write(
     on_failure: OnFailure, outcome: Outcome, is_coroutine: bool
 ) -> None:
@@ -122,7 +123,7 @@ async def test_the_pipe_goes_on_after_a_failed_write(
     assert [log for _, log in logs] == [[outcome] if number % 50 == 49 else ["ack"] for number in range(200)]
 
 
-@pytest.mark.parametrize("is_coroutine", [False, True])
+@each_of(is_coroutine=[False, True])
 async def test_the_pipe_stops_at_a_failed_write_and_everything_else_goes_back(is_coroutine: bool) -> None:
     stream, broker = memory_stream(limit=16, count=200)
     error = OSError("the disk is full")

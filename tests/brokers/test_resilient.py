@@ -12,6 +12,7 @@ import pytest
 
 from tests.brokers.memory import memory_stream, until
 from tests.brokers.refusing import Refusing
+from tests.grids import each_of
 from webstreams import ReadableStream
 from webstreams.brokers import exponential_backoff, resilient
 
@@ -61,7 +62,7 @@ async def test_each_connection_is_closed_before_the_next_one_is_opened() -> None
     assert events == ["open", "1", "close", "open", "2", "close"]
 
 
-@pytest.mark.parametrize("error", [OSError("no"), asyncio.CancelledError()])
+@each_of(error=[OSError("no"), asyncio.CancelledError()])
 async def test_a_connection_that_cannot_be_closed_does_not_end_the_stream(error: BaseException) -> None:
     """aiokafka raises the cancellation of a task of its own when it is stopped while its broker is away."""
     streams = iter([lost_after(1), ReadableStream.from_([2])])
@@ -106,7 +107,7 @@ async def test_it_gives_up_after_so_many_failures_in_a_row() -> None:
     assert len(calls) == 3
 
 
-@pytest.mark.parametrize("error", [TypeError("a mistake"), ValueError("a mistake")])
+@each_of(error=[TypeError("a mistake"), ValueError("a mistake")])
 async def test_mistakes_of_the_program_are_not_tried_again(error: Exception) -> None:
     async def open_stream() -> ReadableStream[int]:
         raise error

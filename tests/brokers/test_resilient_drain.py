@@ -12,6 +12,7 @@ import pytest
 
 from tests.brokers.memory import MemoryBroker, memory_stream, until
 from tests.brokers.refusing import Refusing
+from tests.grids import each_of
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, ResilientStream, acknowledging, resilient
 
@@ -141,7 +142,7 @@ async def test_a_consumer_that_is_being_opened_is_stopped_when_it_is_open() -> N
     await nothing_is_left()
 
 
-@pytest.mark.parametrize("is_read", [False, True])
+@each_of(is_read=[False, True])
 async def test_the_deliveries_of_a_connection_are_finished(is_read: bool) -> None:
     inner, broker = memory_stream(limit=4, count=2)
     connections = Connections(inner)

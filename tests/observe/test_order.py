@@ -14,6 +14,7 @@ from tests.differential.compare import difference
 from tests.differential.run_python import Machine
 from tests.fastpath import programs
 from tests.fastpath.programs import CHECK, OFF, ON, Dice, Program, piped, piped_together, run
+from tests.grids import each_of
 from webstreams import ReadableStream, TransformStream, WritableStream
 from webstreams.observe import Pipeline, observe
 from webstreams.observe._counts import Counts
@@ -56,7 +57,7 @@ def records(every: int) -> list[Any]:
     return [record for name in corpus.SIZES for record in corpus.load(name)[::every]]
 
 
-@pytest.mark.parametrize("record", records(EVERY), ids=lambda record: str(record["program"]["seed"]))
+@each_of(record=records(EVERY))
 def test_a_program_of_the_reference_implementation(record: Any) -> None:
     program = record["program"]
     assert difference(program, run_observed(program), record["log"]) is None
@@ -97,8 +98,8 @@ def test_a_program_for_the_fast_path(mode: str, program: Program, monkeypatch: p
     assert periods > 100
 
 
-@pytest.mark.parametrize("mode", [OFF, ON, CHECK])
-@pytest.mark.parametrize("kind", ["plain", "coroutine", "identity", "items"])
+@each_of(mode=[OFF, ON, CHECK])
+@each_of(kind=["plain", "coroutine", "identity", "items"])
 def test_chunks_are_counted_on_both_paths(mode: str, kind: str) -> None:
     async def main() -> list[Stage]:
         with programs.fast_paths(mode):
@@ -193,8 +194,8 @@ async def tee(stream: ReadableStream[Any]) -> None:
     await asyncio.gather(pipe(one), loop(other))
 
 
-@pytest.mark.parametrize("end", [pipe, loop, collect, tee])
-@pytest.mark.parametrize("name", SOURCES)
+@each_of(end=[pipe, loop, collect, tee])
+@each_of(name=SOURCES)
 async def test_every_chunk_is_counted_once(name: str, end: Callable[[Any], Any]) -> None:
     """The fast path begins and ends while chunks are between stages, and calls nothing for the branches of a tee."""
     for (first, one), (second, other) in product(TRANSFORMS, TRANSFORMS):

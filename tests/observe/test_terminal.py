@@ -15,6 +15,7 @@ from fcntl import ioctl
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import ReadableStream, to_callable
 from webstreams.observe import StageStatistics, observe, terminal
 from webstreams.observe._progress import Frame, Row
@@ -52,7 +53,7 @@ def frame(count: int, slowest: int) -> Frame:
     return Frame(name="import", elapsed=12.3, rows=rows, bottleneck=name, done=0.4, left=75.0, is_over=False)
 
 
-@pytest.mark.parametrize("count", [1, 4, 40])
+@each_of(count=[1, 4, 40])
 def test_a_table_fits_every_size(count: int) -> None:
     """And has the bottleneck, wherever that is, as soon as there is a line for it."""
     for slowest in {0, count // 2, count - 1}:
@@ -114,7 +115,7 @@ class Screen:
             assert part.endswith(("m", "h", "l")), part
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
+@each_row(("width", "height"), SIZES)
 def test_the_table_on_a_terminal(width: int, height: int) -> None:
     """It is rewritten in its place, never scrolls, and names the bottleneck."""
     ours, theirs = pty.openpty()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import (
     CompressionStream,
     DecompressionStream,
@@ -50,7 +51,7 @@ def chain_of_stages() -> tuple[list[Any], Any]:
     return [*ends, piping], piping
 
 
-@pytest.mark.parametrize("index", range(8))
+@each_of(index=range(8))
 async def test_the_whole_pipeline_is_found_from_any_of_its_parts(index: int) -> None:
     subjects, piping = chain_of_stages()
     observed = observe(subjects[index])
@@ -287,7 +288,7 @@ async def test_a_codec_that_works_in_a_thread_is_busy() -> None:
     assert observed.stages[1].busy > 0.5
 
 
-@pytest.mark.parametrize("wrong", [None, 1, "stream", [1]])
+@each_of(wrong=[None, 1, "stream", [1]])
 async def test_anything_else_is_a_mistake(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"observe\(\) needs a ReadableStream"):
         observe(wrong)
@@ -309,7 +310,7 @@ def _numbers() -> ReadableStream[Any]:
     return ReadableStream.from_(range(4))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("made", "expected"),
     [
         (lambda: merge(_numbers(), _numbers()), [(0, 4), (0, 4), (8, 8)]),
@@ -371,9 +372,7 @@ async def test_a_log_names_the_bottleneck_and_warns_once_when_nothing_moves(capl
     assert caplog.records[-1].getMessage().startswith("orders: 3 chunks")
 
 
-@pytest.mark.parametrize(
-    ("interval", "error"), [(0, ValueError), (-1, ValueError), (float("inf"), ValueError), ("1", TypeError)]
-)
+@each_row(("interval", "error"), [(0, ValueError), (-1, ValueError), (float("inf"), ValueError), ("1", TypeError)])
 async def test_an_interval_is_a_positive_number(interval: Any, error: type[Exception]) -> None:
     observed = observe(ReadableStream())
     looks: list[Callable[[], Any]] = [
