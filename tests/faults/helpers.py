@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import pytest
+
+from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, StreamError, TransformStream, WritableStream, queue_microtask
 
 T = TypeVar("T")
@@ -53,6 +56,8 @@ class ByteSource(RecordingSource):
 
 
 SOURCES: dict[str, type[RecordingSource]] = {"default": RecordingSource, "bytes": ByteSource}
+BOTH_KINDS = pytest.mark.parametrize("kind", SOURCES)
+EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
 
 
 def stream_of(source: Any, high_water_mark: float | None = None, size: Any = None) -> ReadableStream[Any]:
@@ -157,6 +162,42 @@ def quiet(generation: int = 2) -> Iterator[None]:
     finally:
         loop.set_exception_handler(before)
     assert contexts == []
+
+
+# Callbacks that raise, in each of these forms.
+
+FORMS = ["function", "coroutine", "later"]
+
+
+def raising(error: BaseException, form: str) -> Callable[..., Any]:
+    """A callback that raises: as a plain function, as a coroutine function, or only after a wait."""
+
+    def function(*_: Any) -> None:
+        raise error
+
+    async def coroutine(*_: Any) -> None:
+        if form == "later":
+            await asyncio.sleep(0)
+        raise error
+
+    return function if form == "function" else coroutine
+
+
+def finish(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what an interrupted program left behind, as asyncio.run() does, and close the loop."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    try:
+        if tasks:
+            _, pending = loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE))
+            assert not pending, "these tasks do not end when they are cancelled"
+            for task in tasks:
+                assert task.cancelled() or task.exception() is not None or task.result() is None
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+        gc.collect()
 
 
 # Workers whose ends are always ready: without fairness none of them would let the loop have a turn before its limit.

@@ -18,6 +18,7 @@ from webstreams import (
     ReadableStreamDefaultController,
     WritableStream,
     WritableStreamDefaultController,
+    WritableStreamDefaultWriter,
 )
 
 
@@ -32,6 +33,10 @@ async def nothing_reported() -> AsyncIterator[list[dict[str, Any]]]:
 
 
 # Waiting: by turns of the event loop, never by the clock.
+
+
+# So many turns of the loop count as "at once".
+AT_ONCE = 10
 
 
 async def turns(count: int = 5) -> None:
@@ -128,6 +133,13 @@ class RecordingSink:
     def chunks(self) -> list[Any]:
         """What was written."""
         return self.named("write")
+
+
+async def started(sink: RecordingSink, **strategy: Any) -> WritableStreamDefaultWriter[Any]:
+    """Make a stream whose start() is done, and its writer."""
+    writer = WritableStream[Any](sink, strategy).get_writer()  # type: ignore[arg-type]
+    await turns()
+    return writer
 
 
 class RecordingSource:

@@ -14,6 +14,7 @@ import pytest
 from webstreams import Promise, ReadableStream
 
 from .helpers import (
+    BOTH_KINDS,
     SOURCES,
     ByteSource,
     Counted,
@@ -30,7 +31,6 @@ from .helpers import (
     turns,
 )
 
-BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
 EITHER_BRANCH = pytest.mark.parametrize("index", [0, 1])
 
 # Tee.

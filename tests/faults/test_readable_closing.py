@@ -1,28 +1,20 @@
-"""Readable streams: enqueueing, closing, pulling, locks and `from_` (R1-R3, R15-R31)."""
+"""Readable streams that are closed while something else goes on, and their end (R1, R2, R22 and others)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from webstreams import Promise, ReadableStream, TransformStream, WritableStream
+from webstreams import ReadableStream, TransformStream, WritableStream
 
 from .helpers import (
-    ENOUGH,
-    LIMIT,
+    BOTH_KINDS,
     SOURCES,
-    WORKERS,
-    ByteSource,
-    Heartbeat,
     RecordingSource,
-    count_living,
     failure,
     other_tasks,
     quiet,
@@ -32,8 +24,6 @@ from .helpers import (
     stream_of,
     turns,
 )
-
-BOTH_KINDS = pytest.mark.parametrize("kind", ["default", "bytes"])
 
 # Closing and enqueueing.
 
@@ -194,213 +184,6 @@ async def test_r3_enqueue_after_cancel_is_a_type_error_at_the_call(kind: str) ->
         await turns()
         assert len(refusals) == 1
         assert await read_all(stream) == []
-
-
-# Pulling.
-
-
-@BOTH_KINDS
-async def test_r15_no_second_pull_at_once(kind: str) -> None:
-    """Reads and an enqueue while an async pull() runs: never two at once, and exactly one follows."""
-    gate = asyncio.Event()
-    running = 0
-    started: list[int] = []
-
-    async def pull(_: Any) -> None:
-        nonlocal running
-        running += 1
-        started.append(running)
-        await gate.wait()
-        running -= 1
-
-    source = SOURCES[kind]()
-    source.pull = pull
-    reader = stream_of(source, 0).get_reader()
-    await turns()
-    reads = [reader.read(), reader.read(), reader.read()]
-    await turns()
-    source.controller.enqueue(b"one")
-    await turns()
-    assert started == [1]
-    gate.set()
-    await turns()
-    assert started == [1, 1]
-    source.controller.close()
-    assert [(await each).value for each in reads] == [b"one", None, None]
-
-
-@BOTH_KINDS
-async def test_r15_no_follow_up_when_nothing_is_wanted(kind: str) -> None:
-    """A read that an enqueue from outside has answered while an async pull() ran: no pull follows."""
-    gate = asyncio.Event()
-    pulls = 0
-
-    async def pull(_: Any) -> None:
-        nonlocal pulls
-        pulls += 1
-        await gate.wait()
-
-    source = SOURCES[kind]()
-    source.pull = pull
-    reader = stream_of(source, 0).get_reader()
-    await turns()
-    first, second = reader.read(), reader.read()
-    source.controller.enqueue(b"one")
-    source.controller.enqueue(b"two")
-    gate.set()
-    await turns()
-    assert [(await first).value, (await second).value] == [b"one", b"two"]
-    assert pulls == 1
-
-
-# Fairness.
-
-
-@pytest.mark.parametrize("worker", WORKERS)
-async def test_r16_always_ready_ends_let_other_tasks_run(worker: Callable[[Heartbeat], Awaitable[None]]) -> None:
-    """A worker whose ends never suspend, beside a heartbeat task and a timer: both get their turns."""
-    heart = Heartbeat()
-    heart.tick()
-    beating = asyncio.create_task(heart.beat())
-    await worker(heart)
-    beating.cancel()
-    assert heart.beats >= ENOUGH
-    assert heart.ticks >= ENOUGH
-    assert heart.steps < LIMIT
-
-
-# Cancelling and releasing.
-
-
-@BOTH_KINDS
-async def test_r17_cancel_with_a_read_pending(kind: str) -> None:
-    """cancel() while a read waits: the read is done at once, cancel settles with the source's, no task is left."""
-    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def slow() -> None:
-        await gate
-
-    source = SOURCES[kind](slow)
-    reader = stream_of(source).get_reader()
-    pending = reader.read()
-    await turns()
-    cancelled = reader.cancel("enough")
-    assert pending.done()
-    assert await pending == (None, True)
-    await turns()
-    assert source.cancellations == ["enough"]
-    assert not cancelled.done()
-    gate.set_result(None)
-    await soon(cancelled)
-    await turns()
-    assert not other_tasks()
-
-
-def test_r17_program_can_exit() -> None:
-    """A program that ends with a read pending on a cancelled stream comes to its end."""
-
-    async def main() -> tuple[Any, bool]:
-        reader = stream_of(RecordingSource()).get_reader()
-        pending = asyncio.ensure_future(reader.read())
-        await turns()
-        await reader.cancel()
-        return await pending
-
-    assert asyncio.run(main()) == (None, True)
-
-
-@BOTH_KINDS
-async def test_r18_release_with_reads_pending(kind: str) -> None:
-    """release_lock() with reads pending: TypeError for each of them, the later chunk goes to the next reader."""
-    source = SOURCES[kind]()
-    stream = stream_of(source)
-    reader = stream.get_reader()
-    reads = [reader.read(), reader.read()]
-    await turns()
-    reader.release_lock()
-    source.controller.enqueue(b"later")
-    for each in reads:
-        assert isinstance(await failure(each), TypeError)
-    assert await soon(stream.get_reader().read()) == (b"later", False)
-
-
-async def test_r18_release_with_byob_reads_pending() -> None:
-    """The same with BYOB reads: the later bytes go to the next reader."""
-    source = ByteSource()
-    stream = stream_of(source)
-    reader = stream.get_reader(mode="byob")
-    reads = [reader.read(bytearray(3)), reader.read(bytearray(3))]
-    await turns()
-    reader.release_lock()
-    for each in reads:
-        assert isinstance(await failure(each), TypeError)
-    source.controller.enqueue(b"later")
-    assert await soon(stream.get_reader().read()) == (b"later", False)
-
-
-@pytest.mark.parametrize("mode", [None, "byob"])
-@pytest.mark.parametrize("looked_at", [False, True])
-async def test_r19_release_with_nobody_watching_closed(mode: Any, looked_at: bool) -> None:
-    """release_lock() when nobody waits for `closed`: nothing is reported, not even by the garbage collection."""
-    with quiet():
-        reader = stream_of(ByteSource()).get_reader(mode=mode)
-        if looked_at:
-            assert not reader.closed.done()
-        reader.release_lock()
-        assert isinstance(reader.closed.exception(), TypeError) is True
-        del reader
-        await turns()
-
-
-@pytest.mark.parametrize("mode", [None, "byob"])
-async def test_r19_release_and_error_unseen(mode: Any) -> None:
-    """A stream that errors and a lock that is released, with `closed` created and never used: nothing is reported."""
-    with quiet():
-        source = ByteSource()
-        reader = stream_of(source).get_reader(mode=mode)
-        _ = reader.closed
-        source.controller.error("nobody cares")
-        reader.release_lock()
-        del reader, source
-        await turns()
-
-
-class Waking:
-    """Ends its stream from a coroutine that only its own task keeps alive."""
-
-    def __init__(self, ending: str) -> None:
-        self._ending = ending
-
-    async def pull(self, controller: Any) -> None:
-        for _ in range(5):
-            await asyncio.sleep(0)
-        if self._ending == "close":
-            controller.close()
-        else:
-            controller.error(KeyError(self._ending))
-
-
-@pytest.mark.parametrize("ending", ["close", "error"])
-async def test_r20_closed_settles_when_only_it_is_kept(ending: str) -> None:
-    """Only `reader.closed` is kept, stream and reader are dropped and collected: it settles all the same."""
-    closed: Promise[None] = ReadableStream[Any](Waking(ending)).get_reader().closed
-    for _ in range(6):
-        gc.collect()
-        await asyncio.sleep(0)
-    gc.collect()
-    if ending == "close":
-        await soon(closed)
-    else:
-        assert isinstance(await failure(closed), KeyError)
-
-
-async def test_r20_pipe_settles_when_only_its_promise_is_kept() -> None:
-    """Only the promise of pipe_to() is kept, both streams are dropped and collected: it settles all the same."""
-    finished = ReadableStream[Any](Waking("close")).pipe_to(WritableStream())
-    for _ in range(6):
-        gc.collect()
-        await asyncio.sleep(0)
-    await soon(finished)
 
 
 # Ending with chunks in the queue.
@@ -670,85 +453,3 @@ async def test_r30_source_that_reuses_its_buffer_and_a_slow_sink() -> None:
     one, two = stream_of(source).tee()
     chunks, _ = await soon(asyncio.gather(read_all(one), two.pipe_to(WritableStream({"write": write}))))
     assert b"".join(received) == b"".join(chunks) == source.expected()
-
-
-# Linear time.
-
-
-def test_r31_a_million_queued_chunks_drain() -> None:
-    """1,000,000 queued chunks are drained in order; quadratic time would take minutes and hit the limit."""
-    count = 1_000_000
-
-    async def main() -> None:
-        source = RecordingSource()
-        stream = stream_of(source)
-        for number in range(count):
-            source.controller.enqueue(number)
-        source.controller.close()
-        async with asyncio.timeout(90):
-            reader = stream.get_reader()
-            for number in range(count):
-                assert (await reader.read()).value == number
-            assert (await reader.read()).done
-
-    asyncio.run(main())
-
-
-def count_calls(work: Callable[[], object]) -> int:
-    """How many Python and C functions are called, finalizers of other tests' objects not counted."""
-    calls = 0
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    gc.disable()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return calls
-
-
-@pytest.mark.parametrize(("kind", "sized"), [("default", False), ("default", True), ("bytes", False)])
-async def test_r31_the_work_for_a_chunk_does_not_depend_on_the_queue(kind: str, sized: bool) -> None:
-    """A read calls as many functions with 10 chunks in the queue as with 10,000."""
-    calls = []
-    for count in (10, 10_000):
-        source = SOURCES[kind]()
-        reader = stream_of(source, None, (lambda chunk: 1) if sized else None).get_reader()
-        for _ in range(count):
-            source.controller.enqueue(b"chunk")
-        await turns()
-        await reader.read()
-        calls.append(count_calls(reader.read))
-    assert calls[0] == calls[1]
-
-
-async def test_r31_the_work_for_a_byob_read_does_not_depend_on_the_queue() -> None:
-    """The same for a BYOB read, with 10 and with 10,000 chunks in the queue."""
-    calls = []
-    for count in (10, 10_000):
-        source = ByteSource()
-        reader = stream_of(source).get_reader(mode="byob")
-        for _ in range(count):
-            source.controller.enqueue(b"chunk")
-        await turns()
-        await reader.read(bytearray(2))
-        calls.append(count_calls(partial(reader.read, bytearray(2))))
-    assert calls[0] == calls[1]
-
-
-async def test_r31_drained_promises_are_gone() -> None:
-    """Reading 10,000 queued chunks leaves no promises behind."""
-    source = RecordingSource()
-    reader = stream_of(source).get_reader()
-    for number in range(10_000):
-        source.controller.enqueue(number)
-    await reader.read()
-    before = count_living(Promise)
-    for _ in range(9_999):
-        await reader.read()
-    assert count_living(Promise) <= before + 2

@@ -1,0 +1,159 @@
+"""Reads into memory that are cancelled or timed out: gathered bytes stay (Y3)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from .cancelling import CANCEL_IN_ANY_TURN, deliver_and_cancel
+from .helpers import (
+    ByteSource,
+    drain,
+    quiet,
+    soon,
+    stream_of,
+    turns,
+)
+
+# Cancelled reads into memory.
+
+
+class Memory:
+    """A byte source that is fed by enqueue(), or through its request as soon as there is one."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+        self.source = ByteSource()
+        self.stream = stream_of(self.source)
+
+    def feed(self, data: bytes) -> None:
+        request = self.source.controller.byob_request
+        if self._answer == "enqueue" or request is None or len(request.view) < len(data):
+            self.source.controller.enqueue(data)
+        elif self._answer == "respond":
+            request.view[: len(data)] = data
+            request.respond(len(data))
+        else:
+            request.view[: len(data)] = data
+            request.respond_with_new_view(request.view[: len(data)])
+
+    def close(self) -> None:
+        self.source.controller.close()
+        if self.source.controller.byob_request is not None:
+            self.source.controller.byob_request.respond(0)
+
+
+async def drain_byob(reader: Any, room: int = 3) -> bytes:
+    received = bytearray()
+    while True:
+        value, done = await reader.read(bytearray(room))
+        received += value or b""
+        if done:
+            return bytes(received)
+
+
+EVERY_ANSWER = pytest.mark.parametrize("answer", ["enqueue", "respond", "new view"])
+
+
+@EVERY_ANSWER
+@pytest.mark.parametrize("minimum", [1, 4, 6])
+@CANCEL_IN_ANY_TURN
+async def test_y3_byob_read_cancelled_in_any_turn(answer: str, turn: int, cancel_first: bool, minimum: int) -> None:
+    """The task that awaits read(view) is cancelled in any turn: bytes that it got already are for the next read."""
+    memory = Memory(answer)
+    reader = memory.stream.get_reader(mode="byob")
+    taken = bytearray()
+
+    async def take() -> None:
+        value, _ = await reader.read(bytearray(8), min=minimum)
+        assert value is not None
+        taken.extend(value)
+
+    def deliver() -> None:
+        memory.feed(b"abcd")
+        loop.call_soon(memory.feed, b"ef")
+
+    loop = asyncio.get_running_loop()
+    with quiet(1):
+        await deliver_and_cancel(deliver, asyncio.create_task(take()), turn, cancel_first)
+        memory.close()
+        assert taken + await soon(drain_byob(reader)) == b"abcdef"
+
+
+@EVERY_ANSWER
+@pytest.mark.parametrize("ending", ["close", "default reader", "byob reader", "next read", "longer read"])
+async def test_y3_gathered_bytes_stay(answer: str, ending: str) -> None:
+    """A `min` read that has got two of four bytes is cancelled: they come first, whoever reads next."""
+    memory = Memory(answer)
+    reader: Any = memory.stream.get_reader(mode="byob")
+
+    async def take() -> None:
+        await reader.read(bytearray(8), min=4)
+
+    task = asyncio.create_task(take())
+    await turns()
+    memory.feed(b"ab")
+    await turns()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    if ending.endswith("reader"):
+        reader.release_lock()
+    if ending == "default reader":
+        reader = memory.stream.get_reader()
+        memory.feed(b"cd")
+        memory.close()
+        assert b"".join(await soon(drain(reader))) == b"abcd"
+        return
+    if ending == "byob reader":
+        reader = memory.stream.get_reader(mode="byob")
+    if ending == "longer read":
+        read = reader.read(bytearray(16), min=4)
+        memory.feed(b"cd")
+        assert bytes((await soon(read)).value) == b"abcd"
+    elif ending == "close":
+        memory.close()
+        assert await soon(drain_byob(reader)) == b"ab"
+    else:
+        assert bytes((await soon(reader.read(bytearray(1)))).value) == b"a"
+        memory.feed(b"cd")
+        memory.close()
+        assert await soon(drain_byob(reader)) == b"bcd"
+
+
+@EVERY_ANSWER
+async def test_y3_many_byob_reads_with_a_timeout(answer: str) -> None:
+    """3,000 reads into views of many sizes with a timeout that is always due: every byte comes once, in order."""
+    choose = random.Random(3)
+    memory = Memory(answer)
+    reader = memory.stream.get_reader(mode="byob")
+    given = bytearray()
+    taken = bytearray()
+    timeouts = 0
+
+    async def produce() -> None:
+        while True:
+            for _ in range(choose.choice([0, 0, 1, 2])):
+                data = choose.randbytes(choose.randint(1, 6))
+                given.extend(data)
+                memory.feed(data)
+            await asyncio.sleep(0)
+
+    producer = asyncio.create_task(produce())
+    for _ in range(3_000):
+        room = choose.randint(1, 10)
+        try:
+            async with asyncio.timeout(0):
+                value, _ = await reader.read(bytearray(room), min=choose.randint(1, room))
+                taken += value or b""
+        except TimeoutError:
+            timeouts += 1
+    producer.cancel()
+    await asyncio.wait({producer})
+    memory.close()
+    assert taken + await soon(drain_byob(reader)) == given
+    assert timeouts > 100
+    assert len(given) > 1_000
