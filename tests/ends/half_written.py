@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,18 @@ def half_writer(path: Path, mode: str = "replace") -> Iterator[HalfWriter]:
         made.end()
 
 
-def start_the_server() -> None:
-    """Start the process that is forked, which lives as long as this one."""
+@contextmanager
+def fork_server() -> Iterator[None]:
+    """Have the process that is forked, and leave nothing of it, nor of the one that Python starts beside it."""
     process = FORKS.Process(target=int)
     process.start()
     process.join(LIMIT)
     process.close()
+    try:
+        yield
+    finally:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 # In the process.

@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ from webstreams import ReadableStream
 from webstreams.ends._files.temporary import TemporaryFile
 from webstreams.ends.files import write_file
 
-from .half_written import half_writer, start_the_server
+from .half_written import fork_server, half_writer
 
 pytestmark = pytest.mark.usefixtures("no_file_left")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _server() -> None:
-    start_the_server()
+def _server() -> Iterator[None]:
+    with fork_server():
+        yield
 
 
 @pytest.fixture
