@@ -29,7 +29,7 @@ class Owner(Protocol):
 class Channel:
     """A worker. Chunks go to it as long as there is `room`; what comes is in `received`."""
 
-    def __init__(self, job: Job, window: int, owner: Owner) -> None:
+    def __init__(self, job: Job, window: int, owner: Owner, keeps_order: bool) -> None:
         self._owner = owner
         self._grace = job.grace
         self._loop = get_running_loop()
@@ -39,8 +39,11 @@ class Channel:
         # How many chunks it may send and has not been told of, and how many make a message worth while.
         self._owed = window
         self._batch = max(1, window // 2)
-        # What it has sent: a chunk, or the number of chunks that are done.
+        # How many chunks were taken for reads to come: they are not owed before these.
+        self._ahead = 0
+        # What it has sent: a chunk, or, if it has to be known what belongs to which, the number of chunks that are done.
         self.received: deque[tuple[int, Any]] = deque()
+        self._keeps_order = keeps_order
         # Its own end: none, or an error.
         self.has_ended = False
         self.error: BaseException | None = None
@@ -73,10 +76,14 @@ class Channel:
     def send(self, chunk: Any) -> Promise[None] | None:
         """Send a chunk; raises what pickling raises."""
         # It may wait for others if the worker has something to do meanwhile.
-        sent = self._send(CHUNK, chunk, may_wait=self.in_flight > 0)
+        try:
+            sent = self._host.end.send(CHUNK, chunk, may_wait=self.in_flight > 0)
+        except OSError:
+            sent = None
+            self._expect_end()  # which tells why
         self.room -= 1
         self.in_flight += 1
-        return sent
+        return None if sent is None else sent.then(None, _overlook)
 
     def close(self) -> None:
         """Tell it that no chunk will come."""
@@ -84,17 +91,25 @@ class Channel:
         self._send(CLOSE, 0)
 
     def want(self) -> None:
-        """Let it send as many chunks as the window has room for."""
+        """Let it send as many chunks as the window has room for; all that were taken were read."""
+        self._owed += self._ahead
+        self._ahead = 0
         if self._owed >= self._batch and not self.has_ended:
             owed, self._owed = self._owed, 0
             self._send(PULL, owed, may_wait=True)
 
     def take(self) -> Any:
-        """Take the chunk that has come first; another one may come for it."""
-        self._owed += 1
+        """Take the chunk that has come first, for a read that waits; another one may come for it."""
+        self._owed += 1 + self._ahead
+        self._ahead = 0
         if self._owed >= self._batch:
             self.want()
         return self.received.popleft()[1]
+
+    def take_ahead(self) -> list[Any]:
+        """Take chunks for reads to come, of at least two that have come. Not the last one: its read is told the end."""
+        self._ahead = min(len(self.received) - 1, self._batch)
+        return [self.received.popleft()[1] for _ in range(self._ahead)]
 
     def stop(self, kind: int, reason: object) -> None:
         """Ask the worker to end; kill it if it has not ended after the grace time."""
@@ -126,7 +141,8 @@ class Channel:
         elif kind == PULL:
             self.room += value
             self.in_flight -= value
-            self.received.append((kind, value))
+            if self._keeps_order:
+                self.received.append((kind, value))
         elif kind in (CLOSE, ERROR):
             if kind == ERROR:
                 self.error = as_exception(value)

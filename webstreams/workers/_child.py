@@ -17,7 +17,7 @@ from multiprocessing import current_process
 from multiprocessing.spawn import prepare
 from typing import Any, NamedTuple
 
-from ._frames import SETUP
+from ._frames import SETUP, decode
 from ._work import SocketLink, run
 
 
@@ -37,11 +37,12 @@ def main(descriptor: int, is_process: bool) -> None:
     connection = socket.socket(fileno=descriptor)
     link = SocketLink(connection)
     try:
-        message = link.receive()
+        link.fetch()
     except (EOFError, OSError):
         return
-    assert message is not None and message[0] == SETUP
-    setup: Setup = message[1]
+    kind, value = decode(link.frames.popleft())
+    assert kind == SETUP
+    setup: Setup = value
     if is_process:
         threading.Thread(target=_end_after, args=(descriptor, setup.grace), daemon=True).start()
     run(link, partial(_load, setup), setup.batch)

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from ._frames import CANCEL, ERROR, Frame, Message, decode, encode
+from ._frames import CANCEL, ERROR, Frame, Message, decode
 from ._reading import FrameReader
 from ._sending import MOST_HELD, Outgoing, enlarge_buffer
 from ._work import ThreadLink
@@ -77,11 +77,11 @@ class SocketEnd(End):
 
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
         """See `End`."""
-        parts = encode(kind, value)
-        if self._is_closed:
-            raise BrokenPipeError("the other end has gone")
         outgoing = self._outgoing
-        was_copied = outgoing.add(parts)
+        was_copied = outgoing.add(kind, value)
+        if self._is_closed:
+            outgoing.forget()
+            raise BrokenPipeError("the other end has gone")
         if not self._is_full:
             if may_wait and was_copied and outgoing.size < MOST_HELD:
                 if not self._turn.is_awaited:
@@ -153,7 +153,7 @@ class SocketEnd(End):
         listener = self._listener
         try:
             for frame in frames:
-                kind, value = decode(frame, self._trusted)
+                kind, value = frame if type(frame) is tuple else decode(frame, self._trusted)
                 listener.got(kind, value)
         finally:
             listener.have_come()

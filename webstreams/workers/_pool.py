@@ -11,10 +11,11 @@ from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import LoopEndedError, as_exception
 from .._platform.stages import note_stage
+from .._streams.door import enqueue_all
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
-from ._frames import CANCEL, CHUNK, ERROR, PULL
+from ._frames import CANCEL, ERROR, PULL
 from ._hosts import Job
 
 
@@ -43,7 +44,7 @@ class Pool:
         self.channels: list[Channel] = []
         try:
             for _ in range(count):
-                self.channels.append(Channel(job, window, self))
+                self.channels.append(Channel(job, window, self, self._is_ordered))
         except BaseException:
             self.kill()
             raise
@@ -59,8 +60,7 @@ class Pool:
         """Deliver the next chunk as soon as it is there."""
         self._is_wanted = True
         only = self._only
-        has_chunk = only is not None and only.received and only.received[0][0] == CHUNK
-        if only is None or not has_chunk or self._some_have_ended or self._is_delivering or self._readable_is_over:
+        if only is None or not only.received or self._some_have_ended or self._is_delivering or self._readable_is_over:
             self._deliver()
         else:
             self._give(only)
@@ -81,12 +81,21 @@ class Pool:
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[None] | None:
         """Send a chunk; wait while every worker has as many as it may have."""
-        channel = self._freest()
-        if channel is not None:
-            return self._send(channel, chunk)
-        promise, resolve, reject = Promise.with_resolvers()
-        self._waiting = (chunk, resolve, reject)
-        return promise
+        channel = self._only
+        if channel is None or channel.room <= 0 or channel.has_ended:
+            channel = self._freest()
+        if channel is None:
+            promise, resolve, reject = Promise.with_resolvers()
+            self._waiting = (chunk, resolve, reject)
+            return promise
+        try:
+            sent = channel.send(chunk)
+        except Exception as error:  # it cannot be pickled
+            self.fail(error)
+            raise
+        if self._is_ordered:
+            self._order.append(channel)
+        return sent
 
     def close(self) -> None:
         """Tell the workers that no chunk will come."""
@@ -192,24 +201,13 @@ class Pool:
         return best
 
     def _send_waiting(self) -> None:
-        channel = self._freest()
-        if channel is not None and self._waiting is not None:
+        if self._waiting is not None and self._freest() is not None:
             chunk, resolve, reject = self._waiting
             self._waiting = None
             try:
-                resolve(self._send(channel, chunk))
+                resolve(self.write(chunk, self._sink))
             except Exception as error:
                 reject(error)
-
-    def _send(self, channel: Channel, chunk: Any) -> Promise[None] | None:
-        try:
-            sent = channel.send(chunk)
-        except Exception as error:  # it cannot be pickled
-            self.fail(error)
-            raise
-        if self._is_ordered:
-            self._order.append(channel)
-        return sent
 
     # Delivering.
 
@@ -236,6 +234,9 @@ class Pool:
     def _give(self, channel: Channel) -> None:
         self._is_wanted = False
         self._source.enqueue(channel.take())
+        # No more reads wait: the queue keeps chunks for those to come, which then do not have to ask for each of them.
+        if channel is self._only and len(channel.received) > 1 and not self._is_wanted:
+            enqueue_all(self._source, channel.take_ahead())
 
     def _next(self) -> Channel | None:
         """Return the worker whose chunk comes next, if it is there."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import Any, Final
 
-from ._frames import Part
+from ._frames import BYTES, CHUNK, HEAD, Part, encode
 
 # How many parts one call may send: less than any system's limit.
 MAX_PARTS: Final = 512
 # A frame up to this size is copied, with others that wait (bytes): a copy costs less than another call, and than to
 # tell the system of so many parts.
 SMALL: Final = 8192
-FEW_PARTS: Final = 2
 # How much of small frames may wait for others (bytes).
 MOST_HELD: Final = 65536
 # The memory that the system has for what is on its way, if it lets us have so much (bytes): some large chunks.
 SOCKET_BUFFER: Final = 2**20
+
+# Found once, for they are used for every frame.
+HEAD_SIZE: Final = HEAD.size
+PACK: Final = HEAD.pack
 
 
 class Outgoing:
@@ -30,8 +33,17 @@ class Outgoing:
         self.size = 0
         self.sent = 0
 
-    def add(self, parts: list[Part]) -> bool:
-        """Add a frame; whether nothing of it can change any more, for what is small is copied unless it is constant."""
+    def add(self, kind: int, value: Any) -> bool:
+        """Add the frame of a message; whether nothing of it can change any more. Raises what `encode` raises.
+
+        What is small is copied, unless it is constant.
+        """
+        if kind == CHUNK and type(value) is bytes and len(value) <= SMALL:  # most of all frames
+            size = len(value)
+            self._parts += (PACK(BYTES, 0, size), value)
+            self.size += HEAD_SIZE + size
+            return True
+        parts = encode(kind, value)
         size = sum(map(len, parts))
         self.size += size
         if size > SMALL:
@@ -45,9 +57,11 @@ class Outgoing:
     def send(self, connection: socket.socket) -> None:
         """Send what goes with one call. Raises `OSError`."""
         parts = self._parts
-        if self._are_small and self.size <= MOST_HELD and len(parts) > FEW_PARTS:
+        if self._are_small and self.size <= MOST_HELD:
             parts = [b"".join(parts)]
-        size = connection.sendmsg(parts[:MAX_PARTS])
+            size = connection.send(parts[0])
+        else:
+            size = connection.sendmsg(parts[:MAX_PARTS])
         self.size -= size
         self.sent += size
         if self.size:

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Final
 
 from .._platform.errors import AbortError, as_exception
-from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, Message, decode, encode
+from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, RAW_KINDS, Frame, Message, decode
 from ._reading import FrameReader
 from ._sending import Outgoing, enlarge_buffer
 
@@ -23,9 +23,13 @@ LOOK_INTERVAL: Final = 0.01
 class Link(ABC):
     """The worker's end of the connection. Its calls wait."""
 
+    def __init__(self) -> None:
+        # What has come and was not taken.
+        self.frames: deque[Frame | Message] = deque()
+
     @abstractmethod
-    def receive(self, wait: bool = True) -> Message | None:
-        """Return the next message; None if there is none and we are not to wait. Raises `EOFError` at the end."""
+    def fetch(self, wait: bool = True) -> bool:
+        """Have what has come in `frames`; False if that is nothing and we are not to wait. Raises `EOFError` at the end."""
 
     @abstractmethod
     def send(self, kind: int, value: Any) -> None:
@@ -36,45 +40,44 @@ class SocketLink(Link):
     """The end in another process or interpreter."""
 
     def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
         enlarge_buffer(connection)
         self._socket = connection
         self._reader = FrameReader(connection)
         self._outgoing = Outgoing()
-        self._frames: deque[Any] = deque()
 
-    def receive(self, wait: bool = True) -> Message | None:
+    def fetch(self, wait: bool = True) -> bool:
         """See `Link`."""
-        while not self._frames:
+        while not self.frames:
             try:
-                self._frames.extend(self._reader.receive(wait))
+                self.frames += self._reader.receive(wait)
             except BlockingIOError:
-                return None
-        return decode(self._frames.popleft())
+                return False
+        return True
 
     def send(self, kind: int, value: Any) -> None:
         """See `Link`."""
-        self._outgoing.add(encode(kind, value))
-        while self._outgoing.size:
-            self._outgoing.send(self._socket)
+        outgoing = self._outgoing
+        outgoing.add(kind, value)
+        while outgoing.size:
+            outgoing.send(self._socket)
 
 
 class ThreadLink(Link):
     """The end in a thread of the same interpreter: nothing is pickled."""
 
     def __init__(self, post: Callable[[int, Any], None]) -> None:
+        super().__init__()
         self.messages: SimpleQueue[list[Message]] = SimpleQueue()
-        # Those that were taken out of the queue together.
-        self._taken: deque[Message] = deque()
         self._post = post
 
-    def receive(self, wait: bool = True) -> Message | None:
+    def fetch(self, wait: bool = True) -> bool:
         """See `Link`."""
-        if not self._taken:
-            try:
-                self._taken.extend(self.messages.get(wait))
-            except Empty:
-                return None
-        return self._taken.popleft()
+        try:
+            self.frames += self.messages.get(wait)
+        except Empty:
+            return False
+        return True
 
     def send(self, kind: int, value: Any) -> None:
         """See `Link`."""
@@ -88,7 +91,8 @@ class Work:
         self._link = link
         # After how many chunks we tell that they are done, if nothing else makes us send.
         self._batch = batch
-        self._chunks: deque[Any] = deque()
+        # Those that have come; what is pickled stays so until its turn has come.
+        self._chunks: deque[Frame | Message] = deque()
         self._has_chunk = False
         self._done = 0
         self._credit = 0
@@ -105,24 +109,26 @@ class Work:
         if self._has_chunk:
             self._chunk_is_done()
         while not self._chunks and self._stop is None and not self._is_closed:
-            self._handle(self._link.receive(wait=False) or self._awaited())
+            self._wait_for_more()
         if self._stop is not None:
             raise self._stop
         if not self._chunks:
             raise StopIteration
         self._has_chunk = True
-        return self._chunks.popleft()
+        frame = self._chunks.popleft()
+        return frame[1] if type(frame) is tuple else decode(frame)[1]
 
-    def _awaited(self) -> Message | None:
-        """Wait for a message; whatever the other end may have to know for that, it is told before."""
-        self._tell()
-        return self._link.receive()
+    def _wait_for_more(self) -> None:
+        """Wait for messages; whatever the other end may have to know for that, it is told before."""
+        # To find out that nothing has come costs as much as some messages do: only if that saves one.
+        if not self._done or not self._link.fetch(wait=False):
+            self._tell()
+            self._link.fetch()
+        self._handle_all()
 
     def put(self, chunk: Any) -> None:
         """Send a chunk when it is wanted; raises the reason if no chunk is wanted any more."""
-        now = monotonic()
-        if not self._credit or now - self._looked > LOOK_INTERVAL:
-            self._looked = now
+        if not self._credit or monotonic() - self._looked > LOOK_INTERVAL:
             self._look()
         if self._stop is not None:
             raise self._stop
@@ -132,10 +138,12 @@ class Work:
     def _look(self) -> None:
         """Take what has come, and wait for credit if there is none."""
         self._tell()
-        message = self._link.receive(wait=False)
-        while message is not None or (not self._credit and self._stop is None):
-            self._handle(message if message is not None else self._link.receive())
-            message = self._link.receive(wait=False)
+        self._link.fetch(wait=not self._credit)
+        self._handle_all()
+        while not self._credit and self._stop is None:
+            self._link.fetch()
+            self._handle_all()
+        self._looked = monotonic()
 
     def end(self) -> None:
         """Tell that nothing more will come."""
@@ -159,13 +167,18 @@ class Work:
             done, self._done = self._done, 0
             self._link.send(PULL, done)
 
-    def _handle(self, message: Message | None) -> None:
-        if message is None:
-            return
-        kind, value = message
-        if kind == CHUNK:
-            self._chunks.append(value)
-        elif kind == PULL:
+    def _handle_all(self) -> None:
+        """Take what has come."""
+        frames, chunks = self._link.frames, self._chunks
+        while frames:
+            frame = frames.popleft()
+            if frame[0] == CHUNK or frame[0] in RAW_KINDS:
+                chunks.append(frame)
+            else:
+                self._handle(*decode(frame))
+
+    def _handle(self, kind: int, value: Any) -> None:
+        if kind == PULL:
             self._credit += value
         elif kind == CLOSE:
             self._is_closed = True
