@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.waiting import until
-from webstreams.workers import worker
+from webstreams import ReadableStream
+from webstreams.workers import _work, worker
 from webstreams.workers._ends import SocketEnd, ThreadEnd
 from webstreams.workers._frames import CHUNK, CLOSE, HEAD, PULL, TEXT, decode, encode
 from webstreams.workers._reading import FrameReader
@@ -133,7 +135,8 @@ def credits_told(chunks: int, batch: int) -> list[int]:
     return [number for kind, number in messages if kind == PULL]
 
 
-def test_a_worker_tells_of_several_chunks_at_a_time() -> None:
+def test_a_worker_tells_of_several_chunks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_work, "LOOK_INTERVAL", 1000)  # it tells then, too, which is a matter of time
     assert credits_told(20, 8) == [8, 8, 4]
     assert credits_told(3, 1) == [1, 1, 1]
 
@@ -170,3 +173,39 @@ async def test_what_has_come_before_a_hostile_frame_is_told_before_it(pair: Any)
     assert heard.messages == [(CHUNK, b"a"), (CHUNK, "b")]
     assert heard.batches == [2]
     assert isinstance(heard.errors[0], UnicodeDecodeError)
+
+
+async def test_chunks_that_are_given_together_are_not_owed_before_they_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    granted: list[int] = []
+    send = ThreadEnd.send
+
+    def counting(end: ThreadEnd, kind: int, value: Any, **options: Any) -> None:
+        if kind == PULL:
+            granted.append(value)
+        send(end, kind, value, **options)
+
+    monkeypatch.setattr(ThreadEnd, "send", counting)
+
+    def make(chunks: Iterable[int]) -> Iterator[int]:
+        for count in chunks:
+            for number in range(count):
+                made.append(number)
+                yield number
+        raise KeyError("after all chunks")
+
+    async with worker(make, kind="thread") as stage:
+        reader = ReadableStream.from_([200]).pipe_through(stage).get_reader()
+        taken = [(await reader.read()).value]
+        channel = stage._pool.channels[0]  # type: ignore[union-attr]
+        await until(lambda: len(made) == 17)  # all that it may make for now
+        while len(taken) < 200:
+            taken.append((await reader.read()).value)
+            assert sum(granted) - len(taken) <= 16
+            if len(taken) % 10 == 9:
+                await until(lambda: channel.received)
+        with pytest.raises(KeyError, match="after all chunks"):
+            await reader.closed
+    assert taken == made == list(range(200))

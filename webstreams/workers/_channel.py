@@ -41,7 +41,7 @@ class Channel:
         self._batch = max(1, window // 2)
         # How many chunks were taken for reads to come: they are not owed before these.
         self._ahead = 0
-        # What it has sent: a chunk, or, if it has to be known what belongs to which, the number of chunks that are done.
+        # What it has sent: a chunk, or the number of chunks that are done, if it matters what belongs to which.
         self.received: deque[tuple[int, Any]] = deque()
         self._keeps_order = keeps_order
         # Its own end: none, or an error.

@@ -153,7 +153,7 @@ class SocketEnd(End):
         listener = self._listener
         try:
             for frame in frames:
-                kind, value = frame if type(frame) is tuple else decode(frame, self._trusted)
+                kind, value = decode(frame, self._trusted) if isinstance(frame, Frame) else frame
                 listener.got(kind, value)
         finally:
             listener.have_come()

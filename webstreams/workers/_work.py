@@ -29,7 +29,7 @@ class Link(ABC):
 
     @abstractmethod
     def fetch(self, wait: bool = True) -> bool:
-        """Have what has come in `frames`; False if that is nothing and we are not to wait. Raises `EOFError` at the end."""
+        """Have what has come in `frames`; false if that is nothing, and we are not to wait. Raises `EOFError`."""
 
     @abstractmethod
     def send(self, kind: int, value: Any) -> None:
@@ -116,7 +116,7 @@ class Work:
             raise StopIteration
         self._has_chunk = True
         frame = self._chunks.popleft()
-        return frame[1] if type(frame) is tuple else decode(frame)[1]
+        return decode(frame)[1]
 
     def _wait_for_more(self) -> None:
         """Wait for messages; whatever the other end may have to know for that, it is told before."""
