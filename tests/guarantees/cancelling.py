@@ -422,7 +422,7 @@ STEPS = st.lists(
 )
 
 
-# Writes.
+# A sink.
 
 
 class SlowSink:
