@@ -475,18 +475,26 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    ("arguments", "error", "words"),
     [
-        ({"port": "80"}, TypeError),
-        ({"port": True}, TypeError),
-        ({"port": 65536}, ValueError),
-        ({"port": 80, "server_hostname": "localhost"}, ValueError),
-        ({"port": 80, "ssl": "yes"}, TypeError),
+        ({"port": "80"}, TypeError, "port"),
+        ({"port": True}, TypeError, "port"),
+        ({"port": 65536}, ValueError, "port"),
+        ({"server_hostname": "localhost"}, ValueError, "server_hostname"),
+        ({"server_hostname": 5, "ssl": True}, TypeError, "server_hostname must be a str"),
+        ({"ssl": "yes"}, TypeError, "ssl"),
+        ({"host": 5}, TypeError, "host must be a str"),
+        ({"local_address": 5}, TypeError, "local_address must be a tuple of a host and a port"),
+        ({"local_address": ()}, TypeError, "local_address must be a tuple"),
+        ({"local_address": "ab"}, TypeError, "local_address must be a tuple"),
+        ({"local_address": (5, 0)}, TypeError, "the host of local_address"),
+        ({"local_address": ("127.0.0.1", "0")}, TypeError, "the port of local_address"),
+        ({"local_address": ("127.0.0.1", 10**30)}, ValueError, "the port of local_address"),
     ],
 )
-async def test_arguments_of_connect_tcp(arguments: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error):
-        await connect_tcp("127.0.0.1", **arguments)
+async def test_arguments_of_connect_tcp(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        await connect_tcp(**{"host": "127.0.0.1", "port": 80, **arguments})
 
 
 async def test_arguments_of_connect_unix(tmp_path: Path) -> None:
@@ -494,6 +502,8 @@ async def test_arguments_of_connect_unix(tmp_path: Path) -> None:
         await connect_unix(tmp_path, server_hostname="localhost")
     with pytest.raises(ValueError, match="server_hostname"):
         await connect_unix(tmp_path, ssl=contexts()[1])
+    with pytest.raises(TypeError, match="server_hostname must be a str or None, not int"):
+        await connect_unix(tmp_path, ssl=contexts()[1], server_hostname=5)  # type: ignore[arg-type]
 
 
 async def test_a_certificate_that_is_not_trusted(tls: Network, reported: list[Any]) -> None:

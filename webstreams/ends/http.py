@@ -211,6 +211,7 @@ class RequestBody:
     __slots__ = ("__weakref__", "_chunks", "_has_begun")
 
     def __init__(self, stream: ReadableStream[Buffer]) -> None:
+        require_readable(stream, "to_request_body")
         self._chunks = stream.values()
         self._has_begun = False
 
@@ -280,5 +281,4 @@ def to_request_body(stream: ReadableStream[Buffer]) -> RequestBody:
     >>> asyncio.run(main())
     slow and steady
     """
-    require_readable(stream, "to_request_body")
     return RequestBody(stream)

@@ -305,8 +305,6 @@ def generator_transform(function: Callable[[AsyncIterator[I]], AsyncIterable[O]]
     >>> asyncio.run(main())
     [(0, 1), (2, 3)]
     """
-    if not callable(function):
-        raise TypeError(f"generator_transform() needs a function, not {type(function).__name__}")
     return GeneratorTransform(function)
 
 
@@ -314,6 +312,8 @@ class GeneratorTransform(Generic[I, O]):
     """The two sides of a `generator_transform`."""
 
     def __init__(self, function: Callable[[AsyncIterator[I]], AsyncIterable[O]]) -> None:
+        if not callable(function):
+            raise TypeError(f"generator_transform() needs a function, not {type(function).__name__}")
         inner: TransformStream[I, I] = TransformStream()
         self._writable = inner.writable
         self._readable: ReadableStream[O] = _ThroughGenerator(function, inner.readable).stream()

@@ -25,7 +25,7 @@ from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._sockets.link import Link
 from ._sockets.listening import Listener, close_all, is_abstract, open_tcp, open_unix
-from ._sockets.options import Limits, require_integer
+from ._sockets.options import Limits, require_integer, require_local_address, require_server_name
 
 __all__ = ["Connection", "ConnectionServer", "connect_tcp", "connect_unix", "serve_tcp", "serve_unix"]
 
@@ -196,8 +196,10 @@ async def connect_tcp(
     """
     _check_port(port)
     _check_client_context(ssl)
-    if server_hostname is not None and not ssl:
-        raise ValueError("server_hostname is for TLS: it needs ssl")
+    require_server_name(server_hostname, bool(ssl))
+    require_local_address(local_address)
+    if not isinstance(host, str):
+        raise TypeError(f"host must be a str, not {type(host).__name__}")
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     _, link = await asyncio.get_running_loop().create_connection(
         partial(Link, limits),
@@ -236,8 +238,7 @@ async def connect_unix(
     [b'hello']
     """
     _check_client_context(ssl)
-    if server_hostname is not None and not ssl:
-        raise ValueError("server_hostname is for TLS: it needs ssl")
+    require_server_name(server_hostname, bool(ssl))
     if ssl and server_hostname is None:
         raise ValueError("server_hostname is missing: a socket path cannot be checked against a certificate")
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)

@@ -57,3 +57,25 @@ def require_integer(name: str, value: object, least: int, most: int) -> None:
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
     if not least <= value <= most:
         raise ValueError(f"{name} must be between {least} and {most}, not {value}")
+
+
+def require_server_name(value: object, is_tls: bool) -> None:
+    """Raise a TypeError or ValueError that names the argument, unless it is a name to check with TLS, or None."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"server_hostname must be a str or None, not {type(value).__name__}")
+    if not is_tls:
+        raise ValueError("server_hostname is for TLS: it needs ssl")
+
+
+def require_local_address(value: object) -> None:
+    """Raise a TypeError or ValueError that names the argument, unless it is a pair of host and port, or None."""
+    if value is None:
+        return
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise TypeError(f"local_address must be a tuple of a host and a port, or None, not {value!r}")
+    host, port = value
+    if not isinstance(host, str):
+        raise TypeError(f"the host of local_address must be a str, not {type(host).__name__}")
+    require_integer("the port of local_address", port, 0, 65535)
