@@ -458,6 +458,8 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"timeout": 0}, ValueError, "timeout must be greater than 0"),
     ({"timeout": "soon"}, TypeError, "timeout must be a number"),
     ({"limiter": 3}, TypeError, "limiter must be an async context manager, not int"),
+    ({"limiter": asyncio.Semaphore}, TypeError, "not the class Semaphore"),
+    ({"timeout": float("nan")}, ValueError, "timeout must be greater than 0 and finite"),
     ({"executor": 3}, TypeError, "executor must be a concurrent.futures.Executor, not int"),
     ({"executor": ThreadPoolExecutor}, TypeError, "must be a concurrent.futures.Executor, not the class ThreadPoolEx"),
     ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),

@@ -520,3 +520,34 @@ async def test_a_dropped_chain_is_collected() -> None:
         await turns(3)
         gc.collect()
         assert reference() is None
+
+
+async def test_a_generator_below_a_chain_has_a_task_and_a_context_for_each_item() -> None:
+    """A task is used again only if the generator cannot tell: it has neither kept it nor left a trace on it."""
+    tasks: list[Any] = []
+    seen: list[object] = []
+    inside: set[Any] = set()
+    value = contextvars.ContextVar("value", default=0)
+
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(12):
+            task = asyncio.current_task()
+            assert task is not None
+            seen.append((value.get(), task.get_name() == "touched"))
+            if number % 4 == 1:
+                tasks.append(task)
+            if number % 4 == 2:
+                value.set(1)
+            if number % 4 == 3:
+                task.set_name("touched")
+            yield number
+
+    def note(number: int) -> int:
+        inside.add(asyncio.current_task())
+        return number
+
+    chain = ReadableStream.from_(numbers()).map(note).filter(bool).batched(4)
+    assert await chain.list() == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
+    assert len(set(tasks)) == 3
+    assert not inside & set(tasks)
+    assert seen == [(0, False)] * 12

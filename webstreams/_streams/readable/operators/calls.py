@@ -78,4 +78,5 @@ def _check_function(method: str, function: Any, concurrency: int, executor: Any)
 
 def _check_limiter(limiter: Any) -> None:
     if limiter is not None and not (hasattr(type(limiter), "__aenter__") and hasattr(type(limiter), "__aexit__")):
-        raise TypeError(f"limiter must be an async context manager, not {type(limiter).__name__}")
+        given = f"the class {limiter.__name__}" if isinstance(limiter, type) else type(limiter).__name__
+        raise TypeError(f"limiter must be an async context manager, not {given}")

@@ -78,6 +78,7 @@ class Chain(Owner, Fetching):
         "_is_running",
         "_is_waiting",
         "_item",
+        "_may_expand",
         "_pending",
         "_plan",
         "_receiver",
@@ -93,6 +94,8 @@ class Chain(Owner, Fetching):
         reader._consumer = self
         self._steps: list[Step] = []
         self._plan: list[tuple[int, Callable[[Any], Any], int]] = []
+        # Whether a step may add or remove an input.
+        self._may_expand = False
         self._receiver: Receiver | None = None
         self.root = stream
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
@@ -126,6 +129,7 @@ class Chain(Owner, Fetching):
         step.index = len(self._steps)
         self._steps.append(step)
         self._plan.append(_planned(step))
+        self._may_expand = self._may_expand or step.kind > TAP
         if step.kind == TAKE and step.is_full():
             self._stop_inputs(len(self._steps) - 1)
 
@@ -242,7 +246,7 @@ class Chain(Owner, Fetching):
                             if kind == OWN or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
                                 value = result
                                 continue
-                        elif type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                        elif result is True or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
                             if result or kind == TAP:
                                 continue
                             break
@@ -255,7 +259,7 @@ class Chain(Owner, Fetching):
                     self._fail(index, error)
                 if left <= 0 or not self._is_asked or self._state != OPEN or self._is_waiting:
                     return False
-                if source.iterator is not iterator or self._inputs[-1] is not source:
+                if source.iterator is not iterator or (self._may_expand and self._inputs[-1] is not source):
                     return False
         finally:
             jobs.countdown = min(left, jobs.countdown)
