@@ -10,7 +10,7 @@ import pytest
 from tests.brokers.memory import logged, memory_stream, until
 from tests.grids import each_of, each_row
 from webstreams import WritableStream
-from webstreams.brokers import OnFailure, acknowledging
+from webstreams.brokers import Delivery, OnFailure, acknowledging
 
 
 async def test_nothing_is_acknowledged_before_its_write_has_succeeded() -> None:
@@ -201,8 +201,9 @@ async def test_mistakes_are_told() -> None:
 
 async def test_writing_and_acknowledging_takes_no_task() -> None:
     loop = asyncio.get_running_loop()
-    logs = [logged(number) for number in range(20)]
-    writer = acknowledging(WritableStream[int]()).get_writer()
+    logs = [logged(number) for number in range(24)]
+    deliveries = [delivery for delivery, _ in logs]
+    writer = acknowledging(WritableStream[Any]()).get_writer()
     made: list[asyncio.Task[Any]] = []
 
     def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
@@ -211,9 +212,9 @@ async def test_writing_and_acknowledging_takes_no_task() -> None:
 
     loop.set_task_factory(make)
     try:
-        for delivery, _ in logs:
+        for delivery in (*deliveries[:20], Delivery.join(deliveries[20:])):
             await writer.write(delivery)
     finally:
         loop.set_task_factory(None)
-    assert [log for _, log in logs] == [["ack"]] * 20
+    assert [log for _, log in logs] == [["ack"]] * 24
     assert made == []

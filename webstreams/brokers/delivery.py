@@ -254,7 +254,7 @@ class Parts(QuickSettlement):
         await self._settlement.settle(outcome)
 
 
-class _Joined:
+class _Joined(QuickSettlement):
     """Settles several deliveries alike."""
 
     __slots__ = ("_settlements",)
@@ -266,9 +266,37 @@ class _Joined:
         for each in self._settlements:
             each.require_open()
 
+    def acknowledge(self, done: Acknowledged) -> None:
+        """Acknowledge all, also when one of them fails; `done` gets the first error."""
+        last = _Last(len(self._settlements), done)
+        for each in self._settlements:
+            if isinstance(each, QuickSettlement):
+                each.acknowledge(last)
+            else:
+                call_back(each.settle("ack"), last)
+        if not self._settlements:
+            done(None)
+
     async def settle(self, outcome: Outcome) -> None:
         """Settle all, also when one of them fails; raise the first error."""
         settling = [each.settle(outcome) for each in self._settlements]
         for result in await asyncio.gather(*settling, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+
+
+class _Last:
+    """Called with the result of each of several acknowledgements; calls `done` with the first error at the last one."""
+
+    __slots__ = ("_done", "_error", "_missing")
+
+    def __init__(self, count: int, done: Acknowledged) -> None:
+        self._missing = count
+        self._done = done
+        self._error: BaseException | None = None
+
+    def __call__(self, error: BaseException | None) -> None:
+        self._missing -= 1
+        self._error = self._error or error
+        if self._missing == 0:
+            self._done(self._error)
