@@ -148,3 +148,44 @@ async def test_other_tasks_have_their_turns() -> None:
     counting.cancel()
     # Each turn may take eight milliseconds, which is less than a page takes: pages are interrupted.
     assert len(set(before)) > COUNT / 30 + 5
+
+
+class SilentBroker(PageBroker):
+    """Tells nobody of its acknowledgements before it is asked to."""
+
+    acknowledges_at_once = False
+
+    def tell(self, count: int) -> None:
+        """The first ones have been acknowledged."""
+        self.ledger.told(list(self.ledger.entered)[:count])
+
+
+async def some_turns() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_closing_waits_for_acknowledgements_that_nobody_waits_for() -> None:
+    calls: list[str] = []
+    gate = asyncio.Event()
+    broker = SilentBroker(100, 100)  # more than acknowledging() takes while the sink is busy
+    stream = Deliveries[int](broker)
+
+    def write(value: int, controller: object) -> Any:
+        return gate.wait() if value == 0 else None
+
+    pipe = stream.pipe_to(acknowledging(WritableStream({"write": write, "close": lambda: calls.append("close")})))
+    await until(lambda: broker.pulls > 0)
+    draining = asyncio.ensure_future(stream.drain())
+    await until(lambda: broker.stopped == 1)
+    await some_turns()
+    gate.set()
+    await until(lambda: len(broker.acknowledged) == 100)
+    broker.tell(1)  # the sink was busy with it, so that its own end is waited for
+    await some_turns()
+    assert broker._is_closed  # there is nothing to read any more, though little is settled yet
+    assert calls == [] and not pipe.done() and stream.unsettled == 99
+    broker.tell(99)
+    await pipe
+    await draining
+    assert calls == ["close"]
