@@ -201,9 +201,10 @@ async def measure(broker: str, messages: int, loops: int) -> list[tuple[float, f
     """
     sides: list[Callable[[Place, Any, Work], Awaitable[None]]] = [partial(loop, broker), pipeline]
     broker = "kafka" if broker == "pages" else broker
-    server = SERVERS[broker]().start()
+    server = SERVERS[broker]()
     best = [(0.0, 0.0), (0.0, 0.0)]
     try:
+        await asyncio.to_thread(server.start)
         for _ in range(loops):
             for index, side in enumerate(sides):
                 place = make_place(broker, server.url)
