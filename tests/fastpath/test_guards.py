@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from webstreams import AbortController, AbortSignal, ReadableStream, StreamError, WritableStream, queue_microtask
+from webstreams._engine import jobs as _jobs
 
 from .pipelines import assert_alike, mapping, numbers
 from .programs import ON, fast_paths, periods
@@ -227,3 +228,28 @@ async def test_the_fast_path_is_taken_by_a_tee_behind_a_transform() -> None:
     await asyncio.gather(*(branch.pipe_to(sink) for branch, sink in zip(branches, sinks, strict=True)))
     assert written == [list(range(LAST))] * 2
     assert periods() > 2500
+
+
+@pytest.mark.parametrize("mark", [2, 16])
+def test_the_fast_path_is_taken_by_a_sink_for_which_the_next_chunk_waits(
+    mark: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its write() is called from the job that ends the write before. (No turn ends: the clock stands.)"""
+    monkeypatch.setattr(_jobs, "monotonic", lambda: 0.0)
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def transform(chunk: int, controller: Any) -> None:
+            controller.enqueue(chunk)
+            controller.enqueue(-chunk)
+
+        async def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+
+        sink: WritableStream[int] = WritableStream({"write": write}, {"high_water_mark": mark})
+        await numbers(200).pipe_through(mapping(transform)).pipe_to(sink)
+        log.append(periods() > 100)
+        return log
+
+    assert_alike(program)
