@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from webstreams import AbortController, AbortSignal, ReadableStream, StreamError, WritableStream, queue_microtask
+from webstreams import (
+    AbortController,
+    AbortSignal,
+    ReadableStream,
+    StreamError,
+    WritableStream,
+    queue_microtask,
+)
 from webstreams._engine import jobs as _jobs
 
 from .pipelines import assert_alike, mapping, numbers
