@@ -339,6 +339,38 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            or self.pending\n            or jobs.busy\n",
         "            or self.pending\n",
     ),
+    "a promise of a reader that somebody keeps": (
+        "_streams/readable/reader",
+        "if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):",
+        "if ALONE and not getweakrefcount(self):",
+    ),
+    "a promise of a reader that somebody refers to weakly": (
+        "_streams/readable/reader",
+        " and not getweakrefcount(self):",
+        ":",
+    ),
+    "a promise of a reader that is not as new": (
+        "_streams/readable/reader",
+        "                    self._state = PENDING  # begin_anew(), without the call\n",
+        "",
+    ),
+    "a promise of an iteration that somebody keeps": (
+        "_streams/readable/iterator",
+        "if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):\n"
+        "                    self.outcome = PENDING  # it may",
+        "if ALONE and not getweakrefcount(self):\n                    self.outcome = PENDING  # it may",
+    ),
+    "a promise of an iteration over many chunks that somebody keeps": (
+        "_streams/readable/iterator",
+        "if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):\n"
+        "                    self.outcome = PENDING\n",
+        "if ALONE and not getweakrefcount(self):\n                    self.outcome = PENDING\n",
+    ),
+    "a promise of an iteration that keeps its chunk": (
+        "_streams/readable/iterator",
+        "                    self._value = None\n                    self.is_reading = False\n",
+        "                    self.is_reading = False\n",
+    ),
     "the loop has its turn": (
         "_engine/jobs",
         "        self.leave_run()\n        self._top = None\n",

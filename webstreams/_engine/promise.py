@@ -26,7 +26,6 @@ from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
 from .resolving import AllCollector, DoneCallback, Resolvers
-from .run import HALFWAY, IS_THERE
 from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -186,14 +185,8 @@ class Promise(PromiseState, Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         """Wait until the promise is settled; see `result` for what comes then."""
         jobs = self._jobs
-        run = jobs.run
-        if run is not None:
-            outcome = run.awaits(self)
-            if outcome == IS_THERE:
-                there: T = self._value
-                return there
-            if outcome == HALFWAY:
-                return (yield from self._wait_for_mark())
+        if jobs.run is not None:
+            jobs.run.leave()
         if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
         elif self._state == PENDING or not jobs.run_pending():

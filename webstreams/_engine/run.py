@@ -18,12 +18,13 @@ from .._platform.mypyc import trait
 get_ident: Final[Callable[[], int]] = _get_ident
 
 
-# What became of an await (`Run.awaits`).
+# What became of an await (`Run.awaits`); the chunk that has come is in `Run.chunk`, and the promise is not settled yet.
 IN_VAIN: Final = 0
-IS_THERE: Final = 1
+HAS_COME: Final = 1
 HALFWAY: Final = 2
-# Of one that is not awaited yet.
+# Of one that is not awaited yet, and of a chunk that was taken (`Run.collect`).
 IS_READ: Final = 3
+IS_THERE: Final = 4
 
 
 class Call:
@@ -40,7 +41,7 @@ class Call:
 class Run:
     """What calls the callbacks of a pipeline, or watches how they are called."""
 
-    __slots__ = ("current", "expecting", "pending", "thread")
+    __slots__ = ("chunk", "current", "expecting", "pending", "spare", "thread")
 
     # The call under way, and its controller until that has enqueued a chunk.
     current: Call
@@ -49,6 +50,9 @@ class Run:
     pending: deque[Callable[[], object]]
     # The thread of the event loop.
     thread: int
+    # The chunk that has come to an await (`HAS_COME`); and a promise of a read that nobody can look at any more.
+    chunk: Any
+    spare: Any
 
     def take(self, controller: object, chunk: Any) -> bool:
         """Take the chunk that a callback enqueues, instead of the plain path; whether that was done.
@@ -90,7 +94,7 @@ class Run:
     def awaits(self, promise: Any) -> int:
         """A task awaits a read: bring its chunk.
 
-        Return `IN_VAIN`, `IS_THERE`, or `HALFWAY`: the waiting has begun, and ends with the mark in the queue of jobs.
+        Return `IN_VAIN`, `HAS_COME`, or `HALFWAY`: the waiting has begun, and ends with the mark in the queue of jobs.
         """
         self.leave()
         return IN_VAIN

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .._engine.jobs import task_of
-from .._engine.run import HALFWAY, IN_VAIN, IS_READ, IS_THERE
+from .._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ, IS_THERE
 from .coroutines import CoroutineRun
+from .ends import IterationEnd
 from .graph import AWAIT, READ, Drain, Segment, State
 from .pipeline import Pipeline
 
@@ -17,10 +18,12 @@ class ReadRun(CoroutineRun):
     """A run that is parked while the user's own code runs: the streams stay as they were, and whoever touches one
     leaves the run."""
 
-    __slots__ = ("_cycle", "_cycle_growths", "_cycle_state", "_take")
+    __slots__ = ("_answers_at_once", "_cycle", "_cycle_growths", "_cycle_state", "_take")
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
+        # Whether a promise can be seen to be fulfilled as soon as the chunk is there: that of an iteration is not.
+        self._answers_at_once = not isinstance(pipeline.end, IterationEnd)
         # A read and its await in one, for what collects chunks: where it begins, what takes them, and in which
         # histories they are.
         self._cycle: Segment | None = None
@@ -31,28 +34,20 @@ class ReadRun(CoroutineRun):
     # The reads of a user's.
 
     def reads(self, key: object, promise: Any) -> bool:
-        """See `Run`."""
+        """See `Run`. Written out, for it is called for every chunk: most reads call nothing, or callbacks only."""
         state = self._state
         assert state is not None
-        if state.many is not None:
-            self._leave_many(state.many)
-            return False
         ahead = state.ahead
         if ahead is not None and key is self._key and not self.pending and not self._is_low:
             self._state = ahead
             self.promise = promise
             return True
-        if state.quick is not None and key is self._key and not self.pending and self._is_parked:
-            return self._reads_quickly(promise, state.quick)
-        return self._reads_slowly(key, promise, state)
-
-    def _leave_many(self, many: Drain) -> None:
-        """Leave the chunks that are there already to the plain path: a read that calls nothing is as quick there."""
-        self.leave()
-        self._jobs.reads_left = max(self._jobs.reads_left, len(many.store))
-
-    def _reads_quickly(self, promise: Any, segment: Segment) -> bool:
-        """Call the callbacks of a read that queues nothing else."""
+        segment = state.quick
+        if segment is None or key is not self._key or self.pending or not self._is_parked:
+            if state.many is not None:
+                self._leave_many(state.many)
+                return False
+            return self._reads_slowly(key, promise, state)
         self.promise = promise
         self._is_parked = False
         for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
@@ -83,9 +78,14 @@ class ReadRun(CoroutineRun):
         self._state = segment.end
         self._segment = segment
         self._is_parked = True
-        if segment.is_answered:
+        if segment.is_answered and self._answers_at_once:
             promise.answer(segment.value_chunks[segment.value_index])
         return True
+
+    def _leave_many(self, many: Drain) -> None:
+        """Leave the chunks that are there already to the plain path: a read that calls nothing is as quick there."""
+        self.leave()
+        self._jobs.reads_left = max(self._jobs.reads_left, len(many.store))
 
     def _answer(self, promise: Any) -> None:
         """Give the chunk to the read, if it is there."""
@@ -163,16 +163,15 @@ class ReadRun(CoroutineRun):
         self._segment = segment
         self._is_parked = True
         self.promise = None
-        answered: Any = promise
-        answered.finish(segment.value_chunks[segment.value_index])
-        return IS_THERE
+        self.chunk = segment.value_chunks[segment.value_index]
+        return HAS_COME
 
     def _has_come(self, promise: Any) -> int:
         value = self.last_segment().value
         assert value is not None
-        promise.finish(self._real_chunk(value))
+        self.chunk = self._real_chunk(value)
         self.promise = None
-        return IS_THERE
+        return HAS_COME
 
     def _awaits_slowly(self, promise: Any, state: State) -> int:
         if promise is not self.promise or not self._can_wait(state):
@@ -238,8 +237,9 @@ class ReadRun(CoroutineRun):
         if self.last_segment().end.kind == AWAIT:
             self._answer(promise)
             outcome = self.awaits(promise)
-            if outcome != IS_THERE:
+            if outcome != HAS_COME:
                 return IS_READ if outcome == IN_VAIN else outcome
+            self.chunk = None  # it is taken below
             promise.begin_anew()
         self.promise = None
         value = self.last_segment().value

@@ -101,6 +101,7 @@ class PipelineRun(Run):
         self.expecting = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
+        self.chunk = self.spare = None
 
     @property
     def trigger(self) -> Pipe | None:
@@ -482,7 +483,7 @@ class PipelineRun(Run):
             self._leave_callback()
         jobs.jobs.extend(own)
         self.expecting = LEFT
-        self.promise = None
+        self.promise = self.spare = None
         for history in self._histories:
             history.clear()  # keep no chunk alive
         if jobs.policy is not None:

@@ -108,6 +108,7 @@ class Explorer(Run):
         self.expecting = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
+        self.chunk = self.spare = None
 
     def is_full(self) -> bool:
         """Whether so many states were found that nothing repeats itself."""

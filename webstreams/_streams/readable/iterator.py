@@ -11,10 +11,11 @@ from typing import Any, Final, Generic, Self
 from typing_extensions import TypeVar
 
 from ..._debug.repr import ITERATION, show, summary
+from ..._engine.alone import ALONE, getrefcount, getweakrefcount
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop, task_of
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
-from ..._engine.run import HALFWAY, IS_THERE
+from ..._engine.run import HALFWAY, HAS_COME
 from ..._platform.mypyc import subscriptable
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
@@ -28,7 +29,7 @@ ENDED: Final = 3
 class Iteration:
     """The state of one iteration. It does not know its iterator, which may be collected while a read is pending."""
 
-    __slots__ = ("finished", "jobs", "ongoing", "prevent_cancel", "reader")
+    __slots__ = ("finished", "jobs", "ongoing", "prevent_cancel", "reader", "spare")
 
     def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
         self.jobs = reader._jobs
@@ -38,6 +39,8 @@ class Iteration:
         # Web IDL: "is finished" and "ongoing promise".
         self.finished = False
         self.ongoing: Promise[Any] | None = None
+        # Ours: the promise of the last read, if nobody can look at it any more.
+        self.spare: IterationPromise[Any] | None = None
 
     def is_waiting(self) -> bool:
         """Whether a read is pending that no chunk has answered yet."""
@@ -62,7 +65,12 @@ class Iteration:
             ended: Promise[Any] = Promise(self.jobs)
             ended._fulfill(END_OF_ITERATION)
             return ended
-        promise: IterationPromise[Any] = IterationPromise(self, stream)
+        spare = self.spare
+        if spare is None:
+            promise: IterationPromise[Any] = IterationPromise(self, stream)
+        else:
+            promise = spare
+            self.spare = None
         jobs = self.jobs
         jobs.reads_left -= 1
         if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
@@ -114,6 +122,7 @@ class Iteration:
 
     def release(self) -> None:
         """Free the lock, unless it is free."""
+        self.spare = None
         if self.reader._stream is not None:
             self.reader._release()
 
@@ -203,9 +212,16 @@ class IterationPromise(ReadPromise[T]):
         run, queued = jobs.run, jobs.jobs
         if run is not None:
             outcome = run.awaits(self)
-            if outcome == IS_THERE:
-                chunk: T = self._value
-                return chunk
+            if outcome == HAS_COME:
+                came: T = run.chunk
+                run.chunk = None
+                if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):
+                    self.outcome = PENDING  # it may have been answered
+                    self._value = None
+                    self._iteration.spare = self
+                else:
+                    self.finish(came)
+                return came
             if outcome == HALFWAY:
                 return (yield from self._wait_for_mark())
         elif self._state == PENDING and self._reactions is None and queued and queued[-1] is self._delivery:
@@ -218,9 +234,16 @@ class IterationPromise(ReadPromise[T]):
             ):
                 queued.clear()
                 jobs.countdown -= 1  # run_until() and _deliver(), without the calls
-                self._iteration.ongoing = self._delivery = None
-                self._state = FULFILLED
+                iteration = self._iteration
+                iteration.ongoing = self._delivery = None
                 item: T = self._value
+                if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):
+                    self.outcome = PENDING
+                    self._value = None
+                    self.is_reading = False
+                    iteration.spare = self
+                else:
+                    self._state = FULFILLED
                 return item
             if jobs.run_until(queued[-1]):
                 self._deliver()
@@ -305,8 +328,13 @@ class ReadableStreamAsyncIterator(Generic[T]):
             raise_wrong_loop()
         run = jobs.run
         if run is not None:
+            spare = iteration.spare
             stream = iteration.reader._stream
-            if stream is None or iteration.ongoing is not None:
+            if spare is not None:  # then no read is under way, and the lock is not free
+                iteration.spare = None
+                if run.reads(iteration, spare):
+                    return spare
+            elif stream is None or iteration.ongoing is not None:
                 run.leave()
             else:
                 promise: IterationPromise[T] = IterationPromise(iteration, stream)

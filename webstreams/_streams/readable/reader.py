@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Final, Generic, Self
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show_holder
+from ..._engine.alone import ALONE, getrefcount, getweakrefcount
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
-from ..._engine.run import IN_VAIN, IS_READ
+from ..._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ
 from ..._platform.errors import AbortError, cancelled_error
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..meter import LOCKS
@@ -65,7 +66,24 @@ class ReadPromise(Promise[R], ReadRequest):
     def __await__(self) -> Generator[Any, None, R]:
         """Wait for the result; a chunk that is there already while nothing else is to be done comes at once."""
         jobs = self._jobs
-        if self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0 and jobs.run is None:
+        run = jobs.run
+        if run is not None:
+            outcome = run.awaits(self)
+            if outcome == HAS_COME:
+                # What was seen before stays the same object.
+                came: Any = self._value if self._state == FULFILLED else _new(_RESULT, (run.chunk, False))
+                run.chunk = None
+                if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):
+                    self._state = PENDING  # begin_anew(), without the call
+                    self._value = None
+                    run.spare = self
+                else:
+                    self._state = FULFILLED
+                    self._value = came
+                return came  # type: ignore[no-any-return]
+            if outcome == HALFWAY:
+                return (yield from self._wait_for_mark())
+        elif self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
             self._reactions = None  # result(), without the call
             result: R = self._value
@@ -377,14 +395,20 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         stream = self._stream
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
-        promise: ReadPromise[Any] = ReadPromise(stream)
         run = jobs.run
-        if run is not None:
-            if run.reads(self, promise):
-                return promise
-        else:
+        if run is None:
+            promise: ReadPromise[Any] = ReadPromise(stream)
             jobs.reads_left -= 1
             if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+                return promise
+        else:
+            spare: Any = run.spare  # of this run's reader, which need not be this one
+            if spare is None or spare._stream is not stream:
+                promise = ReadPromise(stream)
+            else:
+                promise = spare
+                run.spare = None
+            if run.reads(self, promise):
                 return promise
         queue = self._queue
         if queue.total >= queue.plenty:
