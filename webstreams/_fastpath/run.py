@@ -98,10 +98,9 @@ class PipelineRun(Run):
         self.growths = 0
         # Who observes the callback under way has counted what it gave: it has returned.
         self.is_counted = False
-        self.expecting = None
+        self.expecting = self.chunk = self.spare = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
-        self.chunk = self.spare = None
 
     @property
     def trigger(self) -> Pipe | None:
