@@ -385,6 +385,20 @@ async def test_zip_strict_of_equal_lengths_ends() -> None:
     await nothing_alive(*sources)
 
 
+async def test_zip_tells_at_once_of_an_error_behind_a_chunk_that_waits() -> None:
+    controllers: list[Any] = []
+    reasons: list[object] = []
+    first = ReadableStream[int]({"start": controllers.append})
+    silent = ReadableStream[int]({"cancel": reasons.append})
+    row = zip_streams(first, silent).get_reader().read()
+    controllers[0].enqueue(1)
+    await turns()
+    error = ZeroDivisionError("behind a chunk")
+    controllers[0].error(error)
+    assert await failure(row) is error
+    assert reasons == [error] and not first.locked and not silent.locked
+
+
 async def test_zip_with_many_reads_waiting() -> None:
     sources = [Later(50), Source(50)]
     with zip_streams(*(each.stream for each in sources)).get_reader() as reader:

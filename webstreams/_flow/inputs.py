@@ -45,6 +45,10 @@ class Input:
         if self._taker is not None:
             read(self._reader, self._request)
 
+    def watch_failure(self) -> None:
+        """Tell the taker of an error of the stream also while no chunk is asked for."""
+        react(self._reader.closed, None, self.error_steps)
+
     def cancel(self, reason: object) -> Promise[None]:
         """Cancel the stream, and release the lock at once; the taker is told nothing more."""
         self._taker = None

@@ -94,6 +94,9 @@ class _Zip(Combination):
         # The inputs that have closed, with `strict`.
         self._closed: list[Input] = []
         super().__init__(streams)
+        # One whose chunk waits for those of the others is not asked for anything.
+        for each in self._inputs:
+            each.watch_failure()
 
     def pull(self, controller: ReadableStreamDefaultController[Any]) -> None:
         """Read a chunk of every input."""
