@@ -19,6 +19,8 @@ from ..fastpath.programs import CHECK, ON
 
 TESTS = [
     "tests/fastpath/test_guards.py",
+    "tests/fastpath/test_driver.py",
+    "tests/fastpath/test_entry.py",
     "tests/test_fast_paths.py",
     "tests/fastpath/test_regressions.py",
     "tests/fastpath/test_check.py",
