@@ -24,6 +24,8 @@ from .programs import ON, fast_paths, periods
 
 LATE = 2000
 LAST = 3000
+MIDDLE = 48
+FEW = 100
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +197,57 @@ def test_a_callback_that_enqueues_into_another_stream_does_not_give_its_own_chun
 
     log = assert_alike(program)
     assert "into the source" in log
+
+
+def test_a_callback_that_enqueues_into_another_stream_after_its_own_chunk_gives_one_chunk() -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        first: list[Any] = []
+
+        def transform(chunk: Any, controller: Any) -> None:
+            controller.enqueue(chunk)
+            if chunk == MIDDLE:
+                first[0].enqueue("into the source")
+
+        def change(chunk: Any, controller: Any) -> None:
+            log.append(("change", chunk))
+            controller.enqueue(chunk)
+
+        count = iter(range(FEW))
+
+        def pull(controller: Any) -> None:
+            number = next(count, None)
+            controller.close() if number is None else controller.enqueue(number)
+
+        stream: ReadableStream[Any] = ReadableStream({"start": first.append, "pull": pull})
+        stream = stream.pipe_through(mapping(change)).pipe_through(mapping(transform))
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: log.append(chunk)}))
+        log.append(periods() > MIDDLE // 2)
+        return log
+
+    log = assert_alike(program)
+    assert ("change", "into the source") in log
+
+
+def test_a_microtask_that_a_callback_queues_between_two_chunks_comes_between_their_jobs() -> None:
+    """The first chunk goes to the pipe, and the second one fills the queue, which ends the pull."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def transform(chunk: int, controller: Any) -> None:
+            for number in range(3 if chunk % 3 == 0 else 0):
+                controller.enqueue((chunk, number))
+                if chunk == MIDDLE and number == 0:
+                    queue_microtask(lambda: log.append(repr(stream._controller)))
+
+        stream = numbers(FEW).pipe_through(mapping(transform, 1, 1))
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: log.append(chunk)}))
+        log.append(periods() > MIDDLE // 2)
+        return log
+
+    log = assert_alike(program)
+    assert any("pulling" in str(each) for each in log)
 
 
 # Shapes of pipelines.

@@ -6,9 +6,19 @@ from typing import Final
 
 _BEGINS_LATER = "a chunk without a mark is passed to no callback (Explorer._new_step): the run only begins a read later"
 _NOT_READ = "a chunk without a mark is not taken for that of a read (Explorer._segment): the run is only left"
+_HAS_LEFT = "its callers, Promise.__await__() and those of the promises of reads, have left the run, or found none"
+_KNOWN_STATE = (
+    "it changes no part: a job that it queues is a guard (PipelineRun._branch); if it queues none, no chunk has come,"
+    " and the simulation of that finds the same state"
+)
 
 REDUNDANT: Final[dict[str, str]] = {
     "DefaultTee.read_again is constant": "_pass_on() resets it before it looks at it: no job leaves it to the next one",
     "GeneratorSource names no chunk slots": _BEGINS_LATER,
     "ReadEnd names no chunk slots": _NOT_READ,
+    "a promise is awaited between two reads": _HAS_LEFT,
+    "a settled promise is awaited between two reads": _HAS_LEFT,
+    "an awaitable item": _KNOWN_STATE,
+    "an iterator that fails": _KNOWN_STATE,
+    "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
 }
