@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from webstreams import ReadableStream, TransformStream, WritableStream
+from webstreams import Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
 from webstreams._fastpath import policy
@@ -193,6 +193,57 @@ def test_a_chunk_that_is_none_comes_to_its_read(stages: int) -> None:
         return log
 
     assert_alike(program)
+
+
+def test_reads_that_are_pending_when_another_one_begins_get_their_chunks() -> None:
+    """They got the marks of a simulation, if the last one was awaited first."""
+
+    async def program() -> list[Any]:
+        reader = ReadableStream.from_(range(LAST)).get_reader()
+        log: list[Any] = []
+        for number in range(40):
+            reads = [reader.read() for _ in range(1 + number % 3)]
+            log += [await each for each in reversed(reads)]
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+    assert {type(each.value) for each in fast} == {int}
+
+
+def test_a_read_that_is_withdrawn_while_another_one_is_under_way_loses_no_chunk() -> None:
+    """A run had begun with the first one pending, whatever became of that."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        gate, open_gate, _ = Promise.with_resolvers()
+        count = iter(range(LAST))
+
+        async def pull(controller: Any) -> None:
+            number = next(count)
+            if number == 3:
+                await gate
+            controller.enqueue(number)
+
+        async def wait(read: Any) -> None:
+            log.append(("waited", (await read).value))
+
+        reader = ReadableStream({"pull": pull}, {"high_water_mark": 0}).get_reader()
+        for _ in range(3):
+            log.append((await reader.read()).value)
+        waiting = asyncio.create_task(wait(reader.read()))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        queue_microtask(log.append, "microtask")
+        await Promise.resolve(None)
+        read = reader.read()
+        assert current_jobs().run is None
+        waiting.cancel()
+        queue_microtask(open_gate, None)
+        return [*log, (await read).value, waiting.cancelled()]
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain == [0, 1, 2, "microtask", 3, True]
 
 
 @pytest.mark.parametrize("end", ["for", "list"])

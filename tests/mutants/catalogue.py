@@ -267,6 +267,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "ordinary: a generator that waits": ("_fastpath/pipeline", "return bool(source.goes_on())", "return True"),
     "ordinary: a pipe that shuts down": ("_fastpath/pipeline", "return not pipe.shutting_down", "return True"),
+    "ordinary: a read that comes first": ("_fastpath/pipeline", "return not end.reader._read_requests", "return True"),
     "entry: a read whose jobs nobody runs": (
         "_fastpath/policy",
         "if run is not None and not jobs.scheduled:",

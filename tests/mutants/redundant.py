@@ -19,6 +19,9 @@ REDUNDANT: Final[dict[str, str]] = {
     "a promise is awaited between two reads": _HAS_LEFT,
     "a settled promise is awaited between two reads": _HAS_LEFT,
     "an awaitable item": _KNOWN_STATE,
+    "an awaiting task that is cancelled": (
+        "a pipe leaves the run itself (Pipe.end_now), and no run begins while another read of its stream is pending"
+    ),
     "an iterator that fails": _KNOWN_STATE,
     "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
 }

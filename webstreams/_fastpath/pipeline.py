@@ -433,6 +433,11 @@ def _pipe_goes_on(pipe: Any) -> bool:
     return not pipe.shutting_down
 
 
+def _no_read_comes_first(end: Any) -> bool:
+    """Whether no other read of the user's is pending: a simulation would answer it."""
+    return not end.reader._read_requests
+
+
 _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (QueueWithSizes, _has_no_chunks_put_back),
     (ReadableStreamState, _readable_goes_on),
@@ -443,6 +448,7 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (IterableSource, _iterator_goes_on),
     (GeneratorSource, _generator_goes_on),
     (Pipe, _pipe_goes_on),
+    (ReadEnd, _no_read_comes_first),
 )
 
 
