@@ -6,10 +6,12 @@ import asyncio
 from contextvars import ContextVar, copy_context
 from typing import Any
 
+import pytest
+
 from webstreams import Promise, ReadableStream, WritableStream, queue_microtask
 
 from .pipelines import assert_alike
-from .programs import periods
+from .programs import ON, fast_paths, periods
 
 LAST = 120
 LATE = 60
@@ -138,3 +140,26 @@ def made_with(value: str, make: Any, *arguments: Any) -> Any:
         return make(*arguments)
 
     return copy_context().run(make_it)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_callback_that_was_suspended_keeps_its_name(is_first: bool) -> None:
+    """The run goes on without it, and calls others."""
+    names: list[str] = []
+
+    async def write(chunk: int, controller: Any) -> None:
+        if chunk == LATE:
+            for _ in range(5):
+                await asyncio.sleep(0)
+                names.append(repr(asyncio.current_task()))
+
+    async def write_beside(chunk: int, controller: Any) -> None:
+        """Goes on meanwhile."""
+
+    with fast_paths(ON):
+        writes = [write, write_beside] if is_first else [write_beside, write]
+        sinks = [WritableStream({"write": each}) for each in writes]
+        await asyncio.gather(*(numbers([]).pipe_to(sink) for sink in sinks))
+        assert periods() > LATE
+    assert len(names) == 5
+    assert all(".write()" in name for name in names)

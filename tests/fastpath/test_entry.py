@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from webstreams import ReadableStream, TransformStream, WritableStream, queue_microtask
+from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams.operations import tee
 
-from .pipelines import assert_alike, numbers, on_both_paths
+from .pipelines import assert_alike, mapping, numbers, on_both_paths
 from .programs import periods
 
 LAST = 120
@@ -90,3 +90,108 @@ def test_each_chunk_is_cloned_for_the_second_branch() -> None:
 
     expected = [True, [True] * LAST, [False] * LAST]
     assert on_both_paths(program) == (expected, expected)
+
+
+@pytest.mark.parametrize(("stages", "marks"), [(1, (2, 0)), (3, (2, 3))])
+def test_a_pipe_hears_of_a_sink_that_errors_itself(stages: int, marks: tuple[int, int]) -> None:
+    """The job that ends its write errors the stream: a simulation that ran it would leave nothing to be heard of."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+            if chunk == LATE:
+                controller.error(RuntimeError("enough"))
+
+        stream = numbers(LAST)
+        for _ in range(stages):
+            stream = stream.pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), *marks))
+        pipe = stream.pipe_to(WritableStream({"write": write}, {"high_water_mark": marks[0]}))
+        pipe._mark_handled()
+        for _ in range(6):
+            await asyncio.sleep(0)
+        log.append(repr(pipe))
+        log.append(periods() > 10)
+        return log
+
+    assert "rejected" in assert_alike(program)[-1]
+
+
+@pytest.mark.parametrize(("marks", "by_coroutine"), [((2, 0), False), ((1, 1), True)])
+def test_a_pipe_that_is_aborted_shuts_down(marks: tuple[int, int], by_coroutine: bool) -> None:
+    """It waits for the write, whose end no simulation may tell it."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        stop = AbortController()
+
+        def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+            if chunk == LATE:
+                stop.abort("enough")
+
+        async def write_later(chunk: int, controller: Any) -> None:
+            write(chunk, controller)
+
+        sink: Any = {"write": write_later if by_coroutine else write, "abort": lambda reason: log.append(str(reason))}
+        stream = numbers(LAST).pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), *marks))
+        pipe = stream.pipe_to(WritableStream(sink, {"high_water_mark": marks[0]}), signal=stop.signal)
+        pipe._mark_handled()
+        for _ in range(6):
+            await asyncio.sleep(0)
+        log.append(repr(pipe))
+        log.append(periods() > 10)
+        return log
+
+    assert "rejected" in assert_alike(program)[-1]
+
+
+@pytest.mark.parametrize(("filled", "mark"), [(0, 1), (0, 3), (LATE, 40)])
+def test_a_pipe_hears_of_a_stream_that_was_closed_with_chunks_in_its_queue(filled: int, mark: int) -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        controllers: list[Any] = []
+        count = iter(range(LAST))
+
+        def start(controller: Any) -> None:
+            controllers.append(controller)
+            for number in range(filled):
+                controller.enqueue(number)
+            if filled:
+                controller.close()
+
+        def pull(controller: Any) -> None:
+            controller.enqueue(next(count))
+
+        def write(chunk: int, controller: Any) -> None:
+            log.append(chunk)
+            if chunk == LATE and not filled:
+                controllers[0].close()
+
+        stream: ReadableStream[int] = ReadableStream({"start": start, "pull": pull}, {"high_water_mark": mark})
+        pipe = stream.pipe_to(WritableStream({"write": write, "close": lambda: log.append("close")}))
+        for _ in range(6):
+            await asyncio.sleep(0)
+        log.append(repr(pipe))
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+    assert "close" in fast
+
+
+def test_a_task_that_awaits_settled_promises_has_its_turns_beside_a_pipe() -> None:
+    """Such an await takes exactly the jobs that are queued: a run would make it many more."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        pipe = numbers(LAST).pipe_to(WritableStream({"write": lambda chunk, _: log.append(chunk)}))
+        for number in range(LAST):
+            await Promise.resolve(None)
+            log.append(("turn", number))
+        await pipe
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain

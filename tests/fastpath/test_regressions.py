@@ -15,7 +15,7 @@ from webstreams._fastpath import policy
 from webstreams._fastpath.ends import ReadEnd
 
 from .pipelines import assert_alike, mapping, numbers, on_both_paths
-from .programs import ON, fast_paths, periods
+from .programs import periods
 
 LAST = 300
 
@@ -70,27 +70,6 @@ def test_a_period_without_callbacks_is_no_end_of_a_run_of_coroutines() -> None:
         return log
 
     assert_alike(program)
-
-
-async def test_a_callback_that_was_suspended_in_a_run_keeps_its_name() -> None:
-    """The task was called after the callback that the run called last."""
-    names: list[str] = []
-
-    async def write(chunk: int, controller: Any) -> None:
-        if chunk == 100:
-            for _ in range(5):
-                await asyncio.sleep(0)
-                names.append(repr(asyncio.current_task()))
-
-    async def write_beside(chunk: int, controller: Any) -> None:
-        """Goes on meanwhile."""
-
-    with fast_paths(ON):
-        sinks = [WritableStream({"write": each}) for each in (write, write_beside)]
-        await asyncio.gather(*(numbers(LAST).pipe_to(sink) for sink in sinks))
-        assert periods() > 100
-    assert len(names) == 5
-    assert all(".write()" in name for name in names)
 
 
 @pytest.mark.parametrize("mark", [0, 1, 5])
