@@ -195,3 +195,35 @@ def test_a_task_that_awaits_settled_promises_has_its_turns_beside_a_pipe() -> No
 
     plain, fast = on_both_paths(program)
     assert fast == plain
+
+
+@pytest.mark.parametrize(("count", "by_coroutine"), [(2, True), (3, False)])
+def test_pipes_that_begin_and_end_beside_each_other_take_turns(count: int, by_coroutine: bool) -> None:
+    """A run begins with the read of its own pipe only, and its states differ in the jobs that are queued."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def begin(name: int, last: int) -> Promise[None]:
+            def write(chunk: int, controller: Any) -> None:
+                log.append((name, chunk))
+                if (name, chunk) == (0, 20):
+                    log.append(repr(controller))
+                if (name, chunk) == (0, 25):
+                    begin(count, 20)
+
+            async def write_later(chunk: int, controller: Any) -> None:
+                write(chunk, controller)
+
+            stream = numbers(last)
+            if name % 2:
+                stream = stream.pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk)))
+            pipe = stream.pipe_to(WritableStream({"write": write_later if by_coroutine and name % 2 else write}))
+            pipe.add_done_callback(lambda _: log.append((name, "done")))
+            return pipe
+
+        await asyncio.gather(*[begin(name, 60 + 20 * name) for name in range(count)])
+        log.append(periods() > 10)
+        return log
+
+    assert_alike(program)

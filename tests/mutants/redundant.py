@@ -24,4 +24,8 @@ REDUNDANT: Final[dict[str, str]] = {
     ),
     "an iterator that fails": _KNOWN_STATE,
     "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
+    "ordinary: chunks that were put back": (
+        "PutBackChunks looks at the queue only when one more is put back, for a cancelled read that "
+        "has left the run (PromiseWaiter._give_way, ReadPromise.cancel): the chunks are those of the plain path"
+    ),
 }
