@@ -19,6 +19,7 @@ from webstreams import (
     to_callable,
 )
 from webstreams.observe import Pipeline, StageStatistics, label, observe
+from webstreams.observe._look import Look
 
 from .support import Clock
 
@@ -110,6 +111,26 @@ async def test_a_slow_sink_blocks_all_before_it(clock: Clock) -> None:
     stages = observed.stages
     assert [stage.blocked > 0.9 for stage in stages] == [True, True, False]
     assert stages[-1].busy == pytest.approx(1, abs=0.05)
+
+
+async def test_a_source_that_has_ended_holds_nobody_up(clock: Clock) -> None:
+    """Its last chunks are still on their way: a look at what has passed since finds that it has waited for nothing."""
+    look, shown = Look(), []
+
+    async def write(number: int) -> None:
+        await clock.sleep(20 * MS)
+        if number > 6:
+            assert not observed.is_over
+            shown.append(look.take(observed._watched))
+
+    stream = ReadableStream.from_(range(10))
+    for _ in range(4):
+        stream = stream.pipe_through(TransformStream())
+    piping = stream.pipe_to(to_callable(write))
+    observed = observe(piping)
+    await clock.drive(piping)
+    assert [each.bottleneck and each.bottleneck.name for each in shown] == ["write"] * 3
+    assert [each.stages[0].starved for each in shown[1:]] == [0, 0]
 
 
 async def test_work_that_holds_the_loop_beside_a_wait_for_the_network(clock: Clock) -> None:

@@ -97,7 +97,11 @@ class Counts(Meter):
         return Totals(times[STARVED], times[BLOCKED], times[BUSY], self.blame_until(now), self.fast)
 
     def stream_has_ended(self) -> None:
-        """The stream of the stage is closed or errored; a callback may still work."""
+        """The stream of the stage is closed or errored; a callback may still work. A source holds nobody up any more."""
+        if self.state == STARVED and self.idle == BLOCKED:
+            last = self.last
+            self.enter(BLOCKED, CLOCK.read())
+            self.last = last  # the time of a pipeline that is over ends with the last thing that happened
 
     # Blame: what is waited for, beside the time of callbacks.
 
