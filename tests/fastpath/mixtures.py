@@ -228,7 +228,7 @@ async def iterate_oddly(stream: ReadableStream[Any], parts: Mixture) -> None:
 
 async def look_at_item(items: list[Any], iterator: Any, parts: Mixture) -> None:
     """Do something between ``__anext__()`` and the await of its promise."""
-    choice = parts.dice.randrange(9)
+    choice = parts.dice.randrange(10)
     parts.log.append(("odd item", choice, items[0].done()))
     if choice == 0:
         parts.log.append((repr(items[0]), repr(iterator)))
@@ -246,6 +246,8 @@ async def look_at_item(items: list[Any], iterator: Any, parts: Mixture) -> None:
         items[:] = [asyncio.ensure_future(items[0])]
     elif choice == 7:
         parts.world.watch(iterator.aclose(), "left")
+    elif choice == 8:  # the last one is awaited first
+        items.insert(0, iterator.__anext__())
     else:
         parts.world.touch_later()
 

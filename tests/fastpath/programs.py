@@ -471,7 +471,7 @@ async def read_oddly(stream: ReadableStream[Any], parts: RandomPipeline) -> None
 
 
 async def look_at_read(reads: list[Any], reader: Any, parts: RandomPipeline) -> None:
-    choice = parts.dice.randrange(8)
+    choice = parts.dice.randrange(9)
     parts.log.append(("odd read", choice, reads[0].done()))
     if choice == 0:
         parts.log.append(repr(reads[0]))
@@ -487,8 +487,10 @@ async def look_at_read(reads: list[Any], reader: Any, parts: RandomPipeline) -> 
         parts.log.append(("cancelled", reads[0].cancel()))
     elif choice == 6:
         reads[:] = [asyncio.ensure_future(reads[0])]
-    else:
+    elif choice == 7:
         reads.append(asyncio.create_task(awaiting(reader.read())))
+    else:  # the last one is awaited first
+        reads[:0] = [reader.read() for _ in range(parts.dice.choice([1, 2]))][::-1]
 
 
 async def awaiting(read: Any) -> Any:
