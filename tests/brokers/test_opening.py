@@ -191,6 +191,29 @@ async def test_what_is_worked_on_is_looked_after_while_the_stream_is_drained() -
     await nothing_is_left()
 
 
+async def test_what_comes_before_the_broker_has_stopped_is_given() -> None:
+    stream, broker = memory_stream(limit=4, count=0)
+    reader = stream.get_reader()
+    gate = asyncio.Event()
+
+    async def stop() -> None:
+        await gate.wait()
+
+    broker.stop = stop  # type: ignore[method-assign]
+    draining = asyncio.ensure_future(stream.drain())
+    await turns()
+    reading = asyncio.ensure_future(reader.read())
+    await turns()
+    broker.deliver((1, "on its way", None, 1))
+    gate.set()
+    delivery = (await reading).value
+    assert delivery is not None and delivery.value == "on its way"
+    await delivery.ack()
+    await draining
+    assert (await reader.read()).done
+    await nothing_is_left()
+
+
 async def test_a_connection_whose_loss_shows_while_it_is_drained_ends_the_waiting() -> None:
     source, delivery, draining, _ = await drained_with_one_open()
     source.tend_error = error = ConnectionError("lost")

@@ -20,19 +20,22 @@ class Grouping(Generic[T]):
     def __init__(self, send: Callable[[list[T]], Awaitable[None]]) -> None:
         self._send = send
         self._items: list[T] = []
+        self._is_sending = False
         self._task: asyncio.Task[None] | None = None
 
     def put(self, items: Iterable[T]) -> None:
         """Send items with the next group."""
         self._items.extend(items)
-        if self._task is None and self._items:
+        if self._items and not self._is_sending:
+            self._is_sending = True
+            # An eager task may have sent everything when this returns.
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         while self._items:
             group, self._items = self._items, []
             await self._send(group)
-        self._task = None
+        self._is_sending = False
 
 
 def set_result(future: asyncio.Future[None], error: BaseException | None) -> None:

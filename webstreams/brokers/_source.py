@@ -129,7 +129,7 @@ class BrokerSource(Generic[K]):
             self.ledger.wake()
             if self.watch is not None:
                 self.watch.read_waits()
-        if self._drained:
+        if self._drained and self._has_stopped():
             self._close_when_empty()
 
     async def cancel(self, reason: object) -> None:
@@ -199,6 +199,10 @@ class BrokerSource(Generic[K]):
         await asyncio.wait([self._stopping])
         self._stopping.result()
 
+    def _has_stopped(self) -> bool:
+        """Whether nothing comes any more: until then a delivery may be on its way, or the connection be lost."""
+        return self._stopping is not None and self._stopping.done()
+
     async def _stop_when_open(self) -> None:
         await self._opened.wait()
         await self.stop()
@@ -244,7 +248,7 @@ class BrokerSource(Generic[K]):
 
     async def _finish(self) -> None:
         try:
-            if self._stopping is None or not self._stopping.done():
+            if not self._has_stopped():
                 await self._stop()
         finally:
             await self.finish()
