@@ -34,6 +34,8 @@ def _factories() -> dict[str, Factory]:
 
 
 LOOP_FACTORIES = _factories()
+# For what does not depend on how a task begins.
+NOT_EAGER = [name for name in LOOP_FACTORIES if name != "eager"]
 
 
 def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

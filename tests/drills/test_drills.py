@@ -20,7 +20,7 @@ import pytest
 
 from tests import children
 from tests.grids import each_of
-from tests.loops import LOOP_FACTORIES
+from tests.loops import LOOP_FACTORIES, NOT_EAGER
 from tests.waiting import LIMIT, until
 
 from .drill import Counter, begin, cases, nothing_left, reach_state, wait_until
@@ -28,7 +28,7 @@ from .program import ERRORS
 from .rows import ROWS, Drill, State
 
 CASES = pytest.mark.parametrize(("name", "state"), cases(), ids=lambda each: each.replace(" ", "_"))
-LOOPS = each_of(loop=["asyncio", "uvloop"])
+LOOPS = each_of(loop=NOT_EAGER)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.helpers import turns
 from tests.grids import each_of
-from tests.loops import LOOP_FACTORIES
+from tests.loops import LOOP_FACTORIES, NOT_EAGER
 from webstreams import (
     AbortError,
     ReadableStream,
@@ -27,8 +27,8 @@ from webstreams import (
     write_file,
 )
 
-LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-EVERY_LOOP = each_of(loop=["asyncio", "uvloop"])
+LOOPS = pytest.mark.parametrize("loop", NOT_EAGER)
+EVERY_LOOP = each_of(loop=NOT_EAGER)
 
 
 def run(loop: str, main: Callable[[], Coroutine[Any, Any, Any]]) -> list[str]:
