@@ -97,7 +97,7 @@ class Counts(Meter):
         return Totals(times[STARVED], times[BLOCKED], times[BUSY], self.blame_until(now), self.fast)
 
     def stream_has_ended(self) -> None:
-        """The stream of the stage is closed or errored; a callback may still work. A source holds nobody up any more."""
+        """The stream of the stage is closed or errored; a callback may still work. A source holds nobody up now."""
         if self.state == STARVED and self.idle == BLOCKED:
             last = self.last
             self.enter(BLOCKED, CLOCK.read())
