@@ -18,7 +18,7 @@ from webstreams import (
     share,
     to_callable,
 )
-from webstreams.observe import Pipeline, StageStatistics, label, observe
+from webstreams.observe import Pipeline, Snapshot, StageStatistics, label, observe
 from webstreams.observe._look import Look
 
 from .support import Clock
@@ -115,7 +115,8 @@ async def test_a_slow_sink_blocks_all_before_it(clock: Clock) -> None:
 
 async def test_a_source_that_has_ended_holds_nobody_up(clock: Clock) -> None:
     """Its last chunks are still on their way: a look at what has passed since finds that it has waited for nothing."""
-    look, shown = Look(), []
+    look = Look()
+    shown: list[Snapshot] = []
 
     async def write(number: int) -> None:
         await clock.sleep(20 * MS)
