@@ -123,6 +123,8 @@ async def test_a_source_that_has_ended_holds_nobody_up(clock: Clock) -> None:
         if number > 6:
             assert not observed.is_over
             shown.append(look.take(observed._watched))
+        if number == 9:
+            asyncio.get_running_loop().call_soon(clock.spend, 20 * MS)  # before the end is noticed
 
     stream = ReadableStream.from_(range(10))
     for _ in range(4):
@@ -132,6 +134,9 @@ async def test_a_source_that_has_ended_holds_nobody_up(clock: Clock) -> None:
     await clock.drive(piping)
     assert [each.bottleneck and each.bottleneck.name for each in shown] == ["write"] * 3
     assert [each.stages[0].starved for each in shown[1:]] == [0, 0]
+    assert observed.is_over
+    last = look.take(observed._watched, is_last=True)
+    assert last.bottleneck is not None and last.bottleneck.name == "write"
 
 
 async def test_work_that_holds_the_loop_beside_a_wait_for_the_network(clock: Clock) -> None:

@@ -22,10 +22,14 @@ class Look:
     def __init__(self) -> None:
         self._last = self._before = Mark(CLOCK.read(), {})
 
-    def take(self, pipeline: Watched, *, is_look: bool = True) -> Snapshot:
-        """Return how a pipeline is now; if it `is_look`, the next one begins here."""
+    def take(self, pipeline: Watched, *, is_look: bool = True, is_last: bool = False) -> Snapshot:
+        """Return how a pipeline is now; if it `is_look`, the next one begins here.
+
+        The one that `is_last` shows the time since the look before the last one, too: nearly nothing may have happened
+        since the last one.
+        """
         now = pipeline.mark()
-        before = self._before if now.now - self._last.now < SAME_LOOK else self._last
+        before = self._before if is_last or now.now - self._last.now < SAME_LOOK else self._last
         shares = shares_between(pipeline.stages, before, now)
         if before is self._last and is_look:
             self._before, self._last = self._last, now

@@ -62,6 +62,7 @@ class Pipeline:
     def watch(self, interval: float = 0.5) -> AsyncIterator[Snapshot]:
         """Yield how the pipeline is, every `interval` seconds, until it has ended; the shares are of that time.
 
+        Those of the last snapshot are of the interval before it, too, for nearly nothing may have happened since.
         Each watch has its own period, whatever else looks at the pipeline. Raises `TypeError` and `ValueError` for an
         interval that is not a positive number.
         """
@@ -72,7 +73,7 @@ class Pipeline:
         is_over = False
         while not is_over:
             is_over = await self._ends_within(interval)
-            yield look.take(self._watched)
+            yield look.take(self._watched, is_last=is_over)
 
     async def _ends_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
