@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 # The names of the loops that tests run on, with commas between them; without it, on all that there are.
 CHOSEN = "WEBSTREAMS_TEST_LOOPS"
 
@@ -36,6 +38,8 @@ def _factories() -> dict[str, Factory]:
 LOOP_FACTORIES = _factories()
 # For what does not depend on how a task begins.
 NOT_EAGER = [name for name in LOOP_FACTORIES if name != "eager"]
+# For tests that make their loops, one test for each.
+EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
 
 
 def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

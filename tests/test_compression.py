@@ -23,7 +23,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.support import quiet, rejection, settled, turns, value
+from tests.faults.helpers import turns
+from tests.faults.support import quiet, rejection, settled, value
 from tests.grids import each_of, each_row
 from webstreams import DataError, ReadableStream
 from webstreams.compression import CompressionFormat, CompressionStream, DecompressionStream

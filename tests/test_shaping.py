@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.support import rejection, turns
+from tests.faults.helpers import turns
+from tests.faults.support import rejection
 from tests.grids import each_of, each_row
 from webstreams import LineStream, ReadableStream, TransformStream, WritableStream
 from webstreams._cutting.lines import LineCutter

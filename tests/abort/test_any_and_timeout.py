@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.support import (
-    listener_count,
-    turns,
-)
+from tests.faults.helpers import turns
+from tests.faults.support import listener_count
 from tests.grids import each_of
 from webstreams import (
     AbortController,

@@ -10,16 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.support import (
-    RecordingSink,
-    RecordingSource,
-    listener_count,
-    quiet,
-    rejection,
-    stream_of,
-    turns,
-    value,
-)
+from tests.faults.helpers import turns
+from tests.faults.support import RecordingSink, RecordingSource, listener_count, quiet, rejection, stream_of, value
 from webstreams import (
     AbortController,
     AbortSignal,

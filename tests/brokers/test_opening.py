@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, memory_stream, until
+from tests.brokers.memory import MemoryBroker, memory_stream, turns, until
 from tests.grids import each_of
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, _feeding, _source
 from webstreams.brokers._feeding import FetchingSource
@@ -35,11 +35,6 @@ class Gated(MemoryBroker):
 
     async def give_back(self, keys: list[int]) -> None:
         self.events.append("given back")
-
-
-async def turns(count: int = 10) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def nothing_is_left() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, memory_stream, until
+from tests.brokers.memory import MemoryBroker, memory_stream, turns, until
 from tests.brokers.refusing import Refusing
 from tests.grids import each_of
 from webstreams import ReadableStream, WritableStream
@@ -35,11 +35,6 @@ class Connections:
 
 async def nothing_is_left() -> None:
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
-
-
-async def turns(count: int = 10) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def no_pause(attempt: int) -> float:

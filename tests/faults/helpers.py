@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, StreamError, TransformStream, WritableStream, queue_microtask
 
 T = TypeVar("T")
@@ -57,7 +56,6 @@ class ByteSource(RecordingSource):
 
 SOURCES: dict[str, type[RecordingSource]] = {"default": RecordingSource, "bytes": ByteSource}
 BOTH_KINDS = pytest.mark.parametrize("kind", SOURCES)
-EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
 
 
 def stream_of(source: Any, high_water_mark: float | None = None, size: Any = None) -> ReadableStream[Any]:

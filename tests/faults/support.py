@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.helpers import turns
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -37,12 +38,6 @@ async def nothing_reported() -> AsyncIterator[list[dict[str, Any]]]:
 
 # So many turns of the loop count as "at once".
 AT_ONCE = 10
-
-
-async def turns(count: int = 5) -> None:
-    """Let the event loop take some turns, and with them all the jobs that are pending."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def settled(promise: Promise[Any], limit: int = 2000) -> None:

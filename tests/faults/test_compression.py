@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import AbortController
 from webstreams._transforms.demand_driven import PulledPair
 from webstreams.compression import CompressionStream, DecompressionStream
 
 from . import support
-from .support import quiet, read_all, rejection, stream_of, turns, value
+from .support import quiet, read_all, rejection, stream_of, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

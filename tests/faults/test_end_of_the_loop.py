@@ -11,19 +11,14 @@ from typing import Any
 
 import pytest
 
+from tests.loops import EVERY_LOOP
 from webstreams import (
     ReadableStream,
     TransformStream,
     WritableStream,
 )
 
-from .helpers import (
-    EVERY_LOOP,
-    RecordingSource,
-    chunks_stream,
-    stream_of,
-    turns,
-)
+from .helpers import RecordingSource, chunks_stream, stream_of, turns
 
 # The end of the loop.
 

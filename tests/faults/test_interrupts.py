@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.loops import EVERY_LOOP
 from webstreams import (
     Promise,
     ReadableStream,
@@ -17,18 +18,7 @@ from webstreams import (
     queue_microtask,
 )
 
-from .helpers import (
-    EVERY_LOOP,
-    FORMS,
-    RecordingSource,
-    chunks_stream,
-    drain,
-    finish,
-    raising,
-    soon,
-    stream_of,
-    turns,
-)
+from .helpers import FORMS, RecordingSource, chunks_stream, drain, finish, raising, soon, stream_of, turns
 
 INTERRUPTS = pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.loops import EVERY_LOOP
 from webstreams import (
     Promise,
     ReadableStream,
@@ -17,14 +18,7 @@ from webstreams import (
     queue_microtask,
 )
 
-from .helpers import (
-    EVERY_LOOP,
-    ByteSource,
-    RecordingSource,
-    finish,
-    soon,
-    stream_of,
-)
+from .helpers import ByteSource, RecordingSource, finish, soon, stream_of
 
 # Other loops and threads.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     AbortController,
     Promise,
@@ -16,16 +17,7 @@ from webstreams import (
 )
 
 from . import support
-from .support import (
-    AT_ONCE,
-    Ends,
-    RecordingSink,
-    RecordingSource,
-    read_all,
-    rejection,
-    turns,
-    value,
-)
+from .support import AT_ONCE, Ends, RecordingSink, RecordingSource, read_all, rejection, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

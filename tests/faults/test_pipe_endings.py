@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     Promise,
     ReadableByteStreamController,
@@ -21,17 +22,7 @@ from webstreams import (
 )
 
 from . import support
-from .support import (
-    Ends,
-    RecordingSink,
-    RecordingSource,
-    listener_count,
-    quiet,
-    settled,
-    stream_of,
-    turns,
-    value,
-)
+from .support import Ends, RecordingSink, RecordingSource, listener_count, quiet, settled, stream_of, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     ReadableStream,
     TransformStream,
@@ -26,7 +27,6 @@ from .support import (
     rejection,
     stream_of,
     traceback_names,
-    turns,
     value,
 )
 

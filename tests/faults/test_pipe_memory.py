@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.dropping import Dropped
+from tests.faults.helpers import turns
 from webstreams import (
     AbortController,
     AbortSignal,
@@ -33,7 +34,6 @@ from .support import (
     read_all,
     rejection,
     stream_of,
-    turns,
     value,
 )
 

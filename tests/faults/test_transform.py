@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     AbortController,
     Promise,
@@ -20,7 +21,7 @@ from webstreams import (
 )
 
 from . import support
-from .support import Gate, RecordingSink, RecordingSource, quiet, read_all, rejection, settled, stream_of, turns, value
+from .support import Gate, RecordingSink, RecordingSource, quiet, read_all, rejection, settled, stream_of, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     AbortError,
     Promise,
@@ -15,7 +16,7 @@ from webstreams import (
 )
 
 from . import support
-from .support import Gate, RecordingSink, quiet, rejection, started, turns, value
+from .support import Gate, RecordingSink, quiet, rejection, started, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

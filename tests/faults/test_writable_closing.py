@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     Promise,
     WritableStream,
 )
 
 from . import support
-from .support import RecordingSink, quiet, rejection, started, stream_of, turns, value
+from .support import RecordingSink, quiet, rejection, started, stream_of, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from tests.faults.helpers import turns
 from webstreams import (
     AbortController,
     ByteLengthQueuingStrategy,
@@ -24,7 +25,7 @@ from webstreams import (
 )
 
 from . import support
-from .support import Gate, RecordingSink, RecordingSource, quiet, rejection, settled, started, turns, value
+from .support import Gate, RecordingSink, RecordingSource, quiet, rejection, settled, started, value
 
 nothing_reported = pytest.fixture(autouse=True)(support.nothing_reported)
 

@@ -11,16 +11,13 @@ import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tests.loops import LOOP_FACTORIES
 from webstreams import ReadableStream, queue_microtask
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-EVERY_LOOP = pytest.mark.parametrize("make_loop", LOOP_FACTORIES.values(), ids=LOOP_FACTORIES)
 PROGRAMS = settings(max_examples=40, deadline=None, derandomize=True)
 
 # More turns than anything takes that does not hang, and than anything needs to come to rest.

@@ -10,20 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.grids import each_of
+from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream, WritableStream
 
-from .cancelling import (
-    EVERY_LOOP,
-    PROGRAMS,
-    LoopFactory,
-    Pushed,
-    SlowSink,
-    Stop,
-    finished,
-    other_tasks,
-    run,
-    turns,
-)
+from .cancelling import PROGRAMS, LoopFactory, Pushed, SlowSink, Stop, finished, other_tasks, run, turns
 
 
 class PipeProgram:

@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream
 
 from .cancelling import (
     BYTE_CONSUMERS,
     BYTE_FEEDS,
     CONSUMERS,
-    EVERY_LOOP,
     FEEDS,
     PROGRAMS,
     STEPS,

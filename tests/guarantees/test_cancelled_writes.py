@@ -9,19 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream, WritableStream
 
-from .cancelling import (
-    EVERY_LOOP,
-    PROGRAMS,
-    STEPS,
-    LoopFactory,
-    SlowSink,
-    Step,
-    jobs_later,
-    run,
-    turns,
-)
+from .cancelling import PROGRAMS, STEPS, LoopFactory, SlowSink, Step, jobs_later, run, turns
 
 
 class WriterProgram:

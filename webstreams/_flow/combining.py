@@ -27,6 +27,11 @@ class Combination:
         self._cancelling: Promise[None] | None = None
         self.readable: ReadableStream[Any] = ReadableStream(self, {"high_water_mark": 0})
 
+    @property
+    def stage_name(self) -> str:
+        """What it is called in notes of errors."""
+        return f"{self.function}()"
+
     def start(self, controller: ReadableStreamDefaultController[Any]) -> None:
         """Keep the controller."""
         self._controller = controller

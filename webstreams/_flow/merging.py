@@ -66,8 +66,6 @@ def merge(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
 class _Merge(Combination):
     """One read of each input at a time."""
 
-    stage_name = "merge()"
-
     function = "merge"
 
     def __init__(self, streams: Sequence[Any]) -> None:
@@ -155,8 +153,6 @@ def concat(*streams: ReadableStream[Any]) -> ReadableStream[Any]:
 
 class _Concat(Combination):
     """Reads the first input that has not ended."""
-
-    stage_name = "concat()"
 
     function = "concat"
 

@@ -83,8 +83,6 @@ def zip_streams(*streams: ReadableStream[Any], strict: bool = False) -> Readable
 class _Zip(Combination):
     """Fills one tuple at a time."""
 
-    stage_name = "zip_streams()"
-
     function = "zip_streams"
 
     def __init__(self, streams: Sequence[Any], strict: bool) -> None:

@@ -206,8 +206,7 @@ def when_aborted(controller: WritableStreamDefaultController, algorithm: Callabl
 def fail_sink(controller: WritableStreamDefaultController, error: object) -> None:
     """Error a stream with what arose elsewhere, so without a note; nothing happens if it has ended."""
     controller._jobs.require_running()
-    if controller._stream._state == "writable":
-        controller._error(error)
+    controller._error_if_needed(error)
 
 
 def is_piped(controller: WritableStreamDefaultController) -> bool:

@@ -37,6 +37,8 @@ def checked_limit(limit: Any, name: str) -> int:
 class BrokerSource(Generic[K]):
     """The underlying source over a broker. A subclass says how to begin, how to settle and how to end."""
 
+    # What it is called in notes of errors.
+    stage_name: ClassVar[str] = "consume()"
     # Errors after which the broker cannot be told anything.
     lost: ClassVar[tuple[type[BaseException], ...]] = (OSError,)
     # Whether an acknowledgement is done when `acknowledge` returns, and nobody has to be told.

@@ -123,8 +123,6 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
 class _Source(FetchingSource[Key]):
     """Polls one consumer, and commits what is finished."""
 
-    stage_name = "consume()"
-
     lost = (OSError, KafkaConnectionError)
     acknowledges_at_once = True
 

@@ -98,8 +98,6 @@ def _check(jetstream: object, function: str) -> None:
 class _Source(FetchingSource[str]):
     """Asks for messages; the key of a delivery is the subject that its acknowledgement goes to."""
 
-    stage_name = "consume()"
-
     def __init__(self, jetstream: JetStreamContext, stream: str, durable: str, limit: int) -> None:
         super().__init__(limit, f"the JetStream stream {stream!r}")
         self._jetstream = jetstream

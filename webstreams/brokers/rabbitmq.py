@@ -101,8 +101,6 @@ def _name(value: object) -> str:
 class _Source(BrokerSource[int]):
     """Consumes on the channel below aio-pika's, which no robust connection restores behind our back."""
 
-    stage_name = "consume()"
-
     limit_name = "prefetch"
 
     def __init__(self, channel: AbstractChannel, queue: str, prefetch: int) -> None:

@@ -114,8 +114,6 @@ def _check(client: object, function: str) -> None:
 class _Source(FetchingSource[bytes]):
     """Reads for one consumer; the key of a delivery is the id of its entry."""
 
-    stage_name = "consume()"
-
     lost = (OSError, LostError, LateError)
 
     def __init__(
