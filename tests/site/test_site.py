@@ -43,11 +43,12 @@ CONTRAST = """
     const [one, other] = [light(style.color), light(style.backgroundColor)].sort((a, b) => b - a);
     return [(one + 0.05) / (other + 0.05), light(style.backgroundColor)];
 """
+# What has been found once the search has ended: results come one by one.
 SEARCH = """
     for (let turn = 0; turn < 200; turn++) {
-        const found = [...document.querySelectorAll("#search-results li a")].map((each) => each.textContent);
         const summary = document.querySelector("#search-results .search-summary, #search-results p");
-        if (found.length || (summary && /did not match/.test(summary.textContent))) return found;
+        if (summary && /finished|did not match/.test(summary.textContent))
+            return [...document.querySelectorAll("#search-results li a")].map((each) => each.textContent);
         await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return [];
