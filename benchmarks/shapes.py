@@ -1,31 +1,40 @@
-"""``python -m benchmarks.shapes [--node NODE]``: what a chunk costs in each shape of a pipeline, in processor time.
+"""``python -m benchmarks.shapes [--node NODE] [--python PATH ...]``: what a chunk costs in each shape of a pipeline.
 
 Rows are ends (a pipe, ``async for``, a reader, ``list()``) behind sources and stages (maps, a filter, a flattener, a
-full queue). With `--node`, Node runs the same shapes (``javascript/shapes.mjs``) in the same run, in turns. The best
-of some rounds counts; microseconds for each chunk that the source gives, or that the flattener makes.
+full queue). With `--node`, Node runs the same shapes (``javascript/shapes.mjs``) in the same run, in turns; with
+`--python` interpreters that have the library installed do, instead of this one. The best of some rounds is the time of
+a turn, and the median of the turns counts: microseconds of processor time for each chunk that the source gives, or that
+the flattener makes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
+import platform
 import sys
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import geometric_mean, median
 from time import process_time
 from typing import Any
 
-import webstreams
-from webstreams import ReadableStream, TransformStream, WritableStream
+from webstreams import ReadableStream, TransformStream, WritableStream, compiled
 
-CHUNKS = 20_000
+from .installing import ROOT, run
+from .subjects import START
+
+CHUNKS = 50_000
 COPIES = 500
-ROUNDS = 5
-TURNS = 4
+ROUNDS = 3
+TURNS = 5
+NODE = "Node"
 SCRIPT = Path(__file__).parent / "javascript" / "shapes.mjs"
 
 Stream = ReadableStream[Any]
+Turn = dict[str, float]
 
 
 def add_one(chunk: int, controller: Any) -> None:
@@ -114,9 +123,9 @@ ENDS: dict[str, Callable[[Stream], Awaitable[None]]] = {
 }
 
 
-async def measure(count: int, rounds: int) -> dict[str, float]:
+async def measure_shapes(count: int, rounds: int) -> Turn:
     """Return the microseconds for a chunk in each shape."""
-    found: dict[str, float] = {}
+    found: Turn = {}
     for source_name, source in SOURCES.items():
         for end_name, end in ENDS.items():
             best = float("inf")
@@ -128,39 +137,80 @@ async def measure(count: int, rounds: int) -> dict[str, float]:
     return found
 
 
-def measure_node(node: str, count: int, rounds: int) -> dict[str, float]:
+def measure_here(count: int, rounds: int) -> tuple[str, Turn]:
+    """Return the name of the build that runs this, and a turn of it."""
+    build = "compiled" if compiled else "pure"
+    return f"{build} {platform.python_version()}", asyncio.run(measure_shapes(count, rounds))
+
+
+def measure_python(python: str, count: int, rounds: int) -> tuple[str, Turn]:
+    """Return the same of another interpreter."""
+    amounts = ["--lines", f"--chunks={count}", f"--rounds={rounds}"]
+    build, *lines = run([python, "-P", "-c", START, ROOT, "shapes", *amounts]).splitlines()
+    return build, read_lines(lines)
+
+
+def measure_node(node: str, count: int, rounds: int) -> tuple[str, Turn]:
     """Return the same of Node."""
-    command = [node, str(SCRIPT), str(count), str(rounds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
-    rows = (line.rsplit(" ", 1) for line in done.stdout.splitlines())
+    return NODE, read_lines(run([node, SCRIPT, str(count), str(rounds)]).splitlines())
+
+
+def read_lines(lines: Iterable[str]) -> Turn:
+    """Return a turn that was printed, a line for each shape."""
+    rows = (line.rsplit(" ", 1) for line in lines)
     return {name: float(value) for name, value in rows}
 
 
-def keep_best(best: dict[str, float], found: dict[str, float]) -> None:
-    """Take over what is better than what was found before."""
-    for name, value in found.items():
-        best[name] = min(value, best.get(name, value))
+def print_lines(build: str, turn: Turn) -> None:
+    """Print what `measure_python` reads."""
+    print(build, *(f"{name} {value}" for name, value in turn.items()), sep="\n")
+
+
+def print_table(turns: Mapping[str, Sequence[Turn]]) -> None:
+    """Print the median of each shape and build, and how many times as fast as Node each build is."""
+    medians = {
+        build: {shape: median(turn[shape] for turn in found) for shape in found[0]} for build, found in turns.items()
+    }
+    node = medians.pop(NODE, None)
+    columns = dict(medians)
+    if node:
+        columns[NODE] = node
+        for build, found in medians.items():
+            columns[f"Node / {build}"] = {shape: node[shape] / value for shape, value in found.items()}
+    print(f"| microseconds a chunk | {' | '.join(columns)} |\n|---{'|---:' * len(columns)}|")
+    for shape in next(iter(medians.values())):
+        print(f"| {shape} | {' | '.join(f'{column[shape]:.2f}' for column in columns.values())} |")
+    means = [f"{geometric_mean(column.values()):.2f}" for column in columns.values()]
+    print(f"| geometric mean | {' | '.join(means)} |")
 
 
 def main(arguments: list[str]) -> None:
-    """Print a table."""
+    """Print a table, or the lines of one turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--node", help="the program of Node, to run the same shapes")
+    parser.add_argument("--python", action="append", default=[], help="an interpreter that has the library installed")
     parser.add_argument("--chunks", type=int, default=CHUNKS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--turns", type=int, default=TURNS, help="how often both begin anew, one after the other")
+    parser.add_argument("--turns", type=int, default=TURNS, help="how often all begin anew, one after the other")
+    parser.add_argument(
+        "--lines", action="store_true", help="print one turn of this interpreter, a line for each shape"
+    )
     options = parser.parse_args(arguments)
-    ours: dict[str, float] = {}
-    node: dict[str, float] = {}
+    amounts = options.chunks, options.rounds
+    if options.lines:
+        print_lines(*measure_here(*amounts))
+        return
+    subjects: list[Callable[[int, int], tuple[str, Turn]]] = [measure_here]
+    if options.python:
+        subjects = [partial(measure_python, python) for python in options.python]
+    if options.node:
+        subjects.append(partial(measure_node, options.node))
+    turns = defaultdict[str, list[Turn]](list)
     for _ in range(options.turns):
-        keep_best(ours, asyncio.run(measure(options.chunks, options.rounds)))
-        if options.node:
-            keep_best(node, measure_node(options.node, options.chunks, options.rounds))
-    build = "compiled" if webstreams.compiled else "pure"
-    print(f"| microseconds a chunk | {build} {sys.version.split()[0]} | Node | Node / {build} |\n|---|---|---|---|")
-    for name, value in ours.items():
-        other = node.get(name)
-        print(f"| {name} | {value:.2f} | " + (" | |" if other is None else f"{other:.2f} | {other / value:.2f} |"))
+        for subject in subjects:
+            build, turn = subject(*amounts)
+            turns[build].append(turn)
+    print_table(turns)
 
 
 if __name__ == "__main__":
