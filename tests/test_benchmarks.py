@@ -16,6 +16,8 @@ from benchmarks import __main__ as program
 from benchmarks import bounded, chains, chart, files, growth, operators, shapes, stall
 from benchmarks import lines as cutting
 from benchmarks.catalogue import GROWTH, ROWS
+from benchmarks.endtoend import __main__ as endtoend
+from benchmarks.endtoend import catalogue
 from benchmarks.installing import JAVASCRIPT, Folder
 from benchmarks.measuring import load, measure, once
 from benchmarks.results import Results, geometric_mean, save
@@ -226,6 +228,14 @@ def test_operators_are_compared() -> None:
 def test_an_interpreter_is_measured_in_a_process_of_its_own() -> None:
     runner = operators.Runner("this one", Path(sys.executable), str(Path(webstreams.__file__).parent.parent))
     assert runner.measure("chains", "operators", "50")["microseconds"] > 0
+
+
+def test_whole_jobs_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    endtoend.main(["--scale", "0.002", "--turns", "1", "--rounds", "1"])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.endswith(" | Python by hand |")
+    assert [row.split("|")[1].strip() for row in rows] == [row.title for row in catalogue.ROWS]
+    assert all(float(cell.replace(",", "")) > 0 for row in rows for cell in row.split("|")[2:-1])
 
 
 def test_shapes_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
