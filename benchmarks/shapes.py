@@ -13,11 +13,10 @@ import argparse
 import asyncio
 import platform
 import sys
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
-from statistics import geometric_mean, median
+from statistics import geometric_mean
 from time import process_time
 from typing import Any
 
@@ -25,6 +24,8 @@ from webstreams import ReadableStream, TransformStream, WritableStream, compiled
 
 from .installing import ROOT, run
 from .subjects import START
+from .tables import markdown
+from .turns import Turns
 
 CHUNKS = 50_000
 COPIES = 500
@@ -166,22 +167,21 @@ def print_lines(build: str, turn: Turn) -> None:
     print(build, *(f"{name} {value}" for name, value in turn.items()), sep="\n")
 
 
-def print_table(turns: Mapping[str, Sequence[Turn]]) -> None:
-    """Print the median of each shape and build, and how many times as fast as Node each build is."""
-    medians = {
-        build: {shape: median(turn[shape] for turn in found) for shape in found[0]} for build, found in turns.items()
-    }
-    node = medians.pop(NODE, None)
-    columns = dict(medians)
-    if node:
-        columns[NODE] = node
-        for build, found in medians.items():
-            columns[f"Node / {build}"] = {shape: node[shape] / value for shape, value in found.items()}
-    print(f"| microseconds a chunk | {' | '.join(columns)} |\n|---{'|---:' * len(columns)}|")
-    for shape in next(iter(medians.values())):
-        print(f"| {shape} | {' | '.join(f'{column[shape]:.2f}' for column in columns.values())} |")
-    means = [f"{geometric_mean(column.values()):.2f}" for column in columns.values()]
-    print(f"| geometric mean | {' | '.join(means)} |")
+def table(turns: Turns) -> str:
+    """Lay out the microseconds for a chunk in each shape, and how many times as fast as Node each build is."""
+    builds = [column for column in turns.columns if column != NODE]
+    lines = []
+    for shape in turns.rows:
+        rates = {column: turns.value(column, shape) for column in turns.columns}
+        line = [shape, *(f"{1e6 / rate:.2f}" for rate in rates.values() if rate)]
+        lines.append(line)
+        if (node := rates.get(NODE)) is not None:
+            line += [f"{rate / node:.2f}" for build in builds if (rate := rates[build])]
+    ratios = [f"Node / {build}" for build in builds] if NODE in turns.columns else []
+    if ratios:
+        means = [f"{geometric_mean(turns.ratios(build, NODE)):.2f}" for build in builds]
+        lines.append(["geometric mean", *("" for _ in turns.columns), *means])
+    return markdown(["microseconds a chunk", *turns.columns, *ratios], lines)
 
 
 def main(arguments: list[str]) -> None:
@@ -195,6 +195,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--lines", action="store_true", help="print one turn of this interpreter, a line for each shape"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to this file")
     options = parser.parse_args(arguments)
     amounts = options.chunks, options.rounds
     if options.lines:
@@ -205,12 +206,15 @@ def main(arguments: list[str]) -> None:
         subjects = [partial(measure_python, python) for python in options.python]
     if options.node:
         subjects.append(partial(measure_node, options.node))
-    turns = defaultdict[str, list[Turn]](list)
+    turns = Turns("chunks for a second of processor time")
     for _ in range(options.turns):
         for subject in subjects:
             build, turn = subject(*amounts)
-            turns[build].append(turn)
-    print_table(turns)
+            for shape, microseconds in turn.items():
+                turns.add(build, shape, 1e6 / microseconds)
+    print(table(turns))
+    if options.json:
+        turns.save(options.json)
 
 
 if __name__ == "__main__":

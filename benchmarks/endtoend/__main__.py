@@ -13,15 +13,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from ..installing import JAVASCRIPT, ROOT, run, say
 from ..subjects import START
+from ..tables import markdown, number
+from ..turns import Turns
 from .catalogue import MEGABYTE, ROWS, make_inputs
 
 TURNS = 5
@@ -73,12 +73,10 @@ def peer() -> Iterator[str]:
             process.kill()
 
 
-Rates = dict[str, dict[str, list[float]]]
-
-
-def measure(columns: Sequence[Subject], sizes: Mapping[str, int], turns: int, rounds: int) -> Rates:
-    """Measure all in turns; return the megabytes a second of each column, row and turn."""
-    rates: Rates = defaultdict(lambda: defaultdict(list))
+def measure(columns: Sequence[Subject], sizes: Mapping[str, int], turns: int, rounds: int) -> Turns:
+    """Measure all in turns."""
+    titles = {row.name: row.title for row in ROWS}
+    rates = Turns("MB for a second of processor time")
     with tempfile.TemporaryDirectory() as folder, peer() as port:
         expected = make_inputs(Path(folder), sizes)
         for _ in range(turns):
@@ -88,22 +86,14 @@ def measure(columns: Sequence[Subject], sizes: Mapping[str, int], turns: int, ro
                     if result.get("amount") != expected[row]:
                         say(f"{name} is left out of {row}, where {expected[row]} was to be found: {result}")
                     else:
-                        rates[name][row].append(sizes[row] / result["microseconds"])
+                        rates.add(name, titles[row], sizes[row] / result["microseconds"])
     return rates
 
 
-def print_table(rates: Rates, rows: Sequence[str]) -> None:
-    """Print the medians, a line for each row."""
-    print(f"| MB for a second of processor time | {' | '.join(rates)} |\n|---{'|---:' * len(rates)}|")
-    for row in ROWS:
-        if row.name in rows:
-            cells = [number(median(column[row.name])) if column[row.name] else "" for column in rates.values()]
-            print(f"| {row.title} | {' | '.join(cells)} |")
-
-
-def number(value: float) -> str:
-    """Write a number with three digits."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def table(rates: Turns) -> str:
+    """Lay out the medians, a line for each row."""
+    lines = [[row, *(number(rates.value(column, row)) for column in rates.columns)] for row in rates.rows]
+    return markdown([rates.unit, *rates.columns], lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -117,12 +107,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=TURNS, help="how often all are measured, one after the other")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each job is done in a turn")
     parser.add_argument("--scale", type=float, default=1.0, help="how many times as much goes in")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to this file")
     options = parser.parse_args(arguments)
     rows = options.rows.split(",")
     if unknown := [row for row in rows if row not in names]:
         parser.error(f"there is no row {unknown[0]!r}, only {', '.join(names)}")
     sizes = {row.name: int(row.megabytes * options.scale * MEGABYTE) for row in ROWS if row.name in rows}
-    print_table(measure(subjects(options), sizes, options.turns, options.rounds), rows)
+    rates = measure(subjects(options), sizes, options.turns, options.rounds)
+    print(table(rates))
+    if options.json:
+        rates.save(options.json)
 
 
 if __name__ == "__main__":
