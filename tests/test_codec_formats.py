@@ -12,6 +12,7 @@ from typing import Any
 import brotli  # type: ignore[import-untyped]
 import pytest
 
+from tests.compressing import failure
 from tests.grids import each_of, each_row
 from webstreams import CompressionFormat, CompressionStream, DataError, DecompressionStream, ReadableStream
 from webstreams._transforms.decompressors import LONGEST_STEP, make_decompressor
@@ -27,15 +28,6 @@ ALL_FORMATS = each_of(format=FORMATS)
 
 async def through(chunks: list[bytes], stream: CompressionStream | DecompressionStream) -> bytes:
     return await ReadableStream.from_(chunks).pipe_through(stream).bytes()
-
-
-async def failure(chunks: list[bytes], stream: DecompressionStream) -> tuple[bytes, DataError]:
-    """Return what comes out of a stream before its error, and that."""
-    came = bytearray()
-    with pytest.raises(DataError) as caught:
-        async for piece in ReadableStream.from_(chunks).pipe_through(stream):
-            came += piece
-    return bytes(came), caught.value
 
 
 def flushed(format: CompressionFormat, data: bytes) -> bytes:

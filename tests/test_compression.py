@@ -1,4 +1,4 @@
-"""CompressionStream and DecompressionStream: every format, both directions, bounded output, errors."""
+"""`CompressionStream` and `DecompressionStream`: there and back, backpressure, threads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import gc
 import gzip
 import math
 import random
-import subprocess
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -26,7 +25,7 @@ from hypothesis import strategies as st
 from tests.faults.helpers import turns
 from tests.faults.support import quiet, rejection, settled, value
 from tests.grids import each_of, each_row
-from webstreams import DataError, ReadableStream
+from webstreams import ReadableStream
 from webstreams.compression import CompressionFormat, CompressionStream, DecompressionStream
 
 if sys.version_info >= (3, 14):
@@ -34,19 +33,13 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-PIECE = 65536
+from .compressing import ALL_FORMATS, COMPRESS, FORMATS, PIECE, cut, mixed_data, pieces, through
+
 # So many are made before somebody has to read again.
 PIECES_IN_A_STEP = 4
 THREADS = 2
 
-# Each format by other means than ours.
-COMPRESS: dict[CompressionFormat, Callable[[bytes], bytes]] = {
-    "brotli": lambda data: bytes(brotli.compress(data, quality=4)),
-    "deflate": zlib.compress,
-    "deflate-raw": lambda data: zlib.compress(data, wbits=-15),
-    "gzip": gzip.compress,
-    "zstd": zstd.compress,
-}
+
 DECOMPRESS: dict[CompressionFormat, Callable[[bytes], bytes]] = {
     "brotli": lambda data: bytes(brotli.decompress(data)),
     "deflate": zlib.decompress,
@@ -54,10 +47,10 @@ DECOMPRESS: dict[CompressionFormat, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "zstd": zstd.decompress,
 }
-FORMATS = list(COMPRESS)
 
 FORMAT_BY_FORMAT = pytest.mark.parametrize("format", FORMATS)
-ALL_FORMATS = each_of(format=FORMATS)
+
+
 # Where much is compressed and the level does not matter: brotli's own level takes twenty times as long.
 QUICK: dict[CompressionFormat, int] = {"brotli": 4}
 
@@ -70,34 +63,6 @@ def quick_compression(format: CompressionFormat) -> CompressionStream:
 def zeros(format: CompressionFormat, size: int) -> bytes:
     """Give so many zero bytes, compressed."""
     return COMPRESS[format](bytes(size))
-
-
-def mixed_data(length: int) -> bytes:
-    """Give data of which one half compresses well and the other does not."""
-    half = length // 2
-    return random.Random(length).randbytes(half) + bytes(length - half)
-
-
-def cut(data: bytes, size: int) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
-async def pieces(chunks: Iterable[Any], stream: CompressionStream | DecompressionStream) -> list[bytes]:
-    """Send chunks through a stream; give what comes out of it."""
-    return [piece async for piece in ReadableStream.from_(list(chunks)).pipe_through(stream)]
-
-
-async def through(chunks: Iterable[Any], stream: CompressionStream | DecompressionStream) -> bytes:
-    return b"".join(await pieces(chunks, stream))
-
-
-async def failure(chunks: Iterable[Any], stream: DecompressionStream) -> tuple[bytes, BaseException]:
-    """Send what is wrong through a stream; give what comes out before its error, and that."""
-    came = bytearray()
-    with pytest.raises(DataError) as caught:
-        async for piece in ReadableStream.from_(list(chunks)).pipe_through(stream):
-            came += piece
-    return bytes(came), caught.value
 
 
 class CountingExecutor(ThreadPoolExecutor):
@@ -431,176 +396,3 @@ async def test_empty_chunks_change_nothing(format: CompressionFormat) -> None:
     compressed = await through([b"", b"a", b"", b"b", b""], CompressionStream(format))
     assert DECOMPRESS[format](compressed) == b"ab"
     assert await through([b"", compressed, b"", b""], DecompressionStream(format)) == b"ab"
-
-
-# What is wrong with compressed data.
-
-
-@ALL_FORMATS
-async def test_corrupt_data_is_an_error(format: CompressionFormat) -> None:
-    came, error = await failure([b"\xff" * 100], DecompressionStream(format))
-    assert came == b""
-    assert type(error) is DataError
-    assert "corrupt" in str(error)
-    assert isinstance(error.__cause__, (zlib.error, brotli.error, zstd.ZstdError))
-
-
-@each_of(format=["gzip", "deflate"])
-async def test_a_wrong_checksum_is_an_error(format: CompressionFormat) -> None:
-    compressed = bytearray(COMPRESS[format](mixed_data(300_000)))
-    compressed[-6 if format == "gzip" else -1] ^= 1
-    came, error = await failure([bytes(compressed)], DecompressionStream(format))
-    assert mixed_data(300_000).startswith(came)
-    assert isinstance(error.__cause__, zlib.error)
-
-
-@ALL_FORMATS
-@each_of(size=[1000, 300_000])
-@each_of(missing=[1, 10])
-async def test_truncated_data_is_an_error(format: CompressionFormat, size: int, missing: int) -> None:
-    data = random.Random(1).randbytes(size)
-    came, error = await failure([COMPRESS[format](data)[:-missing]], DecompressionStream(format))
-    assert data.startswith(came)
-    assert (type(error), "truncated" in str(error)) == (DataError, True)
-
-
-@ALL_FORMATS
-async def test_no_data_at_all_is_truncated(format: CompressionFormat) -> None:
-    _, error = await failure([], DecompressionStream(format))
-    assert "truncated" in str(error)
-
-
-@ALL_FORMATS
-@each_of(junk=[b"\0", b"\0" * 100, b"junk"])
-async def test_the_output_comes_before_the_error_of_trailing_data(format: CompressionFormat, junk: bytes) -> None:
-    data = b"expected output" * 50
-    came, error = await failure([COMPRESS[format](data) + junk], DecompressionStream(format))
-    assert came == data
-    assert (type(error), "trailing data after the end" in str(error)) == (DataError, True)
-
-
-@ALL_FORMATS
-async def test_trailing_data_in_a_chunk_of_its_own_is_an_error(format: CompressionFormat) -> None:
-    came, error = await failure([COMPRESS[format](b"data"), b"", b"\0"], DecompressionStream(format))
-    assert came == b"data"
-    assert "trailing data after the end" in str(error)
-
-
-@each_of(format=["gzip", "deflate", "deflate-raw", "zstd"])
-async def test_trailing_data_behind_much(format: CompressionFormat) -> None:
-    data = mixed_data(500_000)
-    came, error = await failure([COMPRESS[format](data) + b"\0"], DecompressionStream(format))
-    assert came == data
-    assert "trailing data after the end" in str(error)
-
-
-async def test_trailing_data_behind_much_brotli() -> None:
-    """Brotli does not say what is wrong, and does not give the end of what was right."""
-    data = mixed_data(500_000)
-    came, error = await failure([COMPRESS["brotli"](data) + b"\0"], DecompressionStream("brotli"))
-    assert data.startswith(came)
-    assert type(error) is DataError
-
-
-async def test_a_second_gzip_member_is_trailing_data() -> None:
-    came, error = await failure([gzip.compress(b"one") + gzip.compress(b"two")], DecompressionStream("gzip"))
-    assert came == b"one"
-    assert "trailing data after the end" in str(error)
-
-
-async def test_deflate_with_a_preset_dictionary_is_an_error() -> None:
-    codec = zlib.compressobj(zdict=b"thequickbrownfox")
-    _, error = await failure([codec.compress(b"thequickbrownfox") + codec.flush()], DecompressionStream("deflate"))
-    assert isinstance(error.__cause__, zlib.error)
-
-
-# Several frames of zstd: RFC 8878, 3.1.
-
-SKIPPABLE = b"\x53\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"12345"
-
-
-@each_of(size=[1, 3, 1000])
-async def test_zstd_takes_several_frames(size: int) -> None:
-    data = zstd.compress(b"one") + SKIPPABLE + zstd.compress(b"two") + zstd.compress(bytes(100_000))
-    assert await through(cut(data, size), DecompressionStream("zstd")) == b"onetwo" + bytes(100_000)
-
-
-async def test_zstd_frames_as_long_as_a_piece() -> None:
-    data = zstd.compress(bytes(PIECE)) * 3
-    assert [len(piece) for piece in await pieces([data], DecompressionStream("zstd"))] == [PIECE] * 3
-
-
-async def test_a_truncated_second_frame_is_an_error() -> None:
-    came, error = await failure([zstd.compress(b"one") + zstd.compress(b"two")[:-1]], DecompressionStream("zstd"))
-    assert came.startswith(b"one")
-    assert "truncated" in str(error)
-
-
-async def test_the_beginning_of_a_frame_is_no_frame() -> None:
-    came, error = await failure([zstd.compress(b"one") + b"\x28\xb5"], DecompressionStream("zstd"))
-    assert came == b"one"
-    assert "truncated" in str(error)
-
-
-# Packages that are missing.
-
-WITHOUT = """
-import asyncio, sys
-sys.modules[sys.argv[1]] = None
-from webstreams.compression import CompressionStream, DecompressionStream
-async def main():
-    CompressionStream("gzip")
-    for constructor in (CompressionStream, DecompressionStream):
-        try:
-            constructor(sys.argv[2])
-        except TypeError as error:
-            print(type(error.__cause__).__name__, error)
-asyncio.run(main())
-"""
-OLD = """
-import asyncio, sys, types
-old = sys.modules["brotli"] = types.ModuleType("brotli")
-old.__version__ = "1.1.0"
-old.Decompressor = object
-from webstreams.compression import DecompressionStream
-async def main():
-    try:
-        DecompressionStream("brotli")
-    except TypeError as error:
-        print(error.__cause__, error)
-asyncio.run(main())
-"""
-
-
-def run_python(source: str, *arguments: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", source, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
-
-
-@each_row(
-    ("module", "format", "package"),
-    [
-        ("brotli", "brotli", "Brotli 1.2 or newer"),
-        ("compression" if sys.version_info >= (3, 14) else "backports.zstd", "zstd", "backports.zstd"),
-    ],
-)
-def test_a_missing_package_is_named(module: str, format: str, package: str) -> None:
-    message = (
-        f'ModuleNotFoundError the compression format "{format}" needs the package {package}: '
-        f'pip install "webstreams[{format}]"'
-    )
-    lines = run_python(WITHOUT, module, format)
-    assert [line.replace("ImportError", "ModuleNotFoundError") for line in lines] == [message] * 2
-
-
-def test_an_old_brotli_is_as_good_as_none() -> None:
-    (line,) = run_python(OLD)
-    assert "brotli 1.1.0 is too old" in line
-    assert "needs the package Brotli 1.2 or newer" in line

@@ -13,16 +13,16 @@ from typing import Any
 LIMIT = 30
 
 
-async def until(condition: Callable[[], Any]) -> None:
+async def until(condition: Callable[[], Any], seconds: float = LIMIT) -> None:
     """Wait until a condition, a plain or a coroutine function, is true."""
-    end = time.monotonic() + LIMIT
+    end = time.monotonic() + seconds
     while True:
         found = condition()
         if inspect.isawaitable(found):
             found = await found
         if found:
             return
-        assert time.monotonic() < end, f"it has not become true within {LIMIT} seconds: {condition}"
+        assert time.monotonic() < end, f"it has not become true within {seconds} seconds: {condition}"
         await asyncio.sleep(0.001)
 
 

@@ -14,19 +14,6 @@ from webstreams.brokers._source import BrokerSource, Deliveries
 from webstreams.brokers.delivery import call_back
 
 
-async def turns(count: int = 10) -> None:
-    """Let the event loop take some turns."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for a condition, turn by turn."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 class Log:
     """A settlement that writes down how it was settled."""
 

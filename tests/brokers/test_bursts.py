@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import until
 from tests.brokers.test_piped import QuickBroker
+from tests.waiting import until
 from webstreams import AbortController, Promise, WritableStream
 from webstreams.brokers import Deliveries, acknowledging
 from webstreams.observe import observe

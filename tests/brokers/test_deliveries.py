@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import Log, MemoryBroker, logged, memory_stream, until
+from tests.brokers.memory import Log, MemoryBroker, logged, memory_stream
 from tests.grids import each_row
+from tests.waiting import until
 from webstreams import WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, acknowledging
 

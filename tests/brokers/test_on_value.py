@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, logged, memory_stream, until
+from tests.brokers.memory import MemoryBroker, logged, memory_stream
+from tests.waiting import until
 from webstreams import SKIP, ReadableStream, TransformStream, WritableStream, compose, generator_transform
 from webstreams.brokers import Deliveries, Delivery, Outcome, acknowledging, on_value
 

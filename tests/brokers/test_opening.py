@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, memory_stream, turns, until
+from tests.brokers.memory import MemoryBroker, memory_stream
+from tests.faults.helpers import turns
 from tests.grids import each_of
+from tests.waiting import until
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, _feeding, _source
 from webstreams.brokers._feeding import FetchingSource
 from webstreams.brokers.delivery import Outcome
@@ -46,7 +48,7 @@ async def test_what_is_being_opened_is_stopped_after_that(end: str) -> None:
     broker = Gated()
     stream = Deliveries[int](broker)
     ending = asyncio.ensure_future(getattr(stream, end)())
-    await turns()
+    await turns(10)
     assert broker.events == [] and not ending.done()
     broker.gate.set()
     await ending
@@ -77,7 +79,7 @@ async def test_a_stream_that_cannot_be_opened_while_it_is_drained_is_errored() -
     stream = Deliveries[int](broker)
     reading = asyncio.ensure_future(stream.get_reader().read())
     draining = asyncio.ensure_future(stream.drain())
-    await turns()
+    await turns(10)
     broker.gate.set()
     with pytest.raises(ConnectionError, match="nobody is there"):
         await reading
@@ -91,7 +93,7 @@ async def test_a_second_drain_waits_too() -> None:
     reader = stream.get_reader()
     deliveries = [(await reader.read()).value for _ in range(2)]
     draining = [asyncio.ensure_future(stream.drain()) for _ in range(2)]
-    await turns()
+    await turns(10)
     assert not any(each.done() for each in draining)
     for delivery in deliveries:
         assert delivery is not None
@@ -104,7 +106,7 @@ async def test_a_drain_that_nobody_waits_for_any_longer_gives_back_what_is_open(
     stream, broker = memory_stream(limit=2, count=2)
     delivery = (await stream.get_reader().read()).value
     draining = asyncio.ensure_future(stream.drain(3600))
-    await turns()
+    await turns(10)
     draining.cancel()
     with pytest.raises(asyncio.CancelledError):
         await draining
@@ -196,9 +198,9 @@ async def test_what_comes_before_the_broker_has_stopped_is_given() -> None:
 
     broker.stop = stop  # type: ignore[method-assign]
     draining = asyncio.ensure_future(stream.drain())
-    await turns()
+    await turns(10)
     reading = asyncio.ensure_future(reader.read())
-    await turns()
+    await turns(10)
     broker.deliver((1, 7, None, 1))
     gate.set()
     delivery = (await reading).value
@@ -224,7 +226,7 @@ async def test_a_source_that_is_ended_while_it_opens_does_not_begin(end: str) ->
     source = Tended()
     stream = Deliveries[int](source)
     ending = asyncio.ensure_future(getattr(stream, end)())
-    await turns()
+    await turns(10)
     source.gate.set()
     await ending
     assert (source.number, source.tended) == (0, 0)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, logged, memory_stream, until
+from tests.brokers.memory import MemoryBroker, logged, memory_stream
 from tests.grids import each_of, each_row
+from tests.waiting import until
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, OnFailure, Outcome, acknowledging
 from webstreams.brokers._ledger import OwnedDelivery

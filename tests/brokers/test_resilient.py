@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import memory_stream, until
+from tests.brokers.memory import memory_stream
 from tests.brokers.refusing import Refusing
 from tests.grids import each_of
+from tests.waiting import until
 from webstreams import ReadableStream
 from webstreams.brokers import exponential_backoff, resilient
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import MemoryBroker, memory_stream, turns, until
+from tests.brokers.memory import MemoryBroker, memory_stream
 from tests.brokers.refusing import Refusing
+from tests.faults.helpers import turns
 from tests.grids import each_of
+from tests.waiting import until
 from webstreams import ReadableStream, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, ResilientStream, acknowledging, resilient
 
@@ -104,7 +106,7 @@ async def test_a_connection_that_is_open_all_the_same_is_closed() -> None:
     connections = Stubborn(inner)
     stream = resilient(connections.connect)
     reading = asyncio.ensure_future(stream.get_reader().read())
-    await turns()
+    await turns(10)
     await stream.drain()
     assert (await reading).done
     assert connections.events == ["opened", "closed"]
@@ -127,7 +129,7 @@ async def test_a_consumer_that_is_being_opened_is_stopped_when_it_is_open() -> N
     reading = asyncio.ensure_future(stream.get_reader().read())
     await until(lambda: bool(connections.events))
     draining = asyncio.ensure_future(stream.drain())
-    await turns()
+    await turns(10)
     assert not draining.done()
     gate.set()
     await draining
@@ -146,7 +148,7 @@ async def test_the_deliveries_of_a_connection_are_finished(is_read: bool) -> Non
     deliveries = [await take(reader) for _ in range(2)]
     reading = asyncio.ensure_future(reader.read()) if is_read else None
     draining = asyncio.ensure_future(stream.drain())
-    await turns()
+    await turns(10)
     assert not draining.done()
     for delivery in deliveries:
         assert connections.events == ["opened"]
@@ -192,7 +194,7 @@ async def test_a_connection_that_is_lost_meanwhile_is_the_last_one(caplog: pytes
 
     broker.stop = stop  # type: ignore[method-assign]
     draining = asyncio.ensure_future(stream.drain())
-    await turns()
+    await turns(10)
     with caplog.at_level(logging.WARNING):
         broker.fail(ConnectionError("lost"))
         gate.set()
@@ -225,7 +227,7 @@ async def test_an_inner_stream_of_another_kind_is_cancelled() -> None:
     stream = resilient(connections.connect)
     reading = asyncio.ensure_future(stream.get_reader().read())
     await until(lambda: connections.events == ["opened"])
-    await turns()
+    await turns(10)
     await stream.drain()
     assert (await reading).done
     assert reasons == ["it was drained"]

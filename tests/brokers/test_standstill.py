@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 
-from tests.brokers.memory import memory_stream, until
+from tests.brokers.memory import memory_stream
+from tests.waiting import until
 from webstreams import AbortController, StreamError, WritableStream
 from webstreams.brokers import Delivery, acknowledging
 from webstreams.brokers import _standstill as standstill

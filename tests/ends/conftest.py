@@ -43,6 +43,12 @@ async def tls(tmp_path: Path) -> AsyncIterator[Network]:
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The path of a file that is not there yet."""
+    return tmp_path / "name"
+
+
+@pytest.fixture
 async def no_file_left() -> AsyncIterator[None]:
     """Check that a test leaves no descriptor open, and no task."""
     await in_thread(int)  # what the loop needs for threads

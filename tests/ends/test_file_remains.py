@@ -20,6 +20,7 @@ from webstreams.ends._files.temporary import TemporaryFile
 from webstreams.ends.files import write_file
 
 from .half_written import fork_server, half_writer
+from .writing import names
 
 pytestmark = pytest.mark.usefixtures("no_file_left")
 
@@ -28,15 +29,6 @@ pytestmark = pytest.mark.usefixtures("no_file_left")
 def _server() -> Iterator[None]:
     with fork_server():
         yield
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "name"
-
-
-def names(path: Path) -> list[str]:
-    return sorted(os.listdir(path.parent))
 
 
 def remains(path: Path) -> list[str]:

@@ -21,6 +21,8 @@ import pytest
 import uvicorn
 from aiohttp import web
 
+from tests.faults.helpers import other_tasks
+
 from .. import waiting
 from .descriptors import every_descriptor
 
@@ -171,12 +173,6 @@ def open_things() -> list[str]:
 def descriptors() -> int:
     """How many files and sockets the process has open, but for the spare one that uvloop keeps."""
     return len(open_things())
-
-
-def other_tasks() -> set[asyncio.Task[Any]]:
-    """All tasks but this one."""
-    current = asyncio.current_task()
-    return {task for task in asyncio.all_tasks() if task is not current}
 
 
 async def end_at_fifo(thread: Thread, path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tests.faults.helpers import turns
 from webstreams import ReadableStream, queue_microtask
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -47,11 +48,6 @@ def run(make_loop: LoopFactory, main: Callable[[], Coroutine[Any, Any, None]]) -
     assert reported == []
 
 
-async def turns(count: int = REST) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 async def finished(task: asyncio.Future[Any]) -> None:
     """Wait for the end of a task."""
     for _ in range(MANY_TURNS):
@@ -67,10 +63,6 @@ def jobs_later(count: int, function: Callable[[], object]) -> None:
         function()
     else:
         queue_microtask(jobs_later, count - 1, function)
-
-
-def other_tasks() -> set[asyncio.Task[Any]]:
-    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 # Feeds: a stream, what puts a chunk into it and what ends it.

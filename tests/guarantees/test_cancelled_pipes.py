@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.faults.helpers import other_tasks, turns
 from tests.grids import each_of
 from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream, WritableStream
 
-from .cancelling import PROGRAMS, LoopFactory, Pushed, SlowSink, Stop, finished, other_tasks, run, turns
+from .cancelling import PROGRAMS, REST, LoopFactory, Pushed, SlowSink, Stop, finished, run
 
 
 class PipeProgram:
@@ -72,7 +73,7 @@ def test_a_cancelled_pipe_cleans_up_whenever_it_is_cancelled(
         assert program.task.cancelled()
         if len(cancellations) == 1:  # a second one ends the waiting
             assert program.locks_at_the_end == [False, False]
-        await turns()
+        await turns(REST)
         assert [program.source.locked, program.dest.locked] == [False, False]
         while other_tasks():  # what was handed over is written
             await turns(1)
@@ -155,19 +156,19 @@ async def test_a_cancelled_pipe_cleans_up_although_it_is_cancelled_again_meanwhi
         await source.pipe_to(dest, prevent_abort=prevent_abort, prevent_cancel=prevent_cancel)
 
     task = asyncio.create_task(pipe())
-    await turns()
+    await turns(REST)
     task.cancel()
-    await turns()
+    await turns(REST)
     waits = not (prevent_abort and prevent_cancel)
     assert task.done() != waits
     assert [source.locked, dest.locked] == [not prevent_abort, not prevent_abort]
     task.cancel()
-    await turns()
+    await turns(REST)
     assert task.cancelled()
     assert calls == ["write chunk"] + ["cancel"] * (not prevent_cancel)
     write.set_result(None)
     cancel.set_result(None)
-    await turns()
+    await turns(REST)
     assert [source.locked, dest.locked] == [False, False]
     assert calls == ["write chunk"] + ["cancel"] * (not prevent_cancel) + ["abort"] * (not prevent_abort)
     assert other_tasks() == set()
@@ -199,7 +200,7 @@ async def test_a_cancelled_pipe_cleans_up_before_what_cancelled_it_goes_on(way: 
     assert [source.locked, dest.locked] == [False, False]
     assert sink.begun == ["chunk"]
     assert sink.ends == ["abort"]
-    await turns()
+    await turns(REST)
     assert other_tasks() == set()
 
 
@@ -218,7 +219,7 @@ async def test_a_cancelled_pipe_cleans_up_in_the_turn_in_which_a_callback_began_
             locks.extend([source.locked, dest.locked])
 
     outer = ReadableStream[str]({"pull": pull}, {"high_water_mark": 0})
-    await turns()
+    await turns(REST)
     read = outer.get_reader().read()
     tasks[0].cancel()
     await turns(30)

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.faults.helpers import turns
 from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream
 
@@ -20,6 +21,7 @@ from .cancelling import (
     CONSUMERS,
     FEEDS,
     PROGRAMS,
+    REST,
     STEPS,
     Consumer,
     Feed,
@@ -31,7 +33,6 @@ from .cancelling import (
     finished,
     jobs_later,
     run,
-    turns,
 )
 
 
@@ -67,7 +68,7 @@ class Program:
             else:
                 await self.consumer.end()
                 self.consumer = self.kinds[number % len(self.kinds)](self.feed.stream, self.received)
-        await turns()
+        await turns(REST)
         await self.consumer.end()
 
     async def drain(self) -> None:
@@ -122,7 +123,7 @@ def test_no_chunk_is_lost_to_a_cancellation_that_comes_with_the_end_of_the_strea
         program = Program(kind(), CONSUMERS)
         await program.run(steps)
         consumer = Consumer(program.feed.stream, program.received)
-        await turns()
+        await turns(REST)
         program.put()
         program.feed.close()
         jobs_later(len(steps) % 5, consumer.stop)
@@ -190,11 +191,11 @@ class Pool:
                 await turns(number)
             else:
                 self.start()
-        await turns()
+        await turns(REST)
 
     async def drain(self) -> None:
         self.start()
-        await turns()
+        await turns(REST)
         self.feed.close()
         for task in self.tasks:
             await finished(task)
@@ -245,7 +246,7 @@ def test_no_chunk_is_lost_to_a_cancellation_of_several_reads_that_were_answered_
             received.append(bytes((await (reader.read(bytearray(1)) if in_memory else reader.read())).value))
 
         tasks = [asyncio.create_task(read()) for _ in range(count)]
-        await turns()
+        await turns(REST)
         for number in range(count):
             feed.put(bytes([number]))
         for number, task in enumerate(tasks):
@@ -271,11 +272,11 @@ async def test_no_chunk_is_lost_to_a_cancellation_of_a_branch_that_waited_for_mo
         await reader.read(bytearray(4), min=3)
 
     task = asyncio.create_task(read())
-    await turns()
+    await turns(REST)
     feed.put(b"ab")
-    await turns()
+    await turns(REST)
     task.cancel()
-    await turns()
+    await turns(REST)
     feed.close()
     value, done = await reader.read(bytearray(4))
     assert bytes(value or b"") == b"ab"
@@ -324,9 +325,9 @@ def test_no_chunk_is_lost_to_a_cancellation_inside_the_source_of_another_stream(
                 start()
             else:
                 jobs_later(number, stop)
-        await turns()
+        await turns(REST)
         stop()
-        await turns()
+        await turns(REST)
         assert not feed.stream.locked
         feed.close()
         received += [chunk async for chunk in feed.stream]
@@ -345,12 +346,12 @@ async def test_no_chunk_is_lost_to_a_cancellation_in_the_turn_in_which_a_callbac
         controller.enqueue((await reader.read()).value)
 
     outer = ReadableStream[bytes]({"pull": pull}, {"high_water_mark": 0})
-    await turns()
+    await turns(REST)
     read = outer.get_reader().read()
     assert len(tasks) == 1
     tasks[0].cancel()
     feed.put(b"chunk")
-    await turns()
+    await turns(REST)
     assert read.exception() is not None
     feed.close()
     assert await reader.read() == (b"chunk", False)
@@ -365,9 +366,9 @@ async def test_no_chunk_is_lost_to_a_cancellation_when_the_reads_were_shielded_f
         await asyncio.shield(read)
 
     task = asyncio.create_task(wait())
-    await turns()
+    await turns(REST)
     task.cancel()
-    await turns()
+    await turns(REST)
     assert task.cancelled()
     feed.put(b"chunk")
     assert await read == (b"chunk", False)
@@ -382,9 +383,9 @@ async def test_no_chunk_is_lost_to_a_cancellation_of_one_of_two_tasks_that_await
         return await read
 
     first, second = asyncio.create_task(wait()), asyncio.create_task(wait())
-    await turns()
+    await turns(REST)
     feed.put(b"chunk")
     first.cancel()
-    await turns()
+    await turns(REST)
     assert first.cancelled()
     assert second.result() == (b"chunk", False)

@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.faults.helpers import turns
 from tests.loops import EVERY_LOOP
 from webstreams import ReadableStream, WritableStream
 
-from .cancelling import PROGRAMS, STEPS, LoopFactory, SlowSink, Step, jobs_later, run, turns
+from .cancelling import PROGRAMS, REST, STEPS, LoopFactory, SlowSink, Step, jobs_later, run
 
 
 class WriterProgram:
@@ -165,10 +166,10 @@ async def test_writes_survive_their_waiter_in_the_turn_in_which_a_callback_began
         await writer.write("chunk")
 
     outer = ReadableStream[str]({"pull": pull}, {"high_water_mark": 0})
-    await turns()
+    await turns(REST)
     read = outer.get_reader().read()
     tasks[0].cancel()
-    await turns()
+    await turns(REST)
     assert read.exception() is not None
     await writer.close()
     assert sink.written == ["chunk"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.brokers.memory import memory_stream, until
+from tests.brokers.memory import memory_stream
+from tests.waiting import until
 from webstreams import Promise, WritableStream
 from webstreams.brokers import acknowledging
 from webstreams.observe import observe

@@ -1,4 +1,4 @@
-"""``map()`` and ``for_each()`` with several calls at a time."""
+"""``map()`` with several calls at a time."""
 
 from __future__ import annotations
 
@@ -16,44 +16,15 @@ from typing import Any
 
 import pytest
 
-from tests.faults.helpers import RecordingSource, failure, quiet, soon, stream_of, turns
+from tests.faults.helpers import failure, quiet, soon, turns
 from tests.grids import each_of, each_row
 from tests.waiting import another_task
-from webstreams import SKIP, ReadableStream, StreamError, WritableStream, to_callable
+from webstreams import SKIP, ReadableStream, StreamError, WritableStream
 
 from .disorder import WAYS, run_many
+from .gauge import Gauge, square
 from .memory import OBJECTS, weigh_twice
-from .table import BOOM, Numbers, fail, same, same_at_once, same_soon, settle
-
-
-class Gauge:
-    """A function that counts its calls, and goes on when it is told."""
-
-    def __init__(self) -> None:
-        self.running = 0
-        self.most = 0
-        self.started: list[Any] = []
-        self.ended: list[Any] = []
-        self.cancelled: list[Any] = []
-        self.gates: dict[Any, asyncio.Event] = {}
-
-    async def __call__(self, chunk: Any) -> Any:
-        self.started.append(chunk)
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            await self.gates.setdefault(chunk, asyncio.Event()).wait()
-        except asyncio.CancelledError:
-            self.cancelled.append(chunk)
-            raise
-        finally:
-            self.running -= 1
-            self.ended.append(chunk)
-        return chunk
-
-    def open(self, *chunks: Any) -> None:
-        for chunk in chunks:
-            self.gates.setdefault(chunk, asyncio.Event()).set()
+from .table import BOOM, Numbers, fail, same_soon, settle
 
 
 async def test_so_many_calls_run_at_a_time() -> None:
@@ -276,10 +247,6 @@ async def test_the_limiter_is_around_each_call() -> None:
     assert not limiter.locked()
 
 
-def square(number: int) -> int:
-    return number * number
-
-
 def die(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -368,6 +335,7 @@ async def test_an_executor_that_was_shut_down() -> None:
 
 # Tasks and contexts.
 
+
 variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable", default=None)
 
 
@@ -435,139 +403,6 @@ async def test_trivial_calls_let_the_loop_run() -> None:
     assert beats.count >= 5
 
 
-# Bad arguments.
-
-
-async def async_function(chunk: int) -> int:
-    return chunk
-
-
-class AsyncCallable:
-    async def __call__(self, chunk: int) -> int:
-        return chunk
-
-
-REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"concurrency": 0}, ValueError, "concurrency must be at least 1, is 0"),
-    ({"concurrency": -2}, ValueError, "concurrency must be at least 1"),
-    ({"concurrency": 1.5}, TypeError, "concurrency must be an integer"),
-    ({"function": square, "concurrency": 2}, TypeError, "executor="),
-    ({"function": lambda chunk: chunk, "concurrency": 2}, TypeError, "needs a coroutine function"),
-    ({"concurrency": 4, "window": 3}, ValueError, "window must be at least the concurrency, 4; is 3"),
-    ({"window": 0}, ValueError, "window must be at least 1"),
-    ({"timeout": 0}, ValueError, "timeout must be greater than 0"),
-    ({"timeout": "soon"}, TypeError, "timeout must be a number"),
-    ({"limiter": 3}, TypeError, "limiter must be an async context manager, not int"),
-    ({"limiter": asyncio.Semaphore}, TypeError, "not the class Semaphore"),
-    ({"timeout": float("nan")}, ValueError, "timeout must be greater than 0 and finite"),
-    ({"executor": 3}, TypeError, "executor must be a concurrent.futures.Executor, not int"),
-    ({"executor": ThreadPoolExecutor}, TypeError, "must be a concurrent.futures.Executor, not the class ThreadPoolEx"),
-    ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),
-    ({"key": async_function}, TypeError, "the key of map must be a plain function"),
-    ({"key": AsyncCallable()}, TypeError, "the key of map must be a plain function"),
-    ({"key": 3}, TypeError, "key of map"),
-    ({"on_error": 3}, TypeError, "on_error of map"),
-    ({"function": 7, "concurrency": 2}, TypeError, "needs a function, not int"),
-]
-
-
-@each_row(("options", "kind", "words"), REFUSED)
-async def test_a_bad_option_is_refused_at_the_call(options: dict[str, Any], kind: type[Exception], words: str) -> None:
-    stream = Numbers().stream()
-    with pytest.raises(kind, match=words):
-        stream.map(**{"function": async_function, **options})
-    assert not stream.locked
-
-
-async def test_what_counts_as_a_coroutine_function() -> None:
-    import functools
-
-    for function in (async_function, AsyncCallable(), AsyncCallable().__call__, functools.partial(async_function)):
-        assert await soon(Numbers().stream().map(function, concurrency=2).list()) == [0, 1, 2, 3]
-
-
-# for_each and reduce.
-
-
-@each_of(concurrency=[1, 4])
-async def test_for_each(concurrency: int) -> None:
-    gauge, source = Gauge(), Numbers(20)
-    gauge.open(*range(20))
-    stream = source.stream()
-    promise = stream.for_each(gauge, concurrency=concurrency)
-    assert await soon(promise) is None  # type: ignore[func-returns-value]
-    assert sorted(gauge.ended) == list(range(20))
-    assert gauge.most <= concurrency
-    assert not stream.locked
-    await settle()
-
-
-@each_of(concurrency=[1, 4])
-async def test_for_each_fails_with_the_function_and_with_the_source(concurrency: int) -> None:
-    with quiet(0):
-        source = Numbers(50)
-        assert await failure(source.stream().for_each(fail_async, concurrency=concurrency)) is BOOM
-        assert source.cancellations == [BOOM]
-        assert await failure(Numbers(2, "error").stream().for_each(same_soon, concurrency=concurrency)) is BOOM
-        await settle()
-
-
-async def fail_async(_: object) -> None:
-    raise BOOM
-
-
-@each_of(way=["for_each", "for_each of four", "reduce"])
-async def test_cancelling_the_task_that_waits_ends_everything(way: str) -> None:
-    gauge, source = Gauge(), Numbers(50)
-    stream = source.stream()
-
-    async def use() -> None:
-        if way == "reduce":
-            await stream.reduce(lambda _, chunk: gauge(chunk), 0)
-        else:
-            await stream.for_each(gauge, concurrency=4 if way == "for_each of four" else 1)
-
-    with quiet(0):
-        task = asyncio.ensure_future(use())
-        await turns(10)
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
-        assert gauge.running == 0
-        assert gauge.cancelled
-        assert len(source.cancellations) == 1
-        assert not stream.locked
-        await settle()
-
-
-async def test_reduce() -> None:
-    async def add(total: int, number: int) -> int:
-        await asyncio.sleep(0)
-        return total + number
-
-    assert await soon(Numbers(5).stream().reduce(lambda total, number: total + number, 10)) == 20
-    assert await soon(Numbers(5).stream().reduce(add, 0)) == 10
-    assert await soon(Numbers(0).stream().reduce(add, 7)) == 7
-    assert await failure(Numbers(5).stream().reduce(lambda *_: fail(_), 0)) is BOOM
-    with pytest.raises(TypeError, match="needs a function"):
-        Numbers().stream().reduce(3, 0)  # type: ignore[call-overload]
-
-
-async def test_an_error_of_the_source_is_told_while_no_call_may_begin() -> None:
-    """All calls hang, and one more chunk waits for them: nothing is read."""
-    for window in (2, 8):
-        gauge, source = Gauge(), RecordingSource()
-        stream = stream_of(source, 0)
-        for chunk in range(9):
-            source.controller.enqueue(chunk)
-        read = stream.map(gauge, concurrency=2, window=window).get_reader().read()
-        await turns(10)
-        assert gauge.running == 2
-        source.controller.error(BOOM)
-        assert await failure(read) is BOOM
-        assert gauge.running == 0
-
-
 # Counts under disorder.
 
 
@@ -593,69 +428,3 @@ async def test_what_is_dropped_says_nothing() -> None:
         reader.read()
         await turns(10)
         del reader, gauge
-
-
-# to_callable.
-
-
-async def test_a_sink_with_several_calls() -> None:
-    gauge = Gauge()
-    piping = Numbers(9).stream().pipe_to(to_callable(gauge, concurrency=3))
-    await turns(30)
-    assert gauge.started == [0, 1, 2]
-    gauge.open(*range(9))
-    await soon(piping)
-    assert sorted(gauge.ended) == list(range(9))
-    assert gauge.most == 3
-    await settle()
-
-
-async def test_a_sink_whose_call_fails() -> None:
-    gauge, source = Gauge(), Numbers(50)
-
-    async def third_fails(chunk: int) -> None:
-        if chunk == 2:
-            raise BOOM
-        await gauge(chunk)
-
-    with quiet(0):
-        assert await failure(source.stream().pipe_to(to_callable(third_fails, concurrency=4))) is BOOM
-        assert gauge.running == 0
-        assert source.cancellations == [BOOM]
-        await settle()
-
-
-async def test_a_sink_that_is_aborted() -> None:
-    gauge = Gauge()
-    writer = to_callable(gauge, concurrency=2).get_writer()
-    writer.write(1)
-    writer.write(2)
-    await turns(5)
-    await soon(writer.abort("reason"))
-    assert sorted(gauge.cancelled) == [1, 2]
-    await settle()
-
-
-async def test_a_sink_refuses_what_map_refuses() -> None:
-    with pytest.raises(ValueError, match="concurrency must be at least 1"):
-        to_callable(same_at_once, concurrency=0)
-    with pytest.raises(TypeError, match="needs a coroutine function"):
-        to_callable(same, concurrency=2)
-
-
-# What is shown.
-
-
-async def test_repr_shows_what_runs_and_the_window() -> None:
-    gauge = Gauge()
-    stream = Numbers(100).stream().map(gauge, concurrency=3, window=5)
-    assert "0 of 3 calls under way, window 0/5" in repr(stream)
-    reader = stream.get_reader()
-    reader.read()
-    await turns(10)
-    gauge.open(1)
-    await turns(10)
-    assert "3 of 3 calls under way, window 5/5" in repr(stream)
-    assert "3 of 3 calls under way, window 5/5" in repr(reader)
-    await soon(reader.cancel())
-    assert "under way" not in repr(stream)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
 import copy
 import gc
@@ -10,9 +9,8 @@ import os
 import pickle
 import signal
 import socket
-import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from multiprocessing import resource_sharer
@@ -21,30 +19,17 @@ from typing import Any
 import pytest
 
 from tests.ends.descriptors import open_sockets
-from tests.waiting import LIMIT, until
-from webstreams import DataError, ReadableStream, TransformStream, WritableStream
+from tests.faults.helpers import failure
+from tests.waiting import until
+from webstreams import ReadableStream, TransformStream, WritableStream
 from webstreams._platform.errors import LoopEndedError
 from webstreams.types import ReadableWritablePair
 from webstreams.workers import Port, RemoteError, WorkerDied, message_channel, receive, transfer, worker, workers
-from webstreams.workers._frames import BYTES, CHUNK, CLOSE, ERROR, HEAD, PULL, SETUP, encode
-from webstreams.workers._port import MAGIC, RECORD
 
 from . import functions
 
 KINDS = ("process", "thread")
 BOTH = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture
-async def channel() -> AsyncIterator[tuple[Port, Port]]:
-    """Two ports; no descriptor is left after the test."""
-    before = open_sockets()
-    here, there = message_channel()
-    yield here, there
-    here.close()
-    there.close()
-    if not type(asyncio.get_running_loop()).__module__.startswith("uvloop"):  # which makes new ones for itself
-        await until(lambda: open_sockets() <= before)
 
 
 @asynccontextmanager
@@ -59,15 +44,6 @@ async def elsewhere(kind: Any, function: Any, port: Port) -> AsyncIterator[Reada
 async def result_of(readable: ReadableStream[Any]) -> Any:
     (value,) = await readable.list()
     return value
-
-
-async def reason_of(awaitable: Any) -> BaseException:
-    async with asyncio.timeout(LIMIT):
-        try:
-            value = await awaitable
-        except Exception as error:
-            return error
-    raise AssertionError(f"no error, but {value!r}")
 
 
 # Across threads and processes.
@@ -138,7 +114,7 @@ async def test_the_end_of_the_other_loop_errors_both_sides(kind: Any, channel: A
         reader, writer = readable.get_reader(), writable.get_writer()
         # That of the loop, or what a loop that was ended abruptly leaves.
         for awaitable in (reader.closed, writer.closed):
-            assert isinstance(await reason_of(awaitable), LoopEndedError | WorkerDied)
+            assert isinstance(await failure(awaitable), LoopEndedError | WorkerDied)
 
 
 async def test_a_killed_process_errors_both_sides(channel: Any) -> None:
@@ -151,9 +127,9 @@ async def test_a_killed_process_errors_both_sides(channel: Any) -> None:
         pid = (await reader.read()).value
         os.kill(pid, signal.SIGKILL)
         for awaitable in (reader.closed, writer.closed):
-            assert isinstance(await reason_of(awaitable), WorkerDied)
-        assert isinstance(await reason_of(writer.write(1)), WorkerDied)
-        assert isinstance(await reason_of(receive(here)), EOFError)
+            assert isinstance(await failure(awaitable), WorkerDied)
+        assert isinstance(await failure(writer.write(1)), WorkerDied)
+        assert isinstance(await failure(receive(here)), EOFError)
         with pytest.raises(WorkerDied) as caught:
             await stage.readable.list()
         assert caught.value.exitcode == -9
@@ -308,7 +284,7 @@ async def test_an_aborted_write_does_not_wait_for_the_other_end(channel: Any) ->
     await writer.write(1)  # the writable side there has room for one
     written = writer.write(2)
     await writer.abort("stop")
-    assert "stop" in str(await reason_of(written))
+    assert "stop" in str(await failure(written))
 
 
 async def test_what_cannot_be_pickled_errors_both_ends(channel: Any) -> None:
@@ -322,7 +298,7 @@ async def test_what_cannot_be_pickled_errors_both_ends(channel: Any) -> None:
     writer = (await receive(there)).get_writer()
     with pytest.raises((AttributeError, pickle.PicklingError)) as caught:
         await writer.write(lambda: None)
-    assert type(await reason_of(writer.closed)) is type(caught.value)
+    assert type(await failure(writer.closed)) is type(caught.value)
     await until(lambda: reasons)
     assert type(reasons[0]) is type(caught.value)
 
@@ -408,7 +384,7 @@ def test_the_end_of_a_loop_is_told_and_leaves_no_descriptor() -> None:
         for _ in range(2):
             stream: Any = await receive(there)
             end = stream.get_reader() if isinstance(stream, ReadableStream) else stream.get_writer()
-            told.append(await reason_of(end.closed))
+            told.append(await failure(end.closed))
 
     asyncio.run(leave())
     asyncio.run(hear())
@@ -501,192 +477,3 @@ async def test_a_full_port_says_so_and_leaves_the_stream_as_it_was(channel: Any)
     finally:
         for connection in connections:
             connection.close()
-
-
-# What is no port, or no friend.
-
-
-@pytest.fixture
-def stranger() -> Iterator[tuple[Port, socket.socket]]:
-    """A port, and a bare socket at its other end."""
-    ours, theirs = socket.socketpair()
-    port = Port(ours)
-    yield port, theirs
-    port.close()
-    theirs.close()
-
-
-def give(theirs: socket.socket, record: bytes, count: int = 1) -> list[socket.socket]:
-    """Send a record as a port does; return the ends that stay."""
-    pairs = [socket.socketpair() for _ in range(count)]
-    socket.send_fds(theirs, [record], [pair[1].fileno() for pair in pairs])
-    for pair in pairs:
-        pair[1].close()
-    return [pair[0] for pair in pairs]
-
-
-@pytest.mark.parametrize(
-    ("record", "count"),
-    [
-        (b"GET / HTTP/1.1", 1),
-        (b"short", 1),
-        (RECORD.pack(b"none", 1, 1), 1),
-        (RECORD.pack(MAGIC, 99, 1), 1),
-        (RECORD.pack(MAGIC, 1, 0), 1),
-        (RECORD.pack(MAGIC, 1, 2**31), 1),
-        (RECORD.pack(MAGIC, 1, 1), 2),
-        (RECORD.pack(MAGIC, 3, 1), 1),
-        (RECORD.pack(MAGIC, 1, 1), 50),
-    ],
-)
-async def test_records_of_strangers(record: bytes, count: int, stranger: Any) -> None:
-    port, theirs = stranger
-    kept = give(theirs, record, count)
-    with pytest.raises(DataError, match="not describe a stream"):
-        await receive(port)
-    assert port.is_closed
-    for connection in kept:  # whose other ends are closed
-        connection.setblocking(False)
-        assert connection.recv(1) == b""
-        connection.close()
-
-
-async def test_descriptors_of_strangers_that_are_no_sockets_are_closed(stranger: Any) -> None:
-    port, theirs = stranger
-    reading, writing = os.pipe()
-    theirs.sendmsg(
-        [RECORD.pack(MAGIC, 1, 1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [reading]).tobytes())]
-    )
-    os.close(reading)
-    with pytest.raises(DataError, match="not describe a stream"):
-        await receive(port)
-    with pytest.raises(BrokenPipeError):
-        os.write(writing, b"x")
-    os.close(writing)
-
-
-async def asked(connection: socket.socket) -> None:
-    """Wait for the other end's "pull"."""
-    connection.setblocking(False)
-    data = await asyncio.get_running_loop().sock_recv(connection, HEAD.size)
-    assert HEAD.unpack(data)[0] == PULL
-
-
-HOSTILE = {
-    "a length of 2^31": HEAD.pack(CHUNK, 0, 2**31),
-    "a length of 2^31 of bytes": HEAD.pack(BYTES, 0, 2**31),
-    "2^31 buffers": HEAD.pack(CHUNK, 2**31, 1),
-    "an unknown type": HEAD.pack(99, 0, 0),
-    "an unknown type with a length": HEAD.pack(0, 1, 1),
-    "a setup": b"".join(map(bytes, encode(SETUP, None))),
-    "more chunks than were asked for": b"".join(map(bytes, encode(CHUNK, b"x"))) * 2,
-    "a cut head": HEAD.pack(BYTES, 0, 100)[:4],
-    "a cut frame": HEAD.pack(BYTES, 0, 100) + b"x",
-    "a reason that is none": HEAD.pack(ERROR, 0, 2) + b"{}",
-    "nothing": b"",
-}
-
-
-@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("kind", [1, 2])
-async def test_hostile_frames_are_an_error_and_no_hang(kind: int, data: bytes, stranger: Any) -> None:
-    port, theirs = stranger
-    (connection,) = give(theirs, RECORD.pack(MAGIC, kind, 1))
-    stream: Any = await receive(port)
-    end = stream.get_reader() if kind == 1 else stream.get_writer()
-    waiting = end.read() if kind == 1 else end.write(b"x")
-    if kind == 1:
-        await asked(connection)
-    connection.sendall(data)
-    connection.shutdown(socket.SHUT_WR)
-    assert isinstance(await reason_of(end.closed), (DataError, WorkerDied, ValueError))
-    if data != HOSTILE["more chunks than were asked for"] or kind == 2:
-        await reason_of(waiting)
-    connection.close()
-
-
-async def test_credits_beyond_the_window_are_not_credited(stranger: Any) -> None:
-    port, theirs = stranger
-    (connection,) = give(theirs, RECORD.pack(MAGIC, 2, 2))
-    writer = (await receive(port)).get_writer()
-    connection.sendall(HEAD.pack(PULL, 2**31, 0))
-    await writer.write(b"1")
-    await writer.write(b"2")
-    third = writer.write(b"3")
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not third.done()
-    connection.sendall(HEAD.pack(PULL, 1, 0))
-    await third
-    expected = b"".join(HEAD.pack(BYTES, 0, 1) + digit for digit in (b"1", b"2", b"3"))
-    connection.setblocking(False)
-    assert await asyncio.get_running_loop().sock_recv(connection, len(expected) - 10) == expected[:-10]
-    assert await asyncio.get_running_loop().sock_recv(connection, 1000) == expected[-10:]
-    connection.close()
-    assert isinstance(await reason_of(writer.closed), WorkerDied)
-
-
-async def test_nothing_of_a_stranger_is_unpickled(stranger: Any) -> None:
-    port, theirs = stranger
-    assert not port.trusted
-    chunks = [b"a", "b", bytearray(b"c"), memoryview(b"d")]
-    allowed = b"".join(bytes(part) for chunk in chunks for part in encode(CHUNK, chunk))
-    refused = b"".join(map(bytes, encode(CHUNK, {"a": 1})))
-    reason = b"".join(map(bytes, encode(ERROR, KeyError("reason"))))
-    for end, kind, text in ((refused, DataError, "trusted=True"), (reason, RemoteError, "KeyError\\('reason'\\)")):
-        (connection,) = give(theirs, RECORD.pack(MAGIC, 1, 8))
-        stream: Any = await receive(port)
-        found = []
-        with pytest.raises(kind, match=text), connection:
-            reader = stream.get_reader()
-            read = reader.read()
-            await asked(connection)
-            connection.sendall(allowed)
-            for _ in chunks:
-                found.append((await read).value)
-                read = reader.read()
-            connection.sendall(end)
-            await read
-        assert found == chunks
-
-
-async def test_who_is_trusted_is_said_by_name() -> None:
-    ours, others = socket.socketpair()
-    with Port(ours, trusted=True) as trusting, others:
-        (connection,) = give(others, RECORD.pack(MAGIC, 1, 8))
-        with connection:
-            stream: Any = await receive(trusting)
-            read = stream.get_reader().read()
-            await asked(connection)
-            connection.sendall(b"".join(map(bytes, encode(CHUNK, {"a": 1}))) + HEAD.pack(CLOSE, 0, 0))
-            assert (await read).value == {"a": 1}
-
-
-@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
-def test_a_port_needs_a_unix_socket(kind: int) -> None:
-    with pytest.raises(TypeError, match="connected socket"):
-        Port("socket")  # type: ignore[arg-type]
-    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
-    with ours, theirs, pytest.raises(ValueError, match="Unix socket"):
-        Port(ours)
-    with socket.socket() as tcp, pytest.raises(ValueError, match="Unix socket"):
-        Port(tcp)
-
-
-async def test_wrong_arguments(channel: Any) -> None:
-    here, _ = channel
-    with pytest.raises(TypeError, match=r"transfer\(\) needs a Port"):
-        transfer(ReadableStream(), "port")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"receive\(\) needs a Port"):
-        await receive(None)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"transfer\(\) needs a ReadableStream"):
-        transfer([1, 2], here)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="window"):
-        transfer(ReadableStream(), here, window=0)
-    with pytest.raises(TypeError, match="trusted"), socket.socket(socket.AF_UNIX) as connection:
-        Port(connection, trusted=1)  # type: ignore[arg-type]
-
-
-def test_struct_sizes_are_those_of_the_protocol() -> None:
-    assert (RECORD.size, HEAD.size) == (9, 9)
-    assert struct.calcsize("!Q") == 8

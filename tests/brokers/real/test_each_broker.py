@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.memory import until
 from tests.brokers.places import Place
 from tests.brokers.places.rabbitmq import RabbitPlace
 from tests.brokers.proxy import Proxy
 from tests.brokers.servers import Kafka, RabbitMQ, Server
+from tests.waiting import until
 from webstreams import SKIP, WritableStream
 from webstreams.brokers import Deliveries, Delivery, DeliveryLost, acknowledging, on_value, resilient
 

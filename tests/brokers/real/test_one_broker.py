@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from tests.brokers.memory import until
 from tests.brokers.places import GROUP, Place
 from tests.brokers.places.kafka import KafkaClients, KafkaPlace
 from tests.brokers.places.nats import NatsPlace
 from tests.brokers.places.redis import RedisPlace
 from tests.brokers.real.test_each_broker import read
+from tests.waiting import until
 from webstreams import Promise, WritableStream
 from webstreams.brokers import Deliveries, _feeding, acknowledging, kafka, redis
 
