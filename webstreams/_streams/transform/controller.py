@@ -102,7 +102,7 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
             and stream._backpressure_change is None
             and readable_controller._meter is None
         ):
-            queue.chunks.append(chunk)  # no read waits, and the backpressure stays
+            queue.chunks.append(chunk)  # _put(), without the call: no read waits, and the backpressure stays
             queue.total += 1
             return
         try:

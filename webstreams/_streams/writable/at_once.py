@@ -94,7 +94,7 @@ class DirectWriter(Settled):
         if self._is_in_flight(stream):
             stream._in_flight_write_request = self._make_request()
         queue = controller._queue
-        queue.chunks.append(chunk)
+        queue.chunks.append(chunk)  # the controller's _write(), without the call: that would call the sink again
         queue.total += 1
         if stream._state == "writable" and not stream._backpressure and queue.total >= controller._strategy_hwm:
             update_backpressure(stream, True)
