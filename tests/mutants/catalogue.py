@@ -222,13 +222,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "ordinary: a writable stream that is errored": (
         "_fastpath/pipeline",
-        'return stream._state == "writable" and not',
-        "return not",
-    ),
-    "ordinary: a writable stream that is about to close": (
-        "_fastpath/pipeline",
-        'return stream._state == "writable" and not stream._close_queued_or_in_flight()',
         'return bool(stream._state == "writable")',
+        "return True",
     ),
     "ordinary: a source that has not started": (
         "_fastpath/pipeline",
@@ -255,18 +250,18 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "return bool(controller._started)",
         "return True",
     ),
-    "ordinary: a transformer that finishes": (
-        "_fastpath/pipeline",
-        "return controller._finish_promise is None",
-        "return True",
-    ),
     "ordinary: the end of an iterator": (
         "_fastpath/pipeline",
         "return source._item is not END_OF_ITERATION",
         "return True",
     ),
     "ordinary: a generator that waits": ("_fastpath/pipeline", "return bool(source.goes_on())", "return True"),
-    "ordinary: a pipe that shuts down": ("_fastpath/pipeline", "return not pipe.shutting_down", "return True"),
+    "ordinary: a pipe that shuts down": ("_fastpath/pipeline", "return not pipe.shutting_down and ", "return "),
+    "ordinary: a write of another's": (
+        "_fastpath/pipeline",
+        "return not pipe.shutting_down and (request is None or request is pipe)",
+        "return not pipe.shutting_down",
+    ),
     "ordinary: a read that comes first": ("_fastpath/pipeline", "return not end.reader._read_requests", "return True"),
     "entry: a read whose jobs nobody runs": (
         "_fastpath/policy",

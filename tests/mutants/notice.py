@@ -21,6 +21,7 @@ TESTS = [
     "tests/fastpath/test_guards.py",
     "tests/fastpath/test_driver.py",
     "tests/fastpath/test_entry.py",
+    "tests/fastpath/test_ordinary.py",
     "tests/fastpath/test_reading.py",
     "tests/test_fast_paths.py",
     "tests/fastpath/test_regressions.py",

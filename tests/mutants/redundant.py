@@ -24,6 +24,15 @@ REDUNDANT: Final[dict[str, str]] = {
     ),
     "an iterator that fails": _KNOWN_STATE,
     "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
+    "entry: a run in a run": (
+        "a pipe reads in a run only where that is simulated: the first pipe of a chain that a user reads, whose end"
+        " find_pipeline() refuses, and of which an older run has a pipe that has ended (_pipe_goes_on); or the first"
+        " pipe of another pipeline, which is not the trigger of the run. Whatever else runs jobs has left the run"
+    ),
+    "simulation: a job of a stranger": (
+        "there is none: the jobs at its begin are those of parts (can_begin), and the jobs of ordinary parts queue no"
+        " others. It is for what somebody adds"
+    ),
     "ordinary: chunks that were put back": (
         "PutBackChunks looks at the queue only when one more is put back, for a cancelled read that "
         "has left the run (PromiseWaiter._give_way, ReadPromise.cancel): the chunks are those of the plain path"

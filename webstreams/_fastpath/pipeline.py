@@ -396,7 +396,8 @@ def _readable_goes_on(stream: Any) -> bool:
 
 
 def _writable_goes_on(stream: Any) -> bool:
-    return stream._state == "writable" and not stream._close_queued_or_in_flight()
+    # One that is about to close needs no look: the pipe that closes it, or finds it closing, shuts down before.
+    return bool(stream._state == "writable")
 
 
 def _source_goes_on(controller: Any) -> bool:
@@ -413,10 +414,6 @@ def _sink_goes_on(controller: Any) -> bool:
     return bool(controller._started)
 
 
-def _transform_goes_on(controller: Any) -> bool:
-    return controller._finish_promise is None
-
-
 def _iterator_goes_on(source: Any) -> bool:
     return source._item is not END_OF_ITERATION
 
@@ -430,7 +427,10 @@ def _has_no_chunks_put_back(queue: Any) -> bool:
 
 
 def _pipe_goes_on(pipe: Any) -> bool:
-    return not pipe.shutting_down
+    """Whether a pipe does not shut down, and what was written before it began is done: a simulation would tell the
+    writer of the end of its write."""
+    request = pipe.dest._in_flight_write_request
+    return not pipe.shutting_down and (request is None or request is pipe)
 
 
 def _no_read_comes_first(end: Any) -> bool:
@@ -444,7 +444,6 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (WritableStreamState, _writable_goes_on),
     (ReadableStreamDefaultController, _source_goes_on),
     (WritableStreamDefaultController, _sink_goes_on),
-    (TransformController, _transform_goes_on),
     (IterableSource, _iterator_goes_on),
     (GeneratorSource, _generator_goes_on),
     (Pipe, _pipe_goes_on),
