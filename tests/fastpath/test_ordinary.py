@@ -6,7 +6,9 @@ Each test is a program that would go wrong otherwise.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,6 +53,8 @@ def test_a_source_is_asked_for_more_as_soon_as_it_has_started() -> None:
             log.append(chunk)
             if chunk == LAST - 1:
                 may_start.set()
+            elif chunk == LAST + LATE:
+                log.append(repr(controller))  # leaves the run: the next one begins with a full queue
 
         stream: ReadableStream[int] = ReadableStream({"start": start, "pull": pull}, {"high_water_mark": 3})
         await stream.pipe_to(WritableStream({"write": write}))
@@ -96,14 +100,15 @@ def test_a_read_of_a_stream_that_is_being_cancelled_is_over(stages: int) -> None
         log: list[Any] = []
         cancelled, _, _ = Promise.with_resolvers()
         count = iter(range(LAST))
-        end: Any = {"cancel": lambda reason: cancelled}
-        stream: ReadableStream[int] = ReadableStream(
-            {"pull": lambda controller: controller.enqueue(next(count)), **end}, {"high_water_mark": 0}
-        )
+
+        def transform(chunk: int, controller: Any) -> None:
+            controller.enqueue(chunk)
+
+        source: Any = {"pull": lambda controller: controller.enqueue(next(count)), "cancel": lambda _: cancelled}
+        transformer: Any = {"transform": transform, "cancel": lambda _: cancelled}
+        stream: ReadableStream[int] = ReadableStream(source, {"high_water_mark": 0})
         for _ in range(stages):
-            stream = stream.pipe_through(
-                TransformStream({"transform": lambda chunk, controller: controller.enqueue(chunk), **end})
-            )
+            stream = stream.pipe_through(TransformStream(transformer))
         reader = stream.get_reader()
         for _ in range(LATE):
             log.append(await reader.read())
@@ -145,20 +150,19 @@ def test_the_end_of_an_iterator_is_no_chunk() -> None:
     assert_alike(program)
 
 
-def test_a_generator_that_waits_in_its_task_gets_real_chunks_only() -> None:
-    """A simulation would answer its read; when the task is cancelled then, it would get that chunk in its next read."""
+def test_the_read_of_a_generator_that_waits_in_its_task_is_answered_by_a_chunk_only() -> None:
+    """A simulation would answer it: people see what a task waits for."""
 
     async def program() -> list[Any]:
         log: list[Any] = []
-        tasks: list[asyncio.Task[Any]] = []
+        tasks: list[asyncio.Task[Any] | None] = []
 
         async def items() -> AsyncIterator[int]:
             for number in range(LAST):
                 if number == LATE:
                     await turns(4)  # meanwhile the event loop runs the task of the generator
                 elif number == LAST - 10:
-                    tasks[0].cancel()
-                    await turns(4)
+                    log.extend(re.findall(r"<ReadPromise (\w+)", repr(tasks[0])))
                 yield number
 
         def transform(chunk: int, controller: Any) -> None:
@@ -166,18 +170,10 @@ def test_a_generator_that_waits_in_its_task_gets_real_chunks_only() -> None:
                 controller.enqueue(chunk)
 
         async def through(chunks: AsyncIterator[int]) -> AsyncIterator[int]:
-            while True:
-                try:
-                    yield await anext(chunks)
-                except StopAsyncIteration:
-                    return
-                except asyncio.CancelledError:
-                    log.append("cancelled")
-                    tasks[0].uncancel()
+            async for chunk in chunks:
+                yield chunk
                 if len(log) == LATE:
-                    task = asyncio.current_task()
-                    assert task is not None
-                    tasks.append(task)
+                    tasks.append(asyncio.current_task())
 
         stream = ReadableStream.from_(items()).pipe_through(mapping(transform))
         sink: WritableStream[int] = WritableStream({"write": lambda chunk, _: log.append(chunk)})
@@ -185,7 +181,7 @@ def test_a_generator_that_waits_in_its_task_gets_real_chunks_only() -> None:
         log.append(periods() > 10)
         return log
 
-    assert assert_alike(program)[-2:] == ["cancelled", LAST - 1]
+    assert assert_alike(program)[-2:] == ["pending", LAST - 1]
 
 
 @pytest.mark.parametrize("is_watched", [False, True])
@@ -199,12 +195,16 @@ def test_who_wrote_before_a_pipe_began_hears_of_it_when_it_is_done(is_watched: b
         def write(chunk: Any, controller: Any) -> None:
             log.append((chunk, sum(each.done() for each in writes)))
 
+        def done(number: int, _: Any) -> None:
+            log.append(("done", number))
+
         sink: WritableStream[Any] = WritableStream({"write": write}, {"high_water_mark": 2 * LAST})
         writer = sink.get_writer()
         for number in range(LATE):
-            writes.append(writer.write(("before", number)))
+            promise = writer.write(("before", number))
+            writes.append(promise)
             if is_watched:
-                writes[-1].add_done_callback(lambda _, number=number: log.append(("done", number)))
+                promise.add_done_callback(partial(done, number))
         writer.release_lock()
         await numbers(LAST).pipe_to(sink)
         log.append(periods() > 10)
