@@ -551,3 +551,37 @@ async def test_a_generator_below_a_chain_has_a_task_and_a_context_for_each_item(
     assert len(set(tasks)) == 3
     assert not inside & set(tasks)
     assert seen == [(0, False)] * 12
+
+
+@each_of(method=["map", "filter", "tap", "for_each"])
+async def test_the_one_call_under_way_ends_before_an_error_of_the_source_is_told(method: str) -> None:
+    """What was read is finished, as a write of a pipe is. Only several calls at a time are cancelled."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+    came: list[str] = []
+
+    async def work(chunk: str) -> str:
+        begun.set()
+        await go_on.wait()
+        ended.append(chunk)
+        return chunk
+
+    async def read_all() -> None:
+        result = getattr(stream_of(source, 0), method)(work)
+        if method == "for_each":
+            await result
+        async for chunk in result:
+            came.append(chunk)
+
+    source = RecordingSource()
+    reading = asyncio.create_task(read_all())
+    await turns(2)
+    source.controller.enqueue("a chunk")
+    await soon(begun.wait())
+    source.controller.error(BOOM)
+    await turns(10)
+    assert not reading.done()
+    go_on.set()
+    assert await failure(reading) is BOOM
+    assert ended == ["a chunk"]
+    assert came == ([] if method == "for_each" else ["a chunk"])

@@ -211,13 +211,14 @@ class ReadableStream(ConsumedStream[T]):
 
         The function is plain or a coroutine function. By default one call runs at a time, when its result is read:
         nothing is read ahead, and there is no task. Its exception errors the result and cancels the stream with it;
-        cancelling the result cancels the stream with the same reason, and the calls under way, and waits for them.
+        cancelling the result cancels the stream with the same reason, and the calls under way, and waits for them. An
+        error of the stream is told by the next read: the call under way ends first, as a write of a pipe does.
 
         With a `concurrency` above 1 so many calls of a coroutine function run at a time, in standing tasks. `window` is
         how many chunks may be read and not be taken: by default 4 times the concurrency, or just that if not `ordered`,
         where results come as they are ready. Calls with equal ``key(chunk)`` run one after the other. The first
-        failure that nobody answers counts, wherever its chunk stands: the other calls are cancelled, and the result is
-        errored as soon as they have ended.
+        failure that nobody answers counts, wherever its chunk stands, or an error of the stream: the other calls are
+        cancelled, and the result is errored as soon as they have ended.
 
         `timeout` (seconds) limits each call, with `TimeoutError`. `limiter` is entered around each call: an
         `asyncio.Semaphore`, a limiter of aiolimiter. `executor` runs a plain function, which has to be picklable
