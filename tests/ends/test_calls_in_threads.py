@@ -99,6 +99,18 @@ async def test_a_small_file_takes_one_call_to_write(tmp_path: Path, calls: list[
     assert (tmp_path / "file").read_bytes() == b"x" * 2048
 
 
+async def test_a_writer_that_has_closed_takes_one_call(tmp_path: Path, calls: list[object]) -> None:
+    """Nobody waits for anything but the end; a failure shows there."""
+    async with write_file(tmp_path / "file").get_writer() as writer:
+        first, second = writer.write(b"spam "), writer.write(b"eggs")
+    await asyncio.gather(first, second)
+    assert len(calls) == 1
+    assert (tmp_path / "file").read_bytes() == b"spam eggs"
+    with pytest.raises(FileNotFoundError):
+        async with write_file(tmp_path / "missing" / "file").get_writer() as writer:
+            writer.write(b"spam")
+
+
 async def test_a_small_file_takes_one_call_to_read(tmp_path: Path, calls: list[object]) -> None:
     (tmp_path / "file").write_bytes(b"x" * 2048)
     assert await read_file(tmp_path / "file").bytes() == b"x" * 2048

@@ -364,7 +364,7 @@ class JobQueue:
         task = task_of(self.loop)
         if task is None:
             return False
-        if task not in self._known and (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None):
+        if (_ANY_TASK_MAY_BE_EAGER or self.loop.get_task_factory() is not None) and task not in self._known:
             self._known.add(task)
             return False
         self._top = task

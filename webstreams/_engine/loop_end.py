@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 from weakref import WeakSet
 
 from .._platform.errors import INTERRUPT, LoopEndedError
+from .._platform.weak_group import WeakGroup
 
 # How long the end of the loop waits for what it ends: first for what was ending by itself, then for the rest (seconds).
 PATIENCE: Final = 0.4
@@ -44,7 +45,7 @@ class UnderWay:
 
     __slots__ = ("__weakref__", "_thing")
 
-    def __init__(self, thing: Cuttable, group: WeakSet[Any]) -> None:
+    def __init__(self, thing: Cuttable, group: WeakGroup) -> None:
         self._thing = thing
         group.add(self)
 
@@ -78,9 +79,9 @@ class LoopEnd:
         self._is_suspected = False
         # The tasks that there were when the first of them was cancelled; a thread may have new ones made before `look`.
         self._suspects: set[asyncio.Task[Any]] = set()
-        self.pipes: WeakSet[Any] = WeakSet()
-        self.sinks: WeakSet[Any] = WeakSet()
-        self.others: WeakSet[Any] = WeakSet()
+        self.pipes: WeakGroup = WeakGroup()
+        self.sinks: WeakGroup = WeakGroup()
+        self.others: WeakGroup = WeakGroup()
         # The loop refers to it weakly.
         self._generator: _Generator | None = _Generator(self)
         register = sys.get_asyncgen_hooks().firstiter
@@ -103,7 +104,7 @@ class LoopEnd:
         self.is_near = all(task.done() or task.cancelling() for task in self._suspects)
         self._suspects = set()
         if self.is_near:
-            _cut_off([*self.pipes, *(sink for sink in list(self.sinks) if sink._runs_a_coroutine())], is_late=False)
+            _cut_off([*self.pipes, *(sink for sink in self.sinks if sink._runs_a_coroutine())], is_late=False)
 
     def was_interrupted(self) -> None:
         """An interrupt goes through a callback, to the loop.
@@ -122,7 +123,7 @@ class LoopEnd:
 
     def _under_way(self) -> Iterator[Cuttable]:
         for group in (self.pipes, self.sinks, self.others):
-            yield from list(group)
+            yield from group
 
     async def _wait(self, ending: list[Watched]) -> None:
         await wait_a_while(ending)

@@ -55,8 +55,13 @@ def begins_pipeline(trigger: Trigger) -> Pipe | None:
     """
     if not isinstance(trigger, Pipe):
         return None
+    controller = trigger.source._controller
+    if not isinstance(controller, ReadableStreamDefaultController):
+        return None
+    if not isinstance(controller._source, TeeBranch):
+        return trigger if gives_chunks(controller._source) else None
     path = read_path(trigger.source, trigger)
-    if not path or not gives_chunks(path[-1].controller._source):
+    if not gives_chunks(path[-1].controller._source):
         return None
     sources = [read.controller._source for read in path[:-1]]
     return trigger if all(isinstance(each, TeeBranch) and each.index == 0 for each in sources) else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakSet
 
 from .._engine.jobs import FAST_PATH, FIRST_READS, TURN_BUDGET, JobQueue
 from .._engine.run import Policy, Run, Trigger
+from .._platform.weak_group import WeakGroup
 from .._streams.readable.iterator import Iteration
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadableStreamDefaultReader
@@ -63,7 +63,7 @@ class TracePolicy(Policy):
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
-        self._handles: WeakSet[PipeHandle] = WeakSet()
+        self._handles = WeakGroup()
         # How many reads of all pipes there will be before the next attempt, and how many of each pipe after that.
         self._reads_left = FIRST_INTERVAL
         self._interval = FIRST_INTERVAL
@@ -106,8 +106,11 @@ class TracePolicy(Policy):
 
     def _begin_anew(self) -> None:
         self._run = None
-        self._interval = FIRST_INTERVAL if len(self._handles) <= 1 else max(FIRST_INTERVAL, self._interval // 2)
-        self._wait_for_reads()
+        if len(self._handles) <= 1:
+            self._reads_left = self._interval = FIRST_INTERVAL
+        else:
+            self._interval = max(FIRST_INTERVAL, self._interval // 2)
+            self._wait_for_reads()
 
     def _wait_for_reads(self) -> None:
         """Wait for so many reads of each pipe that has jobs in the queue."""
@@ -267,7 +270,7 @@ class TracePolicy(Policy):
             pipeline.refuse()
 
     def _others(self, trigger: Trigger) -> Iterator[Pipeline]:
-        for handle in list(self._handles):
+        for handle in self._handles:
             if handle.pipe is not trigger:
                 yield find_pipeline(self._jobs, handle.pipe)
 

@@ -32,6 +32,8 @@ def checked_integer(value: Any, name: str, minimum: int | None = None, maximum: 
 
 def checked_size(value: Any, name: str, minimum: int = 0) -> int:
     """Return an argument that counts bytes, chunks or characters; raises as `checked_integer` does."""
+    if type(value) is int and minimum <= value <= MAX_SIZE:
+        return value
     return checked_integer(value, name, minimum, MAX_SIZE)
 
 

@@ -7,7 +7,8 @@ memoryview of our own and to release the one that was given away.
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, Final
 
 
 class _PyBuffer(ctypes.Structure):
@@ -38,6 +39,10 @@ def _address_of(view: memoryview) -> int:
         ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
 
 
+# What is asked about most.
+_NEVER_BYTES_LIKE: Final = frozenset({str, list, tuple, dict, range, GeneratorType, AsyncGeneratorType})
+
+
 def is_released(view: object) -> bool:
     """IsDetachedBuffer: whether `view` is a memoryview that was released."""
     if not isinstance(view, memoryview):
@@ -53,6 +58,8 @@ def is_bytes_like(value: object) -> bool:
     """Whether a value has the buffer protocol."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return True
+    if type(value) in _NEVER_BYTES_LIKE:
+        return False  # without an exception, which takes longer
     try:
         memoryview(value)  # type: ignore[arg-type]
     except TypeError:

@@ -23,6 +23,8 @@ from typing import Any, Final, NoReturn
 _PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, MethodWrapperType, partial)
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
+# All of them, to be looked for among the base classes: that is quicker than asking for each.
+_MISTAKEN: Final = frozenset({type, *_PLAIN_VALUES, CoroutineType, *_FUNCTIONS, *_GENERATORS})
 
 SOURCE: Final = "underlying source"
 SINK: Final = "underlying sink"
@@ -67,6 +69,8 @@ _INSTEAD_OF_ITERABLE: Final = {
 
 def refuse_mistaken(dictionary: Any, name: str) -> None:
     """Raise `TypeError` for an object that cannot be meant as the dictionary `name`, and say what to write instead."""
+    if _MISTAKEN.isdisjoint(type(dictionary).__mro__) and not _is_bare_iterator(dictionary, name):
+        return
     if isinstance(dictionary, type):
         cure = _instance_of(dictionary)
     elif isinstance(dictionary, _PLAIN_VALUES):
@@ -76,10 +80,8 @@ def refuse_mistaken(dictionary: Any, name: str) -> None:
         cure = "pass the coroutine function as a member, without calling it"
     elif isinstance(dictionary, _FUNCTIONS):
         cure = _cure_for_function(dictionary, name)
-    elif isinstance(dictionary, _GENERATORS) or _is_bare_iterator(dictionary, name):
-        cure = f"use {_INSTEAD_OF_ITERABLE[name]}" if name in _INSTEAD_OF_ITERABLE else _members_wanted(name)
     else:
-        return
+        cure = f"use {_INSTEAD_OF_ITERABLE[name]}" if name in _INSTEAD_OF_ITERABLE else _members_wanted(name)
     raise TypeError(f"{with_article(name)} must be an object or a mapping, not {described(dictionary)}: {cure}")
 
 

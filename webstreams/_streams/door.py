@@ -200,7 +200,8 @@ def read(reader: ReadableStreamDefaultReader[Any], request: ReadRequest) -> None
 
 def when_aborted(controller: WritableStreamDefaultController, algorithm: Callable[[], object]) -> None:
     """Have a function called when the stream of a sink is aborted; it must not raise."""
-    controller.signal._add_algorithm(algorithm)
+    controller._abort_algorithm = algorithm
+    controller._jobs.end.sinks.add(controller._stream)  # as for those who ask for the signal
 
 
 def fail_sink(controller: WritableStreamDefaultController, error: object) -> None:
@@ -209,9 +210,11 @@ def fail_sink(controller: WritableStreamDefaultController, error: object) -> Non
     controller._error_if_needed(error)
 
 
-def is_piped(controller: WritableStreamDefaultController) -> bool:
-    """Whether the write under way is that of a pipe which closes the stream: it waits for that, and for no write."""
-    return looks_at_no_write(controller._stream._in_flight_write_request)
+def is_about_to_close(controller: WritableStreamDefaultController) -> bool:
+    """Whether nobody need be told of the write under way before the end: the stream was told to close behind it, or it
+    is that of a pipe which closes the stream, and waits for no write."""
+    stream = controller._stream
+    return stream._close_request is not None or looks_at_no_write(stream._in_flight_write_request)
 
 
 def join_sides(

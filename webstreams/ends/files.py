@@ -107,9 +107,9 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
 
     A chunk is any bytes-like object, written completely, in a thread. ``write()`` is done when the system has taken it;
     of a new file, which nobody sees before the end, when no more than 256 KiB wait for the thread, and what goes wrong
-    then shows at the next write or in ``close()``. The file is opened with the first write, which waits for that (a
-    pipe waits for its end only), or a moment after the stream was made, when the threads have nothing else to do, at
-    the latest after a second. Errors are the `OSError` of the system, with
+    then shows at the next write or in ``close()``. The file is opened with the first write, which waits for that
+    (a pipe, and a stream that was told to close by then, wait for the end only), or a moment after the stream was made,
+    when the threads have nothing else to do, at the latest after a second. Errors are the `OSError` of the system, with
     `path` as `filename`. Raises `TypeError` for a `path` that is none, `ValueError` for another `mode`.
 
     >>> import asyncio, os, tempfile

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from ..._engine.awaiting import close_when_done, fetch, wait_for_close
 from ..._engine.callbacks import DEFERRED, callback_returned
 from ..._engine.coroutine_call import CoroutineCall, call_coroutine
-from ..._engine.delay import after
+from ..._engine.delay import Delay, after
 from ..._engine.fetching import Fetching
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import (
@@ -37,10 +37,9 @@ from .source import Source
 #   asynchronous: 1. Web IDL's "get an async iterator next value" reacts to the promise of next()
 #   synchronous:  1. CreateAsyncFromSyncIterator reacts to the item, to unwrap it; 2. ``yield*`` awaits the result;
 #                 3. Web IDL reacts, as above
-#   the end:      1. and 2. as above; 3. the generator's ``return`` awaits its value; 4. Web IDL reacts
+#   the end:      1. and 2. as above; 3. the generator's ``return`` awaits its value; 4. Web IDL reacts: one job more
 ASYNC_ITEM_TICKS: Final = 1
 SYNC_ITEM_TICKS: Final = 3
-SYNC_END_TICKS: Final = 4
 # How many jobs come before the one that fulfills the promise of the generator's return(): 1. of a synchronous item.
 SYNC_CLOSE_TICKS: Final = 1
 
@@ -59,9 +58,8 @@ class IterableSource(Source, Part, Fetching):
         "_item",
         "_iterator",
         "_jobs",
-        "_on_async_item",
         "_on_end",
-        "_on_sync_item",
+        "_on_item",
         "context",
         "give",
         "is_async",
@@ -76,9 +74,8 @@ class IterableSource(Source, Part, Fetching):
         "_is_pulling",
         "_iterator",
         "_jobs",
-        "_on_async_item",
         "_on_end",
-        "_on_sync_item",
+        "_on_item",
         "context",
         "give",
         "is_async",
@@ -95,9 +92,8 @@ class IterableSource(Source, Part, Fetching):
         # The item that is there at once, and what takes it as many jobs later as promises would.
         self._item: Any = None
         self._is_pulling = False
-        self._on_async_item: Job = after(jobs, ASYNC_ITEM_TICKS, self._take_item)
-        self._on_sync_item: Job = after(jobs, SYNC_ITEM_TICKS, self._take_item)
-        self._on_end: Job = after(jobs, SYNC_END_TICKS, self._take_item)
+        self._on_item: Job = after(jobs, ASYNC_ITEM_TICKS if self.is_async else SYNC_ITEM_TICKS, self._take_item)
+        self._on_end: Job = self._on_item if self.is_async else Delay(jobs, self._on_item, self._take_item)
         self.context = self._context = copy_context()
         # Takes the items of an asynchronous generator.
         self.pump: Pump | None = Pump(jobs, self._iterator, self._context) if is_pumped(self._iterator) else None
@@ -191,7 +187,7 @@ class IterableSource(Source, Part, Fetching):
             return result
         self._call = call_coroutine(self._jobs, fetch(self, result, END_OF_ITERATION), self._context)
         if self._call is None and not is_awaitable(self._item):
-            self._jobs.push(self._on_async_item)
+            self._jobs.push(self._on_item)
             return None
         promise: Promise[Any] = Promise(self._jobs)
         if self._call is None:
@@ -224,16 +220,13 @@ class IterableSource(Source, Part, Fetching):
 
     def _put(self, value: Any) -> None:
         self._item = value
-        if self.is_async:
-            self._jobs.push(self._on_async_item)
-            return
         if value is END_OF_ITERATION:
             self._jobs.push(self._on_end)
             return
-        if self._controller._meter is not None:
+        if self._controller._meter is not None and not self.is_async:
             # Here and not when it is put into the queue: the fast path may begin or end between the two.
             self._controller._meter.chunk_is_put(value)
-        self._jobs.push(self._on_sync_item)
+        self._jobs.push(self._on_item)
 
     def _give_rejected(self, error: BaseException) -> None:
         self._jobs.leave_run()

@@ -204,35 +204,34 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         if self._source_has_ended:
             pass  # chunks that were taken back are piped before the end, which the reads will tell
         elif source._state == "errored":
-            self._source_errored(source._stored_error)
-        else:
-            self.reader.closed._react(None, self._source_errored)
+            self.source_errored(source._stored_error)
+        elif source._state == "readable":
+            self.reader._closed_promise = _SourceHook(self)
         if dest._state == "errored":
-            self._dest_errored(dest._stored_error)
-        else:
-            self.writer.closed._react(None, self._dest_errored)
-        if self._source_has_ended:
-            pass
-        elif source._state == "closed":
-            self._source_closed(None)
-        else:
-            self.reader.closed._react(self._source_closed, None)
+            self.dest_errored(dest._stored_error)
+        elif dest._state != "closed":
+            self.writer._closed_promise = _DestHook(self)
+        if not self._source_has_ended and source._state == "closed":
+            self.source_closed()
         if dest._close_queued_or_in_flight() or dest._state == "closed":
             self._dest_closed()
 
-    def _source_errored(self, error: object) -> None:
+    def source_errored(self, error: object) -> None:
+        """Errors must be propagated forward."""
         if self.options.prevent_abort:
             self._shutdown(error)
         else:
             self._shutdown_with_action(partial(self.dest._abort, error), error)
 
-    def _dest_errored(self, error: object) -> None:
+    def dest_errored(self, error: object) -> None:
+        """Errors must be propagated backward."""
         if self.options.prevent_cancel:
             self._shutdown(error)
         else:
             self._shutdown_with_action(partial(self.source._cancel, error), error)
 
-    def _source_closed(self, _: Any) -> None:
+    def source_closed(self) -> None:
+        """Closing must be propagated forward."""
         if self.options.prevent_close:
             self._shutdown()
         else:
@@ -240,7 +239,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
 
     def _dest_closed(self) -> None:
         error = TypeError("the destination of the pipe was closed before everything was written to it")
-        self._dest_errored(error)
+        self.dest_errored(error)
 
     def _abort_algorithm(self) -> None:
         assert self.options.signal is not None
@@ -388,12 +387,12 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def close_steps(self, chunk: Any = None) -> None:
         """The closed promise tells it, too, unless the source had ended before."""
         if self._source_has_ended:
-            self._source_closed(None)
+            self.source_closed()
 
     def error_steps(self, error: object) -> None:
         """The closed promise tells it, too, unless the source had ended before."""
         if self._source_has_ended:
-            self._source_errored(error)
+            self.source_errored(error)
 
     # The writes: a pipe is the request of each of them.
 
@@ -470,6 +469,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
 
     def _release(self) -> None:
         if self.writer._stream is not None:
+            # Nobody has looked at their promises, and nobody will.
+            self.writer._ready_promise = self.writer._closed_promise = self.reader._closed_promise = None
             self.writer._release()
             self.reader._release()
 
@@ -497,27 +498,59 @@ class Ending:
             self._pipe.finish((self._error,))
 
 
-class _ReadyHook(Promise[None]):
-    """Stands in for the writer's ready promise while only the pipe waits for it."""
+class _Hook(Promise[None]):
+    """Stands in for a promise of the pipe's reader or writer, at which nobody but the pipe can look.
+
+    It is in place only while the promise would be pending, and has no state: it is told of the end, and that is all.
+    """
 
     __slots__ = ("_pipe",)
 
     def __init__(self, pipe: Pipe) -> None:
-        super().__init__(pipe.source._jobs)
         self._pipe = pipe
 
     def done(self) -> bool:
-        """It is in place only while the promise would be pending."""
+        """It is pending while it is in place."""
         return False
 
     def _mark_handled(self) -> None:
         """The pipe has its own way to see errors."""
+
+
+class _ReadyHook(_Hook):
+    """Stands in for the writer's ready promise."""
+
+    __slots__ = ()
 
     def _fulfill(self, value: Any) -> None:
         self._pipe.source._jobs.push(self._pipe.read_next)
 
     def _reject(self, reason: object) -> None:
         """The loop ends; the writer's closed promise tells why."""
+
+
+class _SourceHook(_Hook):
+    """Stands in for the reader's closed promise, with the pipe's reactions to it."""
+
+    __slots__ = ()
+
+    def _fulfill(self, value: Any) -> None:
+        self._pipe.source._jobs.push(partial(self._pipe.source_closed))  # not a job of the pipe's periods
+
+    def _reject(self, reason: object) -> None:
+        self._pipe.source._jobs.push(partial(self._pipe.source_errored, reason))
+
+
+class _DestHook(_Hook):
+    """Stands in for the writer's closed promise, with the pipe's reaction to it."""
+
+    __slots__ = ()
+
+    def _fulfill(self, value: Any) -> None:
+        """The pipe itself has closed the destination."""
+
+    def _reject(self, reason: object) -> None:
+        self._pipe.source._jobs.push(partial(self._pipe.dest_errored, reason))
 
 
 def carries_one_chunk(pipe: Pipe, controller: Any) -> bool:

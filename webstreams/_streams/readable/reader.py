@@ -330,7 +330,8 @@ class ReadableStreamGenericReader(GenericReaderState):
     def _release(self) -> None:
         """ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease"""
         self._generic_release()
-        self._error_read_requests(_released("the read was not answered"))
+        if self._read_requests:
+            self._error_read_requests(_released("the read was not answered"))
 
     def release_lock(self) -> None:
         """Release the lock, so that another reader can be acquired; pending reads are rejected with `TypeError`, and no

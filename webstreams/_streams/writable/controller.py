@@ -3,7 +3,7 @@ one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -39,6 +39,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
 
     __slots__ = (
         "__weakref__",
+        "_abort_algorithm",
         "_abort_controller",
         "_jobs",
         "_on_write_completed",
@@ -51,6 +52,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
     )
     # Links and jobs; what is made when somebody asks for it; and the sink, which is dropped at the end.
     _constant: ClassVar[tuple[str, ...]] = (
+        "_abort_algorithm",
         "_abort_controller",
         "_jobs",
         "_on_write_completed",
@@ -80,6 +82,8 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         self._queue = QueueWithSizes(sized=size_algorithm is not None)
         # Python: [[abortController]] is made when somebody asks for the signal, or when it is aborted.
         self._abort_controller: AbortController | None = None
+        # Ours, shared: what the signal does then, also if nobody asks for it.
+        self._abort_algorithm: Callable[[], object] | None = None
         self._started = False
         self._strategy_size_algorithm = size_algorithm
         self._strategy_hwm = high_water_mark
@@ -155,6 +159,8 @@ class WritableStreamDefaultController(WritableController, CallsBack):
     def _signal_abort(self, reason: object) -> None:
         if self._abort_controller is None:
             self._abort_controller = AbortController()
+        if self._abort_algorithm is not None:
+            self._abort_controller.signal._add_algorithm(self._abort_algorithm)
         self._abort_controller.abort(reason)
 
     def _cancel_coroutine(self) -> None:

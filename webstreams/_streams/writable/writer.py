@@ -100,7 +100,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         promise._mark_handled()
         stream = self._stream
         if stream is None:
-            promise._reject(self._released_error)
+            promise._reject(self._error_of_release())
         elif stream._state == "closed":
             promise._fulfill(None)
         elif stream._closed_is_rejected:
@@ -126,7 +126,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         promise._handled = True
         stream = self._stream
         if stream is None:
-            promise._reject(self._released_error)
+            promise._reject(self._error_of_release())
         elif (
             not stream._backpressure
             or stream._state != "writable"
@@ -274,15 +274,19 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
     def _release(self) -> None:
         """WritableStreamDefaultWriterRelease"""
         assert self._stream is not None
-        error = TypeError("the writer was released: its promises tell no more about the stream")
-        self._released_error = error
         if self._ready_promise is not None:
-            self._ensure_ready_promise_rejected(error)
+            self._ensure_ready_promise_rejected(self._error_of_release())
         if self._closed_promise is not None:
-            self._ensure_closed_promise_rejected(error)
+            self._ensure_closed_promise_rejected(self._error_of_release())
         self._stream._writer = None
         self._stream = None
         self._holder = None
+
+    def _error_of_release(self) -> TypeError:
+        """Return the error of both promises after the release, which is made when somebody looks at one of them."""
+        if self._released_error is None:
+            self._released_error = TypeError("the writer was released: its promises tell no more about the stream")
+        return self._released_error
 
     def _write(self, chunk: Any, request: Settled) -> None:
         """WritableStreamDefaultWriterWrite; settles `request` instead of returning a promise."""

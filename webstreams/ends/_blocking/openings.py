@@ -7,7 +7,7 @@ source may be waiting for them.
 
 from __future__ import annotations
 
-from asyncio import TimerHandle
+from asyncio import Handle, TimerHandle
 from typing import Final, Protocol
 
 from ..._engine.jobs import JobQueue
@@ -28,30 +28,58 @@ class Opened(Protocol):
 
 
 class Openings:
-    """The sinks of one event loop that nobody has written to, the oldest first, with one timer for all."""
+    """The sinks of one event loop that have not begun, the oldest first, with one timer for all."""
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
         self._loop = jobs.loop
-        # When each of them came (seconds).
+        # Those that nobody has written to: when each of them came (seconds).
         self._waiting: dict[Opened, float] = {}
+        # Those that have a chunk.
+        self._due: dict[Opened, None] = {}
+        # What looks at both in the next turn, and what looks at those that wait.
+        self._next: Handle | None = None
         self._timer: TimerHandle | None = None
 
     def add(self, sink: Opened) -> None:
         """Have a sink opened soon."""
         self._waiting[sink] = self._loop.time()
-        self._watch()
+        self._look_soon()
+
+    def hurry(self, sink: Opened) -> None:
+        """Have a sink begin in the next turn of the loop, when all that comes in this one is there."""
+        if self._waiting.pop(sink, None) is not None:
+            self._due[sink] = None
+            self._look_soon()
 
     def discard(self, sink: Opened) -> None:
-        """Leave a sink alone that was added and is not open yet."""
-        del self._waiting[sink]
-        if not self._waiting and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Leave a sink alone that was added and has not begun."""
+        if self._waiting.pop(sink, None) is None:
+            del self._due[sink]
+        if not self._waiting and not self._due:
+            for handle in (self._next, self._timer):
+                if handle is not None:
+                    handle.cancel()
+            self._next = self._timer = None
+
+    def _look_soon(self) -> None:
+        if self._next is None:
+            self._next = self._loop.call_soon(self._begin_due)
+
+    def _begin_due(self) -> None:
+        self._next = None
+        due, self._due = self._due, {}
+        for sink in due:
+            sink.begin_first()
+        self._watch()
 
     def _watch(self) -> None:
+        """Have a timer as long as somebody waits."""
         if self._timer is None and self._waiting:
             self._timer = self._loop.call_later(SOON, self._look)
+        elif self._timer is not None and not self._waiting:
+            self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
         self._timer = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Handle, get_running_loop
+from asyncio import get_running_loop
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from ..._engine.door import fulfill, ignored, reject
 from ..._engine.jobs import current_jobs
-from ..._engine.promise import Promise
+from ..._engine.promise import AlgorithmPromise, Promise
 from ..._platform.errors import LoopEndedError
 from ..._platform.stages import note_stage
-from ..._streams.door import fail_sink, fail_with, is_piped, when_aborted
+from ..._streams.door import fail_sink, fail_with, is_about_to_close, when_aborted
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.writable.controller import WritableStreamDefaultController
@@ -41,7 +41,8 @@ class ThreadSource:
         self._controller: ReadableByteStreamController
         self._is_busy = False
         self._timer: Any = None
-        # What `pull` and `cancel` have returned; the latter waits until the last call has returned.
+        # What `pull` and `cancel` have returned; the latter waits until the last call has returned. The stream need not
+        # convert the first one, which is not a user's.
         self._pulled: Promise[None]
         self._cancelled: Promise[None] | None = None
         # The end of the event loop knows of it.
@@ -81,7 +82,7 @@ class ThreadSource:
             self._is_known = True
             jobs.end.others.add(self)
         self._controller = controller
-        self._pulled = promise = Promise(jobs)
+        self._pulled = promise = AlgorithmPromise(jobs)
         self._begin(request)
         return promise
 
@@ -188,9 +189,8 @@ class ThreadSink:
         self._is_running = False
         # The run of the thread that is under way, or was the last; it ends when nothing waits.
         self._run: Promise[None]
-        # Where it waits for the first run, and what begins that then.
+        # Where it waits for the first run.
         self._openings: Openings | None = None
-        self._beginning: Handle | None = None
 
     # For subclasses.
 
@@ -226,7 +226,7 @@ class ThreadSink:
         when_aborted(controller, self.interrupt)
         self._is_running = True
         jobs = current_jobs()
-        self._run = Promise(jobs)
+        self._run = AlgorithmPromise(jobs)
         self._openings = openings_of(jobs)
         self._openings.add(self)
 
@@ -241,7 +241,7 @@ class ThreadSink:
         with self._lock:
             self._waiting.append(own)
             self._waiting_size += len(own)
-            may_go_on = self._waiting_size < self.behind and (self._is_open or is_piped(controller))
+            may_go_on = self._waiting_size < self.behind and (self._is_open or is_about_to_close(controller))
             must_begin, self._is_running = not self._is_running, True
         self._begin_if(must_begin)
         return None if may_go_on else self._run
@@ -260,19 +260,17 @@ class ThreadSink:
 
     def begin_first(self) -> None:
         """Begin the first run: nobody has written anything for a while, or all that came in this turn is there."""
-        self._openings = self._beginning = None
+        self._openings = None
         self._begin()
 
     # In between.
 
     def _begin_if(self, must_begin: bool) -> None:
         if must_begin:
-            self._run = Promise(current_jobs())
+            self._run = AlgorithmPromise(current_jobs())
             self._begin()
         elif self._openings is not None:
-            self._openings.discard(self)
-            self._openings = None
-            self._beginning = current_jobs().loop.call_soon(self.begin_first)
+            self._openings.hurry(self)
 
     def _begin(self) -> None:
         run = self._run
@@ -292,10 +290,6 @@ class ThreadSink:
         if self._openings is not None:  # nothing is to be undone
             self._openings.discard(self)
             self._openings = None
-            fulfill(self._run)
-        elif self._beginning is not None:
-            self._beginning.cancel()
-            self._beginning = None
             fulfill(self._run)
         return self._run.then(self._discard, self._discard)
 

@@ -103,7 +103,7 @@ def _create(target: str, permissions: int) -> tuple[str, int, os.stat_result]:
     while (created := _create_locked(path := f"{beginning}-{number}{ENDING}", permissions)) is None:
         number += 1
     following = number + 1
-    while os.path.lexists(left := f"{beginning}-{following}{ENDING}") and _remove_left(left):
+    while _exists(left := f"{beginning}-{following}{ENDING}") and _remove_left(left):
         following += 1
     return path, *created
 
@@ -139,6 +139,13 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _exists(path: str) -> bool:
+    """Whether there is something under this name; without an exception where there is not, which is the rule."""
+    if os.access in os.supports_follow_symlinks and os.access in os.supports_effective_ids:
+        return os.access(path, os.F_OK, effective_ids=True, follow_symlinks=False)
+    return os.path.lexists(path)
 
 
 def _remove_left(path: str) -> bool:
