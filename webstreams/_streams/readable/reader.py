@@ -432,6 +432,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             return None
         if run is None:
             self._take_queued(self._stream, take)
+            self._stream._controller._collect_steps(take)
             return None
         promise: ReadPromise[Any] = ReadPromise(self._stream)
         outcome = run.collect(self, promise, take)

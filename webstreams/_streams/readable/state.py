@@ -8,7 +8,7 @@ This class stands between controller and reader; it knows both by these base cla
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
@@ -106,6 +106,9 @@ class ReadableController(Part):
     def _pull_steps(self, read_request: ReadRequest) -> None:
         """[[PullSteps]]"""
         raise NotImplementedError
+
+    def _collect_steps(self, take: Callable[[Any], object]) -> None:
+        """Ours, shared: have the chunks taken that are made when they are asked for, and that come at once."""
 
     def _release_steps(self) -> None:
         """[[ReleaseSteps]]"""

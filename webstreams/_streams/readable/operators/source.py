@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...._debug.repr import LockHolder
@@ -14,6 +15,7 @@ from ..reader import ReadableStreamDefaultReader, require_unlocked
 from ..source import UnderlyingSource
 from ..state import ReadableStreamState, ReadRequest
 from .chain import Chain, Receiver
+from .marks import WAITING
 
 
 class OperatorController(ReadableStreamDefaultController[Any]):
@@ -52,6 +54,34 @@ class OperatorController(ReadableStreamDefaultController[Any]):
                 raise
         finally:
             source.is_asked_directly = False
+
+    def _collect_steps(self, take: Callable[[Any], object]) -> None:
+        """Ours: have the chunks taken that the operator gives at once, as by reads that are awaited one by one."""
+        jobs, source = self._jobs, self._source
+        if self._pulling:
+            self._complete_pull()
+        if (
+            self._pulling
+            or self._queue.chunks
+            or not self._can_pull
+            or jobs.run is not None
+            or jobs.jobs
+            or self._meter is not None
+            or not isinstance(source, ChainSource)
+            or not jobs.may_run_jobs()
+            or not jobs.takes_many()
+        ):
+            return
+        self._stream._disturbed = True
+        source.collect(take)
+
+    def _complete_pull(self) -> None:
+        """Let the last pull end now, if that is the only job: it asks for nothing more, as nobody waits for a chunk."""
+        queued, reader = self._jobs.jobs, self._stream._reader
+        if len(queued) == 1 and queued[0] is self._on_pull_fulfilled and reader is not None:
+            if not reader._read_requests:
+                queued.clear()
+                self._pulling = self._pull_again = False
 
     def take(self, chunk: Any) -> None:
         """Give a chunk to the read that has asked for it."""
@@ -136,9 +166,13 @@ class OperatorSource(UnderlyingSource):
 class ChainSource(OperatorSource, Receiver):
     """The source over a chain."""
 
-    __slots__ = ("chain",)
+    __slots__ = ("_failure", "_held", "_take", "chain")
 
     def __init__(self, chain: Chain, stream: ReadableStreamState[Any]) -> None:
+        # What takes the chunks while they are collected, what it has raised, and a chunk that it has to wait for.
+        self._take: Callable[[Any], object] | None = None
+        self._failure: BaseException | None = None
+        self._held: Any = WAITING
         # None when the chain goes on behind this stream.
         self.chain: Chain | None = chain
         super().__init__(stream)
@@ -153,9 +187,46 @@ class ChainSource(OperatorSource, Receiver):
         """See `OperatorSource`."""
         return None if self.chain is None else self.chain.cancel(reason)
 
+    def collect(self, take: Callable[[Any], object]) -> None:
+        """Have the chunks taken that come at once; raises what `take` raises."""
+        jobs, chain = self._jobs, self.chain
+        assert chain is not None
+        while True:
+            self._take = take
+            jobs.busy = True  # as it is for a step that a read has waited for
+            try:
+                chain.ask()
+            finally:
+                jobs.busy = False
+                self._take = None
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            chunk, self._held = self._held, WAITING
+            if chunk is WAITING:
+                return
+            if not jobs.run_pending():
+                self.give(chunk)
+                return
+            take(chunk)
+            if self._controller._meter is not None:
+                return
+
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
-        self.give(chunk)
+        take, jobs = self._take, self._jobs
+        if take is None:
+            self.give(chunk)
+        elif jobs.jobs or jobs.run is not None:
+            self._held = chunk  # a read would run the jobs that the steps have queued, before it gave the chunk
+        else:
+            try:
+                take(chunk)
+            except BaseException as error:
+                self._failure = error  # it is not an error of a step
+            else:
+                assert self.chain is not None
+                self.chain.ask()
 
     def take_end(self) -> None:
         """See `Receiver`."""
