@@ -7,7 +7,7 @@ closed or errored when they would have been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, Final
@@ -122,8 +122,6 @@ class Chain(Owner, Fetching):
         self._is_pulling = False
         self._item: Any = None
 
-    # Making it.
-
     def add(self, step: Step) -> None:
         """Add a step behind the others."""
         step.index = len(self._steps)
@@ -144,6 +142,11 @@ class Chain(Owner, Fetching):
         self._receiver = receiver
         if self._state == OPEN and self._ending is not None and self._is_used_up():
             self._end()
+
+    def take_ready(self) -> Sequence[Any]:
+        """Take the chunks that the last step has made already; they are not given to the receiver then."""
+        is_last = self._inputs and self._inputs[-1].position == len(self._steps) > 0
+        return self._steps[-1].take_ready() if is_last else ()
 
     def watch_end(self, then: Callable[[Any], None]) -> None:
         """Call `then` when the stream is closed or errored, also if it is not asked for anything (`ends_next`)."""

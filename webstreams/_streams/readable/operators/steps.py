@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from typing import Any, ClassVar, Final, Protocol
 
@@ -44,6 +45,10 @@ class Step:
     def has_rest(self) -> bool:
         """Whether there may be something of that kind."""
         return False
+
+    def take_ready(self) -> Sequence[Any]:
+        """Return what the step has made already of its last chunk, and has not given yet: it will not be given then."""
+        return ()
 
 
 class TakeStep(Step):
@@ -185,7 +190,7 @@ class Cutter(Protocol):
 class CutStep(Step):
     """``lines()`` and ``chunked()``"""
 
-    __slots__ = ("_cutter", "_has_rest", "stage_name")
+    __slots__ = ("_cutter", "_has_rest", "_ready", "stage_name")
 
     def __init__(self, cutter: Cutter, stage_name: str) -> None:
         super().__init__(EXPAND, self._cut, None)
@@ -193,15 +198,26 @@ class CutStep(Step):
         # What errors say that they arose in.
         self.stage_name = stage_name
         self._has_rest = True
+        # Pieces that are made.
+        self._ready: deque[Any] = deque()
 
     def _cut(self, chunk: Any) -> Iterator[Any]:
         self._cutter.take(chunk)
         return self._pieces()
 
     def _pieces(self) -> Iterator[Any]:
+        ready = self._ready
         while not self._cutter.used_up:
             made = self._cutter.step()
-            yield from made if isinstance(made, list) else [made] if made else []
+            ready.extend(made if isinstance(made, list) else [made] if made else ())
+            while ready:
+                yield ready.popleft()
+
+    def take_ready(self) -> Sequence[Any]:
+        """See `Step`."""
+        ready = list(self._ready)
+        self._ready.clear()
+        return ready
 
     def rest(self) -> Any:
         """Return the last piece, in a list."""
