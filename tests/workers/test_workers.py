@@ -134,6 +134,33 @@ async def test_a_chunk_that_cannot_be_pickled_is_one_error_on_both_sides() -> No
             await through(stage, [1]).list()
 
 
+async def test_the_error_of_a_chunk_that_cannot_be_pickled_names_the_worker() -> None:
+    async with worker(functions.same) as stage:
+        with pytest.raises((pickle.PicklingError, AttributeError, TypeError)) as caught:
+            await through(stage, [lambda: None]).list()
+    assert caught.value.__notes__ == ["in the stage same, in its input: a chunk could not be sent to the worker"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_abort_waits_until_the_worker_has_ended(kind: Any) -> None:
+    """Also where a write waits for room, which is rejected; everybody gets the reason itself."""
+    before = children()
+    async with worker(functions.same, kind=kind, window=1) as stage:
+        writer, reader = stage.writable.get_writer(), stage.readable.get_reader()
+        await writer.write(0)
+        waiting = writer.write(1)
+        assert not waiting.done()
+        reason = ValueError("aborted")
+        await writer.abort(reason)
+        assert children() == before
+        assert stage._pool is not None and all(channel.gone.done() for channel in stage._pool.channels)
+        for promise in (waiting, writer.closed, reader.read()):
+            with pytest.raises(ValueError, match="aborted") as caught:
+                await promise
+            assert caught.value is reason
+    assert reason.__notes__ == ["in the stage same, in its write()"]
+
+
 async def test_a_worker_that_exits_has_died() -> None:
     async with worker(functions.leave) as stage:
         with pytest.raises(WorkerDied, match="exit status 3") as caught:

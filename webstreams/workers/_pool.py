@@ -10,8 +10,8 @@ from typing import Any
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import LoopEndedError, as_exception
-from .._platform.stages import note_stage
-from .._streams.door import enqueue_all
+from .._platform.stages import note_stage, stage_name
+from .._streams.door import enqueue_all, fail_sink, fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
@@ -31,6 +31,8 @@ class Pool:
 
     def __init__(self, job: Job, count: int, window: int, ordered: bool) -> None:
         self._function = job.function
+        # By which errors name the stage (`note_stage`).
+        self.stage_name = stage_name(job.function)
         # For each chunk that was sent and is not done, the worker that has it, if the order matters.
         self._order: deque[Channel] = deque()
         self._is_ordered = ordered and count > 1
@@ -91,6 +93,7 @@ class Pool:
         try:
             sent = channel.send(chunk)
         except Exception as error:  # it cannot be pickled
+            note_stage(error, self._function, "input: a chunk could not be sent to the worker")
             self.fail(error)
             raise
         if self._is_ordered:
@@ -109,6 +112,7 @@ class Pool:
         return self._stop(ERROR, reason)
 
     def _aborted(self, event: object) -> None:
+        self._writable_is_over = True  # the stream itself errors, after abort()
         self.fail(self._sink.signal.reason)
 
     # What the workers tell.
@@ -132,7 +136,7 @@ class Pool:
         self._refuse_more(reason)
         if not self._readable_is_over:
             self._readable_is_over = True
-            self._source.error(reason)
+            fail_with(self._source, reason)
         self._stop(ERROR, reason)
 
     # The end.
@@ -186,7 +190,7 @@ class Pool:
         waiting, self._waiting = self._waiting, None
         if not self._writable_is_over:
             self._writable_is_over = True
-            self._sink.error(reason)
+            fail_sink(self._sink, reason)
         if waiting is not None:
             waiting[2](reason)
 

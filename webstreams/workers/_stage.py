@@ -115,8 +115,8 @@ def worker(
     its traceback is in a note, and a `RemoteError` stands for one that cannot be pickled. A worker that ends in any
     other way, or has not ended `grace` seconds after its function, errors both sides with `WorkerDied` at once.
     Cancelling and aborting, and leaving the block, ask first: iterating over `chunks`, and the next ``yield``, end the
-    function. A process that has not ended after `grace` seconds is killed, with what it has started. A thread cannot
-    be killed: it is left alone.
+    function. They are done when the worker has ended: a process that has not ended after `grace` seconds is killed,
+    with what it has started. A thread cannot be killed: it is left alone then.
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and `RuntimeError` for interpreters where
     Python has none. Not in the Standard.
