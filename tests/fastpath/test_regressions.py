@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from webstreams._fastpath import policy
 from webstreams._fastpath.ends import ReadEnd
 
 from .pipelines import assert_alike, mapping, numbers, on_both_paths
-from .programs import periods
+from .programs import fast_paths, periods
 
 LAST = 300
 
@@ -285,3 +287,57 @@ async def test_a_pipeline_in_which_nothing_repeats_itself_is_left_alone() -> Non
     assert isinstance(found, policy.TracePolicy)
     assert found._full_interval > policy.MAX_INTERVAL
     assert periods() < 300
+
+
+@contextmanager
+def collections_after(allocations: int) -> Iterator[Callable[[], None]]:
+    """Give what has garbage collected after so many allocations from then on; before that it is not."""
+    thresholds = gc.get_threshold()
+
+    def begin() -> None:
+        gc.set_threshold(allocations, 0, 0)
+        gc.enable()
+
+    gc.disable()
+    gc.freeze()
+    try:
+        yield begin
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+        gc.enable()
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_branch_that_is_collected_in_the_midst_of_a_run_is_cancelled(copies: int) -> None:
+    """It queued a job, which a simulation dropped with its own: the source was never cancelled."""
+
+    async def program(begin: Callable[[], None]) -> list[Any]:
+        log: list[Any] = []
+        dropped: ReadableStream[Any] = ReadableStream({"cancel": lambda reason: log.append("cancelled")})
+        branches = [dropped.tee()]
+        count = iter(range(100))
+
+        def pull(controller: Any) -> None:
+            number = next(count)
+            for _ in range(copies if number == 60 else 1):
+                controller.enqueue(number)
+            if number == 60:
+                gc.collect(0)  # the allocations are counted from here on
+                branches.clear()
+                begin()
+            elif number == 80:
+                gc.collect()
+            elif number == 99:
+                controller.close()
+
+        stream: ReadableStream[int] = ReadableStream({"pull": pull})
+        chunks = await stream.pipe_through(TransformStream()).list()
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return [*log, chunks == sorted([*range(100), *[60] * (copies - 1)]), periods() > 30]
+
+    with fast_paths("1"):
+        for allocations in range(1, 13):
+            with collections_after(allocations) as begin:
+                assert asyncio.run(program(begin)) == ["cancelled", True, True], allocations

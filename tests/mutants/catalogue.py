@@ -409,6 +409,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            self.run.leave()\n\n    def find_policy",
         "            pass\n\n    def find_policy",
     ),
+    "what is collected in a run": (
+        "_engine/jobs",
+        "if self.is_running() and self.run is None:",
+        "if self.is_running():",
+    ),
     "require_running": (
         "_engine/jobs",
         "            raise_wrong_loop()\n        self.leave_run()\n",

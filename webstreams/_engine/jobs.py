@@ -173,6 +173,14 @@ class JobQueue:
             self._turn_started = self._checked_at = monotonic()
         self.loop.call_soon(self._run_turn)
 
+    def push_of_collected(self, job: Job) -> None:
+        """Queue what an object has to do that is collected: anywhere, so in another thread, or in the midst of a run,
+        whose simulations would lose the job."""
+        if self.is_running() and self.run is None:
+            self.push(job)
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.push, job)
+
     def is_running(self) -> bool:
         """Whether this queue's loop is the one that runs in this thread."""
         return get_running_loop() is self.loop

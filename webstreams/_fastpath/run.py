@@ -112,10 +112,6 @@ class PipelineRun(Run):
         """What stands for the reads of a user at the end of the pipeline."""
         return self._pipeline.end
 
-    def is_of(self, key: object) -> bool:
-        """Whether it ends with the reads of this reader or iteration."""
-        return key is self._key
-
     def is_full(self) -> bool:
         """Whether too much was found, or more than has been of use: the pipeline does not repeat itself."""
         is_in_vain = self._branches * WORTH > self._periods_before + self.periods
@@ -133,8 +129,8 @@ class PipelineRun(Run):
         self._periods_before += self.periods
         self.periods = 0
         self.promise = None
+        self._jobs.run = self  # first, so that no job of what is collected meanwhile is taken for one of the state
         self._take_over(kind, pipe)
-        self._jobs.run = self
         self._is_parked = True
         self.expecting = None
         assert self._state is not None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from .._engine.jobs import JobQueue
 from .._streams.door import close, enqueue, fail, has_queued, is_waited_for
 from .._streams.readable.stream import ReadableStream
 
@@ -51,11 +49,3 @@ class Outlet:
         stream, self._kept = self._stream(), None
         if stream is not None:
             fail(stream, error)
-
-
-def run_in_its_loop(jobs: JobQueue, job: Callable[[], object]) -> None:
-    """Run what an object that is collected has to do: it may be collected anywhere."""
-    if jobs.is_running():
-        jobs.push(job)
-    elif not jobs.loop.is_closed():
-        jobs.loop.call_soon_threadsafe(job)

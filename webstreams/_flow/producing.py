@@ -22,7 +22,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ..types import QueuingStrategy
-from .outlets import Outlet, run_in_its_loop
+from .outlets import Outlet
 
 T = TypeVar("T")
 In = TypeVar("In", contravariant=True)
@@ -228,4 +228,4 @@ class _Tap:
     def __del__(self) -> None:
         producer = self._producer
         if producer.has_task() and not producer.is_cancelled:
-            run_in_its_loop(producer.jobs, producer.abandon)
+            producer.jobs.push_of_collected(producer.abandon)

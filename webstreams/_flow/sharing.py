@@ -16,7 +16,6 @@ from .._streams.readable.stream import ReadableStream
 from .branches import Branch
 from .hub import Hub
 from .inputs import require_free
-from .outlets import run_in_its_loop
 from .policies import Policy, checked_count, checked_mark, checked_policy, checked_size
 
 T = TypeVar("T")
@@ -141,7 +140,7 @@ class Shared(Generic[T]):
         """Nobody can subscribe any more: without subscriptions the source is cancelled."""
         hub = getattr(self, "_hub", None)
         if hub is not None:
-            run_in_its_loop(hub.jobs, hub.abandon)
+            hub.jobs.push_of_collected(hub.abandon)
 
 
 class Subscription(ReadableStream[T_co]):
@@ -198,7 +197,7 @@ class _Tap:
     def __del__(self) -> None:
         hub, branch = self._hub, self._branch
         if branch in hub.branches:
-            run_in_its_loop(hub.jobs, partial(_leave_dropped, hub, branch))
+            hub.jobs.push_of_collected(partial(_leave_dropped, hub, branch))
 
 
 def _leave_dropped(hub: Hub, branch: Branch) -> None:

@@ -16,7 +16,7 @@ from weakref import finalize, ref
 
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from .._flow.outlets import Outlet, run_in_its_loop
+from .._flow.outlets import Outlet
 from .._platform.errors import AbortError, DataError, LoopEndedError
 from .._streams.door import fail_writable
 from .._streams.readable.controller import ReadableStreamDefaultController
@@ -314,7 +314,7 @@ class _Source:
     def __del__(self) -> None:
         side = self._side
         if not side.is_over:
-            run_in_its_loop(side.jobs, side.abandon)
+            side.jobs.push_of_collected(side.abandon)
 
 
 class _Sink:
@@ -344,7 +344,7 @@ class _Sink:
     def __del__(self) -> None:
         side = self._side
         if not side.is_over:
-            run_in_its_loop(side.jobs, side.abandon)
+            side.jobs.push_of_collected(side.abandon)
 
 
 def _overlook(error: object) -> None:

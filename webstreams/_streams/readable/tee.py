@@ -86,11 +86,7 @@ class Tee(Part):
                 self.keep_while_waited_for(index, controller)
 
     def _was_dropped(self, index: int, _: object) -> None:
-        jobs = self.stream._jobs
-        if jobs.is_running():
-            jobs.push(partial(self._cancel_dropped, index))
-        elif not jobs.loop.is_closed():
-            jobs.loop.call_soon_threadsafe(self._cancel_dropped, index)
+        self.stream._jobs.push_of_collected(partial(self._cancel_dropped, index))
 
     def _cancel_dropped(self, index: int) -> None:
         if not self.canceled[index] and self.stream._state == "readable":
