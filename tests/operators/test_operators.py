@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
 from tests.faults.helpers import Heartbeat, RecordingSource, failure, quiet, reason, soon, stream_of, turns
 from tests.grids import each_of, each_row
-from webstreams import SKIP, ReadableStream, StreamError, TransformStream, WritableStream
+from webstreams import SKIP, AbortError, Promise, ReadableStream, StreamError, TransformStream, WritableStream
+from webstreams.observe import Pipeline, observe
 
 from .table import BOOM, Numbers, fail, same, same_soon, settle, yes
 
@@ -585,3 +588,87 @@ async def test_the_one_call_under_way_ends_before_an_error_of_the_source_is_told
     assert await failure(reading) is BOOM
     assert ended == ["a chunk"]
     assert came == ([] if method == "for_each" else ["a chunk"])
+
+
+def even(number: int) -> bool:
+    return number % 2 == 0
+
+
+ACTIONS = ["nothing", "nothing", "nothing", "sleep", "promise", "keep", "mark", "touch", "context", "look"]
+
+
+@each_of(seed=range(12))
+async def test_items_of_a_generator_leave_nothing_to_each_other(seed: int) -> None:
+    choose = random.Random(seed)
+    actions = choose.choices(ACTIONS, k=24)
+    value = contextvars.ContextVar("value", default=0)
+    consumer = asyncio.current_task()
+    kept: list[Any] = []
+    marked: WeakSet[Any] = WeakSet()
+
+    async def numbers() -> AsyncIterator[int]:
+        for number, action in enumerate(actions):
+            task = asyncio.current_task()
+            assert task is not None and task is not consumer
+            assert (value.get(), task.get_name() == "touched", task in marked) == (0, False, False)
+            assert not any(task is each for each in kept)
+            if action == "sleep":
+                await asyncio.sleep(0)
+            elif action == "promise":
+                await Promise.resolve()
+            elif action == "keep":
+                kept.append(task)
+            elif action == "mark":
+                marked.add(task)
+            elif action == "touch":
+                task.set_name("touched")
+            elif action == "context":
+                value.set(1)
+            yield number
+
+    def look(number: int) -> int:
+        if actions[number] == "look":
+            kept.extend(asyncio.all_tasks())
+        assert value.get() == 0
+        return number
+
+    chain = ReadableStream.from_(numbers()).map(look).filter(even).batched(choose.randint(1, 3))
+    assert [each for batch in await soon(chain.list()) for each in batch] == list(range(0, len(actions), 2))
+    kept.clear()
+
+
+async def test_a_generator_that_was_closed_between_two_items() -> None:
+    async def numbers() -> AsyncGenerator[int, None]:
+        for number in range(9):
+            yield number
+
+    generator = numbers()
+
+    def close(number: int) -> int:
+        if number == 4:
+            with pytest.raises(StopIteration):
+                generator.aclose().send(None)
+        return number
+
+    taken: list[int] = []
+    with pytest.raises(AbortError, match="somebody else has closed the generator"):
+        async for number in ReadableStream.from_(generator).map(close):
+            taken.append(number)
+    assert taken == [0, 1, 2, 3, 4]
+
+
+async def test_a_function_is_replaced_in_the_middle_of_a_chain() -> None:
+    """Who begins to observe inside of a function counts from there on."""
+    seen: list[int] = []
+    pipelines: list[Pipeline] = []
+
+    def begin(number: int) -> int:
+        if number == 3:
+            pipelines.append(observe(stream))
+        return number
+
+    stream = ReadableStream.from_(range(8)).map(begin).filter(even)
+    async for number in stream:
+        seen.append(number)
+    assert seen == [0, 2, 4, 6]
+    assert [each.chunks_out for each in pipelines[0].stages] == [4, 5, 1]

@@ -114,16 +114,11 @@ class CoroutineCall:
         try:
             yielded = self.context.run(self._send, coroutine)
         except BaseException as error:
-            self._failure = error
-            self._finished = True
+            self.has_raised(error)
             yielded = None
         else:
-            if type(yielded) is not Returned:
-                self._leave_run()
-                self._wait_by_hand(yielded)
-            elif yielded is not RETURNED_NONE:
-                self._finished = True
-                self._value = yielded.value
+            if yielded is not RETURNED_NONE:
+                self.has_yielded(yielded)
             # Could another coroutine that ran now tell the task from a new one?
             elif (
                 task.is_touched
@@ -135,6 +130,20 @@ class CoroutineCall:
         swap_task(loop, previous)
         jobs.busy = was_busy
         return yielded is RETURNED_NONE
+
+    def has_raised(self, error: BaseException) -> None:
+        """Note what the coroutine has raised instead."""
+        self._failure = error
+        self._finished = True
+
+    def has_yielded(self, yielded: Any) -> None:
+        """Note what it waits for, or has returned."""
+        if type(yielded) is Returned:
+            self._finished = True
+            self._value = yielded.value
+        else:
+            self._leave_run()
+            self._wait_by_hand(yielded)
 
     def _leave_run(self) -> None:
         """The callback has suspended, so that the run has ended: the call is that of the one callback from now on."""

@@ -32,10 +32,12 @@ if sys.version_info >= (3, 12):
 
     # What eager tasks are made with.
     _swap_task = tasks._swap_current_task  # type: ignore[attr-defined]
+    _tasks: dict[AbstractEventLoop, Task[Any]] | None = None
 else:
     # What asyncio.current_task() looks at; that is written in Python there, and asked for at every await.
     _current_tasks: Final[dict[AbstractEventLoop, Task[Any]]] = tasks._current_tasks  # type: ignore[attr-defined]
     _task_of: Callable[[AbstractEventLoop], Task[Any] | None] = _current_tasks.get
+    _tasks = _current_tasks
 
     def _swap_task(loop: AbstractEventLoop, task: Task[Any] | None) -> Task[Any] | None:
         """Do what 3.12 has a function for."""
@@ -55,6 +57,8 @@ get_ident: Final[Callable[[], object]] = _get_ident
 task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
 # Makes a task the current one, or none; gives the one that was that before.
 swap_task: Final[Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None]] = _swap_task
+# Where there is no such function: in what it is done by who has no time for a call.
+current_tasks: Final[dict[AbstractEventLoop, Task[Any]] | None] = _tasks
 
 # Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
 TURN_BUDGET = 0.008

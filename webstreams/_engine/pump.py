@@ -7,18 +7,20 @@ coroutine callbacks that complete at once (`CoroutineCall.goes_on`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextvars import Context
+from sys import getrefcount
 from types import AsyncGeneratorType
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakSet, getweakrefcount
 
 from .._platform.errors import AbortError
 from .coroutine_call import CoroutineCall
 from .fetching import ItemTaker, OwnWait
-from .jobs import JobQueue
+from .jobs import JobQueue, current_tasks, swap_task
 from .promise import END_OF_ITERATION
 from .promise_state import PromiseState
-from .stepper import new_item_stepper
+from .stepper import RETURNED_NONE, new_item_stepper
 
 # The asynchronous generators that have told a stream of their end.
 _seen_to_their_end: Final[WeakSet[Any]] = WeakSet()
@@ -42,7 +44,7 @@ class Pump(ItemTaker):
         self.is_over = False
         # What it has given last, until that is taken.
         self.item: Any = None
-        self._stepper = new_item_stepper(generator.__anext__, self, END_OF_ITERATION)
+        self._stepper = new_item_stepper(generator, self, END_OF_ITERATION)
         # For who steps a generator that waits for what he brings: whether it is on the stack, and what it gets.
         self.is_stepping = False
         self.fed: Any = None
@@ -70,6 +72,60 @@ class Pump(ItemTaker):
         if call.is_spent:
             call._finish()
         return True
+
+    def items(self) -> Iterator[Any]:
+        """Iterate over the items, as long as they are there at once: `advance` and `take` for one after the other.
+
+        It stops at the end (`is_over`), and where `settle` has to be called next.
+        """
+        jobs, loop, generator = self.jobs, self.jobs.loop, self.generator
+        task: Any
+        while self.advance():
+            call = self.call
+            assert call is not None
+            # Who keeps the task from now on has it from an item. (It is not kept here while nobody asks.)
+            task = call._task
+            references, weak_references = getrefcount(task), getweakrefcount(task)
+            while True:
+                task = None
+                item, self.item = self.item, None
+                if item is END_OF_ITERATION:
+                    self.has_ended()
+                    return
+                yield item
+                if call._finished or generator.ag_frame is None:
+                    break
+                # What CoroutineCall.goes_on() does, without the call.
+                task = call._task
+                was_busy = jobs.busy
+                jobs.busy = True
+                if current_tasks is None:
+                    previous = swap_task(loop, task)
+                else:
+                    previous = current_tasks.get(loop)
+                    current_tasks[loop] = task
+                try:
+                    yielded = call.context.run(call._send, None)
+                    if yielded is not RETURNED_NONE:
+                        call.has_yielded(yielded)
+                except BaseException as error:
+                    call.has_raised(error)
+                    yielded = None
+                if current_tasks is None or previous is None:
+                    swap_task(loop, previous)
+                else:
+                    current_tasks[loop] = previous
+                jobs.busy = was_busy
+                if yielded is not RETURNED_NONE:
+                    return
+                if (
+                    task.is_touched
+                    or getrefcount(task) != references
+                    or getweakrefcount(task) != weak_references
+                    or call.context != call.given
+                ):
+                    call.is_spent = True
+                    call._finish()
 
     def goes_on(self) -> bool:
         """Do the same when what it waited for has come, which only we know of (`OwnWait`)."""

@@ -95,7 +95,10 @@ class Iteration:
         # The steps of the read have run: what they queued comes before the outcome, if that is known already.
         promise.is_reading = True
         if promise.outcome != PENDING:
-            promise.queue_delivery()
+            promise._delivery = delivery = promise._deliver
+            jobs.jobs.append(delivery)  # queue_delivery(), without the call
+            if not jobs.scheduled:
+                jobs.schedule()
         return promise
 
     def return_steps(self, _: Any) -> Promise[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from types import CoroutineType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ...._debug.repr import LockHolder
 from ...._engine.awaiting import hand_over
@@ -29,11 +29,11 @@ from ...._platform.errors import callback_error, goes_through, stored_error
 from ...._platform.mypyc import trait
 from ...._platform.stages import note_stage
 from ...door import end_of
-from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
+from .between import Between
 from .inputs import Input, Owner, inner_input, may_share_soon
-from .marks import ENDED, SKIP, WAITING
+from .marks import ENDED, NEVER_AWAITED, SKIP, WAITING
 from .steps import EXPAND, FILTER, MAP, TAKE, TAP, Step
 
 OPEN: Final = 0
@@ -41,6 +41,9 @@ DONE: Final = 1
 
 # In the place of MAP: a function of the library, which gives nothing to wait for.
 OWN: Final = -1
+
+# Steps, each with its kind, its function and its index, and the index of the step behind them.
+Plan: TypeAlias = tuple[list[tuple[int, Callable[[Any], Any], int]], int]
 
 
 @trait
@@ -78,9 +81,8 @@ class Chain(Owner, Fetching):
         "_is_running",
         "_is_waiting",
         "_item",
-        "_may_expand",
         "_pending",
-        "_plan",
+        "_plans",
         "_receiver",
         "_state",
         "_steps",
@@ -93,18 +95,18 @@ class Chain(Owner, Fetching):
         self.jobs = stream._jobs
         reader._consumer = self
         self._steps: list[Step] = []
-        self._plan: list[tuple[int, Callable[[Any], Any], int]] = []
-        # Whether a step may add or remove an input.
-        self._may_expand = False
+        # What the loop over an iterator does itself (`_plan_from`), by the index of the first step.
+        self._plans: dict[int, Plan] = {}
         self._receiver: Receiver | None = None
         self.root = stream
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
         self._inputs = [Input(self, stream._jobs, 0, reader, None)]
         # How often to look whether the stream's iterator can be asked without it: it may not have started yet.
         self._tries_to_share = 4
-        # The locks of the streams between operators, each with the number of steps before it.
-        self._between: list[tuple[ReadableStreamDefaultReader[Any], int]] = []
+        # The streams between operators.
+        self._between = Between()
         self._state = OPEN
+        # Somebody waits for a chunk or the end; false when the chain is done.
         self._is_asked = False
         # The loop is on the stack; it waits for an input, a function or the event loop.
         self._is_running = False
@@ -126,16 +128,15 @@ class Chain(Owner, Fetching):
         """Add a step behind the others."""
         step.index = len(self._steps)
         self._steps.append(step)
-        self._plan.append(_planned(step))
-        self._may_expand = self._may_expand or step.kind > TAP
+        self._plans.clear()
         if step.kind == TAKE and step.is_full():
             self._stop_inputs(len(self._steps) - 1)
 
     def replace_function(self, index: int, function: Callable[[Any], Any]) -> None:
         """Have a step call another function, which observes it."""
-        step = self._steps[index]
-        step.function = function
-        self._plan[index] = _planned(step)
+        self._steps[index].function = function
+        for first, (plan, _) in self._plans.items():
+            plan[:] = self._plan_from(first)[0]
 
     def give_to(self, receiver: Receiver) -> None:
         """Say who gets the chunks; tell it at once if there will be none."""
@@ -163,23 +164,21 @@ class Chain(Owner, Fetching):
 
     def lock_between(self, stream: ReadableStreamState[Any], holder: LockHolder) -> None:
         """Lock a stream that this chain fed so far, to go on behind it."""
-        reader: ReadableStreamDefaultReader[Any] = ReadableStreamDefaultReader(stream)
-        reader._holder = holder
-        reader._consumer = self
-        self._between.append((reader, len(self._steps)))
+        self._between.lock(stream, holder, self, len(self._steps))
 
     # The loop.
 
     def ask(self) -> None:
         """Have one chunk, or the end, given to the receiver."""
-        self._is_asked = True
-        if not self._is_running and not self._is_waiting and self._state == OPEN:
-            self._run()
+        if self._state == OPEN:
+            self._is_asked = True
+            if not self._is_running and not self._is_waiting:
+                self._run()
 
     def _run(self) -> None:
         jobs = self.jobs
         self._is_running = True
-        while self._is_asked and self._state == OPEN and not self._is_waiting:
+        while self._is_asked and not self._is_waiting:
             jobs.countdown -= 1
             if jobs.countdown <= 0 and jobs.is_late():
                 self._wait()
@@ -189,16 +188,14 @@ class Chain(Owner, Fetching):
                 self._give_rest()
                 continue
             source = self._inputs[-1]
-            if source.iterator is not None:
-                self._run_over(source, source.iterator)
+            if source.iterator is None:
+                self._read(source)
                 continue
-            chunk = self._read(source)
-            if chunk is WAITING:
-                continue  # or the chain has ended meanwhile
-            if chunk is ENDED:
-                self._input_has_ended(source)
-            else:
-                self._pass_on(chunk, source.position)
+            try:
+                if self._loop_over(source, source.iterator):
+                    self._items_are_over(source)
+            except BaseException as error:
+                self._iterator_failed(source, error)
         self._is_running = False
 
     def _wait(self) -> None:
@@ -211,23 +208,10 @@ class Chain(Owner, Fetching):
         if self._state == OPEN and not self._is_running:
             self._run()
 
-    def _run_over(self, source: Input, iterator: Iterator[Any]) -> None:
-        """Have items of an iterator pass the steps, until one comes out or something has to be waited for."""
-        try:
-            if not self._loop_over(source, iterator):
-                return
-            if source.may_have_more():
-                self._wait()
-                source.wait_for_item()
-            else:
-                self._input_has_ended(source)
-        except BaseException as error:
-            self._iterator_failed(source, error)
-
     def _loop_over(self, source: Input, iterator: Iterator[Any]) -> bool:
         """Do what `_pass_on` does for item after item, without calls as far as it is usual; whether the end came."""
-        jobs, first = self.jobs, source.position
-        plan = self._plan if first == 0 else self._plan[first:]
+        jobs = self.jobs
+        plan, tail = self._plans.get(source.position) or self._make_plan(source.position)
         left = jobs.countdown
         index = 0
         try:
@@ -239,58 +223,84 @@ class Chain(Owner, Fetching):
                 value = item
                 try:
                     for kind, function, index in plan:
-                        if kind > TAP:
-                            self._pass_on(value, index)
-                            break
                         result = function(value)
-                        if kind <= MAP:
-                            if result is SKIP:
-                                break
-                            if kind == OWN or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
+                        if type(result) in NEVER_AWAITED or kind == OWN or not is_awaitable(result):
+                            if kind <= MAP:
+                                if result is SKIP:
+                                    break
                                 value = result
-                                continue
-                        elif result is True or type(result) in NEVER_AWAITABLE or not is_awaitable(result):
-                            if result or kind == TAP:
-                                continue
-                            break
+                            elif not result and kind == FILTER:
+                                break
+                            continue
                         self._resume(result, value, index)
+                        if self._has_stepped_aside(source):
+                            return False
                         break
                     else:
-                        if self._state == OPEN:
+                        if tail >= 0:
+                            self._pass_on(value, tail)
+                            if self._has_stepped_aside(source):
+                                return False
+                        elif self._state == OPEN:
                             self._give(value)
                 except BaseException as error:
                     self._fail(index, error)
-                if left <= 0 or not self._is_asked or self._state != OPEN or self._is_waiting:
-                    return False
-                if source.iterator is not iterator or (self._may_expand and self._inputs[-1] is not source):
+                if left <= 0 or not self._is_asked or source.iterator is not iterator:
                     return False
         finally:
             jobs.countdown = min(left, jobs.countdown)
         return True
 
-    def _read(self, source: Input) -> Any:
+    def _has_stepped_aside(self, source: Input) -> bool:
+        """Whether something comes before the next item of an input: what a function gave has to be waited for, or its
+        items are first."""
+        return self._is_waiting or (bool(self._inputs) and self._inputs[-1] is not source)
+
+    def _make_plan(self, first: int) -> Plan:
+        plan = self._plans[first] = self._plan_from(first)
+        return plan
+
+    def _plan_from(self, first: int) -> Plan:
+        """Return the steps that the loop over an iterator does itself, and the index of the one that it does not do, or
+        -1: one that may add an input or remove one."""
+        steps: list[tuple[int, Callable[[Any], Any], int]] = []
+        tail = -1
+        for step in self._steps[first:]:
+            if step.kind > TAP:
+                tail = step.index
+                break
+            steps.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index))
+        return steps, tail
+
+    def _items_are_over(self, source: Input) -> None:
+        if source.may_have_more():
+            self._wait()
+            source.wait_for_item()
+        else:
+            self._input_has_ended(source)
+
+    def _read(self, source: Input) -> None:
+        """Have the next chunk of an input pass the steps, if it is there."""
         if self._tries_to_share > 0 and source.position == 0:
-            self._disturb()
+            self.root._disturbed = True
+            self._between.disturb()
             if source.share_iterator():
-                return WAITING
+                return
             self._tries_to_share -= 1
             if may_share_soon(self.root):
                 self._wait()
                 self.jobs.push(self._go_on)
-                return WAITING
+                return
             self._tries_to_share = 0
         self._wait()
         chunk = source.read()
-        if chunk is not WAITING:
-            self._is_waiting = False
-        return chunk
-
-    def _disturb(self) -> None:
-        """Note that the first chunk is asked for."""
-        self.root._disturbed = True
-        for reader, _ in self._between:
-            if reader._stream is not None:
-                reader._stream._disturbed = True
+        if chunk is WAITING:
+            return  # or the chain has ended meanwhile
+        self._is_waiting = False
+        if chunk is ENDED:
+            self._input_has_ended(source)
+        else:
+            self._pass_on(chunk, source.position)
 
     def _pass_on(self, value: Any, index: int) -> None:
         """Have a chunk pass the steps from `index` on."""
@@ -489,19 +499,23 @@ class Chain(Owner, Fetching):
     def _end(self) -> None:
         """Tell the end, when what was cancelled has ended."""
         self._wait()
-        self._state = DONE
+        self._finish()
         if not self._closing:
             self._tell_end()
         else:
             wait_for_all(self.jobs, self._closing)._react(self._tell_end, self._tell_error)
 
+    def _finish(self) -> None:
+        self._state = DONE
+        self._is_asked = False
+
     def _tell_end(self, _: Any = None) -> None:
-        self._end_between(None, 0)
+        self._between.end(None, 0)
         assert self._receiver is not None
         self._receiver.take_end()
 
     def _tell_error(self, error: object) -> None:
-        self._end_between(error, -1)
+        self._between.end(error, -1)
         assert self._receiver is not None
         self._receiver.take_error(error)
 
@@ -511,7 +525,7 @@ class Chain(Owner, Fetching):
         self._ending = index + 1
         stopped = [each for each in self._inputs if each.position <= index]
         del self._inputs[: len(stopped)]
-        self._close_between(index)
+        self._between.close(index)
         self._closing += self._cancel_inputs(stopped, None)
 
     def _fail(self, index: int, error: BaseException) -> None:
@@ -526,9 +540,9 @@ class Chain(Owner, Fetching):
     def _fail_with(self, index: int, error: object) -> None:
         """Error what comes behind a step, and cancel what feeds it (-1: the stream itself is errored)."""
         self.jobs.leave_run()
-        self._state = DONE
+        self._finish()
         inputs, self._inputs = self._inputs, []
-        self._close_between(index)
+        self._between.close(index)
         for each in self._cancel_inputs(inputs, error):
             each._mark_handled()
         self._tell_error(error)
@@ -538,9 +552,9 @@ class Chain(Owner, Fetching):
         self.jobs.leave_run()
         if self._state != OPEN:
             return wait_for_all(self.jobs, self._closing) if self._closing else None
-        self._state = DONE
+        self._finish()
         inputs, self._inputs = self._inputs, []
-        self._close_between(len(self._steps))
+        self._between.close(len(self._steps))
         promises = self._cancel_inputs(inputs, reason) + self._closing
         if self._call is not None and self._pending is not None:
             promises.append(_settled(self._pending))
@@ -559,38 +573,6 @@ class Chain(Owner, Fetching):
             if promise is not None:
                 promises.append(promise)
         return promises
-
-    # The streams between.
-
-    def _close_between(self, index: int) -> None:
-        """Close the streams that feed a step, as their cancellation would."""
-        closed = [each for each in self._between if each[1] <= index]
-        self._between = [each for each in self._between if each[1] > index]
-        for reader, _ in closed:
-            _end_stream(reader, None, False)
-
-    def _end_between(self, error: object, index: int) -> None:
-        """Close or error the other ones."""
-        ended, self._between = self._between, []
-        for reader, _ in ended:
-            _end_stream(reader, error, index < 0)
-
-
-def _planned(step: Step) -> tuple[int, Callable[[Any], Any], int]:
-    """Return what the loop over an iterable has to know of a step."""
-    return OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index
-
-
-def _end_stream(reader: ReadableStreamDefaultReader[Any], error: object, is_errored: bool) -> None:
-    stream = reader._stream
-    assert stream is not None
-    controller = stream._controller
-    assert isinstance(controller, ReadableStreamDefaultController)
-    if is_errored:
-        controller._error(error)
-    else:
-        controller._close()
-    reader._release()
 
 
 def _settled(promise: Promise[Any]) -> Promise[Any]:

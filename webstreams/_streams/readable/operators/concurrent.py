@@ -131,7 +131,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         if self._is_ordered:
             self._slots.append(slot)
         if self._key is None:
-            self._submit(slot)
+            self._outstanding += 1
+            self.workers.submit(slot)
         else:
             self._submit_by_key(slot, self._key)
         if not self._is_refilling:
@@ -182,7 +183,8 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._in_window -= 1
         else:
             self._done.append(value)
-        self._give_next()
+        if self._is_wanted:
+            self._give_next()
         self._refill()
 
     def _free_key(self, key: Any) -> None:
@@ -235,19 +237,17 @@ class ConcurrentSource(OperatorSource, Receiver):
             value = slots.popleft().value
             self._in_window -= 1
             if value is not SKIP:
-                self._give_result(value)
+                self._is_wanted = False
+                self.give(value)
                 return
         if self._done:
             self._in_window -= 1
-            self._give_result(self._done.popleft())
+            self._is_wanted = False
+            self.give(self._done.popleft())
         elif self._in_window == 0 and self._has_ended:
             self._is_over = True
             self._ended._react(self._end_now, None)
             self.workers.close(self._workers_have_ended)
-
-    def _give_result(self, value: Any) -> None:
-        self._is_wanted = False
-        self.give(value)
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""

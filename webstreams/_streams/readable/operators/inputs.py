@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...._engine.jobs import JobQueue
-from ...._engine.promise import END_OF_ITERATION, Promise
+from ...._engine.promise import Promise
 from ...._engine.pump import Pump
 from ...._platform.buffer import is_bytes_like
 from ...._platform.idl import INTERNAL
@@ -113,7 +113,7 @@ class Input(ReadRequest):
         if source is None:
             return False
         self._pumped = source.pump
-        self.iterator = source._iterator if source.pump is None else _items_of_pump(source.pump)
+        self.iterator = source._iterator if source.pump is None else source.pump.items()
         return True
 
     def may_have_more(self) -> bool:
@@ -124,7 +124,7 @@ class Input(ReadRequest):
         """Have the stream itself wait for that."""
         assert self._pumped is not None
         if self.iterator is not None:  # nobody has begun to observe
-            self.iterator = _items_of_pump(self._pumped)
+            self.iterator = self._pumped.items()
         self._begin_read().wait_for_item()
 
     def wait_for_awaitable(self, item: Any) -> None:
@@ -189,16 +189,6 @@ def _shared_source(stream: ReadableStreamState[Any]) -> IterableSource | None:
     source = controller._source
     assert isinstance(source, IterableSource)
     return source if source.is_async or hasattr(type(source._iterator), "__iter__") else None
-
-
-def _items_of_pump(pump: Pump) -> Iterator[Any]:
-    """Iterate over the items of an asynchronous generator, as long as they are there at once."""
-    while pump.advance():
-        item, pump.item = pump.item, None  # take(), without the call
-        if item is END_OF_ITERATION:
-            pump.has_ended()
-            return
-        yield item
 
 
 def stream_over(iterable: Any, jobs: JobQueue) -> ReadableStreamState[Any]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from ...._debug.repr import Marker
+from ...._engine.promise import NEVER_AWAITABLE
 from ....types import Skip
 
 # A function of map() returns it to give nothing for a chunk.
 SKIP: Final = Skip.SKIP
+
+# The usual types of what functions return, to be told apart from awaitables quickly.
+NEVER_AWAITED: Final = NEVER_AWAITABLE | {Skip}
 
 # The input has nothing now: it will go on with a job.
 WAITING: Final = Marker("an input that waits")

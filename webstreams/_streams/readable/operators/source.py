@@ -239,6 +239,7 @@ class ChainSource(OperatorSource, Receiver):
 
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
+<<<<<<< HEAD
         take, jobs = self._take, self._jobs
         if take is None:
             self.give(chunk)
@@ -252,6 +253,13 @@ class ChainSource(OperatorSource, Receiver):
             else:
                 assert self.chain is not None
                 self.chain.ask()
+=======
+        if self.is_asked_directly:  # give(), without the call
+            self.is_asked_directly = False
+            self._controller.take(chunk)
+        else:
+            self.give(chunk)
+>>>>>>> d496d9c (What comes at once from an asynchronous generator is taken in one loop, and a chain has less to look at for an item)
 
     def take_end(self) -> None:
         """See `Receiver`."""
