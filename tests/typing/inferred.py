@@ -323,6 +323,10 @@ def replaced(error: Exception, number: int) -> str:
     return f"{number}: {error}"
 
 
+def doubled_instead(error: Exception, number: int) -> int:
+    return number * 2
+
+
 def left_out(error: Exception, number: int) -> Skip:
     return SKIP
 
@@ -331,12 +335,17 @@ def operators(numbers: ReadableStream[int], mixed: ReadableStream[int | str]) ->
     assert_type(numbers.map(doubled), ReadableStream[int])
     assert_type(numbers.map(str), ReadableStream[str])
     assert_type(numbers.map(lambda number: [number]), ReadableStream[list[int]])
+    assert_type(numbers.map(lambda number: number + 1), ReadableStream[int])
     assert_type(numbers.map(fetched), ReadableStream[str])
     assert_type(numbers.map(maybe), ReadableStream[str])
     assert_type(numbers.map(maybe_later), ReadableStream[str])
     assert_type(numbers.map(fetched, concurrency=4, ordered=False, window=8, timeout=1), ReadableStream[str])
     assert_type(numbers.map(fetched, concurrency=4, key=doubled, on_error=replaced), ReadableStream[str])
     assert_type(numbers.map(fetched, concurrency=4, on_error=left_out), ReadableStream[str])
+    assert_type(numbers.map(fetched, concurrency=4, on_error=doubled_instead), ReadableStream[str | int])
+    assert_type(numbers.map(fetched, concurrency=4, on_error=lambda error, number: SKIP), ReadableStream[str])
+    assert_type(numbers.map(fetched, on_error=lambda error, number: None), ReadableStream[str | None])
+    assert_type(numbers.map(doubled, on_error=lambda error, number: SKIP), ReadableStream[int])
     assert_type(numbers.map(doubled, concurrency=4, executor=ThreadPoolExecutor()), ReadableStream[int])
     assert_type(numbers.map(fetched, limiter=asyncio.Semaphore(4)), ReadableStream[str])
     assert_type(numbers.filter(bool), ReadableStream[int])

@@ -12,6 +12,7 @@ from .checkers import HERE, complaints_of
 MAPPING = "a mapping with functions does not tell the type of the chunks: a class, or an annotation, does"
 COUNTED = 'ReadableStream({"pull": pull}, CountQueuingStrategy(high_water_mark=3))'
 LAMBDA = "the parameters of a lambda stay unknown where a method has several signatures"
+AMBIGUOUS = "with a lambda beside it, a coroutine function is taken for a plain one, too"
 
 # By checker, file and line, without the spaces around it.
 LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
@@ -23,6 +24,13 @@ LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
         "inferred.py": {
             'assert_type(ReadableStream({"pull": lambda controller: controller.enqueue(1)}), ReadableStream[Any])': (
                 "is more exact than the others: takes the type from the call in the lambda"
+            ),
+            (
+                "assert_type(numbers.map(fetched, concurrency=4, on_error=lambda error, number: SKIP), "
+                "ReadableStream[str])"
+            ): AMBIGUOUS,
+            "assert_type(numbers.map(fetched, on_error=lambda error, number: None), ReadableStream[str | None])": (
+                AMBIGUOUS
             ),
             "assert_type(result.value, int)": "does not narrow a named expression on an attribute of it",
             "assert_type(result.value, None)": "does not narrow a named expression on an attribute of it",
@@ -63,6 +71,7 @@ LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
             "assert_type(stream.pipe_through(transform), ReadableStream[str])": MAPPING,
             "assert_type(lengths, ReadableStream[int])": MAPPING,
             "assert_type(mixed.filter(lambda chunk: chunk != 1), ReadableStream[int | str])": LAMBDA,
+            "assert_type(numbers.map(lambda number: number + 1), ReadableStream[int])": LAMBDA,
             "assert_type(numbers.reduce(lambda total, number: total + number, 0), Promise[int])": LAMBDA,
             "assert_type(pair.writable, WritableStream[int])": "a pair of several generic stages is not solved",
         },

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Iterab
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from typing import Any, Final, NoReturn, SupportsIndex, TypeGuard, overload
+from typing import Any, Final, Never, NoReturn, SupportsIndex, TypeGuard, overload
 
 from typing_extensions import Buffer, TypeIs, TypeVar
 
@@ -52,6 +52,8 @@ from .tee import DefaultTee
 
 T = TypeVar("T", default=Any, covariant=True)
 U = TypeVar("U", default=Any)
+# What `on_error` returns beside SKIP: perhaps nothing.
+V = TypeVar("V", default=Never)
 
 # Given as the underlying source: make a stream without a controller.
 BLANK: Final[Any] = object()
@@ -178,7 +180,35 @@ class ReadableStream(ConsumedStream[T]):
         timeout: float | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         executor: None = None,
-        on_error: Callable[[Exception, T], U | Skip] | None = None,
+        on_error: None = None,
+    ) -> ReadableStream[U]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Awaitable[U | Skip]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: None = None,
+        on_error: Callable[[Exception, T], V | Skip],
+    ) -> ReadableStream[U | V]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[T], U | Skip],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: Executor | None = None,
+        on_error: None = None,
     ) -> ReadableStream[U]: ...
     @overload
     def map(
@@ -192,8 +222,8 @@ class ReadableStream(ConsumedStream[T]):
         timeout: float | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         executor: Executor | None = None,
-        on_error: Callable[[Exception, T], U | Skip] | None = None,
-    ) -> ReadableStream[U]: ...
+        on_error: Callable[[Exception, T], V | Skip],
+    ) -> ReadableStream[U | V]: ...
     def map(
         self,
         function: Callable[[T], Any],
