@@ -239,9 +239,11 @@ class ChainSource(OperatorSource, Receiver):
 
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
-<<<<<<< HEAD
         take, jobs = self._take, self._jobs
-        if take is None:
+        if self.is_asked_directly:  # give(), without the call
+            self.is_asked_directly = False
+            self._controller.take(chunk)
+        elif take is None:
             self.give(chunk)
         elif jobs.jobs or jobs.run is not None:
             self._held = chunk  # a read would run the jobs that the steps have queued, before it gave the chunk
@@ -253,13 +255,6 @@ class ChainSource(OperatorSource, Receiver):
             else:
                 assert self.chain is not None
                 self.chain.ask()
-=======
-        if self.is_asked_directly:  # give(), without the call
-            self.is_asked_directly = False
-            self._controller.take(chunk)
-        else:
-            self.give(chunk)
->>>>>>> d496d9c (What comes at once from an asynchronous generator is taken in one loop, and a chain has less to look at for an item)
 
     def take_end(self) -> None:
         """See `Receiver`."""
