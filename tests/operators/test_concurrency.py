@@ -306,7 +306,7 @@ async def test_a_guarded_function_raises_what_steers_coroutines(error: BaseExcep
             assert isinstance(stored, StreamError)
             assert stored.reason is stored.__cause__ is error
         mended = Numbers(2).stream().map(raise_it, executor=executor, on_error=lambda error, chunk: (error, chunk))
-        answers = await soon(mended.list())
+        answers: list[Any] = await soon(mended.list())
     assert [(answer.reason, chunk) for answer, chunk in answers] == [(error, 0), (error, 1)]
     await settle()
 
