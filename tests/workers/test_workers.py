@@ -447,6 +447,13 @@ def test_hostile_frames_are_an_error(head: tuple[int, int, int]) -> None:
         frames_of(HEAD.pack(*head) + b"more", 1 << 20)
 
 
+@pytest.mark.parametrize("words", [b"", b"abc", b"{}", b"12", b"[1, 2, 3]", b"[" * 200_000, b"\xff"])
+def test_a_reason_that_is_none_is_an_error(words: bytes) -> None:
+    for data in (None, b"no pickle"):
+        with pytest.raises(DataError, match="words cannot be read"):
+            unpack(words, data)
+
+
 def test_reasons_cross_whatever_they_are() -> None:
     assert unpack(*pack("text")) == "text"
     assert isinstance(unpack(*pack(lambda: None)), RemoteError)

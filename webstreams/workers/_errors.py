@@ -7,6 +7,8 @@ import pickle
 import traceback
 from typing import Any, Final
 
+from .._platform.errors import DataError
+
 HANGING: Final = "the worker does not end: a thread cannot be killed"
 
 
@@ -49,8 +51,14 @@ def pack(reason: object) -> tuple[bytes, bytes | None]:
 
 
 def unpack(words: bytes | bytearray, data: bytes | bytearray | None) -> Any:
-    """Return the reason, with the traceback as a note; a `RemoteError` if there is no pickle. Raises `ValueError`."""
-    text, lines = json.loads(words)
+    """Return the reason, with the traceback as a note; a `RemoteError` if there is no pickle.
+
+    Raises `DataError` if the words are not those of `pack`.
+    """
+    try:
+        text, lines = json.loads(words)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"the other end has sent an error whose words cannot be read ({error})") from error
     reason: Any = RemoteError(str(text))
     if data is not None:
         try:
