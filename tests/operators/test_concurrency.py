@@ -20,6 +20,7 @@ from tests.faults.helpers import failure, quiet, soon, turns
 from tests.grids import each_of, each_row
 from tests.waiting import another_task
 from webstreams import SKIP, ReadableStream, StreamError, WritableStream
+from webstreams.types import Skip
 
 from .disorder import WAYS, run_many
 from .gauge import Gauge, square
@@ -251,6 +252,59 @@ def die(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+async def test_operators_may_share_one_limiter() -> None:
+    limiter = asyncio.Semaphore(1)
+    running = most = 0
+
+    async def call(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return number
+
+    def limited(stream: ReadableStream[int]) -> ReadableStream[int]:
+        return stream.map(call, concurrency=3, limiter=limiter)
+
+    both = [limited(limited(Numbers(6).stream())).list(), limited(Numbers(6).stream()).list()]
+    assert await soon(asyncio.gather(*both)) == [list(range(6))] * 2
+    assert most == 1
+    await limiter.acquire()
+    reader = limited(Numbers(6).stream()).get_reader()
+    read = reader.read()
+    await turns(3)
+    await soon(reader.cancel())
+    assert (await read).done
+    limiter.release()
+    assert not limiter.locked()
+    await settle()
+
+
+@each_of(ordered=[True, False])
+async def test_what_on_error_leaves_out_frees_its_key(ordered: bool) -> None:
+    async def call(number: int) -> int:
+        await asyncio.sleep(0)
+        if number % 4 == 1:
+            raise BOOM
+        return number
+
+    def left_out(error: Exception, number: int) -> Skip:
+        assert error is BOOM
+        return SKIP
+
+    def remainder(number: int) -> int:
+        return number % 3
+
+    results = Numbers(24).stream().map(call, concurrency=4, ordered=ordered, key=remainder, on_error=left_out)
+    given = await soon(results.list())
+    assert (given if ordered else sorted(given)) == [number for number in range(24) if number % 4 != 1]
+    for key in range(3):
+        mine = [number for number in given if number % 3 == key]
+        assert mine == sorted(mine)
+    await settle()
 
 
 async def test_an_executor_runs_plain_functions() -> None:
