@@ -200,7 +200,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "driver: the name of a callback that is suspended": (
         "_engine/coroutine_call",
-        "                self._leave_run()\n",
+        "            self._leave_run()\n",
         "",
     ),
     # At the entry.
