@@ -4,6 +4,7 @@ after it."""
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ COMMON_FIXTURES = frozenset({"_leaves_no_child", "event_loop_policy", "request"}
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have an asynchronous test without fixtures of its own run on each loop, one after the other."""
     test: Any = metafunc.function
-    if metafunc.cls is None and asyncio.iscoroutinefunction(test) and not fixtures_of(metafunc):
+    if metafunc.cls is None and inspect.iscoroutinefunction(test) and not fixtures_of(metafunc):
         metafunc.definition.obj = on_every_loop(test)
         setattr(metafunc.module, metafunc.definition.name, metafunc.definition.obj)
 

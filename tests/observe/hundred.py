@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import sys
 import time
 import zlib
@@ -93,7 +94,7 @@ def stage(function: Callable[[Any], Any], name: str) -> TransformStream[Any, Any
     async def wait(chunk: Any, controller: Any) -> None:
         controller.enqueue(await function(chunk))
 
-    is_waiting = asyncio.iscoroutinefunction(function)
+    is_waiting = inspect.iscoroutinefunction(function)
     made: TransformStream[Any, Any] = TransformStream({"transform": wait if is_waiting else work})
     label(made, name)
     return made
