@@ -6,7 +6,7 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ..._engine.door import fulfill, ignored, reject
 from ..._engine.jobs import current_jobs
@@ -21,6 +21,9 @@ from .._bytes import view_of
 from .gate import Interrupted
 from .openings import Openings, openings_of
 from .threads import call_in_thread, in_thread
+
+# Chunks that wait are written in one call if they are smaller than this in the mean (bytes).
+SMALL: Final = 8 * 1024
 
 
 class ThreadSource:
@@ -311,13 +314,16 @@ class ThreadSink:
             self._is_open = True
         while True:
             with self._lock:
-                chunks, self._waiting, self._waiting_size = self._waiting, [], 0
+                chunks, size = self._waiting, self._waiting_size
+                self._waiting, self._waiting_size = [], 0
                 if not chunks and not self._is_closing:
                     self._is_running = False
                     return
             if not chunks:
                 self.finish()
                 return
+            if 1 < len(chunks) and size < len(chunks) * SMALL:
+                chunks = [b"".join(chunks)]  # one call that lets go of the interpreter, not one for each
             for chunk in chunks:
                 self.put(chunk)
 
