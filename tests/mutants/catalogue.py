@@ -445,9 +445,24 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     # What is refused.
     "discovery: sizes of a writable queue": (
         "_fastpath/discovery",
-        "if controller._queue.sizes is not None or controller._write_watch",
-        "if controller._write_watch",
+        "is_known = counts_bytes(controller._strategy_size_algorithm) and isinstance",
+        "is_known = isinstance",
     ),
+    "measured: chunks that an identity passes on": (
+        "_fastpath/pipeline",
+        "if not givers or any(stage.is_identity for stage in givers):",
+        "if not givers:",
+    ),
+    "measured: the size of a chunk": ("_engine/run", " and len(chunk) < self.limit", ""),
+    "measured: the type of a chunk": ("_engine/run", "type(chunk) is bytes and len", "len"),
+    "measured: the chunks in the queues at the entry": ("_fastpath/measured", " and all(map(fits, waits))", ""),
+    "measured: backpressure at the entry": (
+        "_fastpath/measured",
+        "not self._controller._stream._backpressure and ",
+        "",
+    ),
+    "measured: the sizes after a run": ("_fastpath/pipeline", "sink.measure()", "pass"),
+    "measured: room in a queue": ("_fastpath/simulation", "if not self.pipeline.has_room():", "if False:"),
     "discovery: sizes of a readable queue": (
         "_fastpath/discovery",
         "ReadableStreamDefaultController) or controller._queue.sizes is not None:\n        return",

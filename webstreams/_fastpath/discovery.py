@@ -17,6 +17,7 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import Source, UnderlyingSource
 from .._streams.readable.state import GenericReaderState, ReadableStreamState, ReadRequest
 from .._streams.readable.tee import DefaultTee, TeeBranch
+from .._streams.strategy import counts_bytes
 from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink
 from .._streams.writable.controller import WritableStreamDefaultController
@@ -161,10 +162,21 @@ def _add_pipe(pipeline: Pipeline, pipe: Pipe) -> None:
         pipeline.refuse()
         return
     pipeline.add_parts(pipe, pipe.reader, pipe.writer, pipe.source, pipe.dest, controller, controller._queue)
-    if controller._queue.sizes is not None or controller._write_watch is not None:
+    if controller._queue.sizes is not None:
+        _add_measured(pipeline, pipe, controller)
+    if controller._write_watch is not None:
         pipeline.refuse()
     else:
         _add_sink(pipeline, controller)
+
+
+def _add_measured(pipeline: Pipeline, pipe: Pipe, controller: WritableStreamDefaultController) -> None:
+    feeding = pipe.source._controller
+    is_known = counts_bytes(controller._strategy_size_algorithm) and isinstance(controller._sink, UnderlyingSink)
+    if is_known and isinstance(feeding, ReadableStreamDefaultController):
+        pipeline.add_measured(controller, feeding)
+    else:
+        pipeline.refuse()
 
 
 def _add_tee(pipeline: Pipeline, tee: DefaultTee) -> None:

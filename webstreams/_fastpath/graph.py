@@ -122,7 +122,7 @@ class Step(Call):
             chunks = (histories if age >= 0 else stores)[giver]
             index = -1 - age
         function = None if stage.is_identity else self.function
-        giving = stage.controller if stage.gives and not stage.gives_seldom else None
+        giving = (stage.measured or stage.controller) if stage.gives and not stage.gives_seldom else None
         if function is None:
             return self, None, None, None, self.output, chunks, index, False
         return self, function, self.controller, giving, self.output, chunks, index, self.by_coroutine

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from .._engine.callbacks import callback_failed, callback_returned
 from .._engine.jobs import JobQueue
 from .._engine.promise import END_OF_ITERATION
+from .._engine.run import Measured
 from .._platform.errors import stored_error
 from .._streams.meter import put_counted
 from .._streams.part import Part
@@ -30,6 +31,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
+from .measured import MeasuredSink
 
 # A longer one takes too long to record: other tasks have to have their turn.
 MAX_STAGES = 256
@@ -88,6 +90,7 @@ class Stage(Giver):
 
     __slots__ = (
         "by_coroutine", "context", "controller", "function", "gives", "gives_first", "gives_seldom", "is_identity",
+        "measured",
     )  # fmt: skip
 
     # What the callback is called with.
@@ -106,6 +109,13 @@ class Stage(Giver):
         self.gives_seldom = False
         # A transformer without transform().
         self.is_identity = False
+        # What its chunks have to be like, if the queue that they go to counts bytes.
+        self.measured: Measured | None = None
+
+    def may_give(self, controller: object, chunk: Any) -> bool:
+        """Whether the callback may enqueue this chunk in a run."""
+        is_fit = self.measured is None or self.measured.fits(chunk)
+        return self.gives and self.controller is controller and is_fit
 
     def install(self, function: Callback) -> None:
         """Have the plain path call a function in the place of the callback, or the callback itself again."""
@@ -321,7 +331,7 @@ class Pipeline:
     pipe that reads from the source, if there is one, and `end` stands for the reads of a user's at the end.
     """
 
-    __slots__ = ("end", "is_eligible", "jobs", "known", "parts", "reservoirs", "stages", "trigger")
+    __slots__ = ("end", "is_eligible", "jobs", "known", "measured", "parts", "reservoirs", "stages", "trigger")
 
     def __init__(self, jobs: JobQueue, trigger: Pipe | None, end: ReadEnd | None) -> None:
         self.jobs = jobs
@@ -329,6 +339,7 @@ class Pipeline:
         self.end = end
         self.stages: list[Stage] = []
         self.reservoirs: list[Reservoir] = []
+        self.measured: list[MeasuredSink] = []
         self.parts: list[Part] = []
         self.is_eligible = True
         self.known: set[int] = set()
@@ -358,17 +369,49 @@ class Pipeline:
         for stage in other.stages:
             self.add_stage(stage)
         self.reservoirs += other.reservoirs
+        self.measured += other.measured
         self.is_eligible = self.is_eligible and other.is_eligible
 
     def replace_callbacks(self, call: Callback) -> None:
         """Have ``call(stage, *arguments)`` called in the place of each callback."""
         for stage in self.stages:
             stage.install(partial(call, stage))
+        for sink in self.measured:
+            sink.stop_counting()
 
     def restore_callbacks(self) -> None:
         """Have the callbacks themselves called again."""
         for stage in self.stages:
             stage.install(stage.function)
+        for sink in self.measured:
+            sink.count_again()
+
+    def add_measured(
+        self, controller: WritableStreamDefaultController, feeding: ReadableStreamDefaultController[Any]
+    ) -> None:
+        """Add a sink whose queue counts bytes; it is understood if its chunks come straight from a callback."""
+        givers = [stage for stage in self.stages if stage.readable_controller() is feeding]
+        if not givers or any(stage.is_identity for stage in givers):
+            self.refuse()
+            return
+        sink = MeasuredSink(controller, feeding)
+        self.measured.append(sink)
+        for stage in givers:
+            stage.measured = Measured(stage.controller, sink.limit)
+
+    def forget_sizes(self) -> None:
+        """Give the chunks in queues that count bytes the size 0."""
+        for sink in self.measured:
+            sink.forget_sizes()
+
+    def measure(self) -> None:
+        """Give the chunks in queues that count bytes their sizes."""
+        for sink in self.measured:
+            sink.measure()
+
+    def has_room(self) -> bool:
+        """Whether no queue that counts bytes can be full."""
+        return all(sink.has_room() for sink in self.measured)
 
     def refuse(self) -> None:
         """Say that a part is not understood."""
@@ -380,7 +423,7 @@ class Pipeline:
 
     def is_ordinary(self) -> bool:
         """Whether nothing is about to end: no period of the states from here on does more than pass chunks."""
-        return all(map(is_ordinary, self.parts))
+        return all(map(is_ordinary, self.parts)) and all(sink.can_begin() for sink in self.measured)
 
 
 def is_ordinary(part: Part) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
-from .._engine.run import Run, get_ident
+from .._engine.run import Run, get_ident, takes
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
@@ -148,6 +148,7 @@ class PipelineRun(Run):
             self._empty(reservoir)
         explorer.entered.count = 0
         entered = tag(self._pipeline.parts, explorer.entered)
+        self._pipeline.forget_sizes()
         self._state = state = explorer.state_here(kind, pipe)
         self._ensure(state.lengths)
         for history in self._histories:
@@ -430,17 +431,17 @@ class PipelineRun(Run):
         if self.pending or get_ident() != self.thread:
             return False
         if self.expecting is MORE:
-            if self._gives_more is not controller:
+            if self._gives_more is not controller and not takes(self._gives_more, controller, chunk):
                 return False
             self._more.append(chunk)
             return True
         if self._is_parked or self.expecting is not None:
             return False
         stage = self._step_under_way().stage
-        if not stage.gives or stage.controller is not controller:
+        if not stage.may_give(controller, chunk):
             return False
         self._more.append(chunk)
-        self._gives_more = controller
+        self._gives_more = stage.measured or controller
         self.expecting = MORE
         return True
 
@@ -521,6 +522,7 @@ class PipelineRun(Run):
                 setattr(part, name, value)
         for reservoir in self._explorer.reservoirs:
             reservoir.queue.total = len(reservoir.store)
+        self._pipeline.measure()
         end = self._pipeline.end
         if end is None or self.promise is None:
             jobs.jobs.extend(snapshot.jobs)

@@ -193,6 +193,7 @@ class Explorer(Run):
         self._made = [len(store) for store in stores]
         self._jobs.jobs.clear()
         state.snapshot.restore(histories, stores, self._jobs)
+        self.pipeline.forget_sizes()
 
     def _run_jobs(self, state: State) -> tuple[int, Pipe | None] | None:
         jobs = self._jobs
@@ -248,6 +249,8 @@ class Explorer(Run):
         else:
             self._heads = _heads_of_pull(self._job)
         function()
+        if not self.pipeline.has_room():
+            self._is_regular = False
 
     def _call(self, stage: Stage, *arguments: Any) -> Any:
         """Stand in for a callback."""

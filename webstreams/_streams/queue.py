@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .._platform.idl import is_non_negative_number, to_number
@@ -62,7 +63,7 @@ class QueueWithSizes(QueueTotal):
 
     __slots__ = ("_put_back", "chunks", "plenty", "sizes")
     # While chunks pass, no chunk is put back.
-    _constant: ClassVar[tuple[str, ...]] = ("_put_back", "plenty", "sizes")
+    _constant: ClassVar[tuple[str, ...]] = ("_put_back", "plenty")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
     def __init__(self, sized: bool, high_water_mark: int | float = math.inf) -> None:
@@ -103,6 +104,11 @@ class QueueWithSizes(QueueTotal):
         self.chunks.popleft()
         if self.sizes is not None:
             self.sizes.popleft()
+
+    def measure_again(self, size_of: Callable[[Any], float]) -> None:
+        """Set the sizes anew, after chunks have been put into the queue without them."""
+        self.sizes = deque([float(size_of(chunk)) for chunk in self.chunks])
+        self.total = sum(self.sizes)
 
     def chunk_count(self) -> int:
         """How many chunks are in the queue."""

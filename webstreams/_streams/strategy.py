@@ -41,6 +41,10 @@ _byte_length = _ByteLength.size
 _count = _Count.size
 
 
+# Known to the fast path (`counts_bytes`).
+_BYTE_COUNTERS: Final[list[SizeAlgorithm]] = [_byte_length]
+
+
 class _Strategy:
     """What the two built-in strategies share."""
 
@@ -108,6 +112,16 @@ class CountQueuingStrategy(_Strategy):
     def size(self) -> Callable[[Any], float]:
         """The function that measures a chunk: it gives 1; always the same one."""
         return _count
+
+
+def add_byte_counter(algorithm: SizeAlgorithm) -> None:
+    """Say that an algorithm counts bytes."""
+    _BYTE_COUNTERS.append(algorithm)
+
+
+def counts_bytes(algorithm: SizeAlgorithm | None) -> bool:
+    """Whether an algorithm gives the length of a `bytes` object, and does nothing that anybody could see."""
+    return any(algorithm is each for each in _BYTE_COUNTERS)
 
 
 class StrategyMembers:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .._platform.buffer import wrong_chunk
+from .._streams.strategy import add_byte_counter
 from ..types import QueuingStrategyDict
 
 # What a default reader gets at most, and what a queue before a sink takes (bytes).
@@ -33,6 +34,9 @@ def size_of(chunk: Any) -> int:
         return memoryview(chunk).nbytes
     except TypeError:
         return 0
+
+
+add_byte_counter(size_of)
 
 
 def bytes_strategy(high_water_mark: int = PIECE) -> QueuingStrategyDict[Any]:

@@ -322,7 +322,7 @@ class ThreadSink:
             if not chunks:
                 self.finish()
                 return
-            if 1 < len(chunks) and size < len(chunks) * SMALL:
+            if len(chunks) > 1 and size < len(chunks) * SMALL:
                 chunks = [b"".join(chunks)]  # one call that lets go of the interpreter, not one for each
             for chunk in chunks:
                 self.put(chunk)
