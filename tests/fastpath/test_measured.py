@@ -89,7 +89,7 @@ class Program:
         )
         stream = self.source
         for _ in range(dice.choice([0, 0, 1, 1, 2])):
-            plain = {"transform": self.transform} if dice.random() < 0.8 else None
+            plain: Any = {"transform": self.transform} if dice.random() < 0.8 else None
             stream = stream.pipe_through(TransformStream(plain))
         try:
             await stream.pipe_to(self.sink)

@@ -108,11 +108,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     # What a run takes.
     "take: whatever is pending": (
         "_engine/run",
-        "self.expecting is controller and not self.pending and get",
-        "self.expecting is controller and get",
+        "if not self.pending and get_ident()",
+        "if get_ident()",
     ),
     "take: from any thread": ("_engine/run", " and get_ident() == self.thread:", ":"),
-    "take: for any controller": ("_engine/run", "if self.expecting is controller and", "if self.expecting and"),
+    "take: for any controller": ("_engine/run", "if expected is controller or takes(", "if expected or takes("),
     "intercept does not leave": (
         "_fastpath/run",
         "        self.leave()\n        return chunk\n",
@@ -168,7 +168,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "more chunks for another controller": (
         "_fastpath/run",
-        "        if not stage.gives or stage.controller is not controller:\n",
+        "        if not stage.may_give(controller, chunk):\n",
         "        if not stage.gives:\n",
     ),
     # After a coroutine.
