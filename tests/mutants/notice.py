@@ -37,9 +37,9 @@ FIRST_CHECKED = range(2)
 CHECKED = range(2, 8)
 MORE = range(60)
 # Some times what it takes without a mutant (seconds of processor time); and for a program or a test that waits for
-# ever (seconds).
+# ever (seconds: on a busy machine, one that does not may take some minutes).
 LIMIT = 150
-PATIENCE = 120
+PATIENCE = 600
 
 
 class Notice:
