@@ -11,7 +11,7 @@ import pytest
 
 from webstreams import ReadableStream
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath.pipeline import Giver
+from webstreams._fastpath.giver import Giver
 from webstreams._fastpath.snapshot import Reference, Snapshot, Tagged, given_by, moving_slots, slots_of, tag
 from webstreams._streams.part import Part
 from webstreams._streams.readable.state import ReadableStreamState

@@ -98,6 +98,7 @@ def jobs_not_declared() -> Iterator[Mutant]:
         ("_streams/readable/pulling", "_callback_fulfilled"),
         ("_streams/writable/controller", "_write_fulfilled"),
         ("_streams/transform/sides", "_go_on"),
+        ("_fastpath/writer_end", "begin"),
     ):
         yield Mutant(f"{job} is not declared", module, f"return job == self.{job}", "return False")
 
@@ -391,6 +392,69 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "_streams/readable/iterator",
         "    iteration.jobs.leave_run()\n    stream = iteration.reader._stream\n",
         "    stream = iteration.reader._stream\n",
+    ),
+    # The writes of users.
+    "entry: a write whose jobs nobody runs": (
+        "_fastpath/policy",
+        "        if not jobs.scheduled and run is not None:\n",
+        "        if False:\n",
+    ),
+    "ordinary: a write that comes first": (
+        "_fastpath/pipeline",
+        "    return is_idle and not stream",
+        "    return not stream",
+    ),
+    "ordinary: a writer that closes": (
+        "_fastpath/pipeline",
+        "return is_idle and not stream._close_queued_or_in_flight() and (",
+        "return is_idle and (",
+    ),
+    "write: of another writer": (
+        "_fastpath/writing",
+        "        if writer is not self._writer:\n            return False",
+        "        if self._writer is None:\n            return False",
+    ),
+    "write: while another one is under way": (
+        "_fastpath/writing",
+        "self._segment_for(WRITE) if self._written is None else None",
+        "self._segment_for(WRITE)",
+    ),
+    "write: a job that was queued": (
+        "_fastpath/writing",
+        "or not self._is_parked or self.pending or self._is_low:",
+        "or not self._is_parked or self._is_low:",
+    ),
+    "write: in a callback": (
+        "_fastpath/writing",
+        "or not self._is_parked or self.pending or self._is_low:",
+        "or self.pending or self._is_low:",
+    ),
+    "ready: of another writer": (
+        "_fastpath/writing",
+        "        if writer is not self._writer:\n            return None",
+        "        if self._writer is None:\n            return None",
+    ),
+    "ready: in a callback": ("_fastpath/writing", "if self._ready is not None and self._is_parked:", "if self._ready:"),
+    "await of a writer: not in its task": ("_fastpath/writing", " and jobs.may_run_jobs():", ":"),
+    "await of a writer: another promise": (
+        "_fastpath/writing",
+        "        if promise is self._written or promise is self._ready:\n",
+        "        if self._written or self._ready:\n",
+    ),
+    "a promise of a writer is looked at": (
+        "_fastpath/writing",
+        "        if is_behind and get_ident() == self.thread:\n            self.leave()\n",
+        "        pass\n",
+    ),
+    "desired_size of a writer": (
+        "_streams/writable/writer",
+        "            self._jobs.leave_run()\n        stream = ",
+        "            pass\n        stream = ",
+    ),
+    "a writable stream that the library errors": (
+        "_streams/door",
+        "    stream._jobs.leave_run()\n    controller: Any = stream._controller\n    controller._error",
+        "    controller: Any = stream._controller\n    controller._error",
     ),
     # What is known of a controller.
     "desired_size: another controller": (

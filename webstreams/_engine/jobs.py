@@ -68,7 +68,7 @@ MAX_COUNTDOWN = 512
 
 # From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
 _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
-# How many reads are done on the plain path before one tries another one.
+# How many reads (or writes) are done on the plain path before one tries another one.
 FIRST_READS = 64
 _SLOT = "_webstreams_jobs"
 
@@ -123,6 +123,7 @@ class JobQueue:
         "spare_call",
         "tasks",
         "thread_probe",
+        "writes_left",
     )
 
     def __init__(self, loop: AbstractEventLoop) -> None:
@@ -151,6 +152,8 @@ class JobQueue:
         self.policy: Policy | None = None
         # How many reads of users' there will be before one of them tries the fast path.
         self.reads_left: int = FIRST_READS
+        # The same for writes of users'.
+        self.writes_left: int = FIRST_READS
         self._countdown_from = FIRST_COUNTDOWN
         self._turn_started = 0.0
         # The loop will call _turn_has_ended: the clock runs although no jobs are scheduled.
@@ -214,6 +217,11 @@ class JobQueue:
         """Try the fast path for the reads of a user's reader or iteration; whether the steps of this one are done."""
         policy = self.find_policy()
         return policy is not None and policy.takes_read(key, promise)
+
+    def takes_write(self, writer: object, chunk: Any, promise: Any) -> bool:
+        """Try the fast path for the writes of a user's writer; whether the steps of this one are done."""
+        policy = self.find_policy()
+        return policy is not None and policy.takes_write(writer, chunk, promise)
 
     def takes_many(self) -> bool:
         """Whether many reads may be done in one, where nobody can tell."""

@@ -26,6 +26,7 @@ from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
 from .resolving import AllCollector, DoneCallback, Resolvers
+from .run import HALFWAY, HAS_COME
 from .waiter import PromiseWaiter
 
 T = TypeVar("T", default=Any, covariant=True)
@@ -141,6 +142,8 @@ class Promise(PromiseState, Generic[T]):
         The promise of an iterator raises `StopAsyncIteration` at the end. Raises `asyncio.InvalidStateError` while the
         promise is pending.
         """
+        if self._jobs.run is not None:
+            self._jobs.run.is_looked_at(self)
         if self._state == FULFILLED:
             if self._value is END_OF_ITERATION:
                 raise StopAsyncIteration
@@ -157,6 +160,8 @@ class Promise(PromiseState, Generic[T]):
 
         Raises `asyncio.InvalidStateError` while the promise is pending.
         """
+        if self._jobs.run is not None:
+            self._jobs.run.is_looked_at(self)
         if self._state == PENDING:
             raise InvalidStateError("the promise is still pending")
         if self._state == FULFILLED:
@@ -186,7 +191,11 @@ class Promise(PromiseState, Generic[T]):
         """Wait until the promise is settled; see `result` for what comes then."""
         jobs = self._jobs
         if jobs.run is not None:
-            jobs.run.leave()
+            outcome = jobs.run.awaits_writer(self)
+            if outcome == HAS_COME:
+                return self._value  # type: ignore[no-any-return]
+            if outcome == HALFWAY:
+                return (yield from self._wait_for_mark())
         if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
         elif self._state == PENDING or not jobs.run_pending():

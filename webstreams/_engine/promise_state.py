@@ -34,6 +34,8 @@ class PromiseState(Settled):
 
     def done(self) -> bool:
         """Whether the promise is settled."""
+        if self._jobs.run is not None:
+            self._jobs.run.is_looked_at(self)
         return self._state != PENDING
 
     def _origin(self) -> tuple[object, ...]:

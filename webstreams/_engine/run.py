@@ -122,6 +122,26 @@ class Run:
         self.leave()
         return IN_VAIN
 
+    def writes(self, writer: object, chunk: Any, promise: Any) -> bool:
+        """A user's writer writes a chunk; whether the steps of the write have been done.
+
+        A writer of another pipeline need not leave the run: nothing that it writes to is a part, or it queues a job.
+        """
+        return False
+
+    def gives_ready(self, writer: object) -> Any:
+        """Return the ready promise of a user's writer, or None if the writer itself has to look for it."""
+        return None
+
+    def awaits_writer(self, promise: Any) -> int:
+        """A task awaits a promise that is not of a read, perhaps that of a write: what `awaits` says, without a
+        chunk."""
+        self.leave()
+        return IN_VAIN
+
+    def is_looked_at(self, promise: object) -> None:
+        """Somebody asks a promise for its state: leave the run if that is behind."""
+
     def collect(self, key: object, promise: Any, take: Callable[[Any], object]) -> int:
         """Read and take chunks for a reader of the library's own, as long as they come at once.
 
@@ -165,6 +185,10 @@ class Policy:
 
     def takes_read(self, key: object, promise: Any) -> bool:
         """Whether the steps of a read of a user's reader or iteration have been done."""
+        raise NotImplementedError
+
+    def takes_write(self, writer: object, chunk: Any, promise: Any) -> bool:
+        """Whether the steps of a write of a user's writer have been done."""
         raise NotImplementedError
 
     def takes_many(self) -> bool:

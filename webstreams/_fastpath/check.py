@@ -19,13 +19,13 @@ from .._streams.part import Part
 from .._streams.readable.pipe import Pipe
 from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
-from .reading import ReadRun
 from .snapshot import Snapshot, plan_for, slots_of
+from .writing import WriteRun
 
 _ABSENT: Final = object()
 
 
-class CheckedRun(ReadRun):
+class CheckedRun(WriteRun):
     """A run each of whose periods is repeated on the plain path."""
 
     LONG_BURST: ClassVar[int] = 0
@@ -94,6 +94,9 @@ class CheckedRun(ReadRun):
         assert self._state is not None
         return self._awaits_slowly(promise, self._state)
 
+    def _pass(self, segment: Segment) -> bool:
+        return self._pass_slowly(segment)
+
     def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
         return None
 
@@ -156,6 +159,8 @@ def differing_segments(known: Segment, again: Segment | None) -> Iterator[str]:
         yield f"the period has {again.job_count} jobs, not {known.job_count}"
     if (known.value, known.is_answered, known.moves) != (again.value, again.is_answered, again.moves):
         yield "another chunk is read"
+    if known.rest != again.rest:
+        yield f"the promises of the writer are {again.rest}, not {known.rest}"
     if again.end is not known.end:
         yield "the period ends in another state"
         yield from differing(known.end.snapshot, again.end.snapshot)

@@ -22,8 +22,10 @@ from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
 from .pipeline import FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
+from .writer_end import WriterEnd
 
 ReadableSource = Source | UnderlyingSource
 
@@ -113,6 +115,18 @@ def find_pipeline_to(jobs: JobQueue, end: ReadEnd) -> Pipeline:
     return pipeline
 
 
+def find_pipeline_from(jobs: JobQueue, origin: WriterEnd) -> Pipeline:
+    """Return the pipeline that begins at a writer of a user's: a sink, or a chain of transform streams before one."""
+    pipeline = Pipeline(jobs, None, None, origin)
+    stream = origin.writer._stream
+    if stream is None:
+        pipeline.refuse()
+    else:
+        pipeline.add_parts(origin, origin.writer)
+        _add_writable(pipeline, stream, None)
+    return pipeline
+
+
 def _add_source(pipeline: Pipeline, controller: ReadableStreamDefaultController[Any]) -> None:
     pipeline.add_readable(controller)
     source = controller._source
@@ -155,23 +169,29 @@ def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
 
 
 def _add_pipe(pipeline: Pipeline, pipe: Pipe) -> None:
-    controller = pipe.dest._controller
-    if not _add_readable(pipeline, pipe.source._controller) or not isinstance(
-        controller, WritableStreamDefaultController
-    ):
+    if not _add_readable(pipeline, pipe.source._controller):
         pipeline.refuse()
         return
-    pipeline.add_parts(pipe, pipe.reader, pipe.writer, pipe.source, pipe.dest, controller, controller._queue)
+    pipeline.add_parts(pipe, pipe.reader, pipe.writer, pipe.source)
+    _add_writable(pipeline, pipe.dest, pipe.source._controller)
+
+
+def _add_writable(pipeline: Pipeline, stream: WritableStreamState[Any], feeding: object) -> None:
+    """Add a stream that is written to, and what its chunks go to; they come from a controller, or from a user."""
+    controller = stream._controller
+    if not isinstance(controller, WritableStreamDefaultController):
+        pipeline.refuse()
+        return
+    pipeline.add_parts(stream, controller, controller._queue)
     if controller._queue.sizes is not None:
-        _add_measured(pipeline, pipe, controller)
+        _add_measured(pipeline, feeding, controller)
     if controller._write_watch is not None:
         pipeline.refuse()
     else:
         _add_sink(pipeline, controller)
 
 
-def _add_measured(pipeline: Pipeline, pipe: Pipe, controller: WritableStreamDefaultController) -> None:
-    feeding = pipe.source._controller
+def _add_measured(pipeline: Pipeline, feeding: object, controller: WritableStreamDefaultController) -> None:
     is_known = counts_bytes(controller._strategy_size_algorithm) and isinstance(controller._sink, UnderlyingSink)
     if is_known and isinstance(feeding, ReadableStreamDefaultController):
         pipeline.add_measured(controller, feeding)

@@ -12,6 +12,7 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.state import ReadRequest
 from .pipeline import Stage
 from .snapshot import Reference, Snapshot
+from .writer_end import Rest
 
 # What a callback has done, as one number: how many chunks it has enqueued, and whether it is a coroutine that has
 # completed (`code_of`). This stands for so many that the number does not matter (`Explorer.counted`).
@@ -21,6 +22,12 @@ MANY: Final = 1000
 PIPE: Final = 0
 READ: Final = 1
 AWAIT: Final = 2
+# The same at the beginning: it is about to write, or to look at `ready`; or to await one of the two promises. Every
+# state in which the user's own code runs is one of each of these kinds (`State.of_kind`); WRITE stands for all.
+WRITE: Final = 3
+READY: Final = 4
+AWAIT_WRITE: Final = 5
+AWAIT_READY: Final = 6
 
 
 class Answer(NamedTuple):
@@ -34,7 +41,9 @@ class Answer(NamedTuple):
 class State:
     """A state of the pipeline between two periods."""
 
-    __slots__ = ("ahead", "is_dead", "kind", "lengths", "many", "pipe", "quick", "reservoirs", "segment", "snapshot")
+    __slots__ = (
+        "_others", "ahead", "is_dead", "kind", "lengths", "many", "pipe", "quick", "reservoirs", "segment", "snapshot",
+    )  # fmt: skip
 
     def __init__(self, kind: int, pipe: Pipe | None, snapshot: Snapshot, giver_count: int) -> None:
         self.kind = kind
@@ -51,6 +60,8 @@ class State:
         self.many: Drain | None = None
         # Of one that calls callbacks and does nothing else: the period.
         self.quick: Segment | None = None
+        # The same state, of other kinds.
+        self._others: dict[int, State] = {}
         # How many of the last chunks of each giver are somewhere in the pipeline; and the reservoirs that hold many.
         self.lengths = [0] * giver_count
         self.reservoirs: set[int] = set()
@@ -59,6 +70,15 @@ class State:
                 self.lengths[giver] = max(self.lengths[giver], age + 1)
             else:
                 self.reservoirs.add(giver)
+
+    def of_kind(self, kind: int) -> State:
+        """Return the same state before something else that the user's own code does."""
+        if kind == self.kind:
+            return self
+        other = self._others.get(kind)
+        if other is None:
+            other = self._others[kind] = State(kind, None, self.snapshot, len(self.lengths))
+        return other
 
     def key(self) -> tuple[object, ...]:
         """Return what is equal if two states are."""
@@ -157,8 +177,8 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rows", "state",
-        "steps", "value", "value_chunks", "value_index",
+        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rest", "rows",
+        "state", "steps", "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -178,10 +198,13 @@ class Segment:
         # The chunk that the user's read gets, and whether it has it although the promise was not awaited yet.
         self.value: Reference | None = None
         self.is_answered = False
-        # Whether it ends with that chunk, and nothing else is to be done; and where the chunk is.
+        # Whether it ends with that chunk, or with the code of a user who writes, and nothing else is to be done; and
+        # where the chunk is.
         self.is_simple = False
         self.value_chunks: deque[Any] = _NOWHERE
         self.value_index = 0
+        # What has become of the promises of the user who writes; None where it ends somewhere else.
+        self.rest: Rest | None = None
 
 
 def code_of(given: int, has_completed: bool) -> int:

@@ -31,7 +31,9 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
+from .giver import Giver
 from .measured import MeasuredSink
+from .writer_end import WriterEnd
 
 # A longer one takes too long to record: other tasks have to have their turn.
 MAX_STAGES = 256
@@ -42,17 +44,6 @@ FEW = 8
 
 Callback = Callable[..., Any]
 Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController
-
-
-class Giver:
-    """What gives chunks to a pipeline: a stage, or a queue that holds many (`Reservoir`)."""
-
-    __slots__ = ("count", "index")
-
-    def __init__(self) -> None:
-        # How many chunks it has given, in a simulation; and its place among the givers.
-        self.count = 0
-        self.index = 0
 
 
 class Reservoir(Giver):
@@ -328,15 +319,30 @@ class Pipeline:
     """The stages and all moving parts of a pipeline, or of several that run side by side.
 
     `is_eligible` is false if one of them is not understood; `known` are the identities of the parts. `trigger` is the
-    pipe that reads from the source, if there is one, and `end` stands for the reads of a user's at the end.
+    pipe that reads from the source, if there is one, `end` stands for the reads of a user's at the end, and `origin`
+    for the writes of a user's at the beginning.
     """
 
-    __slots__ = ("end", "is_eligible", "jobs", "known", "measured", "parts", "reservoirs", "stages", "trigger")
+    __slots__ = (
+        "end",
+        "is_eligible",
+        "jobs",
+        "known",
+        "measured",
+        "origin",
+        "parts",
+        "reservoirs",
+        "stages",
+        "trigger",
+    )
 
-    def __init__(self, jobs: JobQueue, trigger: Pipe | None, end: ReadEnd | None) -> None:
+    def __init__(
+        self, jobs: JobQueue, trigger: Pipe | None, end: ReadEnd | None, origin: WriterEnd | None = None
+    ) -> None:
         self.jobs = jobs
         self.trigger = trigger
         self.end = end
+        self.origin = origin
         self.stages: list[Stage] = []
         self.reservoirs: list[Reservoir] = []
         self.measured: list[MeasuredSink] = []
@@ -481,6 +487,13 @@ def _no_read_comes_first(end: Any) -> bool:
     return not end.reader._read_requests
 
 
+def _no_write_comes_first(origin: Any) -> bool:
+    """Whether the writer neither closes nor writes, and nobody waits for it: those promises are not known."""
+    stream, ready = origin.writer._stream, origin.writer._ready_promise
+    is_idle = stream._in_flight_write_request is None and not stream._write_requests
+    return is_idle and not stream._close_queued_or_in_flight() and (ready is None or ready.done())
+
+
 _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (QueueWithSizes, _has_no_chunks_put_back),
     (ReadableStreamState, _readable_goes_on),
@@ -491,6 +504,7 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (GeneratorSource, _generator_goes_on),
     (Pipe, _pipe_goes_on),
     (ReadEnd, _no_read_comes_first),
+    (WriterEnd, _no_write_comes_first),
 )
 
 

@@ -15,15 +15,17 @@ from .._platform.weak_group import WeakGroup
 from .._streams.readable.iterator import Iteration
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadableStreamDefaultReader
+from .._streams.writable.writer import WritableStreamDefaultWriter
 from .check import CheckedRun
-from .discovery import begins_pipeline, find_pipeline, find_pipeline_to
+from .discovery import begins_pipeline, find_pipeline, find_pipeline_from, find_pipeline_to
 from .ends import ReadEnd, make_end
-from .graph import PIPE, READ
+from .graph import PIPE, READ, WRITE
 from .handle import PipeHandle
 from .pipeline import MAX_STAGES, Pipeline
-from .reading import ReadRun
 from .run import PipelineRun
 from .simulation import owner_of
+from .writer_end import WriterEnd
+from .writing import WriteRun
 
 # The switch: everything on the plain path; every period of a run repeated on the plain path and compared; else on.
 OFF = "0"
@@ -55,9 +57,11 @@ class TracePolicy(Policy):
         "_is_given_up",
         "_jobs",
         "_last_key",
+        "_last_writer",
         "_read_interval",
         "_reads_left",
         "_run",
+        "_write_interval",
         "periods",
     )
 
@@ -78,6 +82,9 @@ class TracePolicy(Policy):
         # Their runs belong to the readers, which nobody else keeps alive.
         self._read_interval = FIRST_READS
         self._last_key = 0
+        # And for their writes.
+        self._write_interval = FIRST_READS
+        self._last_writer = 0
         # Runs that were made before a stage was watched are not used any more.
         self._generation = 0
         # A check has found a difference.
@@ -129,12 +136,17 @@ class TracePolicy(Policy):
 
     def run_has_ended(self, run: Any) -> None:
         """See `Policy`."""
-        assert isinstance(run, PipelineRun)
+        assert isinstance(run, WriteRun)
         self.periods += run.periods
         end = run.end
         if end is not None:
             end.interval = FIRST_READS if run.periods >= LONG_READ_RUN else min(2 * end.interval, MAX_INTERVAL)
             self._jobs.reads_left = 1 if run.periods >= LONG_READ_RUN or isinstance(run, CheckedRun) else end.interval
+        origin = run.origin
+        if origin is not None:
+            origin.interval = FIRST_READS if run.periods >= LONG_READ_RUN else min(2 * origin.interval, MAX_INTERVAL)
+            is_worth_it = run.periods >= LONG_READ_RUN or isinstance(run, CheckedRun)
+            self._jobs.writes_left = 1 if is_worth_it else origin.interval
         if isinstance(run, CheckedRun) and run.has_differed:
             self._is_given_up = True
             self._run = None
@@ -243,6 +255,45 @@ class TracePolicy(Policy):
         self._read_interval = min(2 * self._read_interval, MAX_INTERVAL)
         self._jobs.reads_left = self._read_interval
 
+    # The writes of users.
+
+    def takes_write(self, writer: object, chunk: Any, promise: Any) -> bool:
+        """See `Policy`."""
+        jobs = self._jobs
+        if FAST_PATHS == OFF or self._is_given_up:
+            jobs.writes_left = MAX_INTERVAL
+            return False
+        if jobs.run is not None or jobs.busy or not jobs.is_alone:
+            return False
+        if id(writer) != self._last_writer:
+            self._last_writer = id(writer)
+            self._write_interval = FIRST_READS
+        run = self._write_run_of(writer)
+        if not jobs.scheduled and run is not None:
+            return False  # this write will schedule them, in its place
+        if run is None or not run.can_begin() or not run.begin(WRITE, None):
+            self._write_interval = min(2 * self._write_interval, MAX_INTERVAL)
+            jobs.writes_left = self._write_interval
+            return False
+        return run.writes(writer, chunk, promise)
+
+    def _write_run_of(self, writer: object) -> PipelineRun | None:
+        """Return the run that begins at a writer, if its pipeline is understood."""
+        assert isinstance(writer, WritableStreamDefaultWriter)
+        origin = writer._origin
+        if isinstance(origin, WriterEnd) and isinstance(origin.run, PipelineRun):
+            if origin.generation == self._generation:
+                return None if origin.run.is_full() else origin.run
+        pipeline = find_pipeline_from(self._jobs, WriterEnd(writer, self._jobs))
+        if not pipeline.is_eligible or pipeline.origin is None:
+            return None
+        run = make_run(pipeline)
+        pipeline.origin.run = run
+        pipeline.origin.generation = self._generation
+        pipeline.origin.interval = FIRST_READS
+        writer._origin = pipeline.origin
+        return run
+
     # Finding pipelines.
 
     def _has_time(self) -> bool:
@@ -289,4 +340,4 @@ def install() -> None:
 
 def make_run(pipeline: Pipeline) -> PipelineRun:
     """Make the run of a pipeline."""
-    return (CheckedRun if FAST_PATHS == CHECK else ReadRun)(pipeline)
+    return (CheckedRun if FAST_PATHS == CHECK else WriteRun)(pipeline)

@@ -20,9 +20,26 @@ from .._streams.readable.state import ReadRequest
 from .._streams.readable.tee import TeeBranch
 from .discovery import Read, read_path
 from .ends import ReadEnd
-from .graph import AWAIT, MANY, PIPE, READ, Answer, Move, Segment, State, Step, usual_code
-from .pipeline import Giver, Pipeline, Reservoir, Stage
+from .giver import Giver
+from .graph import (
+    AWAIT,
+    AWAIT_READY,
+    AWAIT_WRITE,
+    MANY,
+    PIPE,
+    READ,
+    READY,
+    WRITE,
+    Answer,
+    Move,
+    Segment,
+    State,
+    Step,
+    usual_code,
+)
+from .pipeline import Pipeline, Reservoir, Stage
 from .snapshot import Snapshot, Tagged, given_by
+from .writer_end import WriterEnd
 
 # A period is not longer than so many jobs a stage.
 MAX_JOBS_PER_STAGE = 40
@@ -79,10 +96,12 @@ class Explorer(Run):
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self._jobs = pipeline.jobs
-        # What gives chunks: the stages, the state at an entry, and the queues of many.
+        # What gives chunks: the stages, the state at an entry, the queues of many, and a user who writes.
         self.entered = Giver()
         self.reservoirs: list[Reservoir] = pipeline.reservoirs
         self.givers: list[Giver] = [*pipeline.stages, self.entered, *self.reservoirs]
+        if pipeline.origin is not None:
+            self.givers.append(pipeline.origin)
         for index, giver in enumerate(self.givers):
             giver.index = index
         self._states: dict[tuple[object, ...], list[State]] = {}
@@ -197,10 +216,13 @@ class Explorer(Run):
 
     def _run_jobs(self, state: State) -> tuple[int, Pipe | None] | None:
         jobs = self._jobs
-        end = self.pipeline.end
+        end, origin = self.pipeline.end, self.pipeline.origin
         if state.kind == PIPE:
             assert state.pipe is not None
             self._run(state.pipe.read_next, state.pipe.read_plainly, state.pipe)
+        elif origin is not None:
+            if self._begin_write(state.kind, origin):
+                return WRITE, None
         elif state.kind == READ:
             assert end is not None
             self._run(end.begin, end.begin, end)
@@ -213,7 +235,7 @@ class Explorer(Run):
                 break
             job = jobs.jobs.popleft()
             if job is jobs.mark:
-                return READ, None
+                return READ if origin is None else WRITE, None
             owner = owner_of(job)
             pipe = owner if isinstance(owner, Pipe) and job == owner.read_next else None
             if pipe is not None and self._ends_at(pipe, state):
@@ -223,6 +245,19 @@ class Explorer(Run):
             self._run(job, job, pipe)
         self._is_regular = False
         return None
+
+    def _begin_write(self, kind: int, origin: WriterEnd) -> bool:
+        """Do what a user's code does at the beginning of the pipeline; whether that is all."""
+        if kind == WRITE:
+            self._run(origin.begin, origin.begin, None)
+        elif kind == READY:
+            origin.take_ready()
+        elif kind == AWAIT_WRITE:
+            origin.wait()
+        else:
+            assert kind == AWAIT_READY
+            origin.wait_until_ready()
+        return kind in (WRITE, READY)
 
     def _ends_at(self, pipe: Pipe, state: State) -> bool:
         """Whether a period ends where a pipe is about to read."""
@@ -357,10 +392,15 @@ class Explorer(Run):
                 return None
             if end[0] == READ:
                 waiting.forget()
+        rest = None
+        if self.pipeline.origin is not None and end[0] == WRITE:
+            rest = self.pipeline.origin.come_to_rest()
         given = [giver.count for giver in self.givers]
         segment = Segment(state, tuple(self._codes), self._steps, self.state_here(*end), self._job_count)
         segment.moves = moves
         segment.value, segment.is_answered = value, is_answered
+        segment.rest = rest
+        segment.is_simple = rest is not None and not moves
         segment.needs = [max(pair) for pair in zip(given, segment.end.lengths, strict=True)]
         segment.loops = not self._codes and segment.end is state and end[0] == PIPE and is_plain(moves)
         self._jobs.jobs.clear()

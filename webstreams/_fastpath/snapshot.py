@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from .._engine.jobs import Job, JobQueue
 from .._streams.part import Part
-from .pipeline import Giver
+from .giver import Giver
 
 
 class Tagged:

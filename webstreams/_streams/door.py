@@ -227,6 +227,7 @@ def join_sides(
 
 def fail_writable(stream: WritableStreamState[Any], error: object) -> None:
     """Error a stream with what arose elsewhere; nothing happens if it is not writable any more."""
+    stream._jobs.leave_run()
     controller: Any = stream._controller
     controller._error_if_needed(error)
 

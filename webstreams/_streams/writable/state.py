@@ -92,9 +92,16 @@ class WritableController(Part):
 class WriterState(Part):
     """What a stream needs of its writer."""
 
-    __slots__ = ("_closed_promise", "_holder", "_jobs", "_ready_promise", "_released_error", "_stream")
+    __slots__ = ("_closed_promise", "_holder", "_jobs", "_origin", "_ready_promise", "_released_error", "_stream")
     # Links; and what moves at the end only, after which there are no periods.
-    _constant: ClassVar[tuple[str, ...]] = ("_closed_promise", "_holder", "_jobs", "_released_error", "_stream")
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_closed_promise",
+        "_holder",
+        "_jobs",
+        "_origin",
+        "_released_error",
+        "_stream",
+    )
 
     _jobs: JobQueue
     _stream: WritableStreamState[Any] | None
@@ -105,6 +112,8 @@ class WriterState(Part):
     _released_error: TypeError | None
     # Ours, shared: who writes, if it is not the user.
     _holder: LockHolder | None
+    # Ours, shared: what the fast path keeps for the writes of a user's.
+    _origin: object
 
     def _ensure_ready_promise_rejected(self, error: object) -> None:
         """WritableStreamDefaultWriterEnsureReadyPromiseRejected"""
@@ -371,6 +380,7 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
 
     def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
         """Ours: the event loop has ended. Abort, unless the sink is closing."""
+        self._jobs.leave_run()
         if self._is_closed_or_errored():
             return None
         if self._in_flight_close_request is not None and not is_late:

@@ -77,6 +77,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._closed_promise = None
         self._released_error = None
         self._holder = None
+        self._origin = None
         stream._writer = self
         if LOCKS.tell is not None:
             LOCKS.tell(stream)
@@ -114,8 +115,15 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         A new promise takes its place each time the queue fills up. Rejected when the stream is errored or the lock
         released.
         """
+        jobs = self._jobs
+        run = jobs.run
+        if run is not None:
+            if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
+                raise_wrong_loop()
+            promise: Promise[None] | None = run.gives_ready(self)
+            if promise is not None:
+                return promise
         if self._ready_promise is None:
-            jobs = self._jobs
             if jobs.run is not None or get_ident() != jobs.thread_probe._thread_id:
                 jobs.require_running()
             self._ready_promise = self._make_ready_promise()
@@ -143,6 +151,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
 
         Raises `TypeError` when the lock was released.
         """
+        if self._jobs.run is not None and self._jobs.is_running():
+            self._jobs.leave_run()
         stream = self._require_stream("get the desired size")
         return self._get_desired_size(stream)
 
@@ -203,6 +213,14 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             promise._reject(_released("write to the stream"))
             return promise
         promise = WritePromise(jobs, stream)
+        run = jobs.run
+        if run is not None:
+            if run.writes(self, chunk, promise):
+                return promise
+        else:
+            jobs.writes_left -= 1
+            if jobs.writes_left <= 0 and jobs.takes_write(self, chunk, promise):
+                return promise
         controller = stream._controller
         if (
             controller._strategy_size_algorithm is None
@@ -226,6 +244,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         stream = self._stream
         if stream is None:
             return
+        self._jobs.leave_run()
         try:
             if error is not None:
                 await self.abort(error)
@@ -280,7 +299,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             self._ensure_closed_promise_rejected(self._error_of_release())
         self._stream._writer = None
         self._stream = None
-        self._holder = None
+        self._holder = self._origin = None
 
     def _error_of_release(self) -> TypeError:
         """Return the error of both promises after the release, which is made when somebody looks at one of them."""
