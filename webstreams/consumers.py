@@ -1,28 +1,15 @@
-"""Everything that a stream gives, as one object: what stands behind ``stream.bytes()``, ``.text()``, ``.json()`` and
-``.list()``.
-
-They are coroutines: nothing happens before they are awaited (or made a task), and then the stream is locked. No
-standard has them, so they are not promises of one; a coroutine can be cancelled with the task that runs it.
-"""
+"""What ``bytes()``, ``text()``, ``json()`` and ``list()`` of a stream collect its chunks in, and their limit."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any
 
-from ._engine.awaiting import next_turn
 from ._platform.arguments import checked_size
 from ._platform.buffer import is_bytes_like, wrong_chunk
-from ._platform.errors import AbortError, is_control_flow
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
 
-if TYPE_CHECKING:
-    from ._streams.readable.reader import ReadableStreamDefaultReader
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 _SPLIT_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -47,97 +34,19 @@ class LimitExceeded(ValueError):
         return f"{self.args[0]} has more than {self.limit} {self.unit if self.limit != 1 else self.unit[:-1]}"
 
 
-class Readable(Protocol[T_co]):
-    """A stream that can be locked."""
-
-    def get_reader(self) -> ReadableStreamDefaultReader[T_co]:
-        """Lock the stream."""
-        ...
-
-
-async def collect_bytes(stream: Readable[Any], limit: int | None = None) -> bytes:
-    """Join the bytes-like chunks of a stream."""
-    collector = _Bytes(limit)
-    await _consume(stream, collector)
-    return collector.result()
-
-
-async def collect_text(
-    stream: Readable[Any], encoding: str | None = UTF_8, *, fatal: bool = False, limit: int | None = None
-) -> str:
-    """Decode the bytes-like chunks of a stream, join its `str` chunks."""
-    collector = _Text(TextDecoder(encoding_name(encoding), bool(fatal), ignore_bom=False), limit)
-    await _consume(stream, collector)
-    return collector.result()
-
-
-async def collect_json(stream: Readable[Any], limit: int | None = None) -> Any:
-    """Parse the text of a stream, which is UTF-8."""
-    return json.loads(await collect_text(stream, limit=limit))
-
-
-async def collect_list(stream: Readable[T], limit: int | None = None) -> list[T]:
-    """Put the chunks of a stream into a list."""
-    collector = _List(limit)
-    await _consume(stream, collector)
-    return collector.chunks
-
-
 def checked_limit(limit: Any) -> int | None:
     """Return a limit; raises `TypeError` unless it is an integer or None, and `ValueError` for a negative one."""
     return None if limit is None else checked_size(limit, "limit")
 
 
-async def _consume(stream: Readable[Any], collector: _Collector) -> None:
-    """Read to the end. When anything fails on the way, the stream is cancelled; the lock is free in any case."""
-    reader = stream.get_reader()
-    try:
-        take = collector.take if collector.is_quick else collector.take_at_once
-        while True:
-            try:
-                under_way = reader._collect(take)
-            except _TakesLong as chunk_that:
-                rest: Iterator[None] | None = chunk_that.rest
-            else:
-                chunk, done = await (reader.read() if under_way is None else under_way)
-                if done:
-                    break
-                rest = collector.take(chunk)
-                if rest is None and reader._is_at_end():
-                    break
-            if rest is not None:
-                for _ in rest:
-                    await next_turn()
-    except GeneratorExit:
-        raise  # nobody runs the coroutine any more, and perhaps no loop either
-    except BaseException as error:
-        end = reader._jobs.end
-        if end.is_near and is_control_flow(error):
-            reader._jobs.report(f"reading all of {stream!r} was cut off by the end of the event loop", error)
-        await _leave(reader, error)
-        raise
-    reader.release_lock()
-
-
-async def _leave(reader: ReadableStreamDefaultReader[Any], error: BaseException) -> None:
-    """Cancel the source and wait until it is done. The first error is the one that counts."""
-    reason = AbortError("the task that read the stream was cancelled") if is_control_flow(error) else error
-    cancelling = reader.cancel(reason)
-    reader.release_lock()
-    try:
-        await cancelling
-    except Exception:
-        pass  # of the source's cancel(); or the stream was errored, which is what `error` says
-
-
-class _TakesLong(Exception):
+class TakesLong(Exception):
     """Stops the run that gives the chunks: one of them is to be worked on in parts, which these are."""
 
     def __init__(self, rest: Iterator[None]) -> None:
         self.rest = rest
 
 
-class _Collector:
+class Collector:
     """Takes the chunks, and watches the limit."""
 
     __slots__ = ("_limit", "_size")
@@ -155,10 +64,10 @@ class _Collector:
         raise NotImplementedError
 
     def take_at_once(self, chunk: Any) -> None:
-        """Keep a chunk; raises `_TakesLong` for one that takes long."""
+        """Keep a chunk; raises `TakesLong` for one that takes long."""
         rest = self.take(chunk)
         if rest is not None:
-            raise _TakesLong(rest)
+            raise TakesLong(rest)
 
     def _count(self, size: int) -> None:
         self._size += size
@@ -166,7 +75,9 @@ class _Collector:
             raise LimitExceeded("the stream", self._limit, self.unit)
 
 
-class _List(_Collector):
+class ListOfChunks(Collector):
+    """Puts the chunks into a list."""
+
     __slots__ = ("chunks",)
 
     unit = "chunks"
@@ -176,12 +87,15 @@ class _List(_Collector):
         self.chunks: list[Any] = []
 
     def take(self, chunk: Any) -> None:
+        """See `Collector`."""
         self.chunks.append(chunk)
         if self._limit is not None:  # called for every chunk: most lists have no limit
             self._count(1)
 
 
-class _Bytes(_Collector):
+class JoinedBytes(Collector):
+    """Joins bytes-like chunks."""
+
     __slots__ = ("_parts",)
 
     def __init__(self, limit: int | None) -> None:
@@ -189,27 +103,32 @@ class _Bytes(_Collector):
         self._parts: list[bytes] = []
 
     def take(self, chunk: Any) -> None:
+        """See `Collector`."""
         data = as_bytes(chunk)
         self._count(len(data))
         self._parts.append(data)
 
     def result(self) -> bytes:
+        """Return everything."""
         return b"".join(self._parts)
 
 
-class _Text(_Collector):
+class JoinedText(Collector):
+    """Decodes bytes-like chunks, and joins them and `str` chunks."""
+
     __slots__ = ("_decoder", "_may_have_pairs", "_parts")
 
     is_quick = False
 
-    def __init__(self, decoder: TextDecoder, limit: int | None) -> None:
+    def __init__(self, limit: int | None, encoding: str | None = UTF_8, fatal: bool = False) -> None:
+        self._decoder = TextDecoder(encoding_name(encoding), bool(fatal), ignore_bom=False)
         super().__init__(limit)
-        self._decoder = decoder
         self._parts: list[str] = []
         # Whether a chunk of text began with the second half of a surrogate pair.
         self._may_have_pairs = False
 
     def take(self, chunk: Any) -> Iterator[None] | None:
+        """See `Collector`."""
         if isinstance(chunk, str):
             self._count(_length_in_utf8(chunk) if self._limit is not None else 0)
             self._may_have_pairs |= "\udc00" <= chunk[:1] <= "\udfff"
@@ -225,6 +144,7 @@ class _Text(_Collector):
         return None
 
     def result(self) -> str:
+        """Return everything."""
         self._parts.append(self._decoder.decode(b"", final=True))
         text = "".join(self._parts)
         return _SPLIT_PAIR.sub(_join_pair, text) if self._may_have_pairs else text

@@ -11,7 +11,7 @@ from ._cutting.lines import line_cutter
 from ._cutting.sizes import SizeCutter
 from ._debug.repr import show
 from ._platform.arguments import checked_size
-from ._platform.idl import INTERNAL
+from ._platform.idl import INTERNAL, refuse_constructor
 from ._streams.door import enqueue_all, is_piped_into_sink
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
@@ -72,7 +72,7 @@ class LineStream(Generic[S]):
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
-            raise TypeError("LineStream cannot be constructed: call lines()")
+            raise refuse_constructor("LineStream", "call lines()")
         self._pair = _LinePair(setup[0], "lines()")
 
     @property

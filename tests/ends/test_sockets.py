@@ -457,7 +457,7 @@ async def test_what_is_known_of_a_connection(network: Network) -> None:
 
 async def test_a_connection_is_not_made_by_hand() -> None:
     with pytest.raises(TypeError, match="connect_tcp"):
-        Connection(None)  # type: ignore[arg-type]
+        Connection(None)
 
 
 # Connecting.

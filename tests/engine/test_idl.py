@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
+import webstreams
+from tests.grids import each_of
 from webstreams._platform.idl import (
     MAX_SAFE_INTEGER,
     callback_member,
     do_nothing,
     is_non_negative_number,
     member_getter,
-    refuse_constructor,
     to_enforced_integer,
     to_number,
 )
+from webstreams.observe import Pipeline
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,30 @@ def test_a_callback_is_callable_or_absent() -> None:
         callback_member(members.get, "start", "underlying source")
 
 
-def test_a_class_without_a_constructor_says_so() -> None:
-    error = refuse_constructor("ReadableByteStreamController")
-    assert "ReadableByteStreamController cannot be constructed" in str(error)
+# The classes whose objects only the library makes, and what it says about where they come from.
+NOT_CONSTRUCTED: list[tuple[Any, str]] = [
+    (webstreams.AbortSignal, "streams make theirs"),
+    (webstreams.ConnectionServer, r"serve_tcp\(\) and serve_unix\(\) return one"),
+    (webstreams.LineStream, r"call lines\(\)"),
+    (webstreams.Process, r"open_process\(\) returns one"),
+    (webstreams.ReadableByteStreamController, "streams make theirs"),
+    (webstreams.ReadableStreamAsyncIterator, r"call values\(\) of the stream"),
+    (webstreams.ReadableStreamBYOBRequest, "streams make theirs"),
+    (webstreams.ReadableStreamDefaultController, "streams make theirs"),
+    (webstreams.Shared, r"share\(\) returns one"),
+    (webstreams.Subscription, "streams make theirs"),
+    (webstreams.TransformStreamDefaultController, "streams make theirs"),
+    (webstreams.WritableStreamDefaultController, "streams make theirs"),
+    (Pipeline, r"observe\(\) returns one"),
+]
+
+
+@each_of(each=NOT_CONSTRUCTED, arguments=[(), (3,), (lambda resolve, reject: None, False)])
+def test_a_class_without_a_constructor_says_where_its_objects_come_from(
+    each: tuple[Any, str], arguments: tuple[Any, ...]
+) -> None:
+    kind, cure = each
+    if kind is webstreams.AbortSignal:
+        arguments = arguments[:1]
+    with pytest.raises(TypeError, match=f"^{kind.__name__} cannot be constructed: .*{cure}"):
+        kind(*arguments)

@@ -61,7 +61,7 @@ def show(subject: object, details: Iterable[str]) -> str:
 
 def summary(subject: Summarized) -> str:
     """Show an object in few words."""
-    return show(subject, subject._summary())
+    return show(subject, subject._summary())  # noqa: SLF001 (no name for users, whose objects have it)
 
 
 def show_value(value: object) -> str:
@@ -101,28 +101,6 @@ def show_state(state: str, stored_error: object) -> str:
 def show_words(words: Iterable[Any]) -> str:
     """Show words and the objects between them, as in ``("write() to", stream)``."""
     return " ".join(word if isinstance(word, str) else summary(word) for word in words)
-
-
-def show_holder(lock: Any) -> str:
-    """Show who has a stream for itself, by the reader or writer that it is locked to."""
-    return summary(lock) if lock._holder is None else repr(lock._holder)
-
-
-class LockHolder:
-    """Who uses a reader or a writer, in words, if that is not the user."""
-
-    __slots__ = ("words",)
-
-    def __init__(self, *words: Any) -> None:
-        self.words = words
-
-    def __repr__(self) -> str:
-        """Say who it is."""
-        return show_words(self.words)
-
-
-TEE: Final = LockHolder("a tee")
-ITERATION: Final = LockHolder("an iteration")
 
 
 class Marker:

@@ -10,18 +10,16 @@ Controllers make the objects of this module when they are set up, and only if th
 from __future__ import annotations
 
 import os
-import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Final
 
-from .repr import show_count, show_number, summary
+from .repr import Summarized, show_count, show_number, summary
 
 if TYPE_CHECKING:
     from .._engine.jobs import JobQueue
     from .._streams.queue import QueueTotal
-    from .._streams.readable.state import ReadableStreamState
-    from .._streams.watched import WatchedStream
 
 # A queue is too full at so many times its high-water mark, if it has at least so many chunks.
 TOO_FULL = 10
@@ -38,7 +36,8 @@ class Place:
     __slots__ = ("filename", "function", "line")
 
     def __init__(self) -> None:
-        frame = sys._getframe()
+        frame = currentframe()
+        assert frame is not None  # in CPython there is always one
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         self.filename = frame.f_code.co_filename
@@ -72,9 +71,9 @@ class UnreadWatch:
 
     __slots__ = ("_jobs", "_name", "_place", "_queue")
 
-    def __init__(self, stream: ReadableStreamState[Any], queue: QueueTotal) -> None:
-        self._name = type(stream).__name__
-        self._jobs = stream._jobs
+    def __init__(self, name: str, jobs: JobQueue, queue: QueueTotal) -> None:
+        self._name = name
+        self._jobs = jobs
         self._queue = queue
         self._place = Place()
 
@@ -87,9 +86,9 @@ class UnreadWatch:
             )
 
 
-def watch_unread(stream: ReadableStreamState[Any], queue: QueueTotal) -> UnreadWatch | None:
+def watch_unread(stream: object, jobs: JobQueue, queue: QueueTotal) -> UnreadWatch | None:
     """Watch over a readable stream in debug mode."""
-    return UnreadWatch(stream, queue) if stream._jobs.loop.get_debug() else None
+    return UnreadWatch(type(stream).__name__, jobs, queue) if jobs.loop.get_debug() else None
 
 
 # Writers that do not wait, and pipes that cannot begin.
@@ -109,27 +108,30 @@ class WriteWatch:
         self._is_deciding = False
         self._warned = False
 
-    def chunk_was_queued(self, stream: WatchedStream, queue: QueueTotal) -> None:
-        """Warn, once, if the queue is too full and nobody waits for `ready`; called before backpressure is updated."""
-        self._ready_is_used = self._ready_is_used or stream._is_ready_watched()
+    def chunk_was_queued(self, stream: Summarized, queue: QueueTotal, is_ready_watched: Callable[[], bool]) -> None:
+        """Warn, once, if the queue is too full and nobody waits for `ready`; called before backpressure is updated.
+
+        `is_ready_watched` tells whether somebody has looked at the writer's `ready` since the queue got full.
+        """
+        self._ready_is_used = self._ready_is_used or is_ready_watched()
         if self._warned or self._is_deciding or not self._is_too_full(queue):
             return
         if self._ready_is_used:
             # The user may have waited for `ready` before many writes: see whether that is done again after them.
             self._is_deciding = True
-            self._jobs.loop.call_soon(self._decide, stream, queue)
+            self._jobs.loop.call_soon(self._decide, stream, queue, is_ready_watched)
         else:
             self._warn_of_growth(stream)
 
     def _is_too_full(self, queue: QueueTotal) -> bool:
         return queue.total > TOO_FULL * self._high_water_mark and queue.chunk_count() >= TOO_MANY
 
-    def _decide(self, stream: WatchedStream, queue: QueueTotal) -> None:
+    def _decide(self, stream: Summarized, queue: QueueTotal, is_ready_watched: Callable[[], bool]) -> None:
         self._is_deciding = False
-        if self._is_too_full(queue) and not stream._is_ready_watched():
+        if self._is_too_full(queue) and not is_ready_watched():
             self._warn_of_growth(stream)
 
-    def _warn_of_growth(self, stream: WatchedStream) -> None:
+    def _warn_of_growth(self, stream: Summarized) -> None:
         self._warned = True
         self._warn(
             self._place,
@@ -137,7 +139,7 @@ class WriteWatch:
             f"waits for the writer's `ready` before writing; the stream was made at {self._place}",
         )
 
-    def pipe_was_started(self, source: ReadableStreamState[Any], destination: WatchedStream) -> None:
+    def pipe_was_started(self, source: Summarized, destination: Summarized) -> None:
         """Warn if the destination never wants a chunk."""
         if self._high_water_mark > 0:
             return

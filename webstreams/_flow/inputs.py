@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from .._debug.repr import show_holder
 from .._engine.door import react
 from .._engine.promise import Promise
 from .._streams.door import jobs_of, lock_of, name_holder, read, set_consumer
+from .._streams.holder import show_holder
 from .._streams.readable.stream import ReadableStream
 from ..operations._requests import CheckedRequest
 

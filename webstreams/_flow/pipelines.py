@@ -10,7 +10,6 @@ from inspect import isasyncgenfunction
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 from weakref import ref
 
-from .._debug.repr import show_holder
 from .._engine.door import follow_rejection, fulfill, reject
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
@@ -18,6 +17,7 @@ from .._engine.task_promise import TaskPromise
 from .._platform.errors import stored_error
 from .._streams.abort import AbortSignal
 from .._streams.door import jobs_of, lead_on, lock_of
+from .._streams.holder import show_holder
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
@@ -173,10 +173,10 @@ def compose(*pairs: Any) -> Pair[Any, Any]:
     readable = checked[0].readable
     for pair in checked[1:]:
         readable = readable.pipe_through(pair)
-    return _Pair(readable, checked[0].writable)
+    return ComposedPair(readable, checked[0].writable)
 
 
-class _Pair(Generic[R, W]):
+class ComposedPair(Generic[R, W]):
     """The two ends of what was composed."""
 
     __slots__ = ("_readable", "_writable")

@@ -90,7 +90,7 @@ class Shared(Generic[T]):
 
     def __init__(self, token: object = None, *setup: Any) -> None:
         if token is not INTERNAL:
-            raise TypeError("Shared cannot be constructed: share() returns one")
+            raise refuse_constructor("Shared", "share() returns one")
         self._hub: Hub
         self._policy: Policy
         self._hub, self._policy = setup

@@ -79,6 +79,6 @@ def to_enforced_integer(value: Any, what: str) -> int:
 INTERNAL: Final = object()
 
 
-def refuse_constructor(name: str) -> TypeError:
-    """Return the error for a class whose interface has no constructor."""
-    return TypeError(f"{name} cannot be constructed: streams make theirs themselves")
+def refuse_constructor(name: str, cure: str = "streams make theirs themselves") -> TypeError:
+    """Return the error for a class whose interface has no constructor; `cure` says where its objects come from."""
+    return TypeError(f"{name} cannot be constructed: {cure}")

@@ -9,21 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .._debug.repr import LockHolder, summary
+from .._debug.repr import summary
 from .._engine.jobs import JobQueue
 from .._engine.promise import Promise
+from .._engine.settling import Settled
+from .holder import LockHolder
 from .meter import Meter
 from .readable.byte_controller import ReadableByteStreamController
 from .readable.controller import ReadableStreamDefaultController
-from .readable.pipe import Pipe, PipePromise, looks_at_no_write
+from .readable.pipe import Pipe, PipePromise
+from .readable.piped_writes import looks_at_no_write
 from .readable.pulling import PullingController
 from .readable.reader import ReadableStreamDefaultReader
 from .readable.state import GenericReaderState, ReadableStreamState, ReadRequest
 from .transform.sides import TransformSink
 from .transform.state import TransformStreamState
 from .writable.controller import WritableStreamDefaultController
+from .writable.overlapping import detach_write
 from .writable.sink import UnderlyingSink
 from .writable.state import WritableStreamState, WriterState
+from .writable.writer import WritableStreamDefaultWriter
 
 Stream = ReadableStreamState[Any] | WritableStreamState[Any]
 Lock = GenericReaderState | WriterState
@@ -67,6 +72,11 @@ def queued_in(stream: Stream) -> float:
 def lock_of(stream: Stream) -> Lock | None:
     """Return the reader or the writer that a stream is locked to."""
     return stream._reader if isinstance(stream, ReadableStreamState) else stream._writer
+
+
+def stream_of(lock: Lock) -> Stream | None:
+    """Return the stream that a reader or a writer has for itself; None when it was released."""
+    return lock._stream
 
 
 def require_unlocked(stream: Any, action: str) -> None:
@@ -135,6 +145,13 @@ def has_queued(stream: ReadableStreamState[Any]) -> bool:
     return stream._controller._has_queued()
 
 
+def wants_chunks(controller: PullingController) -> bool:
+    """Whether a read waits, or the queue is not full: when the Standard has the source asked for a chunk."""
+    reader = controller._stream._reader
+    is_waited_for = reader is not None and bool(reader._read_requests)
+    return is_waited_for or controller._measure.total < controller._strategy_hwm
+
+
 def close(stream: ReadableStreamState[Any]) -> None:
     """Close a stream of any chunks after what is in its queue; nothing happens if it has ended."""
     stream._jobs.leave_run()
@@ -196,6 +213,33 @@ def read(reader: ReadableStreamDefaultReader[Any], request: ReadRequest) -> None
 
 
 # Writable streams.
+
+
+def feeder_of(stream: WritableStreamState[Any]) -> object:
+    """Return what writes to a stream, if that is not the user: a pipe."""
+    return None if stream._writer is None else stream._writer._feeder
+
+
+def write(writer: WritableStreamDefaultWriter[Any], chunk: Any, request: Settled) -> None:
+    """Write a chunk, without a promise: `request` is told of the end of the write."""
+    writer._write(chunk, request)
+
+
+def has_backpressure(stream: WritableStreamState[Any]) -> bool:
+    """Whether a stream is writable, and its queue is full."""
+    return stream._backpressure and stream._state == "writable"
+
+
+def user_sink_of(stream: WritableStreamState[Any]) -> UnderlyingSink | None:
+    """Return the underlying sink of a stream that works for one which a user has given, and has not ended."""
+    controller = stream._controller
+    sink = controller._sink if isinstance(controller, WritableStreamDefaultController) else None
+    return sink if isinstance(sink, UnderlyingSink) else None
+
+
+def detach_last_write(controller: WritableStreamDefaultController) -> Settled | None:
+    """Take the request of the write under way, which the caller settles then; None unless the stream is writable."""
+    return detach_write(controller) if controller._stream._state == "writable" else None
 
 
 def when_aborted(controller: WritableStreamDefaultController, algorithm: Callable[[], object]) -> None:

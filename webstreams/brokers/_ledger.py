@@ -67,18 +67,7 @@ class Ledger(Generic[K]):
 
     def open(self, messages: Iterable[Message[K]]) -> list[OwnedDelivery]:
         """Enter deliveries."""
-        # A class that is called costs twice as much, and this is done for every message.
-        make = OwnedDelivery.__new__
-        deliveries: list[OwnedDelivery] = []
-        for key, value, metadata, attempt in messages:
-            delivery = make(OwnedDelivery)
-            delivery.value = value
-            delivery.metadata = metadata
-            delivery.attempt = attempt
-            delivery._end = ""
-            delivery.ledger = self
-            delivery.key = key
-            deliveries.append(delivery)
+        deliveries = OwnedDelivery.make_all(messages, self)
         self.entered.update(dict.fromkeys(deliveries))
         return deliveries
 
@@ -163,7 +152,7 @@ class Ledger(Generic[K]):
 
     def watch(self, done: Acknowledged) -> int:
         """Call `done` at the end of each acknowledgement that nobody waits for yet; return how many there are."""
-        unseen = [each for each in self.settling if each._end == ACKNOWLEDGED and each not in self._waiting]
+        unseen = [each for each in self.settling if each.is_acknowledged and each not in self._waiting]
         self._waiting.update(dict.fromkeys(unseen, done))
         return len(unseen)
 
@@ -206,6 +195,28 @@ class OwnedDelivery(Delivery[Any]):
     key: Any
     # None when it is done with, and when the broker gives it to somebody else.
     ledger: Ledger[Any] | None
+
+    @staticmethod
+    def make_all(messages: Iterable[Message[Any]], ledger: Ledger[Any]) -> list[OwnedDelivery]:
+        """Make a delivery of each message."""
+        # A class that is called costs twice as much, and this is done for every message.
+        make = OwnedDelivery.__new__
+        deliveries: list[OwnedDelivery] = []
+        for key, value, metadata, attempt in messages:
+            delivery: OwnedDelivery = make(OwnedDelivery)
+            delivery.value = value
+            delivery.metadata = metadata
+            delivery.attempt = attempt
+            delivery._end = ""
+            delivery.ledger = ledger
+            delivery.key = key
+            deliveries.append(delivery)
+        return deliveries
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether it is settled, by an acknowledgement."""
+        return self._end == ACKNOWLEDGED
 
     def _take(self, end: str) -> _Duty:
         self._require_unsettled(end)

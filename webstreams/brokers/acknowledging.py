@@ -12,13 +12,15 @@ from typing import Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
+from .._engine.door import react, reject
 from .._engine.promise import Promise, promise_rejected_with
 from .._engine.settling import Settled, SettledByCalls
-from .._streams.readable.pipe import Pipe, carries_one_chunk, looks_at_no_write
+from .._streams.door import detach_last_write, has_backpressure, jobs_of, state_of, user_sink_of, write
+from .._streams.readable.pipe import Pipe
+from .._streams.readable.piped_writes import PipedWrites, carries_one_chunk
 from .._streams.writable.at_once import DirectWriter
 from .._streams.writable.controller import WritableStreamDefaultController
-from .._streams.writable.overlapping import OverlappingSink, detach_write
-from .._streams.writable.sink import UnderlyingSink
+from .._streams.writable.overlapping import OverlappingSink
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._publishing import Publisher
@@ -100,7 +102,7 @@ class _Acknowledging:
         self._sink = sink
         self._writer = sink.get_writer()
         self.on_failure = on_failure
-        self.jobs = sink._jobs
+        self.jobs = jobs_of(sink)
         # What a writer has written and the sink does not want yet, in the order of the deliveries.
         self._waiting: deque[_Write] = deque()
         wanted = self._writer.desired_size
@@ -108,9 +110,7 @@ class _Acknowledging:
         self.limit = max(1, min(at_a_time, MOST_AT_A_TIME)) + ACKNOWLEDGED_MEANWHILE
         self.overlapping = OverlappingSink(self.jobs, self.limit, None, self._finish, self._stop)
         self.overlapping.settle_by_hand(self._begin)
-        # The writer that has written last, and its pipe, if it is that of one.
-        self._known_writer: object = None
-        self._pipe: Pipe | None = None
+        self._piped = PipedWrites()
         # What the source of the pipe has received and nobody has read yet.
         self._more: deque[Any] = NOTHING
         # Writes what a pipe gives, and what it is busy with.
@@ -130,11 +130,9 @@ class _Acknowledging:
 
     def write(self, delivery: Delivery[Any], controller: WritableStreamDefaultController) -> Any:
         """Write a value and acknowledge its delivery: by callbacks, for a task would cost more than the rest."""
-        stream = controller._stream
-        if stream._writer is not self._known_writer:
-            self.jobs.leave_run()
-            self._meet(stream._writer, stream._in_flight_write_request)
-        pipe = self._pipe
+        if self._piped.has_changed(controller):
+            self._meet(self._piped.pipe)
+        pipe = self._piped.pipe
         if pipe is None:
             self.jobs.leave_run()
             return self.overlapping.write(delivery, controller)
@@ -169,15 +167,13 @@ class _Acknowledging:
     @property
     def can_go_on(self) -> bool:
         """Whether the stream goes on after a write that has failed."""
-        return self.on_failure != "stop" and self._sink._state == "writable"
+        return self.on_failure != "stop" and state_of(self._sink) == "writable"
 
     # What a pipe writes, which looks at none of its writes.
 
-    def _meet(self, writer: object, request: object) -> None:
-        self._known_writer = writer
-        self._pipe = request if isinstance(request, Pipe) and looks_at_no_write(request) else None
-        source = None if self._pipe is None else self._pipe.source
-        self._more = source._source.unread if isinstance(source, Deliveries) else NOTHING
+    def _meet(self, pipe: Pipe | None) -> None:
+        source = None if pipe is None else pipe.source
+        self._more = source._source.unread if isinstance(source, Deliveries) else NOTHING  # noqa: SLF001 - of this room
 
     def _write_all(self, delivery: Delivery[Any], pipe: Pipe, controller: WritableStreamDefaultController) -> bool:
         """Write a delivery and, as long as the sink takes each at once, what its source has received with it.
@@ -197,13 +193,13 @@ class _Acknowledging:
 
     def _has_written(self, delivery: Delivery[Any]) -> bool:
         """Write a delivery; whether the sink has it, and its account sees to the acknowledgement."""
-        if not isinstance(delivery, Delivery) or delivery._end:
+        if not isinstance(delivery, Delivery) or delivery._end:  # noqa: SLF001 - `settled`, for every delivery
             self._refuse(delivery)
             return True
         self._delivery = delivery
         if not self._direct.write(delivery.value):
             return False
-        account = delivery._acknowledge_unseen()
+        account = delivery._acknowledge_unseen()  # noqa: SLF001 - of this room
         if account is None:
             self._acknowledge(delivery)
             return False
@@ -215,7 +211,7 @@ class _Acknowledging:
     def _acknowledge(self, delivery: Delivery[Any]) -> None:
         self.overlapping.begin_unseen()
         try:
-            delivery._acknowledge(self._acknowledged)
+            delivery._acknowledge(self._acknowledged)  # noqa: SLF001 - of this room
         except RuntimeError as error:  # somebody has settled it meanwhile
             self.overlapping.rejected(None, error)
 
@@ -257,10 +253,10 @@ class _Acknowledging:
             write.begin(self._writer)
 
     def _is_full(self) -> bool:
-        return self._sink._backpressure and self._sink._state == "writable"
+        return has_backpressure(self._sink)
 
     def _wait(self) -> None:
-        self._writer.ready._react(self._go_on, self._go_on)
+        react(self._writer.ready, self._go_on, self._go_on)
 
     def _go_on(self, _: object) -> None:
         """The sink wants more, or no more at all."""
@@ -279,7 +275,7 @@ class _Acknowledging:
 
 def _require_delivery(delivery: Any) -> None:
     if isinstance(delivery, Delivery):
-        delivery._require_unsettled("written and acknowledged")
+        delivery._require_unsettled("written and acknowledged")  # noqa: SLF001 - of this room
     else:
         raise TypeError(
             f"acknowledging() takes deliveries, not {type(delivery).__name__}: apply on_value() to the transforms "
@@ -299,7 +295,7 @@ class _Write:
 
     def begin(self, writer: WritableStreamDefaultWriter[Any]) -> None:
         """Hand the value to the sink."""
-        writer._write(self.delivery.value, self.request())
+        write(writer, self.delivery.value, self.request())
 
     def request(self) -> Settled:
         """Return what the sink is to tell of the end of the write."""
@@ -315,7 +311,7 @@ class _Write:
     def written(self) -> None:
         """The sink has the value: acknowledge."""
         try:
-            self.delivery._acknowledge(self._acknowledged)
+            self.delivery._acknowledge(self._acknowledged)  # noqa: SLF001 - of this room
         except RuntimeError as error:  # somebody has settled it meanwhile
             self._work.overlapping.rejected(self._request, error)
 
@@ -350,10 +346,8 @@ def _survive_single_failures(stream: WritableStream[Any]) -> None:
     if isinstance(stream, Publisher):
         stream.survive()
         return
-    controller = stream._controller
-    assert isinstance(controller, WritableStreamDefaultController)
-    sink = controller._sink
-    if isinstance(sink, UnderlyingSink):
+    sink = user_sink_of(stream)
+    if sink is not None:
         sink.write = _SurvivingWrite(sink.write)
 
 
@@ -379,6 +373,7 @@ class _SurvivingWrite:
             self._tell(error, controller)
 
     def _tell(self, error: Exception, controller: WritableStreamDefaultController) -> None:
-        if controller._stream._state != "writable":
+        request = detach_last_write(controller)
+        if request is None:
             raise error
-        detach_write(controller)._reject(error)
+        reject(request, error)

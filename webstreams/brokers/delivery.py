@@ -161,8 +161,8 @@ class Delivery(Generic[T]):
         """
         together = list(deliveries)
         for each in together:
-            each._require_unsettled("joined")
-        settlement = _Joined([each._take("joined with others") for each in together])
+            each._require_unsettled("joined")  # noqa: SLF001 - of this class
+        settlement = _Joined([each._take("joined with others") for each in together])  # noqa: SLF001
         attempts = [each.attempt for each in together if each.attempt is not None]
         return Delivery(
             [each.value for each in together],
@@ -200,7 +200,7 @@ class Parts(QuickSettlement):
     __slots__ = ("_attempt", "_is_sealed", "_metadata", "_open", "_outcome", "_settlement", "_task")
 
     def __init__(self, delivery: Delivery[Any]) -> None:
-        self._settlement = delivery._take("taken apart")
+        self._settlement = delivery._take("taken apart")  # noqa: SLF001 - of this module
         self._metadata = delivery.metadata
         self._attempt = delivery.attempt
         self._open = 0

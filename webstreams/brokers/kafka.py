@@ -90,9 +90,9 @@ def consume(
     """
     if not isinstance(consumer, AIOKafkaConsumer):
         raise TypeError(f"consume() needs an AIOKafkaConsumer, not {type(consumer).__name__}")
-    if consumer._enable_auto_commit:
+    if consumer._enable_auto_commit:  # noqa: SLF001 - no public name
         raise ValueError("consume() needs AIOKafkaConsumer(enable_auto_commit=False): it commits what is acknowledged")
-    if consumer._group_id is None:
+    if consumer._group_id is None:  # noqa: SLF001 - no public name
         raise ValueError("consume() needs AIOKafkaConsumer(group_id=...): positions are committed for a group")
     limit = checked_limit(in_flight, "in_flight")
     return Deliveries(_Source(consumer, limit, commit_interval, revoke_timeout, dead_letter))
@@ -154,15 +154,19 @@ class _Source(FetchingSource[Key]):
         self._acknowledged = 0
         self._is_hurried = False
 
+    @property
+    def _subscription(self) -> Any:
+        """Where the client keeps its listener and counts its polls; all that is private there."""
+        return self._consumer._subscription  # noqa: SLF001
+
     async def open(self) -> None:
         """Listen to rebalances, and begin."""
-        if self._consumer._fetcher is None:
+        if self._consumer._fetcher is None:  # noqa: SLF001 - no public name
             raise RuntimeError("the AIOKafkaConsumer has not been started: await consumer.start() first")
-        subscription = self._consumer._subscription
-        if subscription.partitions_auto_assigned():
+        if self._subscription.partitions_auto_assigned():
             # The client takes a listener only with a new subscription, which would rebalance the group.
-            self._listener = _Listener(self, subscription._listener)
-            subscription._listener = self._listener
+            self._listener = _Listener(self, self._subscription._listener)  # noqa: SLF001
+            self._subscription._listener = self._listener  # noqa: SLF001
         self.begin(self._commit_interval)
 
     # Receiving.
@@ -184,7 +188,7 @@ class _Source(FetchingSource[Key]):
             # The client counts the polls under way, to know when nobody polls, and goes on counting one that was
             # cancelled.
             self._polls -= 1
-            self._consumer._subscription._fetch_count = self._polls
+            self._subscription._fetch_count = self._polls  # noqa: SLF001
             self._polled = time.monotonic()
         return pages
 
@@ -312,7 +316,7 @@ class _Source(FetchingSource[Key]):
     async def give_back(self, keys: list[Key]) -> None:
         """Commit what is done, and set the consumer back to the first record that is not."""
         if self._listener is not None:
-            self._consumer._subscription._listener = self._listener.inner
+            self._subscription._listener = self._listener.inner  # noqa: SLF001
         await self._commit(list(self._partitions))
         assigned = self._consumer.assignment()
         for partition, offsets in self._partitions.items():

@@ -101,7 +101,7 @@ class _Source(FetchingSource[str]):
     def __init__(self, jetstream: JetStreamContext, stream: str, durable: str, limit: int) -> None:
         super().__init__(limit, f"the JetStream stream {stream!r}")
         self._jetstream = jetstream
-        self._client: Any = jetstream._nc
+        self._client: Any = jetstream._nc  # noqa: SLF001 - no public name
         self._stream = stream
         self._durable = durable
         self._messages: dict[str, Msg] = {}
@@ -153,7 +153,8 @@ class _Source(FetchingSource[str]):
         await self.ledger.change()
 
     def _subject(self) -> str:
-        return f"{self._jetstream._prefix}.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
+        prefix = self._jetstream._prefix  # noqa: SLF001 - no public name
+        return f"{prefix}.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
 
     async def _received(self, message: Msg) -> None:
         self._heard = time.monotonic()

@@ -10,7 +10,7 @@ from typing import Any, Generic, overload
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
-from .._flow.pipelines import _Pair as ComposedPair
+from .._flow.pipelines import ComposedPair
 from .._streams.door import fail_sink, fail_with, state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.marks import SKIP
@@ -80,18 +80,22 @@ def on_value(transform: Any) -> Any:
     the broker is told: ack
     the broker is told: ack
     """
-    if isinstance(transform, ComposedPair):
-        raise TypeError(
-            "on_value() cannot tell which chunk of a composed pair belongs to which delivery: apply it to each of the "
-            "pairs, and compose the results"
-        )
     if hasattr(transform, "readable") and hasattr(transform, "writable"):
-        return ValuePair(transform)
+        return ValuePair(_required_simple(transform))
     if callable(transform) and not isinstance(transform, type):
         return _OnValue(transform)
     raise TypeError(
         f"on_value() needs a pair with readable and writable, or a function of a value, not {type(transform).__name__}"
     )
+
+
+def _required_simple(pair: Any) -> Any:
+    if isinstance(pair, ComposedPair):
+        raise TypeError(
+            "on_value() cannot tell which chunk of a composed pair belongs to which delivery: apply it to each of the "
+            "pairs, and compose the results"
+        )
+    return pair
 
 
 class _OnValue(Generic[I, O]):

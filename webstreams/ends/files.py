@@ -66,16 +66,21 @@ def read_file(
     >>> asyncio.run(main())
     b'and'
     """
-    first = checked_size(start, "start")
-    last = None if end is None else checked_size(end, "end")
-    if last is not None and last < first:
-        raise ValueError(f"end must not be before start, byte {first}, is {last}")
+    first, last = _checked_range(start, end)
     size = checked_size(chunk_size, "chunk_size", 1)
     if not checked_seconds(interval, "interval", finite=True):
         raise ValueError("interval must be above 0 seconds")
     source = (FollowedFileSource if follow else FileSource)(checked_path(path, "path"), first, last, size)
     source.interval = interval
     return ReadableStream(source)
+
+
+def _checked_range(start: SupportsIndex, end: SupportsIndex | None) -> tuple[int, int | None]:
+    first = checked_size(start, "start")
+    last = None if end is None else checked_size(end, "end")
+    if last is not None and last < first:
+        raise ValueError(f"end must not be before start, byte {first}, is {last}")
+    return first, last
 
 
 def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> WritableStream[Buffer]:

@@ -14,6 +14,7 @@ from typing_extensions import Buffer
 
 from .._debug.repr import show
 from .._platform.errors import AbortError, as_exception
+from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._bytes import bytes_strategy
@@ -61,9 +62,12 @@ class Process:
 
     __slots__ = ("__weakref__", "_child", "_ends", "args", "stderr", "stdin", "stdout")
 
-    def __init__(self, child: Child, ends: Ends) -> None:
-        self._child = child
-        self._ends = ends
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("Process", "open_process() returns one, when it is awaited")
+        child, ends = setup
+        self._child: Child = child
+        self._ends: Ends = ends
         self.args: tuple[Argument, ...] = child.args
         self.stdin: WritableStream[Buffer] | None = None
         self.stdout: ReadableStream[bytes] | None = None
@@ -214,22 +218,26 @@ async def open_process(
         raise ValueError("group=True needs process groups, which this system does not have: leave it out")
     child = Child(args, check, group)
     ends = Ends(child)
+    _start(child, ends, {"stdin": stdin, "stdout": stdout, "stderr": stderr}, cwd=cwd, env=env)
+    ends.watch()
+    return Process(INTERNAL, child, ends)
+
+
+def _start(child: Child, ends: Ends, redirections: dict[str, Redirection], **options: Any) -> None:
+    """Start the program, with a pipe for each redirection that is to be a stream."""
+    connect = {"stdin": ends.connect_stdin, "stdout": ends.connect_stdout, "stderr": ends.connect_stderr}
     theirs: list[int] = []
     try:
-        redirections = {
-            "stdin": ends.connect_stdin(theirs) if stdin == subprocess.PIPE else stdin,
-            "stdout": ends.connect_stdout(theirs) if stdout == subprocess.PIPE else stdout,
-            "stderr": ends.connect_stderr(theirs) if stderr == subprocess.PIPE else stderr,
-        }
-        child.start(cwd=cwd, env=env, **redirections)
+        for name, given in redirections.items():
+            if given == subprocess.PIPE:
+                redirections[name] = connect[name](theirs)
+        child.start(**redirections, **options)
     except BaseException:
         ends.discard()
         raise
     finally:
         for descriptor in theirs:
             os.close(descriptor)
-    ends.watch()
-    return Process(child, ends)
 
 
 def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:

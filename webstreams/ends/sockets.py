@@ -21,6 +21,7 @@ from typing_extensions import Buffer
 from .._debug.repr import show
 from .._engine.promise import Promise
 from .._platform.errors import AbortError, as_exception
+from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._sockets.link import Link
@@ -72,7 +73,7 @@ class Connection:
 
     __slots__ = ("__weakref__", "_link")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Any = None) -> None:
         if not isinstance(link, Link) or link.transport is None:
             raise TypeError("a Connection comes from connect_tcp(), connect_unix(), serve_tcp() or serve_unix()")
         self._link = link
@@ -279,7 +280,12 @@ class ConnectionServer:
     and the event loop's exception handler is told, unless it is the connection itself that failed.
     """
 
-    def __init__(
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("ConnectionServer", "serve_tcp() and serve_unix() return one")
+        self._set_up(*setup)
+
+    def _set_up(
         self,
         handler: Handler,
         listen: Callable[[], Awaitable[list[socket.socket]]],
@@ -502,7 +508,7 @@ def serve_tcp(
     require_integer("backlog", backlog, 0, MOST_BACKLOG)
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     tls = limits.of_tls(_check_context(ssl))
-    return ConnectionServer(handler, partial(open_tcp, host, port, backlog), limits, tls, max_connections)
+    return ConnectionServer(INTERNAL, handler, partial(open_tcp, host, port, backlog), limits, tls, max_connections)
 
 
 def serve_unix(
@@ -546,7 +552,7 @@ def serve_unix(
     require_integer("backlog", backlog, 0, MOST_BACKLOG)
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     tls = limits.of_tls(_check_context(ssl))
-    return ConnectionServer(handler, partial(_listen_unix, name, mode, backlog), limits, tls, max_connections)
+    return ConnectionServer(INTERNAL, handler, partial(_listen_unix, name, mode, backlog), limits, tls, max_connections)
 
 
 async def _listen_unix(path: str, mode: int | None, backlog: int) -> list[socket.socket]:

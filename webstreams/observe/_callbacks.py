@@ -13,9 +13,11 @@ from inspect import iscoroutinefunction
 from types import CoroutineType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
+from .._engine.door import react
 from .._engine.promise import Promise, is_awaitable
 from .._fastpath.run import PipelineRun
 from .._platform.stages import stage_name
+from .._streams.door import stream_of, wants_chunks
 from .._streams.meter import Meter
 from ._counts import BLOCKED, BUSY, STARVED, AskedCounts, Counts, LoadCounts
 from ._timing import CLOCK
@@ -179,7 +181,7 @@ class ObservedCall(Observed):
             return self._alike(self._wait_for(result), result)
         if isinstance(result, Promise):
             self.counts.begin_wait(now)
-            result._react(self._settled, self._settled)
+            react(result, self._settled, self._settled)
         elif isinstance(result, Future):
             self.counts.begin_wait(now)
             result.add_done_callback(self._settled)
@@ -293,9 +295,7 @@ class ItemMeter(Meter):
 
 def idle_state(controller: Any) -> int:
     """Return the state of a source that does nothing."""
-    reader = controller._stream._reader
-    is_waited_for = reader is not None and bool(reader._read_requests)
-    return STARVED if is_waited_for or controller._measure.total < controller._strategy_hwm else BLOCKED
+    return STARVED if wants_chunks(controller) else BLOCKED
 
 
 # Pairs and operators, which work when they are read.
@@ -362,7 +362,7 @@ class ObservedPairWrite(Observed):
 
     def _followed(self, result: Any) -> Any:
         if isinstance(result, Promise):
-            result._react(self._settled, self._settled)
+            react(result, self._settled, self._settled)
         elif type(result) is CoroutineType:
             return self._alike(self._wait_for(result), result)
         else:
@@ -458,8 +458,9 @@ class ObservedReader:
         self._counts = counts
 
     @property
-    def _stream(self) -> Any:
-        return self._reader._stream
+    def stream(self) -> Any:
+        """The stream that is read; None when the lock is released."""
+        return stream_of(self._reader)
 
     def read(self) -> Any:
         """Read a chunk."""
@@ -468,7 +469,7 @@ class ObservedReader:
             self._is_there(promise.result())
         else:
             self._counts.enter(STARVED, CLOCK.read())
-            promise._react(self._is_there, self._has_failed)
+            react(promise, self._is_there, self._has_failed)
         return promise
 
     def _is_there(self, result: Any) -> None:

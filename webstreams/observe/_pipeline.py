@@ -11,6 +11,7 @@ from .._debug.repr import show, show_count
 from .._engine.door import fulfill, reject
 from .._engine.promise import Promise
 from .._engine.task_promise import TaskPromise
+from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.door import jobs_of
 from .._streams.readable.operators.checks import checked_positive_seconds
 from ._look import Look
@@ -32,8 +33,10 @@ class Pipeline:
     at from any thread.
     """
 
-    def __init__(self, watched: Watched) -> None:
-        self._watched = watched
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("Pipeline", "observe() returns one")
+        self._watched: Watched = setup[0]
         self._look = Look()
 
     @property
@@ -155,7 +158,7 @@ def observe(subject: Any, *, name: str | None = None) -> Pipeline:
     jobs = jobs_of(streams[0])
     jobs.require_running()
     jobs.leave_run()
-    return Pipeline(Watched(streams, name))
+    return Pipeline(INTERNAL, Watched(streams, name))
 
 
 def _stall(snapshot: Snapshot, seconds: float) -> str:
@@ -167,7 +170,7 @@ def _stall(snapshot: Snapshot, seconds: float) -> str:
 
 def watched_by(pipeline: Pipeline) -> Watched:
     """Return what the views of this package look at."""
-    return pipeline._watched
+    return pipeline._watched  # noqa: SLF001 - no name for users, whose objects have it
 
 
 def promise_of(pipeline: Pipeline, working: Coroutine[Any, Any, None], name: str) -> Promise[None]:

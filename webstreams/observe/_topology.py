@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .._engine.task_promise import TaskPromise
-from .._streams.door import consumer_of
+from .._streams.door import consumer_of, feeder_of, stream_of
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
 from .._streams.readable.operators.concurrent import ConcurrentSource
@@ -85,21 +85,10 @@ def owner_of_sink(writable: Any) -> Any:
     return owner_of(sink.write) if isinstance(sink, UnderlyingSink) else None
 
 
-def pipe_from(readable: Any) -> Pipe | None:
-    """Return the pipe that reads a stream."""
-    consumer = consumer_of(readable)
-    return consumer if isinstance(consumer, Pipe) else None
-
-
 def pipe_into(writable: Any) -> Pipe | None:
     """Return the pipe that writes to a stream."""
-    holder = None if writable._writer is None else writable._writer._holder
-    for word in () if holder is None else holder.words:
-        if isinstance(word, ReadableStreamState):
-            pipe = pipe_from(word)
-            if pipe is not None and pipe.dest is writable:
-                return pipe
-    return None
+    feeder = feeder_of(writable)
+    return feeder if isinstance(feeder, Pipe) else None
 
 
 def streams_of_promise(subject: Any) -> Iterator[Any]:
@@ -257,8 +246,9 @@ def streams_in(owner: Any, depth: int = 2) -> Iterator[Any]:
         if isinstance(value, (ReadableStreamState, WritableStreamState)):
             yield value
         elif isinstance(value, (GenericReaderState, ObservedReader)):
-            if value._stream is not None:
-                yield value._stream
+            stream = value.stream if isinstance(value, ObservedReader) else stream_of(value)
+            if stream is not None:
+                yield stream
         elif depth and not isinstance(value, type):
             yield from streams_in(value, depth - 1)
 

@@ -53,9 +53,9 @@ def main(descriptor: int, is_process: bool) -> None:
 
 def _exit() -> None:
     """End this process as Python ends, but without taking all of it to pieces: nothing is left that needs it."""
-    shut_down: Any = threading._shutdown  # type: ignore[attr-defined]
+    shut_down: Any = threading._shutdown  # type: ignore[attr-defined]  # noqa: SLF001 - what Python calls itself
     shut_down()  # waits for threads
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what Python calls itself
     for file in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             file.flush()
@@ -64,11 +64,12 @@ def _exit() -> None:
 
 def _load(setup: Setup) -> Callable[[Any], Any]:
     process: Any = current_process()
-    process._inheriting = True  # for a main module that starts workers when it is imported
+    # As in a child of multiprocessing's own, for a main module that starts workers when it is imported.
+    process._inheriting = True  # noqa: SLF001
     try:
         prepare(setup.preparation)
     finally:
-        process._inheriting = False
+        process._inheriting = False  # noqa: SLF001
     function: Callable[[Any], Any] = pickle.loads(setup.function)
     return function
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from ..._debug.repr import TEE
 from ..._platform.idl import INTERNAL
+from ..holder import TEE
 from .byob_reader import ReadableStreamBYOBReader
 from .byte_controller import ReadableByteStreamController
 from .reader import ReadableStreamDefaultReader, ReadableStreamGenericReader

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import builtins
+import json
 from typing import Any, Literal, overload
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import show_holder
 from ..._engine.promise import Promise, promise_rejected_with
+from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import cure_for_destination, cure_for_stage, described
-from ...consumers import collect_bytes, collect_json, collect_list, collect_text
+from ...consumers import JoinedBytes, JoinedText, ListOfChunks
 from ...types import PairFor
 from ..abort import AbortSignal
+from ..holder import show_holder
 from ..writable.state import WritableStreamState
 from .byob_reader import ReadableStreamBYOBReader
+from .collecting import collect
 from .iterator import ReadableStreamAsyncIterator
 from .pipe import Pipe, PipeOptions
 from .reader import ReadableStreamDefaultReader
@@ -141,7 +144,7 @@ class ConsumedStream(ReadableStreamState[T]):
         ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
         the stream is locked. Streams Standard, 4.2.5.
         """
-        return ReadableStreamAsyncIterator(ReadableStreamDefaultReader(self), bool(prevent_cancel))
+        return ReadableStreamAsyncIterator(INTERNAL, ReadableStreamDefaultReader(self), bool(prevent_cancel))
 
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks, as `values` does."""
@@ -164,7 +167,9 @@ class ConsumedStream(ReadableStreamState[T]):
         >>> asyncio.run(main())
         b'spam eggs'
         """
-        return await collect_bytes(self, limit)
+        collector = JoinedBytes(limit)
+        await collect(self.get_reader(), collector)
+        return collector.result()
 
     async def text(self, encoding: str | None = "utf-8", *, fatal: bool = False, limit: int | None = None) -> str:
         """Read everything as text: bytes-like chunks are decoded as ``Response.text()`` does, `str` chunks are joined.
@@ -180,7 +185,9 @@ class ConsumedStream(ReadableStreamState[T]):
         >>> print(ascii(asyncio.run(main())))
         'caf\\xe9'
         """
-        return await collect_text(self, encoding, fatal=fatal, limit=limit)
+        collector = JoinedText(limit, encoding, fatal)
+        await collect(self.get_reader(), collector)
+        return collector.result()
 
     async def json(self, *, limit: int | None = None) -> Any:
         """Read everything as text in UTF-8, and parse it as ``json.loads()`` does.
@@ -195,7 +202,9 @@ class ConsumedStream(ReadableStreamState[T]):
         >>> asyncio.run(main())
         {'spam': [1, 2]}
         """
-        return await collect_json(self, limit)
+        collector = JoinedText(limit)
+        await collect(self.get_reader(), collector)
+        return json.loads(collector.result())
 
     async def list(self, *, limit: int | None = None) -> builtins.list[T]:
         """Read everything and give the list of the chunks. `limit` counts chunks; it and all errors are as for `bytes`.
@@ -207,7 +216,9 @@ class ConsumedStream(ReadableStreamState[T]):
         >>> asyncio.run(main())
         [0, 1, 2, 3]
         """
-        return await collect_list(self, limit)
+        collector = ListOfChunks(limit)
+        await collect(self.get_reader(), collector)
+        return collector.chunks
 
     def _is_locked(self) -> bool:
         """IsReadableStreamLocked"""

@@ -112,7 +112,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             if self._meter is not None:
                 for chunk in chunks[1:]:
                     self._meter.chunk_is_put(chunk)
-            queue.chunks.extend(chunks[1:])
+            queue.chunks.extend(chunks[1:])  # _put(), without the calls: the queue is full already
             queue.total += len(chunks) - 1
 
     # What the stream and its reader call.

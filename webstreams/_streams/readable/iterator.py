@@ -10,13 +10,15 @@ from typing import Any, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import ITERATION, show, summary
+from ..._debug.repr import show, summary
 from ..._engine.alone import ALONE, getrefcount, getweakrefcount
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop, task_of
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, HAS_COME
+from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
+from ..holder import ITERATION
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
@@ -313,8 +315,10 @@ class ReadableStreamAsyncIterator(Generic[T]):
 
     __slots__ = ("__weakref__", "_iteration")
 
-    def __init__(self, reader: ReadableStreamDefaultReader[T], prevent_cancel: bool) -> None:
-        self._iteration = Iteration(reader, prevent_cancel)
+    def __init__(self, token: object = None, *setup: Any) -> None:
+        if token is not INTERNAL:
+            raise refuse_constructor("ReadableStreamAsyncIterator", "call values() of the stream, or use `async for`")
+        self._iteration = Iteration(*setup)
 
     def __aiter__(self) -> Self:
         """Return the iterator itself."""

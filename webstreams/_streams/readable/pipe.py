@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from ..._debug.repr import LockHolder, summary
+from ..._debug.repr import summary
 from ..._engine.jobs import Job
 from ..._engine.loop_end import UnderWay
 from ..._engine.promise import Promise, promise_resolved_with, wait_for_all
@@ -26,6 +26,7 @@ from ..._engine.settling import Settled
 from ..._engine.waiter import PromiseWaiter
 from ..._platform.errors import AbortError, LoopEndedError
 from ..abort import AbortSignal
+from ..holder import LockHolder
 from ..part import Part
 from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
@@ -145,10 +146,12 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self.reader._consumer = self
         self.writer = WritableStreamDefaultWriter(dest)
         self.writer._holder = LockHolder("a pipe from", source)
+        self.writer._feeder = self
         self.shutting_down = False
         self.promise = PipePromise(self)
-        # Ours: writes that the sink has not finished, and what waits for that.
+        # Ours, shared with `piped_writes`: writes that the sink has not finished.
         self._pending_writes = 0
+        # Ours: what waits for their end.
         self._after_writes: Callable[[], object] | None = None
         # Ours: the promise of the action under way, what ends the pipe at once, and the readable side of the pair whose
         # writable side is the destination.
@@ -551,24 +554,3 @@ class _DestHook(_Hook):
 
     def _reject(self, reason: object) -> None:
         self._pipe.source._jobs.push(partial(self._pipe.dest_errored, reason))
-
-
-def carries_one_chunk(pipe: Pipe, controller: Any) -> bool:
-    """Return whether nothing but the chunk that is being written is between the ends of a pipe, and nobody observes it.
-
-    `controller` is that of its destination. What the source has then, and the sink takes, may pass without the pipe.
-    """
-    source: Any = pipe.source._controller
-    return (
-        pipe._pending_writes <= 1
-        and len(controller._queue.chunks) <= 1
-        and not source._has_queued()
-        and source._meter is None
-        and controller._write_watch is None
-        and pipe.source._jobs.takes_many()
-    )
-
-
-def looks_at_no_write(request: object) -> bool:
-    """Return whether the request of a write is that of a pipe which closes its destination: it waits for that."""
-    return isinstance(request, Pipe) and not request.options.prevent_close

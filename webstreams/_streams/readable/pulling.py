@@ -93,7 +93,7 @@ class PullingController(ReadableController, CallsBack):
         start = source.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
         upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
-        self._unread_watch = watch_unread(self._stream, self._measure)
+        self._unread_watch = watch_unread(self._stream, self._jobs, self._measure)
 
     def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True

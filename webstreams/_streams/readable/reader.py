@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final, Generic, Self
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import show_holder
 from ..._engine.alone import ALONE, getrefcount, getweakrefcount
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise, promise_rejected_with
@@ -20,6 +19,7 @@ from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ
 from ..._platform.errors import AbortError, cancelled_error
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..holder import show_holder
 from ..meter import LOCKS
 from ..results import READ_DONE, ReadDoneResult, ReadValueResult
 from .state import GenericReaderState, ReadableStreamState, ReadRequest

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import LockHolder, show, show_count, show_holder, show_state, summary
+from ..._debug.repr import show, show_count, show_state, summary
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._platform.errors import forget_library
 from ..._platform.mypyc import mypyc_attr, subscriptable, trait
+from ..holder import LockHolder, show_holder
 from ..part import Part
 from ..queue import PutBackChunks, QueueWithSizes
 

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, ClassVar
 from weakref import ReferenceType, ref
 
-from ..._debug.repr import TEE
 from ..._engine.promise import AlgorithmPromise, Promise
 from ..._platform.errors import AbortError
 from ..._platform.idl import INTERNAL
+from ..holder import TEE
 from ..part import Part
 from .controller import ReadableStreamDefaultController
 from .reader import ReadableStreamDefaultReader

@@ -355,7 +355,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
                 self._error_if_needed(error)
                 return
         if self._write_watch is not None:
-            self._write_watch.chunk_was_queued(stream, queue)
+            self._write_watch.chunk_was_queued(stream, queue, stream._is_ready_watched)
         if not stream._backpressure and queue.total >= self._strategy_hwm:
             writer = stream._writer
             if writer is not None and writer._ready_promise is not None:

@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import LockHolder, show, show_desired_size, show_holder, show_state, summary
+from ..._debug.repr import show, show_desired_size, show_state, summary
 from ..._debug.watches import WriteWatch
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import CallPromise, Promise, promise_rejected_with, promise_resolved_with, upon
 from ..._engine.settling import Settled
 from ..._platform.errors import LoopEndedError, forget_library
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..holder import LockHolder, show_holder
 from ..part import Part
 from ..strategy import SizeAlgorithm
-from ..watched import WatchedStream
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -92,10 +92,20 @@ class WritableController(Part):
 class WriterState(Part):
     """What a stream needs of its writer."""
 
-    __slots__ = ("_closed_promise", "_holder", "_jobs", "_origin", "_ready_promise", "_released_error", "_stream")
+    __slots__ = (
+        "_closed_promise",
+        "_feeder",
+        "_holder",
+        "_jobs",
+        "_origin",
+        "_ready_promise",
+        "_released_error",
+        "_stream",
+    )
     # Links; and what moves at the end only, after which there are no periods.
     _constant: ClassVar[tuple[str, ...]] = (
         "_closed_promise",
+        "_feeder",
         "_holder",
         "_jobs",
         "_origin",
@@ -110,8 +120,9 @@ class WriterState(Part):
     _closed_promise: Promise[None] | None
     _ready_promise: Promise[None] | None
     _released_error: TypeError | None
-    # Ours, shared: who writes, if it is not the user.
+    # Ours, shared: who writes, if it is not the user: in words, and the pipe itself.
     _holder: LockHolder | None
+    _feeder: object
     # Ours, shared: what the fast path keeps for the writes of a user's.
     _origin: object
 
@@ -160,7 +171,7 @@ class PendingAbortRequest:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WritableStreamState(Part, WatchedStream, Generic[T]):
+class WritableStreamState(Part, Generic[T]):
     """The internal slots of a writable stream, and the operations that move them."""
 
     __slots__ = (
@@ -411,7 +422,7 @@ class WritableStreamState(Part, WatchedStream, Generic[T]):
         yield from self._show_queue()
 
     def _is_ready_watched(self) -> bool:
-        # The promise is made when somebody looks at it.
+        """Whether somebody has looked at the writer's `ready` since the queue got full: the promise is made then."""
         return self._writer is not None and self._writer._ready_promise is not None
 
     def _show_queue(self) -> Iterator[str]:

@@ -7,12 +7,12 @@ from typing import Any, Final, NoReturn
 from typing_extensions import TypeVar
 
 from ... import types
-from ..._debug.repr import show_holder
 from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import SINK, STRATEGY, refuse_pickling, unknown_members
+from ..holder import show_holder
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from .controller import WritableStreamDefaultController
 from .sink import Sink, UnderlyingSink

@@ -7,12 +7,12 @@ from typing import Any, Generic, Self, overload
 
 from typing_extensions import TypeVar
 
-from ..._debug.repr import show_holder
 from ..._engine.jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._engine.promise_state import PENDING
 from ..._engine.settling import Settled
 from ..._platform.mypyc import mypyc_attr, subscriptable
+from ..holder import show_holder
 from ..meter import LOCKS
 from .state import WritableStreamState, WriterState
 
@@ -78,6 +78,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         self._released_error = None
         self._holder = None
         self._origin = None
+        self._feeder = None
         stream._writer = self
         if LOCKS.tell is not None:
             LOCKS.tell(stream)
@@ -299,7 +300,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             self._ensure_closed_promise_rejected(self._error_of_release())
         self._stream._writer = None
         self._stream = None
-        self._holder = self._origin = None
+        self._holder = self._origin = self._feeder = None
 
     def _error_of_release(self) -> TypeError:
         """Return the error of both promises after the release, which is made when somebody looks at one of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...._debug.repr import LockHolder
+from ...holder import LockHolder
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState

@@ -12,7 +12,6 @@ from contextvars import Context
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
-from ...._debug.repr import LockHolder
 from ...._engine.awaiting import hand_over
 from ...._engine.coroutine_call import CoroutineCall, call_coroutine
 from ...._engine.fetching import Fetching
@@ -29,6 +28,7 @@ from ...._platform.errors import callback_error, goes_through, stored_error
 from ...._platform.mypyc import trait
 from ...._platform.stages import note_stage
 from ...door import end_of
+from ...holder import LockHolder
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
 from .between import Between

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...._debug.repr import LockHolder
 from ...._engine.callbacks import DEFERRED, callback_failed
 from ...._engine.promise import AlgorithmPromise, Promise
 from ...._platform.errors import goes_through
 from ...._platform.idl import INTERNAL
+from ...holder import LockHolder
 from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader, require_unlocked
 from ..source import UnderlyingSource
