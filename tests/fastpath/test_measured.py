@@ -155,6 +155,24 @@ def test_small_chunks_run_and_others_do_not() -> None:
     assert others == [0, 0, 0]
 
 
+def test_a_size_function_of_a_users_is_called_for_every_chunk() -> None:
+    async def main() -> list[Any]:
+        log: list[Any] = []
+
+        def size(chunk: bytes) -> int:
+            log.append(chunk)
+            return len(chunk)
+
+        sink: WritableStream[bytes] = WritableStream(
+            {"write": lambda chunk, _: None}, {"high_water_mark": MARK, "size": size}
+        )
+        await ReadableStream.from_([b"x"] * COUNT).pipe_to(sink)
+        return log
+
+    plain, fast = on_both_paths(main)
+    assert plain == fast == [b"x"] * COUNT
+
+
 def test_a_file_gets_what_runs_into_it(tmp_path: Path) -> None:
     lines = [f"{number}\n".encode() for number in range(5000)]
 
