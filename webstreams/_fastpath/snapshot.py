@@ -99,9 +99,10 @@ def moving_slots(kind: type[Part]) -> tuple[str, ...]:
 
 
 def slots_of(kind: type[Part]) -> tuple[str, ...]:
-    """Return the names of a class's own slots; mypyc keeps them under another name."""
+    """Return the names of a class's own slots; mypyc keeps them under another name, with those that it inherits."""
     names = vars(kind).get("__mypyc_attrs__", vars(kind).get("__slots__", ()))
-    return (names,) if isinstance(names, str) else tuple(names)
+    unseen = getattr(kind, "_unseen", ())
+    return (names,) if isinstance(names, str) else tuple([name for name in names if name not in unseen])
 
 
 def _part_classes(kind: type[Part]) -> Iterator[type[Part]]:
