@@ -12,7 +12,6 @@ from .checkers import HERE, complaints_of
 MAPPING = "a mapping with functions does not tell the type of the chunks: a class, or an annotation, does"
 COUNTED = 'ReadableStream({"pull": pull}, CountQueuingStrategy(high_water_mark=3))'
 LAMBDA = "the parameters of a lambda stay unknown where a method has several signatures"
-AMBIGUOUS = "with a lambda beside it, a coroutine function is taken for a plain one, too"
 
 # By checker, file and line, without the spaces around it.
 LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
@@ -24,13 +23,6 @@ LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
         "inferred.py": {
             'assert_type(ReadableStream({"pull": lambda controller: controller.enqueue(1)}), ReadableStream[Any])': (
                 "is more exact than the others: takes the type from the call in the lambda"
-            ),
-            (
-                "assert_type(numbers.map(fetched, concurrency=4, on_error=lambda error, number: SKIP), "
-                "ReadableStream[str])"
-            ): AMBIGUOUS,
-            "assert_type(numbers.map(fetched, on_error=lambda error, number: None), ReadableStream[str | None])": (
-                AMBIGUOUS
             ),
             "assert_type(result.value, int)": "does not narrow a named expression on an attribute of it",
             "assert_type(result.value, None)": "does not narrow a named expression on an attribute of it",
