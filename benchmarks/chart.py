@@ -28,7 +28,7 @@ COLORS = {
     "deno": "#6d6d6d",
     "fast-webstreams": "#8bc34a",
 }
-OTHER_COLORS = ("#e0a030", "#b9770e", "#8e44ad", "#16a085", "#7f8c8d", "#c0392b", "#bbbbbb")
+OTHER_COLORS = ("#e0a030", "#8e44ad", "#16a085", "#7f8c8d", "#c0392b", "#b9770e", "#bbbbbb")
 LIBRARY = ("pure", "compiled", "checkout")
 LIBRARY_MARKS = ("o", "D", "s", "^", "v", "P")
 WIDTH, ROW_HEIGHT, MARGIN = 11.0, 0.36, 1.7
