@@ -200,7 +200,7 @@ def finish(loop: asyncio.AbstractEventLoop) -> None:
 
 # Workers whose ends are always ready: without fairness none of them would let the loop have a turn before its limit.
 
-LIMIT = 300_000
+LIMIT = 3_000_000
 ENOUGH = 5
 
 
