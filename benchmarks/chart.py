@@ -19,6 +19,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .subjects import LIBRARY
+
 COLORS = {
     "pure": "#3776ab",
     "compiled": "#1b3a57",
@@ -29,7 +31,6 @@ COLORS = {
     "fast-webstreams": "#8bc34a",
 }
 OTHER_COLORS = ("#e0a030", "#8e44ad", "#16a085", "#7f8c8d", "#c0392b", "#b9770e", "#bbbbbb")
-LIBRARY = ("pure", "compiled", "checkout")
 LIBRARY_MARKS = ("o", "D", "s", "^", "v", "P")
 WIDTH, ROW_HEIGHT, MARGIN = 11.0, 0.36, 1.7
 

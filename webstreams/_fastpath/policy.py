@@ -138,15 +138,10 @@ class TracePolicy(Policy):
         """See `Policy`."""
         assert isinstance(run, WriteRun)
         self.periods += run.periods
-        end = run.end
-        if end is not None:
-            end.interval = FIRST_READS if run.periods >= LONG_READ_RUN else min(2 * end.interval, MAX_INTERVAL)
-            self._jobs.reads_left = 1 if run.periods >= LONG_READ_RUN or isinstance(run, CheckedRun) else end.interval
-        origin = run.origin
-        if origin is not None:
-            origin.interval = FIRST_READS if run.periods >= LONG_READ_RUN else min(2 * origin.interval, MAX_INTERVAL)
-            is_worth_it = run.periods >= LONG_READ_RUN or isinstance(run, CheckedRun)
-            self._jobs.writes_left = 1 if is_worth_it else origin.interval
+        if run.end is not None:
+            self._jobs.reads_left = _next_attempt(run, run.end)
+        if run.origin is not None:
+            self._jobs.writes_left = _next_attempt(run, run.origin)
         if isinstance(run, CheckedRun) and run.has_differed:
             self._is_given_up = True
             self._run = None
@@ -241,14 +236,20 @@ class TracePolicy(Policy):
         end = reader._consumer
         if isinstance(end, ReadEnd) and isinstance(end.run, PipelineRun) and end.generation == self._generation:
             return None if end.run.is_full() or self._is_given_up else end.run
-        pipeline = find_pipeline_to(self._jobs, make_end(key, self._jobs))
-        if not pipeline.is_eligible or pipeline.end is None:
+        new_end = make_end(key, self._jobs)
+        run = self._run_for(new_end, find_pipeline_to(self._jobs, new_end))
+        if run is not None:
+            reader._consumer = new_end
+        return run
+
+    def _run_for(self, end: ReadEnd | WriterEnd, pipeline: Pipeline) -> PipelineRun | None:
+        """Make the run of a pipeline at one of whose ends a user reads or writes, if it is understood."""
+        if not pipeline.is_eligible:
             return None
         run = make_run(pipeline)
-        pipeline.end.run = run
-        pipeline.end.generation = self._generation
-        pipeline.end.interval = FIRST_READS
-        reader._consumer = pipeline.end
+        end.run = run
+        end.generation = self._generation
+        end.interval = FIRST_READS
         return run
 
     def _wait_for_more_reads(self) -> None:
@@ -284,14 +285,10 @@ class TracePolicy(Policy):
         if isinstance(origin, WriterEnd) and isinstance(origin.run, PipelineRun):
             if origin.generation == self._generation:
                 return None if origin.run.is_full() else origin.run
-        pipeline = find_pipeline_from(self._jobs, WriterEnd(writer, self._jobs))
-        if not pipeline.is_eligible or pipeline.origin is None:
-            return None
-        run = make_run(pipeline)
-        pipeline.origin.run = run
-        pipeline.origin.generation = self._generation
-        pipeline.origin.interval = FIRST_READS
-        writer._origin = pipeline.origin
+        new_origin = WriterEnd(writer, self._jobs)
+        run = self._run_for(new_origin, find_pipeline_from(self._jobs, new_origin))
+        if run is not None:
+            writer._origin = new_origin
         return run
 
     # Finding pipelines.
@@ -324,6 +321,13 @@ class TracePolicy(Policy):
         for handle in self._handles:
             if handle.pipe is not trigger:
                 yield find_pipeline(self._jobs, handle.pipe)
+
+
+def _next_attempt(run: WriteRun, end: ReadEnd | WriterEnd) -> int:
+    """Return how many reads or writes there are before a run tries again that has ended: its interval anew, or one."""
+    is_long = run.periods >= LONG_READ_RUN
+    end.interval = FIRST_READS if is_long else min(2 * end.interval, MAX_INTERVAL)
+    return 1 if is_long or isinstance(run, CheckedRun) else end.interval
 
 
 def reader_of(key: object) -> ReadableStreamDefaultReader[Any]:

@@ -144,6 +144,10 @@ class Chain(Owner, Fetching):
         if self._state == OPEN and self._ending is not None and self._is_used_up():
             self._end()
 
+    def makes_many(self) -> bool:
+        """Whether the last step makes chunks before they are asked for (`take_ready`)."""
+        return self._steps[-1].makes_many
+
     def take_ready(self) -> Sequence[Any]:
         """Take the chunks that the last step has made already; they are not given to the receiver then."""
         is_last = self._inputs and self._inputs[-1].position == len(self._steps) > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ...._engine.callbacks import DEFERRED, callback_failed
@@ -86,9 +86,9 @@ class OperatorController(ReadableStreamDefaultController[Any]):
     def _put_ready(self) -> None:
         """Queue what the operator has made already of the chunk that it took: a read finds it sooner there."""
         source = self._source
-        if self._meter is not None or not isinstance(source, OperatorSource):
+        if self._meter is not None or not isinstance(source, ChainSource) or source.chain is None:
             return
-        for chunk in source.take_ready():
+        for chunk in source.chain.take_ready():
             if not self._can_close_or_enqueue():
                 return
             if self._jobs.run is None:
@@ -104,7 +104,8 @@ class OperatorController(ReadableStreamDefaultController[Any]):
             self._enqueue(chunk)  # the read was withdrawn meanwhile
             return
         read_request = reader._read_requests.popleft()
-        if not reader._read_requests:
+        source = self._source
+        if isinstance(source, OperatorSource) and source.makes_many and not reader._read_requests:
             self._put_ready()
         read_request.chunk_steps(chunk)
         if self._pull_again or reader._read_requests:
@@ -115,12 +116,14 @@ class OperatorController(ReadableStreamDefaultController[Any]):
 class OperatorSource(UnderlyingSource):
     """The source of such a stream: gives one chunk, now or later, for each pull."""
 
-    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise", "is_asked_directly")
+    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise", "is_asked_directly", "makes_many")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         super().__init__({"pull": self._pull, "cancel": self.cancel_steps})
         self._jobs = stream._jobs
         self.is_asked_directly = False
+        # Whether there may be more than the one chunk that is given (`Chain.take_ready`).
+        self.makes_many = False
         self._controller: Any = OperatorController(INTERNAL, stream, self, 0, None)
         self._is_pulling = False
         self._promise: Promise[Any] | None = None
@@ -128,10 +131,6 @@ class OperatorSource(UnderlyingSource):
     def ask(self) -> None:
         """Somebody reads: have `give`, `end` or `fail` called once."""
         raise NotImplementedError
-
-    def take_ready(self) -> Sequence[Any]:
-        """Take the chunks that are made already, and are not given by `give` then."""
-        return ()
 
     def cancel_steps(self, reason: object) -> Any:
         """Nobody wants the rest."""
@@ -160,7 +159,8 @@ class OperatorSource(UnderlyingSource):
             self._controller._enqueue(chunk)
         else:
             self._controller.enqueue(chunk)
-        self._controller._put_ready()
+        if self.makes_many:
+            self._controller._put_ready()
         self._has_pulled()
 
     def end(self) -> None:
@@ -197,6 +197,7 @@ class ChainSource(OperatorSource, Receiver):
         # None when the chain goes on behind this stream.
         self.chain: Chain | None = chain
         super().__init__(stream)
+        self.makes_many = chain.makes_many()
         chain.give_to(self)
 
     def ask(self) -> None:
@@ -207,10 +208,6 @@ class ChainSource(OperatorSource, Receiver):
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""
         return None if self.chain is None else self.chain.cancel(reason)
-
-    def take_ready(self) -> Sequence[Any]:
-        """See `OperatorSource`."""
-        return () if self.chain is None else self.chain.take_ready()
 
     def collect(self, take: Callable[[Any], object]) -> None:
         """Have the chunks taken that come at once; raises what `take` raises."""

@@ -25,6 +25,9 @@ class Step:
 
     __slots__ = ("context", "function", "index", "kind", "may_wait")
 
+    # Whether it makes many chunks of one at a time, before they are asked for (`take_ready`).
+    makes_many: ClassVar[bool] = False
+
     def __init__(self, kind: int, function: Callable[[Any], Any], context: Context | None) -> None:
         self.kind = kind
         self.function = function
@@ -47,8 +50,8 @@ class Step:
         return False
 
     def take_ready(self) -> Sequence[Any]:
-        """Return what the step has made already of its last chunk, and has not given yet: it will not be given then."""
-        return ()
+        """Return what a step that `makes_many` has made already and not given yet: it will not be given then."""
+        raise NotImplementedError
 
 
 class TakeStep(Step):
@@ -190,6 +193,7 @@ class Cutter(Protocol):
 class CutStep(Step):
     """``lines()`` and ``chunked()``"""
 
+    makes_many: ClassVar[bool] = True
     __slots__ = ("_cutter", "_has_rest", "_ready", "stage_name")
 
     def __init__(self, cutter: Cutter, stage_name: str) -> None:
@@ -208,8 +212,7 @@ class CutStep(Step):
     def _pieces(self) -> Iterator[Any]:
         ready = self._ready
         while not self._cutter.used_up:
-            made = self._cutter.step()
-            ready.extend(made if isinstance(made, list) else [made] if made else ())
+            ready.extend(_listed(self._cutter.step()))
             while ready:
                 yield ready.popleft()
 
@@ -222,12 +225,16 @@ class CutStep(Step):
     def rest(self) -> Any:
         """Return the last piece, in a list."""
         self._has_rest = False
-        made = self._cutter.finish()
-        return made if isinstance(made, list) else [made] if made else []
+        return _listed(self._cutter.finish())
 
     def has_rest(self) -> bool:
         """Whether the end has not been looked for."""
         return self._has_rest
+
+
+def _listed(made: Any) -> list[Any]:
+    """Return the pieces that a cutter has made, or the one if it is not empty, in a list."""
+    return made if isinstance(made, list) else [made] if made else []
 
 
 def discard(_: Any) -> Any:
