@@ -55,10 +55,10 @@ class Workers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         # Chunks that no worker has begun with, and how many calls are under way.
-        self._ready: deque[Slot] = deque()
+        self.ready: deque[Slot] = deque()
         self.running = 0
         # Calls in a row during which no other one began: they end at once, so one worker is woken for many chunks.
-        self._quick_calls = 0
+        self.quick_calls = 0
         self._begun = 0
         self._will_look = False
         # No worker begins anything any more; what is called when the last one has ended.
@@ -69,17 +69,17 @@ class Workers:
     @property
     def outstanding(self) -> int:
         """How many chunks are waiting for a worker or are with one."""
-        return len(self._ready) + self.running
+        return len(self.ready) + self.running
 
     def submit(self, slot: Slot) -> None:
         """Have the function called for a chunk."""
         if self._is_stopped:
             return
-        self._ready.append(slot)
+        self.ready.append(slot)
         if self._will_look:
             return  # one worker is awake, and most likely does it all
         if self._idle:
-            if self._quick_calls >= QUICK:
+            if self.quick_calls >= QUICK:
                 self._will_look = True
                 self._wake()
                 self._jobs.loop.call_soon(self._look)
@@ -100,10 +100,10 @@ class Workers:
     def _look(self) -> None:
         """The worker that was woken has had its turn: what it has left is for the others."""
         self._will_look = False
-        if self._is_stopped or not self._ready:
+        if self._is_stopped or not self.ready:
             return
-        self._quick_calls = 0
-        for _ in range(len(self._ready)):
+        self.quick_calls = 0
+        for _ in range(len(self.ready)):
             if self._wake():
                 continue
             if len(self._tasks) >= self._concurrency:
@@ -122,7 +122,7 @@ class Workers:
         """Call the function for one chunk after the other. (All in one coroutine: a second one would cost as much.)"""
         task = asyncio.current_task()
         assert task is not None
-        jobs, ready, function, owner = self._jobs, self._ready, self._function, self._owner
+        jobs, ready, function, owner = self._jobs, self.ready, self._function, self._owner
         slot: Slot | None
         value: Any
         while True:
@@ -143,7 +143,7 @@ class Workers:
             self.running -= 1
             if self._is_stopped:
                 break
-            self._quick_calls = self._quick_calls + 1 if begun == self._begun else 0
+            self.quick_calls = self.quick_calls + 1 if begun == self._begun else 0
             owner.call_returned(slot, value)
             jobs.countdown -= 1
             if jobs.countdown <= 0 and jobs.is_late():
@@ -175,7 +175,7 @@ class Workers:
 
     def _worker_ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if self._ready and not self._is_stopped:
+        if self.ready and not self._is_stopped:
             self._add_worker()
         elif not self._tasks and (self._is_closed or self._is_stopped):
             then, self._then = self._then, []
@@ -197,7 +197,7 @@ class Workers:
     def stop(self, then: Callable[[], object]) -> None:
         """Cancel all calls; call `then` when all have ended."""
         self._is_stopped = True
-        self._ready.clear()
+        self.ready.clear()
         for task in self._tasks:
             task.cancel()
         self._when_ended(then)

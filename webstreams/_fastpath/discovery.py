@@ -73,7 +73,7 @@ def begins_pipeline(trigger: Trigger) -> Pipe | None:
 def gives_chunks(source: ReadableSource | None) -> bool:
     """Whether chunks come from a callback that may be called from a run, or are in the queue already."""
     if isinstance(source, UnderlyingSource):
-        return True
+        return not source.never_runs
     return isinstance(source, IterableSource) and (not source.is_async or source.pump is not None)
 
 

@@ -77,18 +77,6 @@ class Iteration:
         jobs.reads_left -= 1
         if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
             return promise
-        queue = self.reader._queue
-        if queue.total >= queue.plenty:
-            # _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
-            queue.total -= 1
-            stream._disturbed = promise.is_reading = True
-            promise.outcome = FULFILLED
-            promise._value = queue.chunks.popleft()
-            promise._delivery = delivery = promise._deliver
-            jobs.jobs.append(delivery)  # queue_delivery(), without the call
-            if not jobs.scheduled:
-                jobs.schedule()
-            return promise
         if stream._state == "readable":
             stream._disturbed = True
             stream._controller._pull_steps(promise)
@@ -347,10 +335,31 @@ class ReadableStreamAsyncIterator(Generic[T]):
                 promise: IterationPromise[T] = IterationPromise(iteration, stream)
                 if run.reads(iteration, promise):
                     return promise
-        if iteration.ongoing is None:
+        if iteration.ongoing is not None:
+            return iteration.after_ongoing(iteration.next_steps)
+        reader = iteration.reader
+        queue = reader._queue
+        source = reader._stream
+        if queue.total < queue.plenty or jobs.reads_left <= 1 or source is None or run is not None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing
-        return iteration.after_ongoing(iteration.next_steps)
+        # next_steps(), _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
+        read = iteration.spare
+        if read is None:
+            read = IterationPromise(iteration, source)
+        else:
+            iteration.spare = None
+        jobs.reads_left -= 1
+        queue.total -= 1
+        source._disturbed = read.is_reading = True
+        read.outcome = FULFILLED
+        read._value = queue.chunks.popleft()
+        iteration.ongoing = read
+        read._delivery = delivery = read._deliver
+        jobs.jobs.append(delivery)  # queue_delivery(), without the call
+        if not jobs.scheduled:
+            jobs.schedule()
+        return read
 
     def aclose(self) -> Promise[None]:
         """Leave the iteration: cancel the stream, unless `prevent_cancel` was set, and release the lock.

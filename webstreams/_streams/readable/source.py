@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 from ..._platform.idl import callback_member, do_nothing, first_given, member_getter, to_enforced_integer
 from ..._platform.mistakes import SOURCE
@@ -46,6 +46,8 @@ class UnderlyingSource:
     """The underlying source of a user: an object or a mapping whose members are looked up once, in Web IDL's
     order."""
 
+    # Ours: has to be asked outside of runs (`JobQueue.run`), and to know of every chunk that is read.
+    never_runs: ClassVar[bool] = False
     __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
 
     def __init__(self, source: Any) -> None:

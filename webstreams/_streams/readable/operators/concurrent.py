@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from ...._debug.repr import show_count
 from ...._engine.promise import Promise, wait_for_all
-from ...._engine.workers import Slot, Workers
+from ...._engine.workers import QUICK, Slot, Workers
 from ...._platform.errors import callback_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
@@ -17,10 +18,22 @@ from .chain import Chain, Receiver
 from .marks import SKIP
 from .source import OperatorSource
 
+# With so many results ready behind the one that is given, they are put into the queue, where reads find them.
+FEW: Final = 4
+
+# As `QueueWithSizes.plenty`: to take one that is not the last is all that a read does.
+FULL: Final = 2
+
 
 class ConcurrentSource(OperatorSource, Receiver):
-    """Reads as much as the calls and the window admit, and gives the results."""
+    """Reads as much as the calls and the window admit, and gives the results.
 
+    Results that are ready wait here, for each that is taken may let another call begin. But within one turn of the
+    event loop no worker begins anything: until its end they wait in the queue of the stream, which reads take them from
+    without asking (`_put_ready`).
+    """
+
+    never_runs: ClassVar[bool] = True
     __slots__ = (
         "_active",
         "_chain",
@@ -34,12 +47,13 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_is_asking",
         "_is_ordered",
         "_is_over",
-        "_is_refilling",
         "_is_wanted",
         "_is_watching",
         "_key",
         "_outstanding",
+        "_queued",
         "_slots",
+        "_will_refill",
         "_window",
         "workers",
     )
@@ -68,9 +82,12 @@ class ConcurrentSource(OperatorSource, Receiver):
         # What errors say that they arose in.
         self._function = function
         self.workers = Workers(self._jobs, function, concurrency, self)
-        # Ordered: the slots in the order of their chunks. Else: the results in the order in which they came.
+        # Ordered: the slots in the order of their chunks, from the first on whose call has not returned.
         self._slots: deque[Slot] = deque()
+        # The results that may be given, in this order.
         self._done: deque[Any] = deque()
+        # How many were in the queue of the stream when it was last looked at; they count in the window.
+        self._queued: int | float = 0
         # How many chunks have been read and not been given, or left out.
         self._in_window = 0
         # The keys of calls under way, each with what waits behind them.
@@ -78,8 +95,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._is_wanted = False
         # The input was asked for a chunk; it has ended.
         self._is_asking = False
-        self._is_refilling = False
         self._is_watching = False
+        self._will_refill = False
         self._has_ended = False
         # Nothing is given any more: the end, a failure, or cancelled. Fulfilled when the workers have ended.
         self._is_over = False
@@ -99,23 +116,24 @@ class ConcurrentSource(OperatorSource, Receiver):
     def activity(self) -> str:
         """See `UnderlyingSource`."""
         running = f"{self.workers.running} of {show_count(self._concurrency, 'call')} under way"
-        return f"{running}, window {self._in_window}/{self._window}"
+        return f"{running}, window {self._in_window - self._queued + self._controller._queue.total}/{self._window}"
 
     # Reading.
 
     def _refill(self) -> None:
-        """Read as long as the window has room, and no more than one chunk would have to wait for a call to end."""
-        if self._is_refilling:
-            return
-        self._is_refilling = True
-        while (
+        """Read as long as the window has room, and no more than one chunk would have to wait for a call to end.
+        (`take_chunk` goes on.)"""
+        if (
             self._in_window < self._window
             and self._outstanding <= self._concurrency
             and not (self._is_asking or self._has_ended or self._is_over)
         ):
             self._is_asking = True
             self._chain.ask()
-        self._is_refilling = False
+
+    def _refill_now(self) -> None:
+        self._will_refill = False
+        self._refill()
 
     def _input_has_ended(self, _: Any) -> None:
         """An error is told at once, also while no call may begin; the end comes behind the calls in any case."""
@@ -135,8 +153,9 @@ class ConcurrentSource(OperatorSource, Receiver):
             self.workers.submit(slot)
         else:
             self._submit_by_key(slot, self._key)
-        if not self._is_refilling:
-            self._refill()
+        if self._in_window < self._window and self._outstanding <= self._concurrency and not self._is_over:
+            self._is_asking = True
+            self._chain.ask()  # which goes on in its loop
 
     def _submit(self, slot: Slot) -> None:
         self._outstanding += 1
@@ -177,15 +196,31 @@ class ConcurrentSource(OperatorSource, Receiver):
         if self._key is not None:
             self._free_key(slot.key)
         if self._is_ordered:
-            slot.is_done = True
-            slot.value = value
+            self._keep_in_order(slot, value)
         elif value is SKIP or self._discards:
             self._in_window -= 1
         else:
             self._done.append(value)
         if self._is_wanted:
             self._give_next()
-        self._refill()
+        workers = self.workers
+        if workers.quick_calls < QUICK or not workers.ready:
+            self._refill()
+        elif not self._will_refill:
+            # The worker goes on at once, most likely: it is given more when it has nothing left, in one loop.
+            self._will_refill = True
+            self._jobs.loop.call_soon(self._refill_now)
+
+    def _keep_in_order(self, slot: Slot, value: Any) -> None:
+        slots = self._slots
+        if slots[0] is not slot:
+            slot.is_done = True
+            slot.value = value
+            return
+        slots.popleft()
+        self._done.append(value)
+        while slots and slots[0].is_done:
+            self._done.append(slots.popleft().value)
 
     def _free_key(self, key: Any) -> None:
         waiting = self._active[key]
@@ -219,6 +254,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _drop(self) -> None:
         self._is_over = True
+        self._controller._queue.reset_queue()
         self._slots.clear()
         self._done.clear()
         self._active.clear()
@@ -232,22 +268,49 @@ class ConcurrentSource(OperatorSource, Receiver):
         """Give a result, if somebody wants one; or the end."""
         if not self._is_wanted or self._is_over:
             return
-        slots = self._slots
-        while slots and slots[0].is_done:
-            value = slots.popleft().value
+        done = self._done
+        while done:
+            value = done.popleft()
             self._in_window -= 1
             if value is not SKIP:
                 self._is_wanted = False
+                if len(done) >= FEW:
+                    self._put_ready()
                 self.give(value)
                 return
-        if self._done:
-            self._in_window -= 1
-            self._is_wanted = False
-            self.give(self._done.popleft())
-        elif self._in_window == 0 and self._has_ended:
+        if self._in_window == 0 and self._has_ended:
             self._is_over = True
             self._ended._react(self._end_now, None)
             self.workers.close(self._workers_have_ended)
+
+    def _put_ready(self) -> None:
+        """Queue what is ready behind the result that is about to be given, until the end of this turn of the loop."""
+        controller = self._controller
+        queue, reader = controller._queue, controller._stream._reader
+        if controller._meter is not None or self._jobs.run is not None or queue.chunks:
+            return
+        if reader is None or len(reader._read_requests) != 1:
+            return
+        results = [result for result in self._done if result is not SKIP]
+        self._in_window -= len(self._done) - len(results)
+        self._done.clear()
+        queue.chunks.extend(results)
+        queue.total = self._queued = len(results)
+        queue.plenty = FULL
+        self._jobs.loop.call_soon(self._turn_is_over)
+
+    def _turn_is_over(self) -> None:
+        """From now on each read tells that it has taken a result (`result_was_taken`)."""
+        self._controller._queue.plenty = math.inf
+        self.result_was_taken()
+
+    def result_was_taken(self) -> None:
+        """See `OperatorSource`."""
+        if not self._is_over:
+            left = self._controller._queue.total
+            self._in_window -= self._queued - left
+            self._queued = left
+            self._refill()
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""

@@ -41,7 +41,10 @@ class OperatorController(ReadableStreamDefaultController[Any]):
             or self._meter is not None
             or not isinstance(source, OperatorSource)
         ):
+            was_queued = bool(self._queue.chunks)
             super()._pull_steps(read_request)
+            if was_queued and isinstance(source, OperatorSource):
+                source.result_was_taken()
             return
         reader._read_requests.append(read_request)
         self._pulling = True
@@ -131,6 +134,9 @@ class OperatorSource(UnderlyingSource):
     def ask(self) -> None:
         """Somebody reads: have `give`, `end` or `fail` called once."""
         raise NotImplementedError
+
+    def result_was_taken(self) -> None:
+        """A read has taken a chunk out of the queue."""
 
     def cancel_steps(self, reason: object) -> Any:
         """Nobody wants the rest."""
