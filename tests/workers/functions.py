@@ -22,6 +22,14 @@ def same(chunks: Iterable[Any]) -> Iterator[Any]:
     yield from chunks
 
 
+def last(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Make nothing of the chunks before the end."""
+    chunk = None
+    for chunk in chunks:  # noqa: B007 - the last one is meant
+        pass
+    yield chunk
+
+
 def same_with(data: bytes, chunks: Iterable[Any]) -> Iterator[Any]:
     """Take something along that is sent before everything else."""
     assert data

@@ -35,6 +35,9 @@ class Heard:
     def got(self, kind: int, value: Any) -> None:
         self.messages.append((kind, value))
 
+    def got_chunk(self, message: Any) -> None:
+        self.messages.append(message)
+
     def have_come(self) -> None:
         self.batches.append(len(self.messages))
 
@@ -119,19 +122,19 @@ async def test_messages_of_one_turn_are_put_together_for_a_thread() -> None:
     end.close()
 
 
-def credits_told(chunks: int, batch: int) -> list[int]:
+def credits_told(chunks: int, batch: int, function: Any = functions.same) -> list[int]:
     """Let a worker take so many chunks that are there; return the numbers in its messages that some are done."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b"".join(b"".join(encode(CHUNK, b"x")) for _ in range(chunks)))
         ours.sendall(b"".join(encode(PULL, chunks) + encode(CLOSE, 0)))
-        run(SocketLink(theirs), lambda: functions.same, batch)
+        run(SocketLink(theirs), lambda: function, batch)
         theirs.close()
         reader = FrameReader(ours)
         messages = []
         while (CLOSE, 0) not in messages:
             messages += [decode(frame) for frame in reader.receive(wait=True)]
-    assert messages.count((CHUNK, b"x")) == chunks
+    assert messages.count((CHUNK, b"x")) == (chunks if function is functions.same else 1)
     return [number for kind, number in messages if kind == PULL]
 
 
@@ -139,6 +142,24 @@ def test_a_worker_tells_of_several_chunks_at_a_time(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(_work, "LOOK_INTERVAL", 1000)  # it tells then, too, which is a matter of time
     assert credits_told(20, 8) == [8, 8, 4]
     assert credits_told(3, 1) == [1, 1, 1]
+
+
+def test_what_makes_nothing_of_its_chunks_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it goes along with the next chunk that is made, in one message to the system."""
+    monkeypatch.setattr(_work, "LOOK_INTERVAL", 1000)
+    sent: list[int] = []
+    send = SocketLink.send
+
+    def noting(link: SocketLink, kind: int, value: Any) -> None:
+        sent.append(kind)
+        send(link, kind, value)
+
+    monkeypatch.setattr(SocketLink, "send", noting)
+    assert credits_told(20, 8) == [8, 8, 4]
+    assert sent == [CHUNK] * 20 + [PULL, CLOSE]
+    sent.clear()
+    assert credits_told(20, 8, functions.last) == [8, 8, 4]
+    assert sent == [PULL, PULL, PULL, CHUNK, CLOSE]
 
 
 async def test_a_worker_holds_nothing_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, get_running_loop
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from .._engine.promise import Promise
@@ -43,6 +44,7 @@ class Channel:
         self._ahead = 0
         # What it has sent: a chunk, or the number of chunks that are done, if it matters what belongs to which.
         self.received: deque[tuple[int, Any]] = deque()
+        self.got_chunk: Callable[[tuple[int, Any]], None] = self.received.append
         self._keeps_order = keeps_order
         # Its own end: none, or an error.
         self.has_ended = False
@@ -137,7 +139,7 @@ class Channel:
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
         if kind == CHUNK:
-            self.received.append((kind, value))
+            self.got_chunk((kind, value))
         elif kind == PULL:
             self.room += value
             self.in_flight -= value

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
-from ._frames import CANCEL, ERROR, Frame, Message, decode
+from ._frames import CANCEL, CHUNK, Frame, Message, decode
 from ._reading import FrameReader
 from ._sending import MOST_HELD, Outgoing, enlarge_buffer
 from ._work import ThreadLink
@@ -22,6 +22,10 @@ READS_IN_A_ROW: Final = 8
 
 class Listener(Protocol):
     """Who is told what arrives."""
+
+    @property
+    def got_chunk(self) -> Callable[[Message], None]:
+        """What takes the message of a chunk: a call of its own, for most messages are chunks."""
 
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
@@ -73,7 +77,8 @@ class SocketEnd(End):
         self._is_reading = True
         self._is_finishing = False
         self._is_closed = False
-        self._loop.add_reader(connection.fileno(), self._readable)
+        # The jobs that a message makes are done at once: another turn of the loop would cost as much as a system call.
+        self._loop.add_reader(connection.fileno(), current_jobs().run_after, self._readable)
 
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
         """See `End`."""
@@ -153,8 +158,11 @@ class SocketEnd(End):
         listener = self._listener
         try:
             for frame in frames:
-                kind, value = decode(frame, self._trusted) if isinstance(frame, Frame) else frame
-                listener.got(kind, value)
+                if isinstance(frame, Frame):
+                    kind, value = decode(frame, self._trusted)
+                    listener.got(kind, value)
+                else:
+                    listener.got_chunk(frame)
         finally:
             listener.have_come()
 
@@ -263,11 +271,14 @@ class ThreadEnd(End):
     def _take(self) -> None:
         self._is_woken = False  # before the last look
         while self._arrived:
-            kind, value = self._arrived.popleft()
-            if not self._is_closed:
-                self._listener.got(kind, value)
-                if kind == ERROR:
-                    del value  # it refers to the frames of the thread
+            message = self._arrived.popleft()
+            if self._is_closed:
+                continue
+            if message[0] == CHUNK:
+                self._listener.got_chunk(message)
+            else:
+                self._listener.got(*message)
+                del message  # an error refers to the frames of the thread
         if not self._is_closed:
             self._listener.have_come()
 

@@ -26,7 +26,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._ends import SocketEnd
 from ._errors import WorkerDied
-from ._frames import CHUNK, CLOSE, ERROR, PULL
+from ._frames import CHUNK, CLOSE, ERROR, PULL, Message
 
 GONE: Final = "the other end of the transferred stream has gone without a word: its process or event loop has ended"
 
@@ -57,6 +57,10 @@ class Side(ABC):
             self.fail(value)
         elif not self.take(kind, value):
             raise DataError(f"the other end of the transferred stream has sent what the {self.name} side cannot get")
+
+    def got_chunk(self, message: Message) -> None:
+        """Take a chunk."""
+        self.got(*message)
 
     def have_come(self) -> None:
         """Every message is looked at when it is told."""

@@ -35,6 +35,10 @@ class Link(ABC):
     def send(self, kind: int, value: Any) -> None:
         """Send a message; raises what pickling raises, and `OSError` if nobody is there."""
 
+    @abstractmethod
+    def send_with_next(self, kind: int, value: Any) -> None:
+        """Send a message together with the next one, which comes at once."""
+
 
 class SocketLink(Link):
     """The end in another process or interpreter."""
@@ -62,6 +66,10 @@ class SocketLink(Link):
         while outgoing.size:
             outgoing.send(self._socket)
 
+    def send_with_next(self, kind: int, value: Any) -> None:
+        """See `Link`."""
+        self._outgoing.add(kind, value)
+
 
 class ThreadLink(Link):
     """The end in a thread of the same interpreter: nothing is pickled."""
@@ -83,6 +91,10 @@ class ThreadLink(Link):
         """See `Link`."""
         self._post(kind, value)
 
+    def send_with_next(self, kind: int, value: Any) -> None:
+        """See `Link`."""
+        self._post(kind, value)
+
 
 class Work:
     """The chunks that the function iterates over, and the way out for what it yields."""
@@ -95,6 +107,8 @@ class Work:
         self._chunks: deque[Frame | Message] = deque()
         self._has_chunk = False
         self._done = 0
+        # Whether something was made of the chunk under way: then there will be a message about the next one, too.
+        self._has_made = False
         self._credit = 0
         # When it was looked last whether something has come, while there was credit.
         self._looked = 0.0
@@ -116,7 +130,7 @@ class Work:
             raise StopIteration
         self._has_chunk = True
         frame = self._chunks.popleft()
-        return decode(frame)[1]
+        return decode(frame)[1] if isinstance(frame, Frame) else frame[1]
 
     def _wait_for_more(self) -> None:
         """Wait for messages; whatever the other end may have to know for that, it is told before."""
@@ -133,6 +147,9 @@ class Work:
         if self._stop is not None:
             raise self._stop
         self._credit -= 1
+        if self._done >= self._batch:
+            self._link.send_with_next(PULL, self._taken())
+        self._has_made = True
         self._link.send(CHUNK, chunk)
 
     def _look(self) -> None:
@@ -159,13 +176,19 @@ class Work:
     def _chunk_is_done(self) -> None:
         self._has_chunk = False
         self._done += 1
-        if self._done >= self._batch:
+        has_made, self._has_made = self._has_made, False
+        # What is made of the next one will take it along, unless each one that is done counts.
+        if self._done >= self._batch and (self._batch == 1 or not has_made):
             self._tell()
 
     def _tell(self) -> None:
         if self._done:
-            done, self._done = self._done, 0
-            self._link.send(PULL, done)
+            self._link.send(PULL, self._taken())
+
+    def _taken(self) -> int:
+        """Return how many are done, which is told now."""
+        done, self._done = self._done, 0
+        return done
 
     def _handle_all(self) -> None:
         """Take what has come."""
