@@ -1,6 +1,6 @@
-"""The programs that are interrupted: python -m tests.drills.program
+"""The programs that are interrupted: python -m tests.drills.program TABLE...
 
-A process that has imported everything, and forks one for each drill, in a tenth of the time. What it is told, by
+A process that has imported the tables, and forks one for each drill, in a tenth of the time. What it is told, by
 a line, is a row, a state and a folder. What it says: "ready" and the number of the process when the pipe is in its
 state, "ended" and the exit code when the process is gone. What the process itself says is in the folder.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import signal
@@ -46,6 +47,8 @@ def run(name: str, state: Any, folder: str, tell: Any) -> None:
 
 def main() -> None:
     """Fork a process for each line."""
+    for table in sys.argv[1:]:
+        importlib.import_module(table)
     words, news = os.fdopen(os.dup(0)), os.dup(1)  # the drills have these numbers for their own
 
     def tell(what: str) -> None:

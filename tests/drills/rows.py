@@ -69,6 +69,11 @@ class Row:
     threads: int
     has_generators: bool
 
+    @property
+    def table(self) -> str:
+        """The module that it is in."""
+        return self.make.__module__
+
     def __str__(self) -> str:
         return f"{self.kind}-{self.name}"
 

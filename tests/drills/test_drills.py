@@ -23,11 +23,18 @@ from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES, NOT_EAGER
 from tests.waiting import LIMIT, until
 
-from .drill import Counter, begin, cases, nothing_left, reach_state, wait_until
+from . import core_rows, end_rows, network_rows, worker_rows
+from .drill import Counter, begin, nothing_left, reach_state, wait_until
 from .program import ERRORS
 from .rows import ROWS, Drill, State
 
-CASES = pytest.mark.parametrize(("name", "state"), cases(), ids=lambda each: each.replace(" ", "_"))
+# A program imports the tables of its row, and no more than that: it takes long to end with all that clients and servers
+# of HTTP are made of.
+GROUPS = [[core_rows, end_rows, worker_rows], [network_rows]]
+TABLES = {table.__name__: [each.__name__ for each in group] for group in GROUPS for table in group}
+
+EACH_STATE = [(name, state) for name, row in ROWS.items() for state in row.states]
+CASES = pytest.mark.parametrize(("name", "state"), EACH_STATE, ids=lambda each: each.replace(" ", "_"))
 LOOPS = each_of(loop=NOT_EAGER)
 
 
@@ -138,10 +145,10 @@ def test_the_scope_is_cancelled(name: str, state: State, tmp_path: Path) -> None
 
 
 class Programs:
-    """Where the programs come from that are interrupted."""
+    """Where the programs come from that are interrupted, with the rows of some tables."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.drills.program"]
+    def __init__(self, tables: list[str]) -> None:
+        command = [sys.executable, "-m", "tests.drills.program", *tables]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         children.staying.add(self._process.pid)
         self._child = 0
@@ -177,18 +184,19 @@ class Programs:
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[list[Programs]]:
-    """Have the one that is used, if there is any."""
-    found: list[Programs] = []
+def programs() -> Iterator[dict[str, Programs]]:
+    """Have those that are used, if there are any, by the first of their tables."""
+    found: dict[str, Programs] = {}
     yield found
-    for each in found:
+    for each in found.values():
         each.close()
 
 
 @CASES
-def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path, programs: list[Programs]) -> None:
+def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path, programs: dict[str, Programs]) -> None:
     """A real SIGINT to a real process, whose main task awaits the pipe."""
-    used = programs.pop() if programs else Programs()
+    tables = TABLES[ROWS[name].table]
+    used = programs.pop(tables[0], None) or Programs(tables)
     try:
         child = used.begin(name, state, str(tmp_path))
         os.kill(child, signal.SIGINT)
@@ -196,7 +204,7 @@ def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path, progra
     except BaseException:
         used.close()
         raise
-    programs.append(used)
+    programs[tables[0]] = used
     said = (tmp_path / ERRORS).read_text()
     assert said.endswith("KeyboardInterrupt\n")
     assert "published: False\n" in said

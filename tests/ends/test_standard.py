@@ -26,7 +26,7 @@ from ..loops import LOOP_FACTORIES
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(webstreams.__file__).parent.parent)}
 HEAD = """
 import asyncio, os, sys, time
-from webstreams import *
+from webstreams import ReadableStream, standard_error, standard_input, standard_output
 """
 COPY = """
 async def main():

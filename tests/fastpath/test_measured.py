@@ -53,9 +53,9 @@ class Program:
         if self.left == 0:
             controller.close()
 
-    def transform(self, chunk: Any, controller: Any) -> None:
+    def transform(self, copies: int, chunk: Any, controller: Any) -> None:
         self.odd()
-        for _ in range(self.copies):
+        for _ in range(copies):
             controller.enqueue(chunk if self.dice.random() < 0.9 else self.chunk(1))
             self.log.append(("transform", controller.desired_size))
 
@@ -79,7 +79,7 @@ class Program:
     async def run(self) -> list[Any]:
         dice = self.dice
         self.left = COUNT
-        self.copies = dice.choice([1, 1, 1, 0, 2, 40])
+        copies = dice.choice([1, 1, 1, 0, 2, 40])
         self.sink = WritableStream(
             {"write": dice.choice([self.write, self.write, self.slow_write])},
             ByteLengthQueuingStrategy(high_water_mark=self.mark),
@@ -89,8 +89,9 @@ class Program:
         )
         stream = self.source
         for _ in range(dice.choice([0, 0, 1, 1, 2])):
-            plain: Any = {"transform": self.transform} if dice.random() < 0.8 else None
+            plain: Any = {"transform": partial(self.transform, copies)} if dice.random() < 0.8 else None
             stream = stream.pipe_through(TransformStream(plain))
+            copies = min(copies, 2)  # one stage makes so many of each: two would make 200,000 chunks
         try:
             await stream.pipe_to(self.sink)
         except Exception as error:
