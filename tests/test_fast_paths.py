@@ -23,6 +23,7 @@ from webstreams import (
 from .fastpath.compare import PROGRAMS, compare
 from .fastpath.programs import CHECK, ON, Program, fast_paths, periods
 from .loops import LOOP_FACTORIES
+from .shares import share_of
 
 # So many random programs of each kind: most on asyncio's own loop, for the loop makes little difference to a run. What
 # they take is a few seconds; `python -m tests.fastpath.compare` runs as many as one likes.
@@ -37,7 +38,7 @@ PERIODS = 15
 @pytest.mark.parametrize("loop_name", LOOP_FACTORIES)
 def test_a_run_cannot_be_observed(loop_name: str, program: Program) -> None:
     """The same callbacks in the same order, of all parts together, with the fast paths and without them."""
-    seeds = range(SEEDS.get(loop_name, SEEDS_ELSEWHERE))
+    seeds = share_of(range(SEEDS.get(loop_name, SEEDS_ELSEWHERE)))
     count = sum(compare(seed, LOOP_FACTORIES[loop_name], ON, program) for seed in seeds)
     assert count > PERIODS * len(seeds), "the pipelines are too dull to prove anything"
 
@@ -45,8 +46,9 @@ def test_a_run_cannot_be_observed(loop_name: str, program: Program) -> None:
 @pytest.mark.parametrize("program", PROGRAMS.values())
 def test_a_check_finds_no_difference(program: Program) -> None:
     """Nor can a run be observed whose periods are repeated on the plain path; and no period differs there."""
-    count = sum(compare(seed, LOOP_FACTORIES["asyncio"], CHECK, program) for seed in range(CHECKED_SEEDS))
-    assert count > 5 * CHECKED_SEEDS, "the pipelines are too dull to prove anything"
+    seeds = share_of(range(CHECKED_SEEDS))
+    count = sum(compare(seed, LOOP_FACTORIES["asyncio"], CHECK, program) for seed in seeds)
+    assert count > 5 * len(seeds), "the pipelines are too dull to prove anything"
 
 
 def numbers(last: int) -> ReadableStream[int]:

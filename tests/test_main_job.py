@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import random
 import re
 import signal
 import subprocess
@@ -144,7 +146,7 @@ def test_a_bad_number_is_told(capsys: pytest.CaptureFixture[str], number: str) -
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-m", "examples.main_job", *arguments]
-    environment = {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -153,7 +155,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     # A program that was started in the background may have been told to ignore Ctrl-C, and tells its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with start(tmp_path, "--megabytes", "5") as process:
+    with start(tmp_path, "--megabytes", "3") as process:
         signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         while not process.stdout.readline().startswith("from the server"):
@@ -166,7 +168,10 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    with start(tmp_path, "--megabytes", "10") as process:
+    with gzip.open(tmp_path / "log.gz", "wb") as log:  # long lines: what takes time is their number
+        for number in range(5000):
+            log.write(b"%d INFO %s\n" % (number, random.Random(number).randbytes(100).hex().encode() * 10))
+    with start(tmp_path, str(tmp_path / "log.gz")) as process:
         out, err = process.communicate(timeout=110)
     assert (process.returncode, err) == (0, "")
     more = re.search(r": ([\d.]+) MB more, for (\d+)\.\d MB of text", out)

@@ -12,6 +12,7 @@ import pytest
 
 from webstreams import ByteLengthQueuingStrategy, ReadableStream, TransformStream, WritableStream, write_file
 
+from ..shares import share_of
 from .pipelines import on_both_paths
 from .programs import CHECK, ON, fast_paths, periods
 
@@ -103,7 +104,7 @@ class Program:
 @pytest.mark.parametrize("first", range(0, 200, 50))
 def test_nobody_can_tell(first: int) -> None:
     differing = []
-    for seed in range(first, first + 50):
+    for seed in share_of(range(first, first + 50)):
         plain, fast = on_both_paths(lambda seed=seed: Program(seed).run())  # type: ignore[misc]
         if plain != fast:
             differing.append(seed)
@@ -118,7 +119,7 @@ def test_a_check_finds_no_difference() -> None:
         await Program(seed).run()
 
     with fast_paths(CHECK):
-        for seed in range(1000, 1012):
+        for seed in share_of(range(1000, 1012)):
             asyncio.run(program(seed))
     assert [report for report in reports if "fast path" in report[1]["message"]] == []
 
