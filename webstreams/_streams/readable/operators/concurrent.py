@@ -195,8 +195,15 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._outstanding -= 1
         if self._key is not None:
             self._free_key(slot.key)
-        if self._is_ordered:
-            self._keep_in_order(slot, value)
+        slots = self._slots
+        if slots and slots[0] is slot:
+            slots.popleft()
+            self._done.append(value)
+            while slots and slots[0].is_done:
+                self._done.append(slots.popleft().value)
+        elif self._is_ordered:
+            slot.is_done = True
+            slot.value = value
         elif value is SKIP or self._discards:
             self._in_window -= 1
         else:
@@ -210,17 +217,6 @@ class ConcurrentSource(OperatorSource, Receiver):
             # The worker goes on at once, most likely: it is given more when it has nothing left, in one loop.
             self._will_refill = True
             self._jobs.loop.call_soon(self._refill_now)
-
-    def _keep_in_order(self, slot: Slot, value: Any) -> None:
-        slots = self._slots
-        if slots[0] is not slot:
-            slot.is_done = True
-            slot.value = value
-            return
-        slots.popleft()
-        self._done.append(value)
-        while slots and slots[0].is_done:
-            self._done.append(slots.popleft().value)
 
     def _free_key(self, key: Any) -> None:
         waiting = self._active[key]
