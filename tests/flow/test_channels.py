@@ -311,10 +311,10 @@ async def test_debug_mode_does_not_complain_about_a_burst_that_may_be_dropped() 
         ({"size": asyncio.sleep}, TypeError, "size must be a plain function"),
         ({"size": CallsLater()}, TypeError, "size must be a plain function"),
         ({"policy": "drop"}, ValueError, "'drop-newest'"),
-        ({"on_drop": 1}, TypeError, "on_drop must be a plain function"),
-        ({"on_drop": asyncio.sleep}, TypeError, "on_drop must be a plain function"),
-        ({"on_drop": CallsLater()}, TypeError, "on_drop must be a plain function"),
-        ({"on_drop": partial(CallsLater())}, TypeError, "on_drop must be a plain function"),
+        ({"on_drop": 1}, TypeError, r"on_drop\(\) needs a function, not int"),
+        ({"on_drop": asyncio.sleep}, TypeError, r"on_drop\(\) must be a plain function"),
+        ({"on_drop": CallsLater()}, TypeError, r"on_drop\(\) must be a plain function"),
+        ({"on_drop": partial(CallsLater())}, TypeError, r"on_drop\(\) must be a plain function"),
     ],
 )
 async def test_bad_arguments_are_refused(arguments: Any, error: type[Exception], message: str) -> None:

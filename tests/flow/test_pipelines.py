@@ -296,6 +296,7 @@ async def coroutine_function(chunk: Any) -> None: ...
     ("arguments", "message"),
     [
         ((None,), "the source must be a stream or an iterable, not NoneType"),
+        ((coroutine_function,), "not the function coroutine_function: call it"),
         (("text",), "the source is a str"),
         ((b"bytes",), "the source is a bytes"),
         (([1], None), "stage 1 must have"),

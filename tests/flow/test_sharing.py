@@ -287,9 +287,9 @@ async def test_a_subscription_is_a_readable_stream() -> None:
         ({"size": CallsLater()}, TypeError, "size must be a plain function"),
         ({"policy": "block"}, ValueError, "'drop-oldest'"),
         ({"policy": None}, ValueError, "'drop-oldest'"),
-        ({"subscribers": -1}, ValueError, "subscribers must not be negative"),
+        ({"subscribers": -1}, ValueError, "subscribers must be at least 0"),
         ({"subscribers": 1.5}, TypeError, "subscribers must be an integer"),
-        ({"replay": -1}, ValueError, "replay must not be negative"),
+        ({"replay": -1}, ValueError, "replay must be at least 0"),
         ({"replay": "all"}, TypeError, "replay must be an integer"),
     ],
 )

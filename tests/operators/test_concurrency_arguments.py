@@ -29,6 +29,7 @@ class AsyncCallable:
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"concurrency": 0}, ValueError, "concurrency must be at least 1, is 0"),
     ({"concurrency": -2}, ValueError, "concurrency must be at least 1"),
+    ({"concurrency": True}, TypeError, "concurrency must be an integer, not True"),
     ({"concurrency": 1.5}, TypeError, "concurrency must be an integer"),
     ({"function": square, "concurrency": 2}, TypeError, "executor="),
     ({"function": lambda chunk: chunk, "concurrency": 2}, TypeError, "needs a coroutine function"),
@@ -42,8 +43,8 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"executor": 3}, TypeError, "executor must be a concurrent.futures.Executor, not int"),
     ({"executor": ThreadPoolExecutor}, TypeError, "must be a concurrent.futures.Executor, not the class ThreadPoolEx"),
     ({"executor": ThreadPoolExecutor()}, TypeError, "runs plain functions"),
-    ({"key": async_function}, TypeError, "the key of map must be a plain function"),
-    ({"key": AsyncCallable()}, TypeError, "the key of map must be a plain function"),
+    ({"key": async_function}, TypeError, r"the key of map\(\) must be a plain function"),
+    ({"key": AsyncCallable()}, TypeError, r"the key of map\(\) must be a plain function"),
     ({"key": 3}, TypeError, "key of map"),
     ({"on_error": 3}, TypeError, "on_error of map"),
     ({"function": 7, "concurrency": 2}, TypeError, "needs a function, not int"),

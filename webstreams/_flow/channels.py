@@ -13,7 +13,7 @@ from .._engine.promise import Promise, promise_rejected_with, promise_resolved_w
 from .._platform.errors import goes_through, stored_error
 from .._streams.door import takes_chunks
 from .._streams.readable.controller import ReadableStreamDefaultController
-from .._streams.readable.operators.checks import is_coroutine_function
+from .._streams.readable.operators.checks import require_plain_function
 from .._streams.readable.stream import ReadableStream
 from .._streams.transform.stream import TransformStream
 from .._streams.writable.controller import WritableStreamDefaultController
@@ -61,8 +61,8 @@ def channel(
     """
     mark = checked_mark(high_water_mark, "channel()")
     measure, chosen = checked_size(size, "channel()"), checked_policy(policy, "channel()")
-    if on_drop is not None and (not callable(on_drop) or is_coroutine_function(on_drop)):
-        raise TypeError(f"channel(): on_drop must be a plain function of a chunk, or None, not {on_drop!r}")
+    if on_drop is not None:
+        require_plain_function(on_drop, "channel(): on_drop")
     if chosen == "wait":
         # Without a transformer, a write is done when its chunk is in the queue of the readable side.
         transform: TransformStream[Any, Any] = TransformStream(

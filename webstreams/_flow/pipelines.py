@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from inspect import isasyncgenfunction
+from inspect import isasyncgenfunction, isfunction
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 from weakref import ref
 
@@ -208,7 +208,8 @@ def _check_source(source: Any) -> None:
         kind = type(source).__name__
         raise TypeError(f"pipeline(): the source is a {kind}, most likely one chunk: put it into a list")
     if not hasattr(type(source), "__aiter__") and not hasattr(type(source), "__iter__"):
-        raise TypeError(f"pipeline(): the source must be a stream or an iterable, not {type(source).__name__}")
+        kind = f"the function {source.__name__}: call it" if isfunction(source) else type(source).__name__
+        raise TypeError(f"pipeline(): the source must be a stream or an iterable, not {kind}")
 
 
 def _check_sink(sink: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -50,17 +49,6 @@ def checked_mark(mark: Any, function: str) -> float:
     if math.isnan(mark) or mark < 0:
         raise ValueError(f"{function}: high_water_mark must be a non-negative number, not {mark!r}")
     return mark
-
-
-def checked_count(count: Any, name: str, function: str) -> int:
-    """Return a count; raises TypeError for a non-integer, ValueError for a negative one."""
-    try:
-        number = operator.index(count)
-    except TypeError:
-        raise TypeError(f"{function}: {name} must be an integer, not {type(count).__name__}") from None
-    if number < 0:
-        raise ValueError(f"{function}: {name} must not be negative, not {number}")
-    return number
 
 
 def checked_size(size: Any, function: str) -> Callable[[Any], float] | None:

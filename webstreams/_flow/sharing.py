@@ -12,11 +12,12 @@ from .._engine.promise import Promise
 from .._platform.errors import AbortError
 from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.checks import checked_count
 from .._streams.readable.stream import ReadableStream
 from .branches import Branch
 from .hub import Hub
 from .inputs import require_free
-from .policies import Policy, checked_count, checked_mark, checked_policy, checked_size
+from .policies import Policy, checked_mark, checked_policy, checked_size
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -61,7 +62,8 @@ def share(
     mark = checked_mark(high_water_mark, "share()")
     if not mark:
         raise ValueError("share(): high_water_mark must be greater than 0: with 0 every queue is full from the start")
-    needed, replayed = checked_count(subscribers, "subscribers", "share()"), checked_count(replay, "replay", "share()")
+    needed = checked_count(subscribers, "share(): subscribers", 0)
+    replayed = checked_count(replay, "share(): replay", 0)
     measure, default = checked_size(size, "share()"), checked_policy(policy, "share()")
     require_free(stream, "its stream", "share")
     hub = Hub(stream, mark, measure, needed=needed, replay=replayed, keep=bool(keep))

@@ -28,7 +28,7 @@ def require_plain_function(function: Any, name: str) -> None:
     """Raise TypeError for what cannot be called, and for a coroutine function: its result is needed at once."""
     require_function(function, name)
     if is_coroutine_function(function):
-        raise TypeError(f"{name} must be a plain function, not a coroutine function (async def): it is not awaited")
+        raise TypeError(f"{name}() must be a plain function, not a coroutine function (async def): it is not awaited")
 
 
 def is_coroutine_function(function: Any) -> bool:
@@ -39,7 +39,12 @@ def is_coroutine_function(function: Any) -> bool:
 
 
 def checked_count(value: Any, name: str, minimum: int) -> int:
-    """Return an integer. Raises `TypeError` for anything else, `ValueError` for one below the minimum."""
+    """Return an integer. Raises `TypeError` for anything else, `ValueError` for one below the minimum.
+
+    A bool is refused: ``concurrency=True`` would be one call at a time.
+    """
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value}")
     try:
         number = operator.index(value)
     except TypeError:
