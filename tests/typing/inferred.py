@@ -323,6 +323,10 @@ def replaced(error: Exception, number: int) -> str:
     return f"{number}: {error}"
 
 
+async def looked_up(error: Exception, number: int) -> float | Skip:
+    return SKIP if number else 0.5
+
+
 def doubled_instead(error: Exception, number: int) -> int:
     return number * 2
 
@@ -343,6 +347,8 @@ def operators(numbers: ReadableStream[int], mixed: ReadableStream[int | str]) ->
     assert_type(numbers.map(fetched, concurrency=4, key=doubled, on_error=replaced), ReadableStream[str])
     assert_type(numbers.map(fetched, concurrency=4, on_error=left_out), ReadableStream[str])
     assert_type(numbers.map(fetched, concurrency=4, on_error=doubled_instead), ReadableStream[str | int])
+    assert_type(numbers.map(fetched, concurrency=4, on_error=looked_up), ReadableStream[str | float])
+    assert_type(numbers.map(doubled, on_error=looked_up), ReadableStream[int | float])
     assert_type(numbers.map(fetched, concurrency=4, on_error=lambda error, number: SKIP), ReadableStream[str])
     assert_type(numbers.map(fetched, on_error=lambda error, number: None), ReadableStream[str | None])
     assert_type(numbers.map(doubled, on_error=lambda error, number: SKIP), ReadableStream[int])

@@ -194,6 +194,20 @@ class ReadableStream(ConsumedStream[T]):
         timeout: float | None = None,
         limiter: AbstractAsyncContextManager[Any] | None = None,
         executor: None = None,
+        on_error: Callable[[Exception, T], Awaitable[V | Skip]],
+    ) -> ReadableStream[U | V]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Awaitable[U | Skip]],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: None = None,
         on_error: Callable[[Exception, T], V | Skip],
     ) -> ReadableStream[U | V]: ...
     @overload
@@ -210,6 +224,20 @@ class ReadableStream(ConsumedStream[T]):
         executor: Executor | None = None,
         on_error: None = None,
     ) -> ReadableStream[U]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[T], U | Skip],
+        *,
+        concurrency: int = 1,
+        ordered: bool = True,
+        window: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        timeout: float | None = None,
+        limiter: AbstractAsyncContextManager[Any] | None = None,
+        executor: Executor | None = None,
+        on_error: Callable[[Exception, T], Awaitable[V | Skip]],
+    ) -> ReadableStream[U | V]: ...
     @overload
     def map(
         self,
@@ -253,7 +281,8 @@ class ReadableStream(ConsumedStream[T]):
         `timeout` (seconds) limits each call, with `TimeoutError`. `limiter` is entered around each call: an
         `asyncio.Semaphore`, a limiter of aiolimiter. `executor` runs a plain function, which has to be picklable
         for processes; calls that have begun there cannot be cancelled, and are waited for. ``on_error(error, chunk)``
-        answers an exception with a result, or with `SKIP`; what it raises counts as the failure of the call.
+        answers an exception with a result, or with `SKIP`, or is a coroutine function; what it raises counts as the
+        failure of the call.
 
         Raises `TypeError` for anything other than a function, for a plain one with a concurrency and no executor, and
         when the stream is locked; `ValueError` for numbers out of range.
