@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ from webstreams import (
     TransformStream,
     WritableStream,
     WritableStreamDefaultWriter,
+    brokers,
+    observe,
     threads,
+    workers,
 )
 
 VALUES: dict[str, Any] = {
@@ -53,12 +57,21 @@ async def generate(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield chunk
 
 
+async def opened() -> ReadableStream[Any]:
+    return readable()
+
+
 def write_nothing(writer: object) -> None:
     """End at once."""
 
 
 async def produce(writer: object) -> None:
     """End at once."""
+
+
+def echo_chunks(chunks: Iterable[Any]) -> Iterator[Any]:
+    """What a worker would run."""
+    yield from chunks
 
 
 def closed() -> WritableStream[Any]:
@@ -236,6 +249,51 @@ async def test_every_bad_value_is_refused_by_name(name: str, tmp_path: Path) -> 
                 unclear.append(f"{parameter}={shown}: {error!r}")
             elif error is not None and (locked := locked_streams(arguments)):
                 unclear.append(f"{parameter}={shown}: {locked} locked after {error!r}")
+    assert unclear == []
+
+
+# What counts something or lasts so many seconds: True is 1 for Python, and a mistake for whoever has written it.
+NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "take: count": lambda bad: readable().take(bad),
+    "drop: count": lambda bad: readable().drop(bad),
+    "map: concurrency": lambda bad: readable().map(produce, concurrency=bad),
+    "map: window": lambda bad: readable().map(produce, concurrency=1, window=bad),
+    "map: timeout": lambda bad: readable().map(produce, concurrency=1, timeout=bad),
+    "for_each: concurrency": lambda bad: readable().for_each(produce, concurrency=bad),
+    "to_callable: concurrency": lambda bad: webstreams.to_callable(produce, concurrency=bad),
+    "batched: count": lambda bad: readable().batched(bad),
+    "batched: size": lambda bad: readable().batched(size=bad),
+    "batched: seconds": lambda bad: readable().batched(1, seconds=bad),
+    "throttled: limit": lambda bad: readable().throttled(bad, 1),
+    "throttled: per": lambda bad: readable().throttled(1, bad),
+    "throttled: burst": lambda bad: readable().throttled(1, 1, burst=bad),
+    "debounced: seconds": lambda bad: readable().debounced(bad),
+    "chunked: size": lambda bad: readable().chunked(bad),
+    "channel: high_water_mark": webstreams.channel,
+    "share: high_water_mark": lambda bad: webstreams.share(readable(), high_water_mark=bad),
+    "share: subscribers": lambda bad: webstreams.share(readable(), subscribers=bad),
+    "share: replay": lambda bad: webstreams.share(readable(), replay=bad),
+    "bytes: limit": lambda bad: readable().bytes(limit=bad),
+    "list: limit": lambda bad: readable().list(limit=bad),
+    "lines: limit": lambda bad: webstreams.lines(limit=bad),
+    "AbortSignal.timeout: seconds": AbortSignal.timeout,
+    "worker: window": lambda bad: workers.worker(echo_chunks, window=bad),
+    "worker: grace": lambda bad: workers.worker(echo_chunks, grace=bad),
+    "workers: count": lambda bad: workers.workers(echo_chunks, count=bad),
+    "ThreadSafeReader.read: timeout": lambda bad: asyncio.to_thread(threads.ThreadSafeReader(readable()).read, bad),
+    "watch: interval": lambda bad: observe.observe(readable()).watch(bad),
+    "log: stalled": lambda bad: observe.observe(readable()).log(logging.getLogger(), stalled=bad),
+    "resilient: attempts": lambda bad: brokers.resilient(opened, attempts=bad),
+    "drain: seconds": lambda bad: brokers.resilient(opened).drain(bad),
+}
+
+
+async def test_a_bool_is_no_number() -> None:
+    unclear = []
+    for name, call in NUMBERS.items():
+        error = await outcome_of(call, {"bad": True})
+        if not isinstance(error, TypeError) or name.rpartition(" ")[2] not in str(error):
+            unclear.append(f"{name}: {error!r}")
     assert unclear == []
 
 

@@ -43,8 +43,8 @@ def checked_policy(policy: Any, function: str) -> Policy:
 
 
 def checked_mark(mark: Any, function: str) -> float:
-    """Return a high-water mark; raises TypeError for a non-number, ValueError if negative or NaN."""
-    if not isinstance(mark, (int, float)):
+    """Return a high-water mark; raises TypeError for a non-number and for a bool, ValueError if negative or NaN."""
+    if isinstance(mark, bool) or not isinstance(mark, (int, float)):
         raise TypeError(f"{function}: high_water_mark must be a number, not {type(mark).__name__}")
     if math.isnan(mark) or mark < 0:
         raise ValueError(f"{function}: high_water_mark must be a non-negative number, not {mark!r}")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from typing_extensions import TypeVar
 
+from .._platform.arguments import checked_seconds
 from .._streams.writable.overlapping import OverlappingSink
 from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
 
@@ -23,7 +24,7 @@ class PublishingWork:
 
     def __init__(self, where: str, timeout: float) -> None:
         self.where = where
-        self.timeout = timeout
+        self.timeout = checked_seconds(timeout, "timeout")
         # What was written and is not confirmed, by a number for each.
         self.unconfirmed: dict[int, Any] = {}
         # Whether the stream goes on after the failure of a single message.

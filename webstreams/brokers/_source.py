@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
 
-from .._platform.arguments import checked_size
+from .._platform.arguments import checked_seconds, checked_size
 from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -173,6 +173,7 @@ class BrokerSource(Generic[K]):
 
     async def drain(self, seconds: float) -> None:
         """Receive no more, close the stream, and wait until everything is settled."""
+        checked_seconds(seconds, "seconds")
         try:
             if self._parting is None:
                 self._drained = True
@@ -288,7 +289,8 @@ class Deliveries(ReadableStream[Delivery[T]]):
         The stream closes after what is in its queue. What is not settled after `seconds`, or when the waiting is
         cancelled, goes back to the broker. The stream may be locked: this is for a program that is told to stop while a
         pipe runs. It may also be about to open; then it closes when it is open, without a delivery. A stream that is
-        opened again and again is drained as a whole, by ``drain()`` of what `resilient` has made.
+        opened again and again is drained as a whole, by ``drain()`` of what `resilient` has made. Raises `TypeError`
+        and `ValueError`, and does nothing, unless `seconds` is a non-negative number.
         """
         await self._source.drain(seconds)
 

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
 )
 
+from .._platform.arguments import checked_seconds
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
@@ -95,7 +96,9 @@ def consume(
     if consumer._group_id is None:  # noqa: SLF001 - no public name
         raise ValueError("consume() needs AIOKafkaConsumer(group_id=...): positions are committed for a group")
     limit = checked_limit(in_flight, "in_flight")
-    return Deliveries(_Source(consumer, limit, commit_interval, revoke_timeout, dead_letter))
+    every = checked_seconds(commit_interval, "commit_interval")
+    longest = checked_seconds(revoke_timeout, "revoke_timeout")
+    return Deliveries(_Source(consumer, limit, every, longest, dead_letter))
 
 
 def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float = CONFIRM_TIME) -> Publisher[Message]:

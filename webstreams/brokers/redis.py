@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as LateError
 
+from .._platform.arguments import checked_seconds, checked_size
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
@@ -70,7 +71,7 @@ def consume(
     ...         await delivery.ack()
     """
     _check(client, "consume()")
-    if not claim_idle > 0:
+    if not checked_seconds(claim_idle, "claim_idle") > 0:
         raise ValueError(f"claim_idle must be above 0 seconds, not {claim_idle}")
     limit = checked_limit(in_flight, "in_flight")
     return Deliveries(_Source(client, key, group, consumer, limit, claim_idle, dead_letter))
@@ -101,6 +102,8 @@ def publish(
     ...         await writer.write({b"id": b"1", b"amount": b"20"})
     """
     _check(client, "publish()")
+    if max_length is not None:
+        checked_size(max_length, "max_length")
     return Publisher(_Work(client, key, max_length, timeout), checked_limit(in_flight, "in_flight"))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
+from .._platform.arguments import checked_seconds, checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.reader import ReadableStreamDefaultReader
 from .._streams.readable.stream import ReadableStream
@@ -57,7 +58,8 @@ def resilient(
 
     Messages that were on their way when a connection was lost are delivered again: at least once, not exactly once.
 
-    Raises `TypeError` for a `factory` that cannot be called. Not in the Standard.
+    Raises `TypeError` for a `factory` that cannot be called and `attempts` other than an integer, `ValueError` for
+    `attempts` below 1. Not in the Standard.
 
     >>> async def main() -> None:
     ...     tries = iter([ConnectionError("the broker is away"), None])
@@ -74,6 +76,8 @@ def resilient(
     """
     if not callable(factory):
         raise TypeError(f"resilient() needs a function that opens a stream, not {type(factory).__name__}")
+    if attempts is not None:
+        checked_size(attempts, "attempts", 1)
     return ResilientStream(_ResilientSource(factory, backoff, attempts, retry or _is_worth_trying))
 
 
@@ -97,7 +101,9 @@ class ResilientStream(ReadableStream[T_co]):
         belong); an inner stream of another kind is cancelled. What is about to be opened is given up, and after a call
         nothing is opened any more: a stream without a connection closes at once, and so does one whose connection is
         lost while it is drained. Done when the stream is closed and the connection, too. The stream may be locked.
+        Raises `TypeError` and `ValueError`, and does nothing, unless `seconds` is a non-negative number.
         """
+        checked_seconds(seconds, "seconds")
         await self._source.drain(seconds)
 
 

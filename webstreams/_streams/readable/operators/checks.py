@@ -60,8 +60,9 @@ def checked_positive_seconds(value: Any, name: str) -> float:
 
 
 def checked_number(value: Any, name: str, unit: str) -> float:
-    """Return a positive finite number. Raises `TypeError` for anything else, `ValueError` if it is not above 0."""
-    number = to_number(value) if not isinstance(value, str) else math.nan
+    """Return a positive finite number. Raises `TypeError` for anything else, and for a bool, which is a mistake;
+    `ValueError` if it is not above 0."""
+    number = math.nan if isinstance(value, str | bool) else to_number(value)
     if math.isnan(number) and not isinstance(value, float):
         raise TypeError(f"{name} must be a number ({unit}), not {type(value).__name__}")
     if not 0 < number < math.inf:
