@@ -15,6 +15,7 @@ from webstreams import ReadableStream, WritableStream
 from webstreams._engine import jobs as _jobs
 from webstreams.consumers import LimitExceeded
 
+from ..shares import share_of
 from .pipelines import mapping, numbers, on_both_paths
 from .programs import CHECK, OFF, ON, fast_paths, periods
 
@@ -134,7 +135,7 @@ class Bursts:
         return self.log, periods()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", share_of(range(12)))
 def test_a_run_that_pauses_in_the_middle_of_a_queue_goes_on_there(seed: int) -> None:
     """With a clock by which each turn is over soon; no other task is there to tell."""
     logs = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol
 
@@ -63,6 +64,7 @@ def _legacy_name(key: str, label: str) -> str:
     )
 
 
+@cache
 def _legacy() -> Any:
     """Return the module of the other encodings, whose tables are loaded when one is first asked for."""
     return import_module("webstreams._text.legacy")
