@@ -354,7 +354,10 @@ NEVER_AWAITABLE: Final = frozenset({type(None), bool, int, float, str, bytes, by
 
 def is_awaitable(value: object) -> bool:
     """Whether a value that a callback returned is awaited."""
-    if type(value) in NEVER_AWAITABLE:
+    kind = type(value)
+    if kind is CoroutineType:
+        return True  # most of them
+    if kind in NEVER_AWAITABLE:
         return False
     return isinstance(value, Promise) or isawaitable(value) or hasattr(value, "add_done_callback")
 
