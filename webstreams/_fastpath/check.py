@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, ClassVar, Final
 
 from .._engine.build import compiled
@@ -19,11 +19,10 @@ from .._streams.part import Part
 from .._streams.readable.pipe import Pipe
 from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
-from .snapshot import Snapshot, plan_for
+from .snapshot import Snapshot, plan_for, slots_of
 from .writing import WriteRun
 
 _ABSENT: Final = object()
-_CONTAINERS: Final = (deque, list)
 
 
 class CheckedRun(WriteRun):
@@ -35,14 +34,14 @@ class CheckedRun(WriteRun):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         # All slots of all parts as they are while the run goes on.
-        self._frozen: list[Slots] = []
+        self._frozen: list[Slot] = []
         # The slots that are declared to be constant, at the begin of a period, and the names of those that are not.
-        self._constant: list[Slots] = []
+        self._constant: list[Slot] = []
         self._changed: set[str] = set()
         self.has_differed = False
 
     def _freeze(self) -> None:
-        self._frozen = [Slots(part, plan_for(type(part)).every) for part in self._pipeline.parts]
+        self._frozen = [Slot(part, name) for part in self._pipeline.parts for name in all_slots(type(part))]
 
     def begin(self, kind: int, pipe: Pipe | None) -> bool:
         """See `PipelineRun`."""
@@ -120,13 +119,12 @@ class CheckedRun(WriteRun):
 
     def _look_at_constant_slots(self) -> None:
         if not self._constant:
-            self._constant = [Slots(part, plan_for(type(part)).left) for part in self._pipeline.parts]
-        for slots in self._constant:
-            self._changed.update(slots.changed())
+            self._constant = [Slot(part, name) for part in self._pipeline.parts for name in constant_slots(type(part))]
+        self._changed.update(slot.name for slot in self._constant if slot.has_changed())
 
     def _compare_frozen(self) -> None:
         """See whether something has changed the streams without leaving the run."""
-        changed = [name for slots in self._frozen for name in slots.changed()]
+        changed = [slot.name for slot in self._frozen if slot.has_changed()]
         self._frozen = []
         if changed:
             self._differs(f"{', '.join(changed)} changed while the run was not left, last in {self._name_of_last()}")
@@ -168,41 +166,44 @@ def differing_segments(known: Segment, again: Segment | None) -> Iterator[str]:
         yield from differing(known.end.snapshot, again.end.snapshot)
 
 
-class Slots:
-    """Some slots of a part, and what they held."""
+class Slot:
+    """A slot of a part, and what it held."""
 
-    __slots__ = ("_elements", "_names", "_part", "_values")
+    __slots__ = ("_elements", "_part", "_slot", "_value")
 
-    def __init__(self, part: Part, names: tuple[str, ...]) -> None:
+    def __init__(self, part: Part, slot: str) -> None:
         self._part = part
-        self._names = names
-        self._values: list[Any] = [getattr(part, name, _ABSENT) for name in names]
-        # What was in those that held a deque or a list.
-        self._elements: list[list[Any]] = [list(value) for value in self._values if type(value) in _CONTAINERS]
+        self._slot = slot
+        self._value: Any = getattr(part, slot, _ABSENT)
+        self._elements = list(self._value) if type(self._value) in (deque, list) else []
 
-    def changed(self) -> list[str]:
-        """Return the class and the name of each that holds something else now."""
-        found: list[str] = []
-        containers = 0
-        for name, value in zip(self._names, self._values, strict=True):
-            now: Any = getattr(self._part, name, _ABSENT)
-            if type(value) in _CONTAINERS:
-                has_changed = now is not value or not same(now, self._elements[containers])
-                containers += 1
-            else:
-                has_changed = now is not value and (
-                    type(now) is not type(value) or type(now) not in (int, float, str) or now != value
-                )
-            if has_changed:
-                found.append(f"{type(self._part).__name__}.{name}")
-        return found
+    @property
+    def name(self) -> str:
+        """The class and the slot."""
+        return f"{type(self._part).__name__}.{self._slot}"
+
+    def has_changed(self) -> bool:
+        """Whether the slot holds something else now."""
+        value: Any = getattr(self._part, self._slot, _ABSENT)
+        if value is not self._value:
+            return type(value) is not type(self._value) or type(value) not in (int, float, str) or value != self._value
+        if type(value) not in (deque, list):
+            return False
+        return len(value) != len(self._elements) or any(
+            each is not other for each, other in zip(value, self._elements, strict=True)
+        )
 
 
-def same(container: Any, elements: list[Any]) -> bool:
-    """Whether a deque or a list holds these objects."""
-    return len(container) == len(elements) and all(
-        each is other for each, other in zip(container, elements, strict=True)
-    )
+def all_slots(kind: type[Part]) -> tuple[str, ...]:
+    """Return the names of all slots that this package gives a part."""
+    names = chain.from_iterable(slots_of(each) for each in kind.__mro__ if "_constant" in vars(each))
+    return tuple(name for name in names if name != "__weakref__")
+
+
+def constant_slots(kind: type[Part]) -> tuple[str, ...]:
+    """Return the names of the slots that no snapshot takes."""
+    moving = plan_for(kind).names
+    return tuple(name for name in all_slots(kind) if name not in moving)
 
 
 def differing(one: Snapshot, other: Snapshot) -> Iterator[str]:

@@ -67,9 +67,6 @@ class Plan(NamedTuple):
     names: tuple[str, ...]
     get: Callable[[Part], tuple[Any, ...]]
     chunk_names: tuple[str, ...]
-    # All slots that this package gives them, and of these the ones that no snapshot takes.
-    every: tuple[str, ...]
-    left: tuple[str, ...]
 
 
 _PLANS: Final[dict[type[Part], Plan]] = {}
@@ -87,9 +84,7 @@ def _make_plan(kind: type[Part]) -> Plan:
     names = moving_slots(kind)
     # With a single name, attrgetter gives no tuple.
     get = attrgetter(*names) if len(names) > 1 else partial(_few_slots, names)
-    every = [name for each in _part_classes(kind) for name in slots_of(each) if name != "__weakref__"]
-    left = [name for name in every if name not in names]
-    return Plan(names, get, tuple(sorted(_declared(kind, "_chunk_slots"))), tuple(every), tuple(left))
+    return Plan(names, get, tuple(sorted(_declared(kind, "_chunk_slots"))))
 
 
 def chunk_slots(kind: type[Part]) -> tuple[str, ...]:

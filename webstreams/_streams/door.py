@@ -248,6 +248,11 @@ def when_aborted(controller: WritableStreamDefaultController, algorithm: Callabl
     controller._jobs.end.sinks.add(controller._stream)  # as for those who ask for the signal
 
 
+def jobs_of_sink(controller: WritableStreamDefaultController) -> JobQueue:
+    """Return the jobs of the event loop that the stream of a sink belongs to."""
+    return controller._jobs
+
+
 def fail_sink(controller: WritableStreamDefaultController, error: object) -> None:
     """Error a stream with what arose elsewhere, so without a note; nothing happens if it has ended."""
     controller._jobs.require_running()

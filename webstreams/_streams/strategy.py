@@ -139,8 +139,10 @@ _NO_STRATEGY: Final = StrategyMembers(None)
 
 
 def convert_strategy(strategy: Any) -> StrategyMembers:
-    """Return the members of a strategy, which may be None."""
-    return _NO_STRATEGY if strategy is None else StrategyMembers(strategy)
+    """Return the members of a strategy, which may be None, or converted already."""
+    if strategy is None:
+        return _NO_STRATEGY
+    return strategy if isinstance(strategy, StrategyMembers) else StrategyMembers(strategy)
 
 
 def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._platform.buffer import wrong_chunk
-from .._streams.strategy import add_byte_counter
+from .._streams.strategy import add_byte_counter, convert_strategy
 from ..types import QueuingStrategyDict
 
 # What a default reader gets at most, and what a queue before a sink takes (bytes).
@@ -39,9 +39,13 @@ def size_of(chunk: Any) -> int:
 add_byte_counter(size_of)
 
 
-def bytes_strategy(high_water_mark: int = PIECE) -> QueuingStrategyDict[Any]:
-    """Return a `ByteLengthQueuingStrategy` whose size function leaves refusing a non-chunk to the sink."""
-    return {"high_water_mark": high_water_mark, "size": size_of}
+def bytes_strategy() -> QueuingStrategyDict[Any]:
+    """Return a `ByteLengthQueuingStrategy` of `PIECE` whose size function leaves refusing a non-chunk to the sink."""
+    return _BYTES_STRATEGY
+
+
+# Converted once, not for each stream.
+_BYTES_STRATEGY: Final = cast(QueuingStrategyDict[Any], convert_strategy({"high_water_mark": PIECE, "size": size_of}))
 
 
 def write_fully(write: Callable[[memoryview], int | None], view: memoryview) -> None:

@@ -32,6 +32,7 @@ from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
+from .whole import begin_whole, may_be_whole
 
 Action = Callable[[], Promise[Any]]
 
@@ -186,10 +187,21 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         write_watch = self.dest._controller._write_watch
         if write_watch is not None and not self.shutting_down:
             write_watch.pipe_was_started(self.source, self.dest)
+        if may_be_whole(self):
+            self.source._jobs.push(self._begin_whole)
+        else:
+            self._begin()
+        return self.promise
+
+    def _begin(self) -> None:
         if not self.shutting_down:
             self._enter_fast_path()
         self._step()
-        return self.promise
+
+    def _begin_whole(self) -> None:
+        self.source._jobs.leave_run()
+        if not begin_whole(self):
+            self._begin()
 
     def _enter_fast_path(self) -> None:
         policy = self.source._jobs.find_policy()

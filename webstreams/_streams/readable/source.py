@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ..._platform.idl import callback_member, do_nothing, first_given, member_getter, to_enforced_integer
 from ..._platform.mistakes import SOURCE
+from ..._platform.mypyc import mypyc_attr
 
 
 class Source:
@@ -40,6 +41,31 @@ class Source:
     def activity(self) -> str:
         """Tell what it is doing for `repr()`; nothing if that is known by the queue."""
         return ""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class WholeSource:
+    """An underlying byte source of the library's own that a sink may empty in a thread, if all it has is small.
+
+    `lend` comes before that, and `take_back` behind it, both in the loop's thread.
+    """
+
+    @property
+    def gives_whole(self) -> bool:
+        """Whether it may have all in one call."""
+        return False
+
+    def lend(self, controller: Any) -> None:
+        """Have no other call made meanwhile."""
+        raise NotImplementedError
+
+    def take_whole(self) -> bytes | None:
+        """Return all there is; or None, and the stream is read as always. In a thread."""
+        raise NotImplementedError
+
+    def take_back(self) -> None:
+        """Go on, or be cancelled if that was wanted meanwhile."""
+        raise NotImplementedError
 
 
 class UnderlyingSource:

@@ -246,13 +246,17 @@ class WritableStreamDefaultController(WritableController, CallsBack):
 
     def _process_close(self) -> None:
         """WritableStreamDefaultControllerProcessClose"""
-        stream = self._stream
-        stream._mark_close_request_in_flight()
         self._queue.dequeue_close()
+        assert self._sink is not None
+        self._begin_close(self._sink.close)
+
+    def _begin_close(self, close: Callable[[], Any]) -> None:
+        """Ours, shared: close the sink by a function; nothing is in the queue."""
+        self._stream._mark_close_request_in_flight()
         sink = self._sink
         assert sink is not None
         try:
-            promise = converted(self._jobs, sink.close(), sink.context)
+            promise = converted(self._jobs, close(), sink.context)
         except BaseException as error:
             promise = promise_rejected_with(self._jobs, callback_error(error))
         finally:

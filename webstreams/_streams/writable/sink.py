@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
+from ..._engine.promise import Promise
 from ..._platform.idl import callback_member, do_nothing, first_given, member_getter
 from ..._platform.mistakes import SINK
+from ..._platform.mypyc import mypyc_attr
 
 
 class Sink:
@@ -41,12 +43,54 @@ class Sink:
         """Ours: let a write that waits end, for the stream is being aborted and nobody waits for that write."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class WholeSink:
+    """An underlying sink of the library's own that can take all there is, and the end, in one call."""
+
+    def start(self, controller: Any) -> Any:
+        """Begin."""
+        raise NotImplementedError
+
+    def write(self, chunk: Any, controller: Any) -> Any:
+        """Write a chunk."""
+        raise NotImplementedError
+
+    def close(self) -> Any:
+        """Finish."""
+        raise NotImplementedError
+
+    def abort(self, reason: object) -> Any:
+        """Undo."""
+        raise NotImplementedError
+
+    @property
+    def takes_whole(self) -> bool:
+        """Whether nobody could see what it does before the end."""
+        raise NotImplementedError
+
+    def write_whole(self, chunk: bytes) -> Promise[None]:
+        """Write a chunk and close; the promise is that of ``close()``."""
+        raise NotImplementedError
+
+    def copy_whole(self, take: Callable[[], bytes | None], done: Callable[[object], None]) -> bool:
+        """Have a thread take all there is, write it and finish; return False if another call has begun.
+
+        `done` is told in the loop how that went: True; False if there was nothing to take, and nothing has happened; or
+        the error that `take` has raised. An error of the sink errors the stream, and then `done` is told False.
+        """
+        raise NotImplementedError
+
+
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
     __slots__ = ("abort", "close", "context", "start", "write")
 
     def __init__(self, sink: Any) -> None:
+        self.context = copy_context()
+        if isinstance(sink, WholeSink):
+            self._take_members(sink)
+            return
         name = SINK
         get = member_getter(sink, name)
         self.abort: Callable[[object], Any] = callback_member(get, "abort", name) or do_nothing
@@ -55,7 +99,13 @@ class UnderlyingSink:
         if get("type", None) is not None:
             raise ValueError("an underlying sink must not have a type: it is reserved for the future")
         self.write: Callable[[Any, Any], Any] = callback_member(get, "write", name) or do_nothing
-        self.context = copy_context()
+
+    def _take_members(self, sink: WholeSink) -> None:
+        """Do what the constructor does with a sink that is known to have all members."""
+        self.abort = sink.abort
+        self.close = sink.close
+        self.start = sink.start
+        self.write = sink.write
 
     def stage(self) -> Any:
         """Return the callback by which the sink is known in notes of errors (`note_stage`)."""

@@ -6,17 +6,19 @@ from asyncio import get_running_loop
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from ..._engine.door import fulfill, ignored, reject
-from ..._engine.jobs import current_jobs
+from ..._engine.jobs import JobQueue, current_jobs
 from ..._engine.promise import AlgorithmPromise, Promise
 from ..._platform.errors import LoopEndedError
 from ..._platform.stages import note_stage
-from ..._streams.door import fail_sink, fail_with, is_about_to_close, when_aborted
+from ..._streams.door import fail_sink, fail_with, is_about_to_close, jobs_of_sink, when_aborted
 from ..._streams.readable.byob_request import ReadableStreamBYOBRequest
 from ..._streams.readable.byte_controller import ReadableByteStreamController
+from ..._streams.readable.source import WholeSource
 from ..._streams.writable.controller import WritableStreamDefaultController
+from ..._streams.writable.sink import WholeSink
 from .._bytes import view_of
 from .gate import Interrupted
 from .openings import Openings, openings_of
@@ -26,7 +28,10 @@ from .threads import call_in_thread, in_thread
 SMALL: Final = 8 * 1024
 
 
-class ThreadSource:
+T = TypeVar("T")
+
+
+class ThreadSource(WholeSource):
     """An underlying byte source: `take` is called in a thread when the stream is pulled.
 
     Bytes go straight into the memory of a BYOB reader. A default reader gets what one call has read, as one or more
@@ -81,10 +86,7 @@ class ThreadSource:
                 controller.enqueue(taken)  # type: ignore[arg-type]
             return None
         jobs = current_jobs()
-        if not self._is_known:
-            self._is_known = True
-            jobs.end.others.add(self)
-        self._controller = controller
+        self._make_known(jobs, controller)
         self._pulled = promise = AlgorithmPromise(jobs)
         self._begin(request)
         return promise
@@ -100,7 +102,27 @@ class ThreadSource:
         self.interrupt()
         return promise
 
+    # What a pipe calls that has the sink empty the source.
+
+    def lend(self, controller: ReadableByteStreamController) -> None:
+        """Have no other call made meanwhile."""
+        self._make_known(current_jobs(), controller)
+        self._is_busy = True
+
+    def take_back(self) -> None:
+        """Go on, or be cancelled if that was wanted meanwhile."""
+        self._is_busy = False
+        if self._cancelled is not None:
+            self.release()
+            fulfill(self._cancelled)
+
     # In between.
+
+    def _make_known(self, jobs: JobQueue, controller: ReadableByteStreamController) -> None:
+        self._controller = controller
+        if not self._is_known:
+            self._is_known = True
+            jobs.end.others.add(self)
 
     def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
         """The event loop has ended: release everything."""
@@ -168,7 +190,7 @@ class ThreadSource:
             reject(self._pulled, error)
 
 
-class ThreadSink:
+class ThreadSink(WholeSink):
     """An underlying sink whose methods are called in threads, one after the other. What fails releases everything.
 
     One run of a thread opens, writes all that comes until there is no more, and finishes if that is wanted by then. The
@@ -189,6 +211,7 @@ class ThreadSink:
         self._waiting_size = 0
         self._is_open = False
         self._is_closing = False
+        self._is_discarded = False
         self._is_running = False
         # The run of the thread that is under way, or was the last; it ends when nothing waits.
         self._run: Promise[None]
@@ -228,7 +251,7 @@ class ThreadSink:
         # abort() comes only after the call that is under way.
         when_aborted(controller, self.interrupt)
         self._is_running = True
-        jobs = current_jobs()
+        jobs = jobs_of_sink(controller)
         self._run = AlgorithmPromise(jobs)
         self._openings = openings_of(jobs)
         self._openings.add(self)
@@ -248,6 +271,36 @@ class ThreadSink:
             must_begin, self._is_running = not self._is_running, True
         self._begin_if(must_begin)
         return None if may_go_on else self._run
+
+    @property
+    def takes_whole(self) -> bool:
+        """Whether nobody could see what it does before the end."""
+        return self.behind > 0
+
+    def write_whole(self, chunk: bytes) -> Promise[None]:
+        """Write a chunk and finish, in one run, which need not wait for more."""
+        with self._lock:
+            self._waiting.append(chunk)
+            self._waiting_size += len(chunk)
+            self._is_closing = True
+            must_begin, self._is_running = not self._is_running, True
+        if self._openings is not None:
+            self._openings.discard(self)
+            self.begin_first()
+        else:
+            self._begin_if(must_begin)
+        return self._run
+
+    def copy_whole(self, take: Callable[[], bytes | None], done: Callable[[object], None]) -> bool:
+        """Have a thread take all there is, write it and finish; return False if another call has begun."""
+        if self._openings is None:
+            return False
+        self._openings.discard(self)
+        self._openings = None
+        call_in_thread(
+            partial(self._copied, done), partial(self._copy_failed, done), self._call, partial(self._copy, take)
+        )
+        return True
 
     def close(self) -> Promise[None]:
         """Finish, after everything that waits."""
@@ -287,8 +340,21 @@ class ThreadSink:
         reject(ignored(run), error)  # the stream tells
         fail_sink(self._controller, error)
 
+    def _copied(self, done: Callable[[object], None], outcome: object) -> None:
+        if outcome is False and not self._is_discarded:
+            self._begin()
+        else:
+            self._is_running = False
+            fulfill(self._run)
+        done(outcome)
+
+    def _copy_failed(self, done: Callable[[object], None], error: object) -> None:
+        self._failed(self._run, error)
+        done(False)
+
     def _discard_after_run(self) -> Promise[None]:
         with self._lock:
+            self._is_discarded = True
             self._waiting.clear()
         if self._openings is not None:  # nothing is to be undone
             self._openings.discard(self)
@@ -301,12 +367,29 @@ class ThreadSink:
 
     # In a thread.
 
-    def _call(self, method: Callable[[], None]) -> None:
+    def _call(self, method: Callable[[], T]) -> T:
         try:
-            method()
+            return method()
         except BaseException:
             self.discard()
             raise
+
+    def _copy(self, take: Callable[[], bytes | None]) -> object:
+        """Do all in one call; return what `copy_whole` tells."""
+        try:
+            content = take()
+        except BaseException as error:
+            return error
+        if content is None:
+            return False
+        self.open()
+        self._is_open = True
+        self.put(content)
+        with self._lock:
+            if self._is_discarded:  # nobody has closed the stream
+                return True
+        self.finish()
+        return True
 
     def _work(self) -> None:
         if not self._is_open:

@@ -59,6 +59,11 @@ class FollowedFileSource(FileSource):
         """Leave all reads to the thread, which compares."""
         return 0
 
+    @property
+    def gives_whole(self) -> bool:
+        """No file is at its end."""
+        return False
+
     def take_small(self, descriptor: int) -> None:
         """No file is at its end."""
 

@@ -8,13 +8,15 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from .._blocking.gate import Gate
 from .._blocking.thread_ends import ThreadSink
 from .._bytes import PIECE, view_of, write_fully
 from .metadata import take_over
 from .temporary import TemporaryFile
+
+T = TypeVar("T")
 
 Mode = Literal["replace", "create", "append", "in_place"]
 
@@ -124,9 +126,9 @@ class FileSink(ThreadSink):
         """End the waiting for the other end of a FIFO, or for a terminal."""
         self._gate.interrupt()
 
-    def _call(self, method: Callable[[], None]) -> None:
+    def _call(self, method: Callable[[], T]) -> T:
         try:
-            super()._call(method)
+            return super()._call(method)
         except OSError as error:
             error.filename = self._path  # not the temporary name
             del error.filename2

@@ -88,17 +88,38 @@ class FileSource(ThreadSource):
     def take(self, view: memoryview | None) -> int | list[bytes]:
         """Read once into the memory of a BYOB reader, or some chunks for a default reader."""
         if self._file is None:
-            descriptor = self.open_path()
-            if view is None and (content := self.take_small(descriptor)) is not None:
+            content = self._open(may_be_small=view is None)
+            if content is not None:
                 return [content]
-            self._file = self.as_file(descriptor)
-            self.adopt(self._file)
+            assert self._file is not None
         if self._has_moved:
             self._has_moved = False
             self._file.seek(self._position)
         if view is not None:
             return self._read_into(self._file, view)
         return self._read_chunks(self._file)
+
+    @property
+    def gives_whole(self) -> bool:
+        """Whether all of the file is read, and nothing has been, yet."""
+        return not self._start and self._end is None and self._file is None and not self.ended
+
+    def take_whole(self) -> bytes | None:
+        """Return all of a file that fits into one chunk."""
+        try:
+            return self._open(may_be_small=True)
+        except BaseException:
+            self.release()
+            raise
+
+    def _open(self, may_be_small: bool) -> bytes | None:
+        """Open the file, or return what is in it and is one chunk; None is returned if there is more to be read."""
+        descriptor = self.open_path()
+        content = self.take_small(descriptor) if may_be_small else None
+        if content is None:
+            self._file = self.as_file(descriptor)
+            self.adopt(self._file)
+        return content
 
     def open_path(self) -> int:
         """Open what has the path now; return the descriptor."""
