@@ -77,6 +77,12 @@ def leave(chunks: Iterable[Any]) -> Iterator[Any]:
     yield 1
 
 
+def leave_with(status: Any, chunks: Iterable[Any]) -> Iterator[Any]:
+    for _ in chunks:
+        sys.exit(status)
+    yield 1
+
+
 def ignore(chunks: Iterable[Any]) -> Iterator[Any]:
     yield "ignored"
 

@@ -13,7 +13,7 @@ from tests.waiting import until
 from webstreams import ReadableStream
 from webstreams.workers import _work, worker
 from webstreams.workers._ends import SocketEnd, ThreadEnd
-from webstreams.workers._frames import CHUNK, CLOSE, HEAD, PULL, TEXT, decode, encode
+from webstreams.workers._frames import CHUNK, CLOSE, HEAD, PULL, READY, TEXT, decode, encode
 from webstreams.workers._reading import FrameReader
 from webstreams.workers._sending import MOST_HELD, SMALL
 from webstreams.workers._work import SocketLink, run
@@ -156,10 +156,10 @@ def test_what_makes_nothing_of_its_chunks_is_told_of_at_once(monkeypatch: pytest
 
     monkeypatch.setattr(SocketLink, "send", noting)
     assert credits_told(20, 8) == [8, 8, 4]
-    assert sent == [CHUNK] * 20 + [PULL, CLOSE]
+    assert sent == [READY] + [CHUNK] * 20 + [PULL, CLOSE]
     sent.clear()
     assert credits_told(20, 8, functions.last) == [8, 8, 4]
-    assert sent == [PULL, PULL, PULL, CHUNK, CLOSE]
+    assert sent == [READY, PULL, PULL, PULL, CHUNK, CLOSE]
 
 
 async def test_a_worker_holds_nothing_back() -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +25,7 @@ from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT, until
 from webstreams import DataError, ReadableStream
 from webstreams.ends._blocking import threads
-from webstreams.workers import RemoteError, WorkerDied, worker, workers
+from webstreams.workers import RemoteError, WorkerDied, _hosts, worker, workers
 from webstreams.workers._errors import pack, unpack
 from webstreams.workers._frames import BYTES, CHUNK, HEAD, decode, encode
 from webstreams.workers._reading import FrameReader
@@ -183,6 +184,28 @@ async def test_what_hangs_is_killed() -> None:
     async with worker(functions.hang, grace=0.05) as stage:
         (pid,) = [chunk async for chunk in stage.readable.take(1)]
     assert not is_running(pid)
+
+
+@pytest.mark.parametrize("boot", ["import time; time.sleep(1000)", "import os; os._exit(7)"])
+async def test_a_process_that_starts_slowly_or_never_leaves_nothing(boot: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_hosts, "BOOT", f"{boot}; {_hosts.BOOT}")
+    before = open_descriptors(), children()
+    async with worker(functions.same, grace=0):
+        pass
+    assert (open_descriptors(), children()) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_where_no_thread_can_be_started_nothing_is_left(kind: Any, monkeypatch: Any) -> None:
+    def refuse(*arguments: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_hosts, "in_thread", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = open_descriptors(), children()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await worker(functions.same, kind=kind).__aenter__()
+    assert (open_descriptors(), children()) == before
 
 
 async def test_breaking_after_one_chunk_and_cancelling_the_task_leave_nothing() -> None:

@@ -10,10 +10,11 @@ from typing import Any, Final, Protocol
 from .._engine.promise import Promise
 from .._platform.errors import as_exception
 from ._errors import WorkerDied
-from ._frames import CHUNK, CLOSE, ERROR, PULL
+from ._frames import CHUNK, CLOSE, ERROR, PULL, READY
 from ._hosts import Job
 
-# How long an interpreter may take to be taken to pieces (seconds).
+# How long an interpreter may take to start, and to be taken to pieces (seconds): it cannot be killed.
+STARTING: Final = 30
 CLEANING: Final = 10
 
 
@@ -52,7 +53,9 @@ class Channel:
         # Whether everything that it was sent was the whole, and whether it was told to stop.
         self._is_closed = False
         self._is_stopped = False
-        # Whether its function has ended.
+        # Whether its function has begun, whether we wait for that beyond the grace time, and whether it has ended.
+        self._has_begun = False
+        self._is_late = False
         self._is_done = False
         self._code: int | None = None
         self._timer: TimerHandle | None = None
@@ -126,9 +129,7 @@ class Channel:
     def kill(self) -> None:
         """End the worker now."""
         self._is_stopped = True
-        self._host.kill()
-        if not self._host.can_be_killed:
-            self._finish()
+        self._expired()
 
     def abandon(self) -> None:
         """Nobody wants the worker any more; called in any thread."""
@@ -140,6 +141,8 @@ class Channel:
         """Take a message."""
         if kind == CHUNK:
             self.got_chunk((kind, value))
+        elif kind == READY:
+            self._has_begun = True
         elif kind == PULL:
             self.room += value
             self.in_flight -= value
@@ -188,8 +191,19 @@ class Channel:
 
     def _expired(self) -> None:
         self._host.kill()
-        if not self._host.can_be_killed:
+        if not self._host.can_be_killed and not self._is_given_time():
             self._finish()
+
+    def _is_given_time(self) -> bool:
+        """Whether to wait: what has not begun does not hang, and ends as soon as it has started."""
+        if self._has_begun or self._is_done or self._loop.is_closed():
+            return False
+        if not self._is_late:
+            self._is_late = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(STARTING, self._finish)
+        return True
 
     def _exited(self, code: int) -> None:
         self._code = code

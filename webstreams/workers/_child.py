@@ -17,6 +17,7 @@ from multiprocessing import current_process
 from multiprocessing.spawn import prepare
 from typing import Any, NamedTuple
 
+from ._errors import exit_status
 from ._frames import SETUP, decode
 from ._work import SocketLink, run
 
@@ -32,23 +33,66 @@ class Setup(NamedTuple):
     grace: float
 
 
-def main(descriptor: int, is_process: bool) -> None:
-    """Work for the other end of a socket."""
+class Loading:
+    """Loads the function, and knows whether it has begun to: from then on, what that refers to belongs to it."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+
+    def load(self, setup: Setup) -> Callable[[Any], Any]:
+        """Load the function of a setup."""
+        process: Any = current_process()
+        # As in a child of multiprocessing's own, for a main module that starts workers when it is imported.
+        process._inheriting = True  # noqa: SLF001
+        try:
+            prepare(setup.preparation)
+        finally:
+            process._inheriting = False  # noqa: SLF001
+        self.has_begun = True
+        function: Callable[[Any], Any] = pickle.loads(setup.function)
+        return function
+
+
+def main(descriptor: int) -> None:
+    """Work for the other end of a socket, in a process, and end that."""
+    link = SocketLink(socket.socket(fileno=descriptor))
+    setup = _receive_setup(link)
+    if setup is not None:
+        threading.Thread(target=_end_after, args=(descriptor, setup.grace), daemon=True).start()
+        run(link, partial(Loading().load, setup), setup.batch)
+        _exit()
+
+
+def serve(descriptor: int) -> tuple[int, bool]:
+    """Work for the other end of a socket, in an interpreter; the socket stays open, for it is not ours.
+
+    Return the exit status, which interpreters do not have, and whether the function was loaded.
+    """
     connection = socket.socket(fileno=descriptor)
-    link = SocketLink(connection)
+    loading = Loading()
+    status = 0
+    try:
+        link = SocketLink(connection)
+        setup = _receive_setup(link)
+        if setup is not None:
+            run(link, partial(loading.load, setup), setup.batch)
+    except SystemExit as error:
+        status = exit_status(error)
+    finally:
+        connection.detach()
+    return status, loading.has_begun
+
+
+def _receive_setup(link: SocketLink) -> Setup | None:
+    """Wait for what there is to do; None if nobody wants it any more."""
     try:
         link.fetch()
     except (EOFError, OSError):
-        return
-    kind, value = decode(link.frames.popleft())
+        return None
+    kind, setup = decode(link.frames.popleft())
     assert kind == SETUP
-    setup: Setup = value
-    if is_process:
-        threading.Thread(target=_end_after, args=(descriptor, setup.grace), daemon=True).start()
-    run(link, partial(_load, setup), setup.batch)
-    if is_process:
-        _exit()
-    connection.close()
+    assert isinstance(setup, Setup)
+    return setup
 
 
 def _exit() -> None:
@@ -60,18 +104,6 @@ def _exit() -> None:
         with suppress(AttributeError, OSError, ValueError):
             file.flush()
     os._exit(0)
-
-
-def _load(setup: Setup) -> Callable[[Any], Any]:
-    process: Any = current_process()
-    # As in a child of multiprocessing's own, for a main module that starts workers when it is imported.
-    process._inheriting = True  # noqa: SLF001
-    try:
-        prepare(setup.preparation)
-    finally:
-        process._inheriting = False  # noqa: SLF001
-    function: Callable[[Any], Any] = pickle.loads(setup.function)
-    return function
 
 
 def _end_after(descriptor: int, grace: float) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from .._platform.errors import DataError
 
+# The exit status of a program that an exception has ended.
+FAILED: Final = 1
+
 HANGING: Final = "the worker does not end: a thread cannot be killed"
 
 
@@ -37,6 +40,11 @@ class WorkerDied(Exception):
             return self._text
         how = f"signal {-self.exitcode}" if self.exitcode < 0 else f"exit status {self.exitcode}"
         return f"the worker has ended before its work was done ({how})"
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the exit status of a program that ends so."""
+    return error.code if isinstance(error.code, int) else FAILED if error.code else 0
 
 
 def pack(reason: object) -> tuple[bytes, bytes | None]:

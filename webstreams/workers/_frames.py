@@ -29,6 +29,7 @@ PULL: Final = 3  # so many chunks more may come
 CLOSE: Final = 4  # no chunk will come
 ERROR: Final = 5  # the stream is errored, with the reason
 CANCEL: Final = 6  # no chunk is wanted any more
+READY: Final = 11  # the worker has loaded its function
 BYTES: Final = 7  # chunks that need no pickle
 BYTEARRAY: Final = 8
 VIEW: Final = 9
@@ -43,7 +44,7 @@ RAW_KINDS: Final[dict[int, Callable[[Data], Any]]] = {
     VIEW: memoryview,
     TEXT: partial(str, encoding="utf-8", errors="surrogatepass"),
 }
-WITHOUT_DATA: Final = frozenset((PULL, CLOSE))
+WITHOUT_DATA: Final = frozenset((PULL, CLOSE, READY))
 RAW: Final[dict[type, int]] = {bytearray: BYTEARRAY, memoryview: VIEW, str: TEXT}
 REASONS: Final = frozenset((ERROR, CANCEL))
 PICKLED: Final = frozenset((SETUP, CHUNK, *REASONS))

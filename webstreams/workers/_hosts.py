@@ -24,18 +24,16 @@ from weakref import finalize
 from .._engine.build import compiled
 from .._engine.promise import Promise
 from ..ends._blocking.threads import about_to_wait, in_thread
-from ._child import Setup
+from ._child import Setup, serve
 from ._ends import End, Listener, SocketEnd, ThreadEnd
+from ._errors import FAILED, exit_status
 from ._frames import CANCEL, SETUP
 from ._work import Link, run
 
 Kind = Literal["process", "thread", "interpreter"]
 
 # What the new interpreter runs: our paths first, for this package is found by them.
-BOOT: Final = "import sys; sys.path[:] = {path!r}; from webstreams.workers._child import main; main({fd}, {process})"
-
-# The exit status of a program that an exception has ended.
-FAILED: Final = 1
+BOOT: Final = "import sys; sys.path[:] = {path!r}; from webstreams.workers import _child"
 
 
 class Watcher(Listener, Protocol):
@@ -71,7 +69,7 @@ class Process(Host):
         setup = job.setup()
         ours, theirs = socket.socketpair()
         try:
-            code = BOOT.format(path=sys.path, fd=theirs.fileno(), process=True)
+            code = f"{BOOT.format(path=sys.path)}; _child.main({theirs.fileno()})"
             command = [sys.executable, *_args_from_interpreter_flags(), "-c", code]
             # A process group of its own: Ctrl-C in the terminal is for the program, which ends its workers.
             self._process = subprocess.Popen(
@@ -85,7 +83,13 @@ class Process(Host):
         job.close_descriptors()  # the child has them
         self._lock = Lock()
         self._is_reaped = False
-        self.exited = in_thread(self._wait)
+        try:
+            self.exited = in_thread(self._wait)
+        except BaseException:  # there is no thread for it
+            ours.close()
+            self._kill()
+            self._process.wait()
+            raise
         self.end = SocketEnd(ours, listener)
         _send_setup(self.end, setup)
 
@@ -119,15 +123,14 @@ class InThread(Host):
         self._loop = get_running_loop()
         self.exited, self._resolve_exited, _ = Promise.with_resolvers()
 
-    def _start(self, function: Callable[..., Any], *args: Any) -> None:
+    def _start(self, function: Callable[..., int | None], *args: Any) -> None:
         Thread(target=self._run, args=(function, *args), name="webstreams-worker", daemon=True).start()
 
-    def _run(self, function: Callable[..., Any], *args: Any) -> None:
+    def _run(self, function: Callable[..., int | None], *args: Any) -> None:
         try:
-            function(*args)
-            code = 0
+            code = function(*args) or 0
         except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else FAILED if error.code else 0
+            code = exit_status(error)
         except BaseException:
             code = FAILED
         with suppress(RuntimeError):  # the loop is closed
@@ -140,21 +143,44 @@ class InterpreterHost(InThread):
     def __init__(self, job: Job, listener: Watcher) -> None:
         super().__init__()
         setup = job.setup()
-        interpreter = interpreters().create()
-        ours, theirs = socket.socketpair()
-        self.end = SocketEnd(ours, listener)
-        _send_setup(self.end, setup)
-        job.descriptors.clear()  # they are the interpreter's
+        self._ours, theirs = socket.socketpair()
+        self._is_wanted = True
         self._returned = listener.returned
-        self._start(self._interpret, interpreter, BOOT.format(path=sys.path, fd=theirs.detach(), process=False))
-
-    def _interpret(self, interpreter: Any, code: str) -> None:
+        interpreter = None
         try:
-            interpreter.exec(code)
+            interpreter = interpreters().create()
+            # The descriptors are the interpreter's as soon as it has loaded its function.
+            self._start(self._interpret, interpreter, theirs, job.descriptors.copy())
+        except BaseException:
+            self._ours.close()
+            theirs.close()
+            if interpreter is not None:
+                interpreter.close()
+            raise
+        job.descriptors.clear()
+        self.end = SocketEnd(self._ours, listener)
+        _send_setup(self.end, setup)
+
+    def kill(self) -> None:
+        """Let it end by itself: at the next message that it waits for, or before it begins. In any thread."""
+        self._is_wanted = False
+        with suppress(OSError):  # it is closed
+            self._ours.shutdown(socket.SHUT_RDWR)
+
+    def _interpret(self, interpreter: Any, theirs: socket.socket, descriptors: list[int]) -> int:
+        status, has_loaded = 0, False
+        try:
+            interpreter.exec(BOOT.format(path=sys.path))
+            if self._is_wanted:
+                status, has_loaded = interpreter.call(serve, theirs.fileno())
         finally:
+            theirs.close()
+            if not has_loaded:
+                _close_all(descriptors)
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._returned)
             interpreter.close()
+        return status
 
 
 class ThreadHost(InThread):

@@ -116,7 +116,8 @@ def worker(
     other way, or has not ended `grace` seconds after its function, errors both sides with `WorkerDied` at once.
     Cancelling and aborting, and leaving the block, ask first: iterating over `chunks`, and the next ``yield``, end the
     function. They are done when the worker has ended: a process that has not ended after `grace` seconds is killed,
-    with what it has started. A thread cannot be killed: it is left alone then.
+    with what it has started. A thread cannot be killed: it is left alone then. Nor can an interpreter, but one that is
+    still starting is waited for, and ends without having called the function.
 
     Raises `TypeError` and `ValueError` for arguments that cannot be used, and `RuntimeError` for interpreters where
     Python has none. Not in the Standard.

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Final
 
 from .._platform.errors import AbortError, as_exception
-from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, RAW_KINDS, Frame, Message, decode
+from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, RAW_KINDS, READY, Frame, Message, decode
 from ._reading import FrameReader
 from ._sending import Outgoing, enlarge_buffer
 
@@ -210,10 +210,12 @@ class Work:
 
 
 def run(link: Link, function: Callable[[], Callable[[Any], Any]], batch: int) -> None:
-    """Run the function that ``function()`` loads, to its end; tell of that end."""
+    """Run the function that ``function()`` loads, to its end; tell of both."""
     work = Work(link, batch)
     try:
-        _run(work, function())
+        loaded = function()
+        link.send(READY, 0)
+        _run(work, loaded)
     except Exception as error:
         _tell_of(work, error)
 
