@@ -83,6 +83,28 @@ def test_the_fast_path_is_taken_by_writes(way: Write, stages: int, copies: tuple
     assert_alike(program)
 
 
+@each_of(stages=(0, 1, 2))
+def test_a_write_that_nobody_waits_for_goes_on_by_itself(stages: int) -> None:
+    """It comes when no jobs are scheduled: a run that began with it would be parked, and nobody would leave it."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        writer = logged(log, stages).get_writer()
+        promises = []
+        for number in range(LAST):
+            promises.append(writer.write(number))
+            for turn in range(4):
+                log.append(turn)
+                await asyncio.sleep(0)
+        done = [promise.done() for promise in promises]
+        await writer.close()
+        return [*log, done]
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+    assert all(fast[-1])
+
+
 @each_of(way=WAYS, stages=(0, 1, 2))
 def test_a_microtask_that_is_queued_before_a_write_comes_first(way: Write, stages: int) -> None:
     async def program() -> list[Any]:
