@@ -41,7 +41,8 @@ def from_producer(
     When the function returns, the stream closes after what was written; when it raises, the stream is errored with
     that at once. ``cancel(reason)`` cancels the task and waits until it has ended; its promise is rejected with what
     the task raises then. So does dropping the stream. At the end of the event loop the task is cancelled like any
-    other, which is an error of the stream, not its end.
+    other, which is an error of the stream, not its end. A function that goes on after its `asyncio.CancelledError` is
+    waited for, however long that takes: nothing in asyncio ends a task that does not want to end.
 
     Raises `TypeError` for anything other than a function of a writer. Not in the Standard.
 
