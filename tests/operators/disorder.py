@@ -39,6 +39,8 @@ class Calls:
         self.fails_at = chance.randrange(60) if way == "error of a call" else -1
         self.is_answered = chance.random() < 0.3
         self.running = self.started = self.taken = self.skipped = 0
+        # How many reads the consumer has under way at a time: they may have their chunks before it looks.
+        self.reads = 1
         self._by_key: Counter[int] = Counter()
 
     def key(self, chunk: int) -> int:
@@ -53,7 +55,7 @@ class Calls:
         self.started += 1
         self._by_key[self.key(chunk)] += 1
         assert self.running <= self.concurrency
-        assert self.started - self.taken - self.skipped <= self.window + 1  # the one that is being taken
+        assert self.started - self.taken - self.skipped <= self.window + self.reads  # those that are being taken
         assert self.keys is None or self._by_key[self.key(chunk)] == 1
         is_stubborn = self.chance.random() < 0.01
         try:
@@ -141,7 +143,8 @@ async def _read(
 ) -> None:
     """Read with several reads at a time, and cancel while some of them wait."""
     reader = stream.get_reader()
-    reads = [reader.read() for _ in range(chance.choice([1, 1, 3]))]
+    calls.reads = chance.choice([1, 1, 3])
+    reads = [reader.read() for _ in range(calls.reads)]
     while len(chunks) < leaves_at:
         result = await reads.pop(0)
         if result.done:
