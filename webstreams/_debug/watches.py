@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # A queue is too full at so many times its high-water mark, if it has at least so many chunks.
 TOO_FULL = 10
 TOO_MANY = 10
+# So many turns of the loop at most are waited for jobs that a turn has left, before it is decided whether to warn.
+PATIENCE = 100
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # What `warnings` needs to show the same warning only once.
@@ -97,7 +99,7 @@ def watch_unread(stream: object, jobs: JobQueue, queue: QueueTotal) -> UnreadWat
 class WriteWatch:
     """Warns when the queue of a writable stream grows and grows, and about pipes into one that never wants a chunk."""
 
-    __slots__ = ("_high_water_mark", "_is_deciding", "_jobs", "_place", "_ready_is_used", "_warned")
+    __slots__ = ("_high_water_mark", "_is_deciding", "_jobs", "_place", "_ready_is_used", "_turns_left", "_warned")
 
     def __init__(self, jobs: JobQueue, high_water_mark: float) -> None:
         self._jobs = jobs
@@ -106,6 +108,7 @@ class WriteWatch:
         # Somebody has looked at the writer's `ready`.
         self._ready_is_used = False
         self._is_deciding = False
+        self._turns_left = PATIENCE
         self._warned = False
 
     def chunk_was_queued(self, stream: Summarized, queue: QueueTotal, is_ready_watched: Callable[[], bool]) -> None:
@@ -127,7 +130,13 @@ class WriteWatch:
         return queue.total > TOO_FULL * self._high_water_mark and queue.chunk_count() >= TOO_MANY
 
     def _decide(self, stream: Summarized, queue: QueueTotal, is_ready_watched: Callable[[], bool]) -> None:
+        if self._jobs.jobs and self._turns_left > 0:
+            # The time of the turn was up: those who have waited for `ready` may not have gone on yet.
+            self._turns_left -= 1
+            self._jobs.loop.call_soon(self._decide, stream, queue, is_ready_watched)
+            return
         self._is_deciding = False
+        self._turns_left = PATIENCE
         if self._is_too_full(queue) and not is_ready_watched():
             self._warn_of_growth(stream)
 
