@@ -1,9 +1,9 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
 ``python -m tests.fastpath.compare [--program NAME] [--mode 1|check] FIRST LAST`` runs the programs of these seeds on
-the plain path and in that mode: piped, piped_together, read_from, written, mixed or generated. Of the first one that
-differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of them calm if it can
-be.
+the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated or operated. Of the first
+one that differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of them calm if
+it can be.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from itertools import zip_longest
 
 from .generators import generated
 from .mixtures import mixed
+from .operators import operated
 from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
 from .writers import written
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
 PROGRAMS: dict[str, Program] = {
-    each.__name__: each for each in (piped, piped_together, read_from, written, mixed, generated)
+    each.__name__: each for each in (piped, piped_together, read_from, written, mixed, generated, operated)
 }
 
 # So many programs are tried to shrink one.

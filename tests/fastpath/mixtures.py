@@ -4,6 +4,7 @@ the streams of others."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -70,7 +71,7 @@ class Mixture(RandomPipeline):
         """Lead a stream through transformers and tees to its ends."""
         signal = self.aborter.signal
         for number in range(self.dice.choice([0, 0, 1, 1, 2, 3])):
-            stream = stream.pipe_through(self.transform(f"{name}{number}"), signal=signal)
+            stream = self.through(stream, f"{name}{number}")
         self.world.streams.append(stream)
         if depth < 2 and self.dice.random() < 0.25:
             for index, branch in enumerate(stream.tee()):
@@ -82,8 +83,15 @@ class Mixture(RandomPipeline):
             pipe = stream.pipe_to(sink, signal=signal, **options)
             self.waiting.append(asyncio.create_task(wait_for(pipe, self.log)))
         elif self.dice.random() < 0.9:
-            take = self.dice.choice([consume, consume, iterate_oddly])
-            self.waiting.append(asyncio.create_task(take(stream, self)))
+            self.waiting.append(asyncio.create_task(self.dice.choice(self.takers())(stream, self)))
+
+    def through(self, stream: ReadableStream[Any], name: str) -> ReadableStream[Any]:
+        """Lead a stream through one stage."""
+        return stream.pipe_through(self.transform(name), signal=self.aborter.signal)
+
+    def takers(self) -> list[Callable[[ReadableStream[Any], Any], Coroutine[Any, Any, None]]]:
+        """What reads at the end."""
+        return [consume, consume, iterate_oddly]
 
 
 class World:
@@ -277,9 +285,14 @@ async def write_all(writer: Any, parts: Mixture) -> None:
 
 async def mixed(dice: Dice) -> Log:
     """Let random pipelines with tees and many ends run beside each other; give what happened."""
+    return await mix(dice, Mixture)
+
+
+async def mix(dice: Dice, kind: type[Mixture]) -> Log:
+    """Let random pipelines of a kind run beside each other; give what happened."""
     log: Log = []
     world = World(dice, log)
-    several = [Mixture(dice, log, f"p{number}", world) for number in range(dice.choice([1, 1, 2, 3]))]
+    several = [kind(dice, log, f"p{number}", world) for number in range(dice.choice([1, 1, 2, 3]))]
     for parts in several:
         parts.build()
         if dice.random() < 0.3:

@@ -1,8 +1,9 @@
 """Finding the pipeline that begins at a pipe: one function for each kind of part.
 
 Upwards, a read goes from a pipe to the controller of its stream, and on through tees, whose branches pull from the
-stream that was teed. Downwards, a chunk goes from a reader to its consumer (a pipe or a tee), and from a pipe to the
-sink that it writes to, which is the other side of a transform stream or the end.
+stream that was teed, and through operators, which ask the stream behind them. Downwards, a chunk goes from a reader to
+its consumer (a pipe, a tee, operators), and from a pipe to the sink that it writes to, which is the other side of a
+transform stream or the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from .._engine.jobs import JobQueue
 from .._engine.run import Trigger
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
+from .._streams.readable.operators.chain import Chain
+from .._streams.readable.operators.ending import Drain
+from .._streams.readable.operators.inputs import Input
+from .._streams.readable.operators.source import ChainSource
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import Source, UnderlyingSource
 from .._streams.readable.state import GenericReaderState, ReadableStreamState, ReadRequest
@@ -24,7 +29,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
-from .pipeline import FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
+from .pipeline import ChainStage, FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
 from .writer_end import WriterEnd
 
 ReadableSource = Source | UnderlyingSource
@@ -38,17 +43,29 @@ class Read(NamedTuple):
 
 
 def read_path(stream: ReadableStreamState[Any], request: ReadRequest) -> list[Read]:
-    """Return what a read of a stream reaches, one after the other: up through tees, as long as all is understood."""
+    """Return what a read of a stream reaches, one after the other: up through tees and operators, as long as all is
+    understood."""
     path: list[Read] = []
     controller = stream._controller
     while isinstance(controller, ReadableStreamDefaultController):
         path.append(Read(controller, request))
         source = controller._source
-        if not isinstance(source, TeeBranch) or not isinstance(source.tee, DefaultTee):
+        chain = chain_of(source)
+        if chain is not None:
+            request = chain.input()
+            controller = chain.root._controller
+        elif isinstance(source, TeeBranch) and isinstance(source.tee, DefaultTee):
+            request = source.tee
+            controller = source.tee.stream._controller
+        else:
             break
-        request = source.tee
-        controller = source.tee.stream._controller
     return path
+
+
+def chain_of(source: ReadableSource | None) -> Chain | None:
+    """Return the operators that are a source, if they take their chunks from another stream."""
+    chain = source.chain if isinstance(source, ChainSource) else None
+    return chain if chain is not None and chain.asks_stream() else None
 
 
 def begins_pipeline(trigger: Trigger) -> Pipe | None:
@@ -58,16 +75,11 @@ def begins_pipeline(trigger: Trigger) -> Pipe | None:
     """
     if not isinstance(trigger, Pipe):
         return None
-    controller = trigger.source._controller
-    if not isinstance(controller, ReadableStreamDefaultController):
-        return None
-    if not isinstance(controller._source, TeeBranch):
-        return trigger if gives_chunks(controller._source) else None
     path = read_path(trigger.source, trigger)
-    if not gives_chunks(path[-1].controller._source):
+    if not path or not gives_chunks(path[-1].controller._source):
         return None
     sources = [read.controller._source for read in path[:-1]]
-    return trigger if all(isinstance(each, TeeBranch) and each.index == 0 for each in sources) else None
+    return trigger if all(not isinstance(each, TeeBranch) or each.index == 0 for each in sources) else None
 
 
 def gives_chunks(source: ReadableSource | None) -> bool:
@@ -93,23 +105,22 @@ def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:
 def find_pipeline_to(jobs: JobQueue, end: ReadEnd) -> Pipeline:
     """Return the pipeline that ends at a reader of a user's: a chain of transform streams behind a source."""
     first: Pipe | None = None
+    request: ReadRequest = end
     stream = end.reader._stream
-    while stream is not None and stream._fed_by is not None:
-        pipe = stream._fed_by
-        if not isinstance(pipe, Pipe):
+    path = [] if stream is None else read_path(stream, end)
+    while path:
+        request, stream = path[-1].request, path[-1].controller._stream
+        if not isinstance(stream._fed_by, Pipe):
             break
-        first = pipe
-        stream = pipe.source
+        request = first = stream._fed_by
+        path = read_path(first.source, first)
     pipeline = Pipeline(jobs, first, end)
-    controller = None if stream is None else stream._controller
-    if not isinstance(controller, ReadableStreamDefaultController) or not gives_chunks(controller._source):
+    through_tee = any(isinstance(read.controller._source, TeeBranch) for read in path)
+    if not path or through_tee or not gives_chunks(path[-1].controller._source):
         pipeline.refuse()
         return pipeline
-    _add_source(pipeline, controller)
-    if first is None:
-        _add_end(pipeline, end)
-    else:
-        _add_consumer(pipeline, first)
+    _add_source(pipeline, path[-1].controller)
+    _add_consumer(pipeline, request)
     if not pipeline.owns(end):
         pipeline.refuse()
     return pipeline
@@ -164,6 +175,12 @@ def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
         _add_tee(pipeline, consumer)
     elif isinstance(consumer, GeneratorSource):
         _add_generator(pipeline, consumer)
+    elif isinstance(consumer, Input):
+        _add_consumer(pipeline, consumer.owner)
+    elif isinstance(consumer, Chain):
+        _add_chain(pipeline, consumer)
+    elif isinstance(consumer, ReadEnd):
+        _add_end(pipeline, consumer)
     else:
         pipeline.refuse()
 
@@ -222,8 +239,26 @@ def _add_generator(pipeline: Pipeline, source: GeneratorSource) -> None:
     _add_consumer_of(pipeline, controller._stream._reader)
 
 
+def _add_chain(pipeline: Pipeline, chain: Chain) -> None:
+    """Add the operators that read from a stream, and the stream of what they give, if there is one."""
+    controller, reader = chain.root._controller, chain.root._reader
+    if not chain.is_fed() or reader is None or _is_observed(controller) or not _add_readable(pipeline, controller):
+        pipeline.refuse()
+        return
+    pipeline.add_parts(chain, chain.input(), reader)
+    pipeline.add_stage(ChainStage(chain))
+    output = chain.output
+    if output is None:
+        if not isinstance(chain.receiver(), Drain):
+            pipeline.refuse()
+    elif _is_observed(output) or not _add_readable(pipeline, output):
+        pipeline.refuse()
+    else:
+        _add_consumer_of(pipeline, output._stream._reader)
+
+
 def _is_observed(controller: object) -> bool:
-    """Whether somebody counts the chunks of a branch, which pass through it without a callback."""
+    """Whether somebody counts the chunks of a stream that they pass without a callback."""
     return isinstance(controller, ReadableStreamDefaultController) and controller._meter is not None
 
 

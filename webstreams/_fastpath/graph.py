@@ -31,9 +31,12 @@ AWAIT_READY: Final = 6
 
 
 class Answer(NamedTuple):
-    """A read that the job under way answers after a call, with the chunk that it took out of the queue (or None)."""
+    """A read that the job under way answers after a call, with the chunk that it took out of the queue (or None).
 
-    controller: ReadableStreamDefaultController[object]
+    The controller is the one whose pull is done then; None for operators, whose pull is done later.
+    """
+
+    controller: ReadableStreamDefaultController[object] | None
     request: ReadRequest
     chunk: Reference | None
 

@@ -20,6 +20,7 @@ from .._streams.part import Part
 from .._streams.queue import QueueWithSizes
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
+from .._streams.readable.operators.chain import Chain
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import UnderlyingSource
 from .._streams.readable.state import ReadableStreamState
@@ -43,7 +44,7 @@ MAX_MARK = 32
 FEW = 8
 
 Callback = Callable[..., Any]
-Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController
+Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController | None
 
 
 class Reservoir(Giver):
@@ -84,7 +85,7 @@ class Stage(Giver):
         "measured",
     )  # fmt: skip
 
-    # What the callback is called with.
+    # What the callback is called with; None for operators whose results nobody gets.
     controller: Controller
 
     def __init__(self, function: Callback, context: Context | None, gives: bool, gives_first: bool) -> None:
@@ -134,7 +135,7 @@ class Stage(Giver):
 
     def desired_size(self) -> float | None:
         """Return the desired_size of the controller."""
-        return self.controller._get_desired_size()
+        return None if self.controller is None else self.controller._get_desired_size()
 
 
 class PullStage(Stage):
@@ -290,6 +291,37 @@ class FeedStage(GeneratorStage):
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""
         self._source.was_fed()
+
+
+class ChainStage(Stage):
+    """The functions of operators, which a chunk of a stream passes in one job."""
+
+    __slots__ = ("_chain", "_readable")
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__(chain.feed, None, gives=chain.output is not None, gives_first=False)
+        self._readable: ReadableStreamDefaultController[Any] | None = chain.output
+        self.controller = self._readable
+        self._chain = chain
+
+    def install(self, function: Callback) -> None:
+        """See `Stage`."""
+        self._chain.feed = function
+
+    def put(self, chunk: Any) -> None:
+        """See `Stage`."""
+        self._chain.put(chunk)
+
+    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+        """See `Stage`."""
+        return self._readable
+
+    def returned(self, outcome: Any) -> None:
+        """See `Stage`."""
+        self._chain.was_fed()
+
+    def failed(self, error: BaseException) -> None:
+        """Do nothing: the chain itself has told of an error, and this one goes through."""
 
 
 class WriteStage(Stage):
@@ -471,6 +503,10 @@ def _generator_goes_on(source: Any) -> bool:
     return bool(source.goes_on())
 
 
+def _chain_goes_on(chain: Any) -> bool:
+    return bool(chain.goes_on())
+
+
 def _has_no_chunks_put_back(queue: Any) -> bool:
     return queue._put_back is None
 
@@ -502,6 +538,7 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (WritableStreamDefaultController, _sink_goes_on),
     (IterableSource, _iterator_goes_on),
     (GeneratorSource, _generator_goes_on),
+    (Chain, _chain_goes_on),
     (Pipe, _pipe_goes_on),
     (ReadEnd, _no_read_comes_first),
     (WriterEnd, _no_write_comes_first),

@@ -585,7 +585,7 @@ class PipelineRun(Run):
         """Do what the job under way does after the call of the callback."""
         owed, self._answers = self._answers, []
         for position, (answer, request, chunk) in enumerate(owed):
-            if position > 0:
+            if position > 0 and answer.controller is not None:
                 callback_returned(answer.controller, self._jobs, None)
             if answer.chunk is not None:
                 request.chunk_steps(chunk)

@@ -15,10 +15,10 @@ from .._engine.jobs import Job
 from .._engine.run import Run, get_ident
 from .._streams.part import Part
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.inputs import Input
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.state import ReadRequest
-from .._streams.readable.tee import TeeBranch
-from .discovery import Read, read_path
+from .discovery import Read, chain_of, read_path
 from .ends import ReadEnd
 from .giver import Giver
 from .graph import (
@@ -363,7 +363,7 @@ class Explorer(Run):
             if step.stage.gives_first:
                 self._note_answers(step)
             return True
-        if len(self._heads) > 1:
+        if step.stage.gives_first:
             self._note_answers(step)
         owner = owner_of(self._job)
         return isinstance(owner, Part) and self._job is not None and owner._ends_with_callback(self._job)
@@ -372,7 +372,8 @@ class Explorer(Run):
         """Note the reads that are answered after the source was called: those that took a chunk before."""
         for (controller, request), length, first in self._heads[::-1]:
             taken = len(controller._queue.chunks) < length
-            step.answers.append(Answer(controller, request, first.reference() if taken else None))
+            pulled = None if chain_of(controller._source) is not None else controller
+            step.answers.append(Answer(pulled, request, first.reference() if taken else None))
 
     # The end of a period.
 
@@ -472,8 +473,14 @@ def _head_of(read: Read) -> Head:
 
 
 def _heads_of_pull(job: Any) -> list[Head]:
-    """Return what the pull of a branch of a tee reaches, which goes on after the source was called."""
+    """Return what a job reaches that goes on after the source was called: the pull of a branch of a tee, and a read of
+    operators."""
     owner = owner_of(job)
-    if not isinstance(owner, ReadableStreamDefaultController) or not isinstance(owner._source, TeeBranch):
-        return []
-    return [_head_of(read) for read in read_path(owner._stream, NOBODY)]
+    path: list[Read] = []
+    if isinstance(owner, Input) and owner.reader is not None and owner.reader._stream is not None:
+        path = read_path(owner.reader._stream, owner)
+    elif isinstance(owner, ReadableStreamDefaultController):
+        path = read_path(owner._stream, NOBODY)
+        if len(path) == 1:
+            return []  # the source is its own
+    return [_head_of(read) for read in path]

@@ -308,8 +308,8 @@ def _ask_through_stream(readable: Any, counts: Counts | None) -> None:
     """Have a chain that asks the iterator without the stream between tell of it, too, or ask the stream."""
     consumer = consumer_of(readable)
     if isinstance(consumer, Chain):
-        consumer._tries_to_share = 0
         for each in consumer._inputs:
+            each.tries_to_share = 0
             if each.reader is readable._reader and each.iterator is not None:
                 each.iterator = None if counts is None else ObservedItems(each.iterator, counts)
 

@@ -8,18 +8,11 @@ closed or errored when they would have been.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context
-from types import CoroutineType
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
-from ...._engine.awaiting import hand_over
-from ...._engine.coroutine_call import CoroutineCall, call_coroutine
-from ...._engine.fetching import Fetching
 from ...._engine.promise import (
     NEVER_AWAITABLE,
-    AlgorithmPromise,
     Promise,
-    converted,
     is_awaitable,
     promise_rejected_with,
     wait_for_all,
@@ -29,21 +22,17 @@ from ...._platform.mypyc import trait
 from ...._platform.stages import note_stage
 from ...door import end_of
 from ...holder import LockHolder
+from ...part import Part
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState
+from .awaited import Awaited, Waiter
 from .between import Between
-from .inputs import Input, Owner, inner_input, may_share_soon
-from .marks import ENDED, NEVER_AWAITED, SKIP, WAITING
-from .steps import EXPAND, FILTER, MAP, TAKE, TAP, Step
+from .inputs import Input, Owner, inner_input, may_be_shared, may_share_soon
+from .marks import NEVER_AWAITED, SKIP, WAITING
+from .steps import EXPAND, FILTER, MAP, OWN, TAKE, TAP, Plan, Step, plan_from
 
 OPEN: Final = 0
 DONE: Final = 1
-
-# In the place of MAP: a function of the library, which gives nothing to wait for.
-OWN: Final = -1
-
-# Steps, each with its kind, its function and its index, and the index of the step behind them.
-Plan: TypeAlias = tuple[list[tuple[int, Callable[[Any], Any], int]], int]
 
 
 @trait
@@ -65,29 +54,46 @@ class Receiver:
         raise NotImplementedError
 
 
-class Chain(Owner, Fetching):
-    """The steps over one stream; asks it for no more than it was asked for."""
+class Chain(Owner, Waiter, Part):
+    """The steps over one stream; asks it for no more than it was asked for.
+
+    The items of an iterator pass the steps in a loop (`_loop_over`). A stream is asked for one chunk after the other,
+    and each one passes them in a job of its own, which the fast path takes for a callback (`feed`).
+    """
 
     __slots__ = (
+        "_awaited",
         "_between",
-        "_call",
         "_closing",
         "_ending",
-        "_held",
-        "_held_index",
         "_inputs",
         "_is_asked",
-        "_is_pulling",
         "_is_running",
         "_is_waiting",
-        "_item",
-        "_pending",
         "_plans",
         "_receiver",
         "_state",
         "_steps",
-        "_tries_to_share",
+        "feed",
         "jobs",
+        "output",
+        "root",
+    )
+    # Links, and what moves where a function is waited for, where there is another input than the stream, or at the end:
+    # then there are no periods (goes_on()). `feed` is replaced by the fast path.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_awaited",
+        "_between",
+        "_closing",
+        "_ending",
+        "_inputs",
+        "_plans",
+        "_receiver",
+        "_state",
+        "_steps",
+        "feed",
+        "jobs",
+        "output",
         "root",
     )
 
@@ -98,11 +104,13 @@ class Chain(Owner, Fetching):
         # What the loop over an iterator does itself (`_plan_from`), by the index of the first step.
         self._plans: dict[int, Plan] = {}
         self._receiver: Receiver | None = None
+        # The controller of the stream that gets the chunks, if it is one.
+        self.output: Any = None
         self.root = stream
+        # Has a chunk of the stream pass the steps; the fast path puts itself in its place to watch.
+        self.feed: Callable[[Any, Any], None] = self._feed
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
         self._inputs = [Input(self, stream._jobs, 0, reader, None)]
-        # How often to look whether the stream's iterator can be asked without it: it may not have started yet.
-        self._tries_to_share = 4
         # The streams between operators.
         self._between = Between()
         self._state = OPEN
@@ -115,14 +123,8 @@ class Chain(Owner, Fetching):
         self._ending: int | None = None
         # What take() has cancelled, and the end waits for.
         self._closing: list[Promise[Any]] = []
-        # A function that is waited for: its chunk, its step, its call.
-        self._held: Any = None
-        self._held_index = 0
-        self._call: CoroutineCall | None = None
-        self._pending: Promise[Any] | None = None
-        # What a coroutine hands over that ends at once.
-        self._is_pulling = False
-        self._item: Any = None
+        # A function that is waited for.
+        self._awaited = Awaited(self, self.jobs)
 
     def add(self, step: Step) -> None:
         """Add a step behind the others."""
@@ -136,11 +138,15 @@ class Chain(Owner, Fetching):
         """Have a step call another function, which observes it."""
         self._steps[index].function = function
         for first, (plan, _) in self._plans.items():
-            plan[:] = self._plan_from(first)[0]
+            plan[:] = plan_from(self._steps, first)[0]
 
-    def give_to(self, receiver: Receiver) -> None:
-        """Say who gets the chunks; tell it at once if there will be none."""
+    def give_to(self, receiver: Receiver, output: object = None) -> None:
+        """Say who gets the chunks; tell it at once if there will be none.
+
+        `output` is the controller of the stream that they go to, if it is a stream.
+        """
         self._receiver = receiver
+        self.output = output
         if self._state == OPEN and self._ending is not None and self._is_used_up():
             self._end()
 
@@ -177,7 +183,15 @@ class Chain(Owner, Fetching):
         if self._state == OPEN:
             self._is_asked = True
             if not self._is_running and not self._is_waiting:
-                self._run()
+                self._ask_input()
+
+    def _ask_input(self) -> None:
+        """Have the next chunk come. Nothing is done after this, for the source of a stream may be called."""
+        if self._inputs and self._inputs[-1].is_stream():
+            self._is_waiting = True
+            self._inputs[-1].ask()
+        else:
+            self._run()
 
     def _run(self) -> None:
         jobs = self.jobs
@@ -185,7 +199,7 @@ class Chain(Owner, Fetching):
         while self._is_asked and not self._is_waiting:
             jobs.countdown -= 1
             if jobs.countdown <= 0 and jobs.is_late():
-                self._wait()
+                self.will_wait()
                 jobs.push(self._go_on)
                 break
             if not self._inputs:
@@ -202,10 +216,10 @@ class Chain(Owner, Fetching):
                 self._iterator_failed(source, error)
         self._is_running = False
 
-    def _wait(self) -> None:
+    def will_wait(self) -> None:
         """Wait for something: a job will go on."""
-        self._is_waiting = True
         self.jobs.leave_run()
+        self._is_waiting = True
 
     def _go_on(self) -> None:
         self._is_waiting = False
@@ -215,7 +229,8 @@ class Chain(Owner, Fetching):
     def _loop_over(self, source: Input, iterator: Iterator[Any]) -> bool:
         """Do what `_pass_on` does for item after item, without calls as far as it is usual; whether the end came."""
         jobs = self.jobs
-        plan, tail = self._plans.get(source.position) or self._make_plan(source.position)
+        first = source.position
+        plan, tail = self._plans.get(first) or self._plans.setdefault(first, plan_from(self._steps, first))
         left = jobs.countdown
         index = 0
         try:
@@ -260,51 +275,76 @@ class Chain(Owner, Fetching):
         items are first."""
         return self._is_waiting or (bool(self._inputs) and self._inputs[-1] is not source)
 
-    def _make_plan(self, first: int) -> Plan:
-        plan = self._plans[first] = self._plan_from(first)
-        return plan
-
-    def _plan_from(self, first: int) -> Plan:
-        """Return the steps that the loop over an iterator does itself, and the index of the one that it does not do, or
-        -1: one that may add an input or remove one."""
-        steps: list[tuple[int, Callable[[Any], Any], int]] = []
-        tail = -1
-        for step in self._steps[first:]:
-            if step.kind > TAP:
-                tail = step.index
-                break
-            steps.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index))
-        return steps, tail
-
     def _items_are_over(self, source: Input) -> None:
         if source.may_have_more():
-            self._wait()
+            self.will_wait()
             source.wait_for_item()
         else:
             self._input_has_ended(source)
 
     def _read(self, source: Input) -> None:
-        """Have the next chunk of an input pass the steps, if it is there."""
-        if self._tries_to_share > 0 and source.position == 0:
-            self.root._disturbed = True
-            self._between.disturb()
+        """Find out how to ask an input that may be an iterator, or ask the stream."""
+        self.root._disturbed = True
+        self._between.disturb()
+        if source.tries_to_share > 0:
             if source.share_iterator():
                 return
-            self._tries_to_share -= 1
+            source.tries_to_share -= 1
             if may_share_soon(self.root):
-                self._wait()
+                self.will_wait()
                 self.jobs.push(self._go_on)
                 return
-            self._tries_to_share = 0
-        self._wait()
-        chunk = source.read()
-        if chunk is WAITING:
-            return  # or the chain has ended meanwhile
+            source.tries_to_share = 0
+        self.will_wait()
+        source.ask()
+
+    # A stream.
+
+    def asks_stream(self) -> bool:
+        """Whether the chunks come from a stream, or will: there is no iterator that could be asked without it."""
+        source = self._inputs[0] if self._inputs else None
+        return source is not None and source.position == 0 and (source.is_stream() or not may_be_shared(self.root))
+
+    def input(self) -> Input:
+        """Return what stands for the stream (`asks_stream`)."""
+        return self._inputs[0]
+
+    def receiver(self) -> Receiver | None:
+        """Return who gets the chunks."""
+        return self._receiver
+
+    def is_fed(self) -> bool:
+        """Whether it is a stream whose chunks pass the steps, and each gives one chunk at most."""
+        if self._state != OPEN or self._ending is not None or len(self._inputs) != 1:
+            return False
+        source = self._inputs[0]
+        return source.position == 0 and source.is_stream() and not any(step.kind == EXPAND for step in self._steps)
+
+    def goes_on(self) -> bool:
+        """Whether nothing else is about to happen: no function is waited for."""
+        return self.is_fed() and not self._awaited.is_under_way()
+
+    def input_gave(self, chunk: Any) -> None:
+        """A chunk has come."""
+        if self._state != OPEN:
+            return
         self._is_waiting = False
-        if chunk is ENDED:
-            self._input_has_ended(source)
+        self._is_running = True
+        position = self._inputs[-1].position
+        if position == 0:
+            self.feed(chunk, self.output)
         else:
-            self._pass_on(chunk, source.position)
+            self._pass_on(chunk, position)
+        self.was_fed()
+
+    def _feed(self, chunk: Any, output: object) -> None:
+        self._pass_on(chunk, 0)
+
+    def was_fed(self) -> None:
+        """Do what follows a chunk of a stream: ask for the next one, if one is still wanted."""
+        self._is_running = False
+        if self._is_asked and not self._is_waiting:
+            self._ask_input()
 
     def _pass_on(self, value: Any, index: int) -> None:
         """Have a chunk pass the steps from `index` on."""
@@ -338,6 +378,16 @@ class Chain(Owner, Fetching):
             self._give(value)
 
     def _give(self, chunk: Any) -> None:
+        run = self.jobs.run
+        if run is not None and self.output is not None and self._inputs and self._inputs[-1].iterator is None:
+            # A chunk of a stream: see feed().
+            if run.take(self.output, chunk) or run.take_more(self.output, chunk):
+                return
+            chunk = run.intercept(self.output, chunk)
+        self.put(chunk)
+
+    def put(self, chunk: Any) -> None:
+        """Give a chunk that has passed all steps to the receiver."""
         receiver = self._receiver
         assert receiver is not None
         self._is_asked = False
@@ -356,55 +406,40 @@ class Chain(Owner, Fetching):
 
     # Functions that are waited for.
 
-    def _await(self, awaitable: Any, value: Any, index: int, context: Context | None) -> Any:
-        """Return the result of a coroutine that ends at once; `WAITING` for any other awaitable."""
-        jobs = self.jobs
-        self._is_pulling = True
-        if type(awaitable) is CoroutineType and context is not None:
-            call = call_coroutine(jobs, hand_over(self, awaitable), context)
-            if call is None:
-                self._is_pulling = False
-                item, self._item = self._item, None
-                return item
-            promise: Promise[Any] = AlgorithmPromise(jobs)
-            call.settle(promise)
-            self._call = call
-        else:
-            followed = converted(jobs, awaitable, context)
-            assert followed is not None
-            promise = followed
-        self._is_pulling = False
-        self._held, self._held_index = value, index
-        self._wait()
-        self._pending = promise
-        promise._react(self._function_returned, self._function_failed)
-        return WAITING
+    def function_returned(self, result: Any, chunk: Any, index: int) -> None:
+        """See `Waiter`."""
+        if self._state == OPEN:
+            self._is_waiting = False
+            self._is_running = True
+            self._follow(result, chunk, index)
+            self._run()
+
+    def function_failed(self, error: object, index: int) -> None:
+        """See `Waiter`."""
+        if self._state == OPEN:
+            note_stage(error, self._steps[index].function, "function")
+            self._fail_with(index, error)
+
+    def item_came(self, item: Any) -> None:
+        """See `Waiter`."""
+        if self._state == OPEN:
+            self._is_waiting = False
+            self._is_running = True
+            self._pass_on(item, self._inputs[-1].position)
+            self._run()
 
     def _await_item(self, source: Input, item: Any) -> None:
         """Wait for an awaitable item of an iterator."""
-        self._wait()
         if source.reader is not None:
+            self.will_wait()
             source.wait_for_awaitable(item)
-            return
-        promise = converted(self.jobs, item, self._steps[source.position - 1].context)
-        assert promise is not None
-        self._held_index = source.position - 1
-        self._pending = promise
-        promise._react(self.input_gave, self._function_failed)
-
-    def _function_returned(self, result: Any) -> None:
-        value, index = self._held, self._held_index
-        self._held = self._call = self._pending = None
-        if self._state != OPEN:
-            return
-        self._is_waiting = False
-        self._is_running = True
-        self._follow(result, value, index)
-        self._run()
+        else:
+            index = source.position - 1
+            self._awaited.wait_for_item(item, index, self._steps[index].context)
 
     def _resume(self, awaitable: Any, value: Any, index: int) -> None:
         """Go on with what an awaitable gives: now or later."""
-        result = self._await(awaitable, value, index, self._steps[index].context)
+        result = self._awaited.result_of(awaitable, value, index, self._steps[index].context)
         if result is not WAITING:
             self._follow(result, value, index)
 
@@ -419,23 +454,7 @@ class Chain(Owner, Fetching):
         elif kind == TAP or result:
             self._pass_on(value, index + 1)
 
-    def _function_failed(self, error: Any) -> None:
-        index = self._held_index
-        self._held = self._call = self._pending = None
-        if self._state == OPEN:
-            note_stage(error, self._steps[index].function, "function")
-            self._fail_with(index, error)
-
     # What inputs tell later.
-
-    def input_gave(self, chunk: Any) -> None:
-        """A chunk has come."""
-        self._pending = None
-        if self._state == OPEN:
-            self._is_waiting = False
-            self._is_running = True
-            self._pass_on(chunk, self._inputs[-1].position)
-            self._run()
 
     def input_ended(self) -> None:
         """There will be no more."""
@@ -502,7 +521,7 @@ class Chain(Owner, Fetching):
 
     def _end(self) -> None:
         """Tell the end, when what was cancelled has ended."""
-        self._wait()
+        self.will_wait()
         self._finish()
         if not self._closing:
             self._tell_end()
@@ -560,9 +579,9 @@ class Chain(Owner, Fetching):
         inputs, self._inputs = self._inputs, []
         self._between.close(len(self._steps))
         promises = self._cancel_inputs(inputs, reason) + self._closing
-        if self._call is not None and self._pending is not None:
-            promises.append(_settled(self._pending))
-            self._call.cancel()
+        call = self._awaited.cancel()
+        if call is not None:
+            promises.append(call)
         if len(promises) == 1:
             return promises[0]
         return wait_for_all(self.jobs, promises) if promises else None
@@ -577,10 +596,3 @@ class Chain(Owner, Fetching):
             if promise is not None:
                 promises.append(promise)
         return promises
-
-
-def _settled(promise: Promise[Any]) -> Promise[Any]:
-    """Return a promise that is fulfilled when another one is settled in any way."""
-    settled: Promise[Any] = Promise(promise._jobs)
-    promise._react(settled._fulfill, settled._fulfill)
-    return settled

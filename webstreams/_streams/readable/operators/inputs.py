@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Final
 
-from ...._engine.jobs import JobQueue
+from ...._engine.jobs import Job, JobQueue
 from ...._engine.promise import Promise
 from ...._engine.pump import Pump
 from ...._platform.buffer import is_bytes_like
 from ...._platform.idl import INTERNAL
 from ...._platform.mypyc import trait
+from ...part import Part
 from ..controller import ReadableStreamDefaultController
 from ..iterable import IterableSource, open_iterable
 from ..reader import ReadableStreamDefaultReader
 from ..state import ReadableStreamState, ReadRequest
-from .marks import ENDED, WAITING
+from .marks import ENDED
 
 
 @trait
@@ -38,12 +38,23 @@ class Owner:
         raise NotImplementedError
 
 
-class Input(ReadRequest):
-    """One input, and the request of every read of it."""
+# How often to look whether the iterator of a stream can be asked without it: the stream may not have started yet.
+TRIES_TO_SHARE: Final = 4
 
-    __slots__ = (
-        "_answer", "_is_asking", "_jobs", "_owner", "_pumped", "_reads_queue", "iterator", "position", "reader",
+
+class Input(ReadRequest, Part):
+    """One input, and the request of every read of it.
+
+    A chunk of a stream goes on in a job of its own, as it does behind a pipe: functions must not be called while a
+    source calls ``enqueue()``, and a run of the fast path knows what a job does.
+    """
+
+    __slots__ = ("_chunk", "_jobs", "_on_end", "_on_input", "_pumped", "iterator", "owner", "position", "reader",
+                 "tries_to_share")  # fmt: skip
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_jobs", "_on_end", "_on_input", "_pumped", "iterator", "owner", "position", "reader", "tries_to_share",
     )  # fmt: skip
+    _chunk_slots: ClassVar[tuple[str, ...]] = ("_chunk",)
 
     def __init__(
         self,
@@ -53,58 +64,60 @@ class Input(ReadRequest):
         reader: ReadableStreamDefaultReader[Any] | None,
         iterator: Iterator[Any] | None,
     ) -> None:
-        self._owner = owner
+        self.owner = owner
         self._jobs = jobs
         # The index of the step that its chunks go to.
         self.position = position
         # The lock of a stream; None when the input has ended, and for an iterator.
         self.reader = reader
-        # What is iterated over without a stream between (`share_iterator`).
+        # What is iterated over without a stream between (`share_iterator`), and how often to look for that.
         self.iterator = iterator
+        self.tries_to_share = TRIES_TO_SHARE if position == 0 else 0
         # What takes the items of an asynchronous generator that is shared so.
         self._pumped: Pump | None = None
-        # What a read under way has been answered with, while its answer need not wait for a job.
-        self._answer: Any = WAITING
-        self._is_asking = False
-        self._reads_queue = False
+        # The chunk that has been read, and the jobs that tell the owner.
+        self._chunk: Any = None
+        self._on_input: Job = self._take_input
+        self._on_end: Job = owner.input_ended
 
-    def read(self) -> Any:
-        """Return the next chunk, `ENDED`, or `WAITING`: then the owner is told later."""
+    def is_stream(self) -> bool:
+        """Whether it is a stream that is read from, for good."""
+        return self.iterator is None and self.tries_to_share == 0
+
+    def ask(self) -> None:
+        """Read from the stream: the owner is told later. The last thing that a job does, for a source may be called."""
         reader = self.reader
-        if reader is None or reader._stream is None:
-            return ENDED
-        stream = reader._stream
-        controller = stream._controller
-        self._answer = WAITING
-        self._is_asking = True
-        self._reads_queue = stream._state != "readable" or controller._has_queued()
-        if stream._state == "readable":
+        stream = None if reader is None else reader._stream
+        if reader is None or stream is None:
+            self._jobs.push(self._on_end)
+        elif stream._state == "readable":
             stream._disturbed = True
-            controller._pull_steps(self)
+            stream._controller._pull_steps(self)
         else:
             reader._read(self)
-        self._is_asking = False
-        answer, self._answer = self._answer, WAITING
-        return answer
 
     def chunk_steps(self, chunk: Any) -> None:
-        """A chunk is there; functions must not be called while a source is calling ``enqueue()``."""
-        if self._reads_queue and self._is_asking:
-            self._answer = chunk
-        else:
-            self._jobs.push(partial(self._owner.input_gave, chunk))
+        """A chunk is there."""
+        self._chunk = chunk
+        self._jobs.push(self._on_input)
+
+    def _take_input(self) -> None:
+        chunk, self._chunk = self._chunk, None
+        self.owner.input_gave(chunk)
+
+    def _ends_with_callback(self, job: Job) -> bool:
+        """Tell the fast path that the functions are called last, or the source for the next chunk."""
+        return job == self._take_input
 
     def close_steps(self, chunk: Any = None) -> None:
         """The stream is closed."""
-        if self._is_asking:
-            self._answer = ENDED
-        elif self.reader is not None:
-            self._jobs.push(self._owner.input_ended)
+        if self.reader is not None:
+            self._jobs.push(self._on_end)
 
     def error_steps(self, error: object) -> None:
         """The stream is errored."""
         if self.reader is not None:
-            self._owner.input_failed(error)
+            self.owner.input_failed(error)
 
     def share_iterator(self) -> bool:
         """Iterate from now on over what the stream takes its chunks from, if nobody could tell who asks it."""
@@ -160,6 +173,12 @@ class Input(ReadRequest):
         if close is not None:
             close()
         return None
+
+
+def may_be_shared(stream: ReadableStreamState[Any]) -> bool:
+    """Whether a stream takes its chunks from an iterator, which could be asked without it."""
+    controller: Any = stream._controller
+    return type(controller) is ReadableStreamDefaultController and _may_be_shared(controller._source)
 
 
 def may_share_soon(stream: ReadableStreamState[Any]) -> bool:

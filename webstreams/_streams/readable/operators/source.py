@@ -204,12 +204,19 @@ class ChainSource(OperatorSource, Receiver):
         self.chain: Chain | None = chain
         super().__init__(stream)
         self.makes_many = chain.makes_many()
-        chain.give_to(self)
+        chain.give_to(self, self._controller)
 
     def ask(self) -> None:
         """See `OperatorSource`."""
         assert self.chain is not None
         self.chain.ask()
+
+    def _pull(self, controller: Any) -> Any:
+        chain = self.chain
+        if chain is None or not chain.is_fed():
+            return super()._pull(controller)
+        chain.ask()  # nothing is done after it: the source of the stream may be called
+        return DEFERRED
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""

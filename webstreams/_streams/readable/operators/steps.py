@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from ...._platform.errors import call
 from ...._platform.idl import is_non_negative_number, to_number
@@ -18,6 +18,12 @@ FILTER: Final = 1  # it tells whether the chunk goes on
 TAP: Final = 2  # nothing: the chunk goes on
 EXPAND: Final = 3  # it is an iterable, whose items go on
 TAKE: Final = 4  # as for MAP; and the step may have had enough
+
+# In the place of MAP: a function of the library, which gives nothing to wait for.
+OWN: Final = -1
+
+# Steps, each with its kind, its function and its index, and the index of the step behind them.
+Plan: TypeAlias = tuple[list[tuple[int, Callable[[Any], Any], int]], int]
 
 
 class Step:
@@ -260,3 +266,16 @@ def new_batch(count: Any, size: Any, size_of: Any, *, needs_limit: bool = True) 
     if needs_limit and number is None and limit is None:
         raise TypeError("batched() needs a limit: count (chunks), size, or seconds")
     return Batch(number, limit, len if size_of is None else size_of)
+
+
+def plan_from(steps: Sequence[Step], first: int) -> Plan:
+    """Return the steps that the loop over an iterator does itself, and the index of the one that it does not do, or -1:
+    one that may add an input or remove one."""
+    plan: list[tuple[int, Callable[[Any], Any], int]] = []
+    tail = -1
+    for step in steps[first:]:
+        if step.kind > TAP:
+            tail = step.index
+            break
+        plan.append((OWN if step.kind == MAP and not step.may_wait else step.kind, step.function, step.index))
+    return plan, tail
