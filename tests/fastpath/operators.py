@@ -16,9 +16,9 @@ class OperatorMixture(Mixture):
     """A mixture whose stages are operators as often as transform streams, one behind the other, too."""
 
     def through(self, stream: ReadableStream[Any], name: str) -> ReadableStream[Any]:
-        if self.dice.random() < 0.35:
+        if self.dice.random() < 0.5:
             return super().through(stream, name)
-        for number in range(self.dice.choice([1, 1, 1, 2, 3])):
+        for number in range(self.dice.choice([1, 1, 1, 2])):
             stream = self.operator(stream, f"{name}.{number}")
             if self.dice.random() < 0.2:
                 self.world.streams.append(stream)
@@ -33,13 +33,13 @@ class OperatorMixture(Mixture):
             lambda: stream.filter(self.step(name, lambda chunk: not isinstance(chunk, int) or chunk % 3 > 0)),
             lambda: stream.filter(self.step(name, lambda chunk: isinstance(chunk, int) and chunk % 2 > 0)),
             lambda: stream.tap(self.step(name, lambda chunk: None)),
-            lambda: stream.take(self.dice.choice([1, 20, LAST])),
+            lambda: stream.take(self.dice.choice([1, 40, LAST])),
             lambda: stream.drop(self.dice.choice([1, 20])),
             lambda: stream.batched(self.dice.choice([1, 2, 7])).map(len),
             lambda: stream.flat_map(self.step(name, lambda chunk: [chunk] * self.dice.choice([0, 1, 3]))),
             lambda: stream.map(self.step(name, lambda chunk: SKIP if chunk is None else chunk)),
             lambda: stream.map(self.later_step(name), concurrency=self.dice.choice([1, 2, 4])),
-            *[lambda: stream.map(self.step(name, lambda chunk: chunk))] * 3,
+            *[lambda: stream.map(self.step(name, lambda chunk: chunk))] * 6,
         ]
         return self.dice.choice(choices)()
 

@@ -137,8 +137,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "the rest of the job: the pull": (
         "_fastpath/run",
-        "            if position > 0:\n",
-        "            if position > 9:\n",
+        "            if position > 0 and answer",
+        "            if position > 9 and answer",
     ),
     "the rest of the job: the answer": (
         "_fastpath/run",
@@ -148,8 +148,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     "the rest of the job: the read": ("_fastpath/run", "        if step.pipe is not None:\n", "        if False:\n"),
     "the rest of the job: the pull of a branch": (
         "_fastpath/simulation",
-        "        if len(self._heads) > 1:\n",
-        "        if False:\n",
+        "path = read_path(owner._stream, NOBODY)",
+        "path = []",
     ),
     "a chunk that was given before a side exit": (
         "_fastpath/run",
@@ -537,7 +537,48 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "elif type(consumer) is DefaultTee:",
         "elif isinstance(consumer, DefaultTee):",
     ),
-    "discovery: the second branch": ("_fastpath/discovery", " and each.index == 0 for", " for"),
+    "discovery: the second branch": ("_fastpath/discovery", " or each.index == 0 for", " or True for"),
+    "operators: a tee before a user's read": ("_fastpath/discovery", "if not path or through_tee or", "if not path or"),
+    "operators: several chunks of one": (
+        "_streams/readable/operators/chain",
+        "source.is_stream() and not any(step.kind == EXPAND for step in self._steps)",
+        "source.is_stream()",
+    ),
+    "operators: a function that is waited for": (
+        "_streams/readable/operators/chain",
+        "return self.is_fed() and not self._awaited.is_under_way()",
+        "return self.is_fed()",
+    ),
+    "operators: who gets the chunks": (
+        "_fastpath/discovery",
+        "if not isinstance(chain.receiver(), Drain):",
+        "if False:",
+    ),
+    "operators: chunks that are counted before them": (
+        "_fastpath/discovery",
+        "reader is None or _is_observed(controller) or",
+        "reader is None or",
+    ),
+    "operators: chunks that are counted behind them": (
+        "_fastpath/discovery",
+        "elif _is_observed(output) or not",
+        "elif not",
+    ),
+    "operators: a pull that is done later": (
+        "_fastpath/simulation",
+        "pulled = None if chain_of(controller._source) is not None else controller",
+        "pulled = controller",
+    ),
+    "operators: a read that is answered after the pull": (
+        "_fastpath/simulation",
+        "path = read_path(owner.reader._stream, owner)",
+        "path = []",
+    ),
+    "operators: a run is left before the waiting begins": (
+        "_streams/readable/operators/chain",
+        "self.jobs.leave_run()\n        self._is_waiting = True",
+        "self._is_waiting = True\n        self.jobs.leave_run()",
+    ),
 }
 
 

@@ -358,13 +358,11 @@ class Explorer(Run):
 
     def _note_rest_of_job(self, step: Step) -> bool:
         """Note what the job under way does after the call; whether that is understood."""
-        if self._reading is not None:
-            step.pipe = self._reading if isinstance(self._reading, Pipe) else None
-            if step.stage.gives_first:
-                self._note_answers(step)
-            return True
         if step.stage.gives_first:
             self._note_answers(step)
+        if self._reading is not None:
+            step.pipe = self._reading if isinstance(self._reading, Pipe) else None
+            return True
         owner = owner_of(self._job)
         return isinstance(owner, Part) and self._job is not None and owner._ends_with_callback(self._job)
 
