@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 import pytest
 
-from webstreams import TransformStream, WritableStream, queue_microtask
+from webstreams import Promise, TransformStream, WritableStream, queue_microtask
 from webstreams._streams.door import fail_writable
 
 from ..grids import each_of
@@ -220,6 +220,113 @@ def test_another_writer_is_left_alone(way: Write, stages: int) -> None:
         return [*log, ran and periods() > MIDDLE]
 
     assert_alike(program)
+
+
+@each_of(waits_for=("ready", "write"), stages=(1, 2, 3))
+def test_what_a_callback_sees_of_the_promises(waits_for: str, stages: int) -> None:
+    """A promise that is settled in the middle of a period is so for the callbacks that follow there."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        promises: list[Any] = []
+        ran = False
+
+        def look() -> list[bool]:
+            is_time = MIDDLE <= len(promises) < MIDDLE + 6
+            return [promise.done() for promise in promises[-2:]] if is_time else []
+
+        writer = logged(log, stages, look).get_writer()
+        for number in range(LAST):
+            if waits_for == "ready":
+                promises.append(writer.ready)
+                await promises[-1]
+                writer.write(number)
+            else:
+                promises.append(writer.write(number))
+                await promises[-1]
+            if number == MIDDLE - 2:
+                ran = in_run()
+        await writer.close()
+        return [*log, ran]
+
+    assert_alike(program)
+
+
+@each_of(stages=(0, 1))
+def test_ready_of_another_writer_tells_of_its_own_queue(stages: int) -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        writer = logged(log, stages).get_writer()
+        other = WritableStream({"write": lambda chunk, controller: Promise.with_resolvers()[0]}).get_writer()
+        other.write("that is never done")
+        for number in range(LAST):
+            await writer.write(number)
+            if number == MIDDLE:
+                ran = in_run()
+                log.append(other.ready.done())
+        await writer.close()
+        return [*log, ran and periods() > MIDDLE]
+
+    assert False in assert_alike(program)
+
+
+@each_of(place=("before", "after"), stages=(0, 1))
+def test_an_await_of_a_promise_that_is_not_the_writers(place: str, stages: int) -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        ran: list[bool] = []
+
+        async def wait() -> None:
+            ran.append(in_run())
+            gate, open_gate, _ = Promise.with_resolvers()
+            asyncio.get_running_loop().call_soon(open_gate, "the gate is open")
+            log.append(await gate)
+
+        writer = logged(log, stages).get_writer()
+        for number in range(LAST):
+            await writer.ready
+            if number == MIDDLE and place == "before":
+                await wait()
+            written = writer.write(number)
+            if number == MIDDLE and place == "after":
+                await wait()
+            await written
+        await writer.close()
+        return [*log, any(ran) and periods() > MIDDLE]
+
+    assert "the gate is open" in assert_alike(program)
+
+
+@each_of(stages=(0, 1))
+def test_an_await_outside_of_all_tasks_has_to_wait(stages: int) -> None:
+    """Who steps it may be anywhere on the stack: no jobs run there."""
+
+    def step(promises: list[Any], log: list[Any]) -> None:
+        log.append("step")
+        try:
+            next(promises[-1].__await__())
+        except StopIteration:
+            log.append("came at once")
+        else:
+            log.append("has to wait")
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        promises: list[Any] = []
+        ran = False
+        asyncio.get_running_loop().call_soon(step, promises, log)  # before the jobs of the turn
+        writer = logged(log, stages).get_writer()
+        for number in range(LAST):
+            promises.append(writer.write(number))
+            if number == MIDDLE:
+                ran = in_run()
+                await asyncio.sleep(0)
+            await promises[-1]
+        await writer.close()
+        return [*log, ran and periods() > LAST // 3]
+
+    log = assert_alike(program)
+    assert log[log.index("step") + 1] == "has to wait"
 
 
 @each_of(way=WAYS, stages=(0, 1))
