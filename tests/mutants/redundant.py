@@ -33,6 +33,10 @@ REDUNDANT: Final[dict[str, str]] = {
         "there is none: the jobs at its begin are those of parts (can_begin), and the jobs of ordinary parts queue no"
         " others. It is for what somebody adds"
     ),
+    "measured: backpressure at the entry": (
+        "its queue has at most four chunks (has_room()), each smaller than a sixth of its mark (fits()), so that it is"
+        " below that. There is backpressure with a mark of 0 only, and then no chunk is small enough"
+    ),
     "ordinary: chunks that were put back": (
         "PutBackChunks looks at the queue only when one more is put back, for a cancelled read that "
         "has left the run (PromiseWaiter._give_way, ReadPromise.cancel): the chunks are those of the plain path"
