@@ -58,7 +58,7 @@ class State:
         self.segment: Segment | None = None
         self.is_dead = False
         # Of a read that calls no callback and is not answered at once: the state that it leads to. Of one that takes
-        # the first chunk out of a queue of many: what it does.
+        # the first chunk out of a queue of many, and calls nothing but operators: what it does.
         self.ahead: State | None = None
         self.many: Drain | None = None
         # Of one that calls callbacks and does nothing else: the period.

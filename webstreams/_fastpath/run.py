@@ -15,7 +15,7 @@ from .._streams.readable.reader import ReadPromise
 from .ends import ReadEnd, put_in_place
 from .exits import Owed, Resolved, marks_for
 from .graph import MANY, PIPE, READ, Drain, Segment, State, Step, code_of
-from .pipeline import Pipeline, Reservoir, Stage
+from .pipeline import ChainStage, Pipeline, Reservoir, Stage
 from .simulation import Explorer, is_plain, owner_of
 from .snapshot import Reference, Several, Snapshot, chunk_of, container_in, tag
 
@@ -238,7 +238,8 @@ class PipelineRun(Run):
         if segment.moves and is_plain(segment.moves):
             giver = segment.moves[0].reservoir
             segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
-            if segment.state.kind == READ and not segment.steps and not segment.codes:
+            calls_others = any(type(step.stage) is not ChainStage for step in segment.steps)
+            if segment.state.kind == READ and not segment.codes and not calls_others:
                 segment.state.many = segment.drain
         value = segment.value
         if value is not None and value.age >= 0:

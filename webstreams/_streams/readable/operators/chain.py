@@ -187,20 +187,20 @@ class Chain(Owner, Waiter, Part):
 
     def _ask_input(self) -> None:
         """Have the next chunk come. Nothing is done after this, for the source of a stream may be called."""
-        if self._inputs and self._inputs[-1].is_stream():
-            self._is_waiting = True
-            self._inputs[-1].ask()
-        else:
+        source = self._inputs[-1] if self._inputs else None
+        if source is None or not source.is_stream() or source.has_plenty():
             self._run()
+        else:
+            self._is_waiting = True
+            source.ask()
 
     def _run(self) -> None:
-        jobs = self.jobs
+        """Have chunks pass the steps that are there already, until one is given."""
         self._is_running = True
         while self._is_asked and not self._is_waiting:
-            jobs.countdown -= 1
-            if jobs.countdown <= 0 and jobs.is_late():
+            if self._is_late():
                 self.will_wait()
-                jobs.push(self._go_on)
+                self.jobs.push(self._go_on)
                 break
             if not self._inputs:
                 self._give_rest()
@@ -215,6 +215,12 @@ class Chain(Owner, Waiter, Part):
             except BaseException as error:
                 self._iterator_failed(source, error)
         self._is_running = False
+
+    def _is_late(self) -> bool:
+        """Whether others have to have their turn."""
+        jobs = self.jobs
+        jobs.countdown -= 1
+        return jobs.countdown <= 0 and jobs.is_late()
 
     def will_wait(self) -> None:
         """Wait for something: a job will go on."""
@@ -295,8 +301,12 @@ class Chain(Owner, Waiter, Part):
                 self.jobs.push(self._go_on)
                 return
             source.tries_to_share = 0
-        self.will_wait()
-        source.ask()
+            self.jobs.leave_run()
+        if source.has_plenty():
+            self._take(source, source.take_of_many())
+        else:
+            self._is_waiting = True
+            source.ask()
 
     # A stream.
 
@@ -324,18 +334,19 @@ class Chain(Owner, Waiter, Part):
         """Whether nothing else is about to happen: no function is waited for."""
         return self.is_fed() and not self._awaited.is_under_way()
 
-    def input_gave(self, chunk: Any) -> None:
+    def input_gave(self, source: Input, chunk: Any) -> None:
         """A chunk has come."""
-        if self._state != OPEN:
-            return
-        self._is_waiting = False
-        self._is_running = True
-        position = self._inputs[-1].position
-        if position == 0:
+        if self._state == OPEN:
+            self._is_waiting = False
+            self._is_running = True
+            self._take(source, chunk)
+            self.was_fed()
+
+    def _take(self, source: Input, chunk: Any) -> None:
+        if source.position == 0:
             self.feed(chunk, self.output)
         else:
-            self._pass_on(chunk, position)
-        self.was_fed()
+            self._pass_on(chunk, source.position)
 
     def _feed(self, chunk: Any, output: object) -> None:
         self._pass_on(chunk, 0)

@@ -25,7 +25,7 @@ class Owner:
 
     __slots__ = ()
 
-    def input_gave(self, chunk: Any) -> None:
+    def input_gave(self, source: Input, chunk: Any) -> None:
         """A chunk has come."""
         raise NotImplementedError
 
@@ -84,6 +84,22 @@ class Input(ReadRequest, Part):
         """Whether it is a stream that is read from, for good."""
         return self.iterator is None and self.tries_to_share == 0
 
+    def has_plenty(self) -> bool:
+        """Whether the stream has so many chunks in its queue that a read does nothing but take one."""
+        reader = self.reader
+        if reader is None or reader._stream is None:
+            return False
+        queue = reader._queue
+        return queue.total >= queue.plenty
+
+    def take_of_many(self) -> Any:
+        """Take one of them."""
+        assert self.reader is not None and self.reader._stream is not None
+        self.reader._stream._disturbed = True
+        queue = self.reader._queue
+        queue.total -= 1
+        return queue.chunks.popleft()
+
     def ask(self) -> None:
         """Read from the stream: the owner is told later. The last thing that a job does, for a source may be called."""
         reader = self.reader
@@ -103,7 +119,7 @@ class Input(ReadRequest, Part):
 
     def _take_input(self) -> None:
         chunk, self._chunk = self._chunk, None
-        self.owner.input_gave(chunk)
+        self.owner.input_gave(self, chunk)
 
     def _ends_with_callback(self, job: Job) -> bool:
         """Tell the fast path that the functions are called last, or the source for the next chunk."""
