@@ -83,7 +83,7 @@ class ReadRun(CoroutineRun):
         return True
 
     def _leave_many(self, many: Drain) -> None:
-        """Leave the chunks that are there already to the plain path: a read that calls nothing but operators is as quick
+        """Leave the chunks that are there already to the plain path: a read that calls only operators is as quick
         there."""
         self.leave()
         self._jobs.reads_left = max(self._jobs.reads_left, len(many.store))
