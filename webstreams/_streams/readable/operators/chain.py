@@ -18,7 +18,6 @@ from ...._engine.promise import (
     wait_for_all,
 )
 from ...._platform.errors import callback_error, goes_through, stored_error
-from ...._platform.mypyc import trait
 from ...._platform.stages import note_stage
 from ...door import end_of
 from ...holder import LockHolder
@@ -29,29 +28,11 @@ from .awaited import Awaited, Waiter
 from .between import Between
 from .inputs import Input, Owner, inner_input, may_be_shared, may_share_soon
 from .marks import NEVER_AWAITED, SKIP, WAITING
+from .receiver import Receiver
 from .steps import EXPAND, FILTER, MAP, OWN, TAKE, TAP, Plan, Step, plan_from
 
 OPEN: Final = 0
 DONE: Final = 1
-
-
-@trait
-class Receiver:
-    """What a chain gives its chunks to, one for each `Chain.ask`."""
-
-    __slots__ = ()
-
-    def take_chunk(self, chunk: Any) -> None:
-        """A chunk has passed all steps."""
-        raise NotImplementedError
-
-    def take_end(self) -> None:
-        """There will be no more."""
-        raise NotImplementedError
-
-    def take_error(self, error: object) -> None:
-        """The input is errored, or a step has failed."""
-        raise NotImplementedError
 
 
 class Chain(Owner, Waiter, Part):

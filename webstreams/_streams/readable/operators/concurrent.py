@@ -14,8 +14,9 @@ from ...._engine.workers import QUICK, Slot, Workers
 from ...._platform.errors import callback_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
-from .chain import Chain, Receiver
+from .chain import Chain
 from .marks import SKIP
+from .receiver import Receiver
 from .source import OperatorSource
 
 # With so many results ready behind the one that is given, they are put into the queue, where reads find them.

@@ -11,7 +11,8 @@ from ...._engine.loop_end import UnderWay
 from ...._engine.promise import Promise
 from ...._engine.promise_state import PENDING
 from ...._platform.errors import AbortError, LoopEndedError
-from .chain import Chain, Receiver
+from .chain import Chain
+from .receiver import Receiver
 from .steps import ReduceStep
 
 

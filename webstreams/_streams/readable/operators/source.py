@@ -14,8 +14,9 @@ from ..controller import ReadableStreamDefaultController
 from ..reader import ReadableStreamDefaultReader, require_unlocked
 from ..source import UnderlyingSource
 from ..state import ReadableStreamState, ReadRequest
-from .chain import Chain, Receiver
+from .chain import Chain
 from .marks import WAITING
+from .receiver import Receiver
 
 
 class OperatorController(ReadableStreamDefaultController[Any]):

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from ...._platform.errors import callback_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
-from .chain import Chain, Receiver
+from .chain import Chain
 from .marks import WAITING
+from .receiver import Receiver
 from .source import OperatorSource
 from .steps import Batch
 
