@@ -179,7 +179,7 @@ def _add_consumer(pipeline: Pipeline, consumer: object) -> None:
         _add_consumer(pipeline, consumer.owner)
     elif isinstance(consumer, Chain):
         _add_chain(pipeline, consumer)
-    elif isinstance(consumer, ReadEnd):
+    elif isinstance(consumer, ReadEnd) and consumer is pipeline.end:
         _add_end(pipeline, consumer)
     else:
         pipeline.refuse()
