@@ -111,6 +111,18 @@ async def test_the_fast_path_is_taken_by_a_tee() -> None:
 
 
 @QUIETLY
+@pytest.mark.parametrize("read", [0, 1])
+async def test_the_fast_path_is_taken_by_a_tee_one_of_whose_branches_a_user_reads(read: int) -> None:
+    written: list[int] = []
+    branches = numbers(3000).tee()
+    pipe = branches[1 - read].pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
+    assert [chunk async for chunk in branches[read]] == list(range(3000))
+    await pipe
+    assert written == list(range(3000))
+    assert periods() > 2500
+
+
+@QUIETLY
 async def test_the_fast_path_is_taken_by_an_iterable() -> None:
     written: list[int] = []
     await ReadableStream.from_(range(3000)).pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))

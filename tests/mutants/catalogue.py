@@ -538,7 +538,6 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "elif isinstance(consumer, DefaultTee):",
     ),
     "discovery: the second branch": ("_fastpath/discovery", " or each.index == 0 for", " or True for"),
-    "operators: a tee before a user's read": ("_fastpath/discovery", "if not path or through_tee or", "if not path or"),
     "operators: several chunks of one": (
         "_streams/readable/operators/chain",
         "source.is_stream() and not any(step.kind == EXPAND for step in self._steps)",

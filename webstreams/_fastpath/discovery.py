@@ -103,7 +103,8 @@ def find_pipeline(jobs: JobQueue, trigger: Trigger) -> Pipeline:
 
 
 def find_pipeline_to(jobs: JobQueue, end: ReadEnd) -> Pipeline:
-    """Return the pipeline that ends at a reader of a user's: a chain of transform streams behind a source."""
+    """Return the pipeline that ends at a reader of a user's: stages behind a source, one behind the other or behind a
+    tee."""
     first: Pipe | None = None
     request: ReadRequest = end
     stream = end.reader._stream
@@ -115,8 +116,7 @@ def find_pipeline_to(jobs: JobQueue, end: ReadEnd) -> Pipeline:
         request = first = stream._fed_by
         path = read_path(first.source, first)
     pipeline = Pipeline(jobs, first, end)
-    through_tee = any(isinstance(read.controller._source, TeeBranch) for read in path)
-    if not path or through_tee or not gives_chunks(path[-1].controller._source):
+    if not path or not gives_chunks(path[-1].controller._source):
         pipeline.refuse()
         return pipeline
     _add_source(pipeline, path[-1].controller)

@@ -305,6 +305,9 @@ class Explorer(Run):
         self._put(stage, code >> 1)
         if step is not None and stage.gives:
             step.after = stage.desired_size()
+        if not stage.gives_first:
+            # Operators go on with the chunks that are there already: what is read later is another one.
+            self._heads = [_head_of(head.read) for head in self._heads]
         return COMPLETED if code & 1 else None
 
     def _new_step(self, stage: Stage, arguments: tuple[Any, ...]) -> Step:
