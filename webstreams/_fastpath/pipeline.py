@@ -23,7 +23,7 @@ from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.source import UnderlyingSource
-from .._streams.readable.state import ReadableStreamState
+from .._streams.readable.state import ReadableStreamState, ReadRequest
 from .._streams.transform.generator import GeneratorSource
 from .._streams.transform.sides import TransformSink
 from .._streams.transform.state import TransformController
@@ -131,6 +131,10 @@ class Stage(Giver):
 
     def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
         """Return the controller of the queue that its chunks go into."""
+        return None
+
+    def request(self) -> ReadRequest | None:
+        """Return what reads the chunks that the callback is called with, if that may do so within another read."""
         return None
 
     def desired_size(self) -> float | None:
@@ -315,6 +319,10 @@ class ChainStage(Stage):
     def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
         """See `Stage`."""
         return self._readable
+
+    def request(self) -> ReadRequest | None:
+        """See `Stage`."""
+        return self._chain.input()
 
     def returned(self, outcome: Any) -> None:
         """See `Stage`."""

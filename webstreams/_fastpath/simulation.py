@@ -361,8 +361,7 @@ class Explorer(Run):
 
     def _note_rest_of_job(self, step: Step) -> bool:
         """Note what the job under way does after the call; whether that is understood."""
-        if step.stage.gives_first:
-            self._note_answers(step)
+        self._note_answers(step)
         if self._reading is not None:
             step.pipe = self._reading if isinstance(self._reading, Pipe) else None
             return True
@@ -370,8 +369,14 @@ class Explorer(Run):
         return isinstance(owner, Part) and self._job is not None and owner._ends_with_callback(self._job)
 
     def _note_answers(self, step: Step) -> None:
-        """Note the reads that are answered after the source was called: those that took a chunk before."""
-        for (controller, request), length, first in self._heads[::-1]:
+        """Note the reads that are answered after the call: those that took a chunk before."""
+        heads = self._heads
+        if not step.stage.gives_first:
+            # Operators may be called within a read of what they give, and have taken their own chunk themselves.
+            own = [index for index, head in enumerate(heads) if head.read.request is step.stage.request()]
+            heads = heads[: own[0]] if own else []
+            step.answers += [Answer(None, NOBODY, None) for _ in own]
+        for (controller, request), length, first in heads[::-1]:
             taken = len(controller._queue.chunks) < length
             pulled = None if chain_of(controller._source) is not None else controller
             step.answers.append(Answer(pulled, request, first.reference() if taken else None))
