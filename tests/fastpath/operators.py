@@ -9,7 +9,7 @@ from typing import Any
 from webstreams import SKIP, Promise, ReadableStream
 
 from .mixtures import Mixture, mix
-from .programs import LAST, Dice, Log
+from .programs import LAST, Dice, Log, RandomPipeline
 
 
 class OperatorMixture(Mixture):
@@ -54,7 +54,7 @@ class OperatorMixture(Mixture):
 
         async def call_later(chunk: Any) -> Any:
             found = call(chunk)
-            await self.end_coroutine(None)
+            await RandomPipeline.end_coroutine(self, None)  # before anything is waited for: the call may be cancelled
             return await found if isinstance(found, Promise) else found
 
         return self.maybe_coroutine(call, call_later)  # type: ignore[no-any-return]
