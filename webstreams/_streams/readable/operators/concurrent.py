@@ -284,7 +284,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         """Queue what is ready behind the result that is about to be given, until the end of this turn of the loop."""
         controller = self._controller
         queue, reader = controller._queue, controller._stream._reader
-        if controller._meter is not None or self._jobs.run is not None or queue.chunks:
+        self._jobs.leave_run()
+        if controller._meter is not None or queue.chunks:
             return
         if reader is None or len(reader._read_requests) != 1:
             return

@@ -42,9 +42,10 @@ class OperatorController(ReadableStreamDefaultController[Any]):
             or self._meter is not None
             or not isinstance(source, OperatorSource)
         ):
-            was_queued = bool(self._queue.chunks)
+            queue = self._queue
+            is_told = bool(queue.chunks) and queue.total < queue.plenty  # as where the calls are left out
             super()._pull_steps(read_request)
-            if was_queued and isinstance(source, OperatorSource):
+            if is_told and isinstance(source, OperatorSource):
                 source.result_was_taken()
             return
         reader._read_requests.append(read_request)
@@ -137,7 +138,7 @@ class OperatorSource(UnderlyingSource):
         raise NotImplementedError
 
     def result_was_taken(self) -> None:
-        """A read has taken a chunk out of the queue."""
+        """A read has taken a chunk out of the queue, which did not have plenty."""
 
     def cancel_steps(self, reason: object) -> Any:
         """Nobody wants the rest."""
