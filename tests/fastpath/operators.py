@@ -8,12 +8,17 @@ from typing import Any
 
 from webstreams import SKIP, Promise, ReadableStream
 
-from .mixtures import Mixture, mix
+from .mixtures import Mixture, World, mix
 from .programs import LAST, Dice, Log, RandomPipeline
 
 
 class OperatorMixture(Mixture):
     """A mixture whose stages are operators as often as transform streams, one behind the other, too."""
+
+    def __init__(self, dice: Dice, log: Log, name: str, world: World) -> None:
+        super().__init__(dice, log, name, world)
+        # More than half of the callbacks are those of operators, and what is odd in one ends the run.
+        self.oddity /= 4
 
     def through(self, stream: ReadableStream[Any], name: str) -> ReadableStream[Any]:
         if self.dice.random() < 0.5:
@@ -39,7 +44,7 @@ class OperatorMixture(Mixture):
             lambda: stream.flat_map(self.step(name, lambda chunk: [chunk] * self.dice.choice([0, 1, 3]))),
             lambda: stream.map(self.step(name, lambda chunk: SKIP if chunk is None else chunk)),
             lambda: stream.map(self.later_step(name), concurrency=self.dice.choice([1, 2, 4])),
-            *[lambda: stream.map(self.step(name, lambda chunk: chunk))] * 6,
+            *[lambda: stream.map(self.step(name, lambda chunk: chunk))] * 10,
         ]
         return self.dice.choice(choices)()
 
