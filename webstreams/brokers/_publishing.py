@@ -24,7 +24,7 @@ class PublishingWork:
 
     def __init__(self, where: str, timeout: float) -> None:
         self.where = where
-        self.timeout = checked_seconds(timeout, "timeout")
+        self.timeout: float = checked_seconds(timeout, "timeout")
         # What was written and is not confirmed, by a number for each.
         self.unconfirmed: dict[int, Any] = {}
         # Whether the stream goes on after the failure of a single message.
