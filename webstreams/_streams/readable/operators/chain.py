@@ -58,6 +58,7 @@ class Chain(Owner, Waiter, Part):
         "feed",
         "jobs",
         "output",
+        "reads_stream",
         "root",
     )
     # Links, and what moves where a function is waited for, where there is another input than the stream, or at the end:
@@ -75,6 +76,7 @@ class Chain(Owner, Waiter, Part):
         "feed",
         "jobs",
         "output",
+        "reads_stream",
         "root",
     )
 
@@ -92,6 +94,8 @@ class Chain(Owner, Waiter, Part):
         self.feed: Callable[[Any, Any], None] = self._feed
         # The inputs: the stream, and above it what functions of flat_map() gave; the last one is read from.
         self._inputs = [Input(self, stream._jobs, 0, reader, None)]
+        # The stream is read from; false while, or if, its iterator is asked without it.
+        self.reads_stream = False
         # The streams between operators.
         self._between = Between()
         self._state = OPEN
@@ -164,7 +168,10 @@ class Chain(Owner, Waiter, Part):
         if self._state == OPEN:
             self._is_asked = True
             if not self._is_running and not self._is_waiting:
-                self._ask_input()
+                if self.reads_stream:
+                    self._ask_input()
+                else:
+                    self._run()
 
     def _ask_input(self) -> None:
         """Have the next chunk come. Nothing is done after this, for the source of a stream may be called."""
@@ -178,10 +185,12 @@ class Chain(Owner, Waiter, Part):
     def _run(self) -> None:
         """Have chunks pass the steps that are there already, until one is given."""
         self._is_running = True
+        jobs = self.jobs
         while self._is_asked and not self._is_waiting:
-            if self._is_late():
+            jobs.countdown -= 1
+            if jobs.countdown <= 0 and jobs.is_late():
                 self.will_wait()
-                self.jobs.push(self._go_on)
+                jobs.push(self._go_on)
                 break
             if not self._inputs:
                 self._give_rest()
@@ -196,12 +205,6 @@ class Chain(Owner, Waiter, Part):
             except BaseException as error:
                 self._iterator_failed(source, error)
         self._is_running = False
-
-    def _is_late(self) -> bool:
-        """Whether others have to have their turn."""
-        jobs = self.jobs
-        jobs.countdown -= 1
-        return jobs.countdown <= 0 and jobs.is_late()
 
     def will_wait(self) -> None:
         """Wait for something: a job will go on."""
@@ -248,7 +251,7 @@ class Chain(Owner, Waiter, Part):
                             if self._has_stepped_aside(source):
                                 return False
                         elif self._state == OPEN:
-                            self._give(value)
+                            self.put(value)
                 except BaseException as error:
                     self._fail(index, error)
                 if left <= 0 or not self._is_asked or source.iterator is not iterator:
@@ -282,6 +285,8 @@ class Chain(Owner, Waiter, Part):
                 self.jobs.push(self._go_on)
                 return
             source.tries_to_share = 0
+        if not self.reads_stream:
+            self.reads_stream = True
             self.jobs.leave_run()
         if source.has_plenty():
             self._take(source, source.take_of_many())
@@ -306,7 +311,7 @@ class Chain(Owner, Waiter, Part):
 
     def is_fed(self) -> bool:
         """Whether it is a stream whose chunks pass the steps, and each gives one chunk at most."""
-        if self._state != OPEN or self._ending is not None or len(self._inputs) != 1:
+        if not self.reads_stream or self._state != OPEN or self._ending is not None or len(self._inputs) != 1:
             return False
         source = self._inputs[0]
         return source.position == 0 and source.is_stream() and not any(step.kind == EXPAND for step in self._steps)

@@ -121,11 +121,13 @@ class OperatorController(ReadableStreamDefaultController[Any]):
 class OperatorSource(UnderlyingSource):
     """The source of such a stream: gives one chunk, now or later, for each pull."""
 
-    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise", "is_asked_directly", "makes_many")
+    __slots__ = ("_controller", "_is_pulling", "_jobs", "_promise", "chain", "is_asked_directly", "makes_many")
 
     def __init__(self, stream: ReadableStreamState[Any]) -> None:
         super().__init__({"pull": self._pull, "cancel": self.cancel_steps})
         self._jobs = stream._jobs
+        # The chain that gives the chunks, if one does; None when it goes on behind this stream.
+        self.chain: Chain | None = None
         self.is_asked_directly = False
         # Whether there may be more than the one chunk that is given (`Chain.take_ready`).
         self.makes_many = False
@@ -145,6 +147,10 @@ class OperatorSource(UnderlyingSource):
         raise NotImplementedError
 
     def _pull(self, controller: Any) -> Any:
+        chain = self.chain
+        if chain is not None and chain.reads_stream and chain.is_fed():
+            chain.ask()  # nothing is done after it: the source of the stream may be called
+            return DEFERRED
         self._is_pulling = True
         # A pipeline on the fast path wants a promise of what comes later.
         wants_promise = self._jobs.run is not None
@@ -195,16 +201,15 @@ class OperatorSource(UnderlyingSource):
 class ChainSource(OperatorSource, Receiver):
     """The source over a chain."""
 
-    __slots__ = ("_failure", "_held", "_take", "chain")
+    __slots__ = ("_failure", "_held", "_take")
 
     def __init__(self, chain: Chain, stream: ReadableStreamState[Any]) -> None:
         # What takes the chunks while they are collected, what it has raised, and a chunk that it has to wait for.
         self._take: Callable[[Any], object] | None = None
         self._failure: BaseException | None = None
         self._held: Any = WAITING
-        # None when the chain goes on behind this stream.
-        self.chain: Chain | None = chain
         super().__init__(stream)
+        self.chain = chain
         self.makes_many = chain.makes_many()
         chain.give_to(self, self._controller)
 
@@ -212,13 +217,6 @@ class ChainSource(OperatorSource, Receiver):
         """See `OperatorSource`."""
         assert self.chain is not None
         self.chain.ask()
-
-    def _pull(self, controller: Any) -> Any:
-        chain = self.chain
-        if chain is None or not chain.is_fed():
-            return super()._pull(controller)
-        chain.ask()  # nothing is done after it: the source of the stream may be called
-        return DEFERRED
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""
