@@ -84,7 +84,7 @@ class Chain(Owner, Waiter, Part):
         self.jobs = stream._jobs
         reader._consumer = self
         self._steps: list[Step] = []
-        # What the loop over an iterator does itself (`_plan_from`), by the index of the first step.
+        # What the loop over an iterator does itself (`plan_from`), by the index of the first step.
         self._plans: dict[int, Plan] = {}
         self._receiver: Receiver | None = None
         # The controller of the stream that gets the chunks, if it is one.
