@@ -46,3 +46,14 @@ def assert_alike(program: Callable[[], Coroutine[Any, Any, list[Any]]]) -> list[
     assert fast == plain
     log: list[Any] = fast
     return log
+
+
+def await_outside_of_tasks(promises: list[Any], log: list[Any]) -> None:
+    """Step the await of the last promise as a callback of the event loop does, and note what came of it."""
+    log.append("step")
+    try:
+        next(promises[-1].__await__())
+    except StopIteration:
+        log.append("came at once")
+    else:
+        log.append("has to wait")

@@ -9,7 +9,7 @@ from weakref import WeakSet
 from webstreams import Promise, ReadableStream, queue_microtask
 from webstreams._engine.jobs import current_jobs
 
-from .pipelines import assert_alike, mapping
+from .pipelines import assert_alike, await_outside_of_tasks, mapping
 from .programs import periods
 
 LAST = 60
@@ -100,20 +100,11 @@ def test_a_read_of_another_reader_gets_a_chunk_of_its_own_stream() -> None:
 def test_an_await_outside_of_all_tasks_has_to_wait() -> None:
     """Who steps it may be anywhere on the stack: no jobs run there."""
 
-    def step(reads: list[Any], log: list[Any]) -> None:
-        log.append("step")
-        try:
-            next(reads[-1].__await__())
-        except StopIteration:
-            log.append("came at once")
-        else:
-            log.append("has to wait")
-
     async def program() -> list[Any]:
         log: list[Any] = []
         reads: list[Any] = []
         ran = False
-        asyncio.get_running_loop().call_soon(step, reads, log)  # before the jobs of the turn
+        asyncio.get_running_loop().call_soon(await_outside_of_tasks, reads, log)  # before the jobs of the turn
         reader = logged(log).get_reader()
         for number in range(LAST):
             reads.append(reader.read())

@@ -14,7 +14,7 @@ from webstreams import Promise, TransformStream, WritableStream, queue_microtask
 from webstreams._streams.door import fail_writable
 
 from ..grids import each_of
-from .pipelines import assert_alike, mapping, on_both_paths
+from .pipelines import assert_alike, await_outside_of_tasks, mapping, on_both_paths
 from .programs import ON, fast_paths, periods
 from .test_reading import in_run, tick
 
@@ -301,20 +301,11 @@ def test_an_await_of_a_promise_that_is_not_the_writers(place: str, stages: int) 
 def test_an_await_outside_of_all_tasks_has_to_wait(stages: int) -> None:
     """Who steps it may be anywhere on the stack: no jobs run there."""
 
-    def step(promises: list[Any], log: list[Any]) -> None:
-        log.append("step")
-        try:
-            next(promises[-1].__await__())
-        except StopIteration:
-            log.append("came at once")
-        else:
-            log.append("has to wait")
-
     async def program() -> list[Any]:
         log: list[Any] = []
         promises: list[Any] = []
         ran = False
-        asyncio.get_running_loop().call_soon(step, promises, log)  # before the jobs of the turn
+        asyncio.get_running_loop().call_soon(await_outside_of_tasks, promises, log)  # before the jobs of the turn
         writer = logged(log, stages).get_writer()
         for number in range(LAST):
             promises.append(writer.write(number))

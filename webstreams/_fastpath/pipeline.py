@@ -300,12 +300,11 @@ class FeedStage(GeneratorStage):
 class ChainStage(Stage):
     """The functions of operators, which a chunk of a stream passes in one job."""
 
-    __slots__ = ("_chain", "_readable")
+    __slots__ = ("_chain",)
 
     def __init__(self, chain: Chain) -> None:
         super().__init__(chain.feed, None, gives=chain.output is not None, gives_first=False)
-        self._readable: ReadableStreamDefaultController[Any] | None = chain.output
-        self.controller = self._readable
+        self.controller = chain.output
         self._chain = chain
 
     def install(self, function: Callback) -> None:
@@ -318,7 +317,8 @@ class ChainStage(Stage):
 
     def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
         """See `Stage`."""
-        return self._readable
+        output: ReadableStreamDefaultController[Any] | None = self._chain.output
+        return output
 
     def request(self) -> ReadRequest | None:
         """See `Stage`."""

@@ -194,28 +194,22 @@ class Input(ReadRequest, Part):
 def may_be_shared(stream: ReadableStreamState[Any]) -> bool:
     """Whether a stream takes its chunks from an iterator, which could be asked without it."""
     controller: Any = stream._controller
-    return type(controller) is ReadableStreamDefaultController and _may_be_shared(controller._source)
+    source = controller._source if type(controller) is ReadableStreamDefaultController else None
+    return type(source) is IterableSource and (not source.is_async or source.pump is not None)
 
 
 def may_share_soon(stream: ReadableStreamState[Any]) -> bool:
     """Whether `Input.share_iterator` is worth another look, when the jobs that are queued have run: the stream is
     new."""
     controller: Any = stream._controller
-    if type(controller) is not ReadableStreamDefaultController or stream._state != "readable" or controller._started:
-        return False
-    return _may_be_shared(controller._source) and controller._strategy_hwm == 0
-
-
-def _may_be_shared(source: Any) -> bool:
-    return type(source) is IterableSource and (not source.is_async or source.pump is not None)
+    is_new = stream._state == "readable" and not controller._started
+    return is_new and may_be_shared(stream) and controller._strategy_hwm == 0
 
 
 def _shared_source(stream: ReadableStreamState[Any]) -> IterableSource | None:
     """Return what a stream takes its chunks from, if nobody could tell who calls its iterator."""
     controller: Any = stream._controller
-    if type(controller) is not ReadableStreamDefaultController or stream._state != "readable":
-        return None
-    if not _may_be_shared(controller._source) or not controller._can_pull:
+    if stream._state != "readable" or not may_be_shared(stream) or not controller._can_pull:
         return None
     if controller._pulling or controller._queue.chunks or controller._strategy_hwm != 0:
         return None

@@ -14,7 +14,7 @@ SKIP: Final = Skip.SKIP
 # The usual types of what functions return, to be told apart from awaitables quickly.
 NEVER_AWAITED: Final = NEVER_AWAITABLE | {Skip}
 
-# The input has nothing now: it will go on with a job.
-WAITING: Final = Marker("an input that waits")
+# Nothing is there now: a job will go on.
+WAITING: Final = Marker("something that is waited for")
 # The input has ended.
 ENDED: Final = Marker("the end of an input")
