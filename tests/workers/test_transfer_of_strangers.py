@@ -15,7 +15,7 @@ import pytest
 from tests.faults.helpers import failure
 from webstreams import DataError, ReadableStream
 from webstreams.workers import Port, RemoteError, WorkerDied, receive, transfer
-from webstreams.workers._frames import BYTES, CHUNK, CLOSE, ERROR, HEAD, PULL, SETUP, encode
+from webstreams.workers._frames import BYTES, CHUNK, CLOSE, ERROR, HEAD, PULL, SETUP, TEXT, encode
 from webstreams.workers._port import MAGIC, RECORD
 
 # What is no port, or no friend.
@@ -117,6 +117,19 @@ async def test_hostile_frames_are_an_error_and_no_hang(kind: int, data: bytes, s
     assert isinstance(await failure(end.closed), (DataError, WorkerDied, ValueError))
     if data != HOSTILE["more chunks than were asked for"] or kind == 2:
         await failure(waiting)
+    connection.close()
+
+
+async def test_text_that_is_no_text_is_wrong_data(stranger: Any) -> None:
+    port, theirs = stranger
+    (connection,) = give(theirs, RECORD.pack(MAGIC, 1, 1))
+    stream: Any = await receive(port)
+    waiting = stream.get_reader().read()
+    await asked(connection)
+    connection.sendall(HEAD.pack(TEXT, 0, 1) + b"\xff")
+    error = await failure(waiting)
+    assert isinstance(error, DataError)
+    assert "not UTF-8" in str(error)
     connection.close()
 
 

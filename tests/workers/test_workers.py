@@ -333,6 +333,7 @@ def test_the_end_of_a_loop_ends_a_stage_that_nobody_has_left(kind: Any) -> None:
     [
         ({"kind": "fork"}, "kind must be"),
         ({"window": 0}, "window must be"),
+        ({"window": 2**32}, "window must be from 1 to 65536"),
         ({"grace": -1}, "grace must be"),
     ],
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from functools import partial
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -38,11 +37,19 @@ TEXT: Final = 10
 Data = bytes | bytearray
 Part = Data | memoryview
 
+
+def _text_of(data: Data) -> str:
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise DataError(f"the other end has sent text that is not UTF-8 ({error})") from error
+
+
 RAW_KINDS: Final[dict[int, Callable[[Data], Any]]] = {
     BYTES: bytes,
     BYTEARRAY: bytearray,
     VIEW: memoryview,
-    TEXT: partial(str, encoding="utf-8", errors="surrogatepass"),
+    TEXT: _text_of,
 }
 WITHOUT_DATA: Final = frozenset((PULL, CLOSE, READY))
 RAW: Final[dict[type, int]] = {bytearray: BYTEARRAY, memoryview: VIEW, str: TEXT}

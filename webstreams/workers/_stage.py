@@ -10,12 +10,13 @@ from weakref import finalize
 from typing_extensions import TypeVar
 
 from .._debug.repr import show
-from .._platform.arguments import checked_callable, checked_seconds, checked_size
+from .._platform.arguments import checked_callable, checked_integer, checked_seconds, checked_size
 from .._platform.errors import AbortError, as_exception
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._hosts import Job, Kind
 from ._pool import Pool
+from ._port import MAX_WINDOW
 
 I = TypeVar("I", default=Any)  # noqa: E741
 O = TypeVar("O", default=Any)  # noqa: E741
@@ -107,8 +108,8 @@ def worker(
     - "interpreter": the same in a thread of this process with an interpreter of its own (Python 3.14 and later).
     - "thread": a thread. Nothing is pickled, and functions that compute in Python do not run side by side.
 
-    At most `window` chunks are on their way to the function, and as many on the way back; the worker begins to yield
-    at the first read.
+    At most `window` chunks (65,536 at most) are on their way to the function, and as many on the way back; the worker
+    begins to yield at the first read.
 
     When the function returns, the readable side is closed; if it has not read all of its input, the writable side is
     errored with a `TypeError`. An exception of the function errors both sides, after the chunks that it has yielded;
@@ -134,7 +135,7 @@ def worker(
     >>> asyncio.run(main())
     [17, 17]
     """
-    size = _window(window)
+    size = checked_integer(window, "window", 1, MAX_WINDOW)
     return Stage(_checked_job(function, kind, grace, max(1, size // 2)), 1, size, False)
 
 
@@ -171,7 +172,7 @@ def workers(
     number = checked_size(count, "count", 1)
     if not isinstance(ordered, bool):
         raise TypeError(f"ordered must be a bool, not {type(ordered).__name__}")
-    size = _window(window)
+    size = checked_integer(window, "window", 1, MAX_WINDOW)
     batch = 1 if ordered else max(1, size // 2)
     job = _checked_job(function, kind, grace, batch)
     if job.descriptors and number > 1:
@@ -186,7 +187,3 @@ def _checked_job(function: Any, kind: Any, grace: Any, batch: int) -> Job:
     if not isinstance(kind, str) or kind not in get_args(Kind):
         raise ValueError(f'kind must be "process", "thread" or "interpreter", not {kind!r}')
     return Job(function, cast(Kind, kind), batch, checked_seconds(grace, "grace", finite=True))
-
-
-def _window(window: Any) -> int:
-    return checked_size(window, "window", 1)
