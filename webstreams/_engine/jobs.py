@@ -112,8 +112,10 @@ class JobQueue:
         "busy",
         "countdown",
         "end",
+        "half_cancels",
         "is_alone",
         "jobs",
+        "leaving",
         "loop",
         "mark",
         "policy",
@@ -146,6 +148,10 @@ class JobQueue:
         self.tasks: set[Task[Any]] = set()
         # What coroutine_call.call_coroutine keeps for the next call of a coroutine.
         self.spare_call: object = None
+        # How streams are cancelled at the moment (`_streams.readable.leaving`); and how often a promise was given for a
+        # cancellation that is settled by others, who read another branch of the same tee.
+        self.leaving: int = 0
+        self.half_cancels: int = 0
         # The run under way on the fast path, which everything else has to leave (`run`).
         self.run: Run | None = None
         # What decides when pipes take the fast path; made by the first one.

@@ -40,17 +40,28 @@ class Cuttable(Protocol):
         ...
 
 
+class Led(Cuttable, Protocol):
+    """What a task may wait for until it has ended."""
+
+    def _give_up(self) -> None:
+        """Do not wait any longer for what was cut off."""
+        ...
+
+
 class UnderWay:
     """Stands in a group of a `LoopEnd` for something that cannot be referred to weakly, and is kept by that alone."""
 
     __slots__ = ("__weakref__", "_thing")
 
-    def __init__(self, thing: Cuttable, group: WeakGroup) -> None:
+    def __init__(self, thing: Led, group: WeakGroup) -> None:
         self._thing = thing
         group.add(self)
 
     def _cut_off(self, error: LoopEndedError, is_late: bool) -> Watched | None:
         return self._thing._cut_off(error, is_late)
+
+    def _give_up(self) -> None:
+        self._thing._give_up()
 
 
 class _Generator:
@@ -105,6 +116,12 @@ class LoopEnd:
         self._suspects = set()
         if self.is_near:
             _cut_off([*self.pipes, *(sink for sink in self.sinks if sink._runs_a_coroutine())], is_late=False)
+            # The loop waits for its tasks, and these for the pipes; nobody cancels them once more.
+            self._loop.call_later(PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        for each in self.pipes:
+            each._give_up()
 
     def was_interrupted(self) -> None:
         """An interrupt goes through a callback, to the loop.
@@ -138,6 +155,14 @@ def _cut_off(things: Any, is_late: bool) -> list[Watched]:
         if promise is not None and not promise.done():
             ending.append(promise)
     return ending
+
+
+async def wait_until_over(promise: Any, end: LoopEnd) -> None:
+    """Wait for what ends a stream; not longer than a moment if the task was cancelled because the loop ends."""
+    if end.is_near:
+        await wait_a_while([promise])
+    else:
+        await promise
 
 
 async def wait_a_while(promises: list[Watched]) -> None:

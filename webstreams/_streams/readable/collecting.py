@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._engine.awaiting import next_turn
+from ..._engine.loop_end import wait_until_over
 from ..._platform.errors import AbortError, is_control_flow
 from ...consumers import Collector, TakesLong
+from .leaving import ENDS, LEAVES, leave_with
 from .reader import ReadableStreamDefaultReader
 
 
@@ -47,10 +49,11 @@ async def collect(reader: ReadableStreamDefaultReader[Any], collector: Collector
 
 async def _leave(reader: ReadableStreamDefaultReader[Any], error: BaseException) -> None:
     """Cancel the source and wait until it is done. The first error is the one that counts."""
-    reason = AbortError("the task that read the stream was cancelled") if is_control_flow(error) else error
-    cancelling = reader.cancel(reason)
+    is_cancelled = is_control_flow(error)
+    reason = AbortError("the task that read the stream was cancelled") if is_cancelled else error
+    cancelling = leave_with(reader._jobs, ENDS if is_cancelled else LEAVES, reader.cancel, reason)
     reader.release_lock()
     try:
-        await cancelling
+        await wait_until_over(cancelling, reader._jobs.end)
     except Exception:
         pass  # of the source's cancel(); or the stream was errored, which is what `error` says

@@ -13,12 +13,15 @@ from typing_extensions import TypeVar
 from ..._debug.repr import show, summary
 from ..._engine.alone import ALONE, getrefcount, getweakrefcount
 from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop, task_of
+from ..._engine.loop_end import wait_until_over
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, HAS_COME
+from ..._platform.errors import is_control_flow
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
 from ..holder import ITERATION
+from .leaving import ENDS, LEAVES, leave_with
 from .reader import ReadableStreamDefaultReader, ReadPromise
 from .state import ReadableStreamState
 
@@ -31,7 +34,7 @@ ENDED: Final = 3
 class Iteration:
     """The state of one iteration. It does not know its iterator, which may be collected while a read is pending."""
 
-    __slots__ = ("finished", "jobs", "ongoing", "prevent_cancel", "reader", "spare")
+    __slots__ = ("finished", "how", "jobs", "ongoing", "prevent_cancel", "reader", "spare")
 
     def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
         self.jobs = reader._jobs
@@ -41,6 +44,8 @@ class Iteration:
         # Web IDL: "is finished" and "ongoing promise".
         self.finished = False
         self.ongoing: Promise[Any] | None = None
+        # Ours: how the stream is cancelled (`leave_with`).
+        self.how = 0
         # Ours: the promise of the last read, if nobody can look at it any more.
         self.spare: IterationPromise[Any] | None = None
 
@@ -109,7 +114,7 @@ class Iteration:
                 request.close_steps()
             result: Promise[Any] = promise_resolved_with(self.jobs)
         else:
-            result = reader._generic_cancel(None)
+            result = leave_with(self.jobs, self.how, reader._generic_cancel, None)
         self.release()
         return result
 
@@ -144,6 +149,7 @@ class IterationPromise(ReadPromise[T]):
         self._serial = 0
         # Ours.
         self._iteration = iteration
+        iteration.how = 0
         # How it will be settled, once that is known.
         self.outcome = PENDING
         self.is_reading = False
@@ -280,8 +286,11 @@ class IterationPromise(ReadPromise[T]):
             self.queue_delivery()
 
     def _withdraw(self) -> None:
+        iteration = self._iteration
+        iteration.how = ENDS  # if it is left before another read, then by the cancellation of the task
+        iteration.spare = None  # the next read makes a promise
         if self.outcome == PENDING:
-            self._iteration.ongoing = None
+            iteration.ongoing = None
             super()._withdraw()
             return
         is_chunk, chunk = self.outcome == FULFILLED, self._value
@@ -380,8 +389,11 @@ class ReadableStreamAsyncIterator(Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Leave the iteration, as `aclose` does."""
-        await self.aclose()
+        """Leave the iteration, as `aclose` does, without waiting for the other branch if the stream is one of a tee."""
+        iteration = self._iteration
+        is_cancelled = error is not None and is_control_flow(error)
+        iteration.how = ENDS if is_cancelled else max(iteration.how, LEAVES)
+        await wait_until_over(self.aclose(), iteration.jobs.end)
 
     def __repr__(self) -> str:
         """Show the stream, and whether a read is pending."""

@@ -30,6 +30,7 @@ from ..holder import LockHolder
 from ..part import Part
 from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
+from .leaving import ENDS, leave_with
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
 from .whole import begin_whole, may_be_whole
@@ -103,6 +104,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_registration",
         "_source_has_ended",
         "_trace_handle",
+        "_waits_for_others",
         "dest",
         "options",
         "promise",
@@ -122,6 +124,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_ready",
         "_source_has_ended",
         "_trace_handle",
+        "_waits_for_others",
         "_registration",
         "dest",
         "options",
@@ -154,9 +157,10 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._pending_writes = 0
         # Ours: what waits for their end.
         self._after_writes: Callable[[], object] | None = None
-        # Ours: the promise of the action under way, what ends the pipe at once, and the readable side of the pair whose
-        # writable side is the destination.
+        # Ours: the promise of the action under way, and whether the reader of another branch of a tee settles it;
+        # what ends the pipe at once, and the readable side of the pair whose writable side is the destination.
         self._action: Promise[Any] | None = None
+        self._waits_for_others = False
         self._ending: Ending | None = None
         self._fed: ReadableStreamState[Any] | None = None
         self._is_stage = False
@@ -281,13 +285,13 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self.shutting_down = True
         self._after_writes = None
         self._ending = Ending(self, error)
-        self._ending.add(self._action)
+        self._ending.add(None if self._waits_for_others else self._action)
         if not self.options.prevent_abort and not self.dest._is_closed_or_errored():
             self._ending.add(self.dest._abort(error))
             self.dest._controller._cancel_coroutine()
         if not self.options.prevent_cancel:
             if self.source._state == "readable":
-                self._ending.add(self.source._cancel(error))
+                self._ending.add(leave_with(jobs, ENDS, self.source._cancel, error))
             if self.source._fed_by is not None:
                 self._ending.add(self.source._fed_by.end_with(error))
         if self.options.prevent_abort:
@@ -305,6 +309,10 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.options.prevent_abort = self.options.prevent_cancel = False
             self.end_now(error)
         return self.promise
+
+    def _give_up(self) -> None:
+        if self._ending is not None:
+            self._ending.give_up()
 
     def _cut_off_message(self) -> str:
         into = f"{summary(self.dest)}{self.dest._controller._show_sink()}"
@@ -451,7 +459,10 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
 
     def _perform(self, action: Action, error: tuple[object, ...]) -> None:
         if self._ending is None:
+            jobs = self.source._jobs
+            half_cancels = jobs.half_cancels
             self._action = action()
+            self._waits_for_others = jobs.half_cancels != half_cancels
             self._action._react(partial(self._action_fulfilled, error), self._action_rejected)
 
     def _action_fulfilled(self, error: tuple[object, ...], _: Any) -> None:
@@ -511,6 +522,11 @@ class Ending:
         self._missing -= 1
         if self._missing == 0:
             self._pipe.finish((self._error,))
+
+    def give_up(self) -> None:
+        """End the pipe now, whatever is missing."""
+        self._missing = 0
+        self._pipe.finish((self._error,))
 
 
 class _Hook(Promise[None]):

@@ -21,6 +21,7 @@ from ..._platform.mypyc import mypyc_attr, subscriptable, trait
 from ..holder import LockHolder, show_holder
 from ..part import Part
 from ..queue import PutBackChunks, QueueWithSizes
+from .leaving import ENDS, end_feeder
 
 T = TypeVar("T", default=Any, covariant=True)
 
@@ -191,6 +192,13 @@ class ReadableStreamState(Part, Generic[T]):
         self._returned_order: PutBackChunks | None = None
 
     def _cancel(self, reason: object) -> Promise[None]:
+        """Cancel the stream; with the pipe that feeds it if the task was cancelled that reads it."""
+        feeder = self._fed_by
+        if feeder is None or self._jobs.leaving != ENDS:
+            return self._cancel_alone(reason)
+        return end_feeder(self._cancel_alone(reason), feeder, reason)
+
+    def _cancel_alone(self, reason: object) -> Promise[None]:
         """ReadableStreamCancel"""
         self._disturbed = True
         if self._state == "closed":

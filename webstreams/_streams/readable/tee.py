@@ -32,7 +32,7 @@ class TeeBranch(Source):
         self.tee.keep_while_waited_for(self.index, controller)
         self.tee.pull(self.index)
 
-    def cancel(self, reason: object) -> Promise[None]:
+    def cancel(self, reason: object) -> Promise[None] | None:
         """cancel1Algorithm and cancel2Algorithm"""
         return self.tee.cancel(self.index, reason)
 
@@ -96,12 +96,20 @@ class Tee(Part):
         """Read the next chunk for both branches."""
         raise NotImplementedError
 
-    def cancel(self, index: int, reason: object) -> Promise[None]:
-        """Cancel one branch; with the second one the stream is cancelled, with both reasons."""
+    def cancel(self, index: int, reason: object) -> Promise[None] | None:
+        """Cancel one branch; with the second one the stream is cancelled, with both reasons.
+
+        # Python: who leaves a branch does not wait for the reader of the other one (`leave_with`).
+        """
         self.canceled[index] = True
         self.reasons[index] = reason
+        jobs = self.stream._jobs
         if all(self.canceled):
             self.resolve_cancel_promise(self.stream._cancel(list(self.reasons)))
+        elif jobs.leaving:
+            return None
+        else:
+            jobs.half_cancels += 1
         return self.cancel_promise
 
     def resolve_cancel_promise(self, value: Any = None) -> None:

@@ -11,6 +11,7 @@ from ...._engine.loop_end import UnderWay
 from ...._engine.promise import Promise
 from ...._engine.promise_state import PENDING
 from ...._platform.errors import AbortError, LoopEndedError
+from ..leaving import ENDS, leave_with
 from .chain import Chain
 from .receiver import Receiver
 from .steps import ReduceStep
@@ -81,7 +82,7 @@ class Drain(Receiver):
         if self._is_stopped:
             return
         self._is_stopped = True
-        cancelling = self.chain.cancel(reason)
+        cancelling = leave_with(self.chain.jobs, ENDS, self.chain.cancel, reason)
         if cancelling is None:
             self.take_error(reason)
         else:
@@ -100,6 +101,10 @@ class Drain(Receiver):
             self.promise._mark_handled()
             self.stop(error)
         return self.promise
+
+    def _give_up(self) -> None:
+        if self._is_stopped:
+            self.take_error(LoopEndedError("the event loop has ended"))
 
     def _stopped(self, reason: AbortError, _: Any) -> None:
         self.take_error(reason)
