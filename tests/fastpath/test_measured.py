@@ -111,7 +111,7 @@ def test_nobody_can_tell(first: int) -> None:
     assert differing == []
 
 
-def test_a_check_finds_no_difference() -> None:
+def test_a_check_agrees() -> None:
     reports: list[Any] = []
 
     async def program(seed: int) -> None:

@@ -205,7 +205,7 @@ def test_what_does_not_repeat_itself_is_alike(given: str, program: Callable[...,
     assert fast == plain
 
 
-def test_what_is_observed_is_counted_on_both_paths() -> None:
+def test_chunks_are_counted_on_both_paths() -> None:
     async def program() -> list[Any]:
         stream = (
             numbers(CHUNKS).pipe_through(doubling()).map(lambda chunk: chunk + 1).filter(lambda chunk: chunk % 3 > 0)

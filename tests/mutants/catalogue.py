@@ -543,22 +543,12 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "source.is_stream() and not any(step.kind == EXPAND for step in self._steps)",
         "source.is_stream()",
     ),
-    "operators: a function that is waited for": (
-        "_streams/readable/operators/chain",
-        "return self.is_fed() and not self._awaited.is_under_way()",
-        "return self.is_fed()",
-    ),
     "operators: who gets the chunks": (
         "_fastpath/discovery",
         "if not isinstance(chain.receiver(), Drain):",
         "if False:",
     ),
-    "operators: chunks that are counted before them": (
-        "_fastpath/discovery",
-        "reader is None or _is_observed(controller) or",
-        "reader is None or",
-    ),
-    "operators: chunks that are counted behind them": (
+    "operators: chunks that are counted": (
         "_fastpath/discovery",
         "elif _is_observed(output) or not",
         "elif not",

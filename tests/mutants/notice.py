@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import selectors
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from ..fastpath.programs import CHECK, ON
 
 TESTS = [
     "tests/fastpath/test_guards.py",
+    "tests/fastpath/test_operator_guards.py",
     "tests/fastpath/test_driver.py",
     "tests/fastpath/test_entry.py",
     "tests/fastpath/test_ordinary.py",
@@ -43,6 +45,19 @@ MORE = range(60)
 # ever (seconds: on a busy machine, one that does not may take some minutes).
 LIMIT = 150
 PATIENCE = 600
+# A loop in which nothing happens for so long waits for ever: no test listens to the network (seconds).
+IDLE = 3
+
+
+class ImpatientSelector(selectors.DefaultSelector):
+    """What event loops wait with: fails where nothing can happen any more, as where a chunk was lost."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait; raises TimeoutError in a loop without jobs and timers, unless a thread wakes it."""
+        found = super().select(IDLE if timeout is None else timeout)
+        if timeout is None and not found:
+            raise TimeoutError("nothing will happen any more: what the program waits for was lost")
+        return found
 
 
 class Notice:
@@ -96,6 +111,7 @@ def what_notices() -> str:
 def main() -> None:
     """Look whether something notices the mutant."""
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
+    selectors.DefaultSelector = ImpatientSelector  # type: ignore[misc]
     found = what_notices()
     if found:
         print(f"\nnoticed by {found}")

@@ -242,7 +242,7 @@ def _add_generator(pipeline: Pipeline, source: GeneratorSource) -> None:
 def _add_chain(pipeline: Pipeline, chain: Chain) -> None:
     """Add the operators that read from a stream, and the stream of what they give, if there is one."""
     controller, reader = chain.root._controller, chain.root._reader
-    if not chain.is_fed() or reader is None or _is_observed(controller) or not _add_readable(pipeline, controller):
+    if not chain.is_fed() or reader is None or not _add_readable(pipeline, controller):
         pipeline.refuse()
         return
     pipeline.add_parts(chain, chain.input(), reader)

@@ -511,10 +511,6 @@ def _generator_goes_on(source: Any) -> bool:
     return bool(source.goes_on())
 
 
-def _chain_goes_on(chain: Any) -> bool:
-    return bool(chain.goes_on())
-
-
 def _has_no_chunks_put_back(queue: Any) -> bool:
     return queue._put_back is None
 
@@ -546,7 +542,6 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (WritableStreamDefaultController, _sink_goes_on),
     (IterableSource, _iterator_goes_on),
     (GeneratorSource, _generator_goes_on),
-    (Chain, _chain_goes_on),
     (Pipe, _pipe_goes_on),
     (ReadEnd, _no_read_comes_first),
     (WriterEnd, _no_write_comes_first),

@@ -56,10 +56,6 @@ class Awaited(Fetching):
         self._is_pulling = False
         self._item: Any = None
 
-    def is_under_way(self) -> bool:
-        """Whether there is one now."""
-        return self._promise is not None
-
     def result_of(self, awaitable: Any, chunk: Any, index: int, context: Context | None) -> Any:
         """Return the result of a coroutine that ends at once; `WAITING` for any other awaitable."""
         jobs = self._jobs

@@ -61,8 +61,9 @@ class Chain(Owner, Waiter, Part):
         "reads_stream",
         "root",
     )
-    # Links, and what moves where a function is waited for, where there is another input than the stream, or at the end:
-    # then there are no periods (goes_on()). `feed` is replaced by the fast path.
+    # Links, and what moves where there is another input than the stream (is_fed()), or at the end: that of the stream,
+    # which is cancelled then. What a function has given that is waited for is settled by a job. `feed` is replaced by
+    # the fast path.
     _constant: ClassVar[tuple[str, ...]] = (
         "_awaited",
         "_between",
@@ -315,10 +316,6 @@ class Chain(Owner, Waiter, Part):
             return False
         source = self._inputs[0]
         return source.position == 0 and source.is_stream() and not any(step.kind == EXPAND for step in self._steps)
-
-    def goes_on(self) -> bool:
-        """Whether nothing else is about to happen: no function is waited for."""
-        return self.is_fed() and not self._awaited.is_under_way()
 
     def input_gave(self, source: Input, chunk: Any) -> None:
         """A chunk has come."""
