@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import anyio
 import pytest
@@ -37,9 +38,15 @@ class End:
 
     def __init__(self, stream: WritableStream[Any]) -> None:
         self.streams = [stream]
+        self._weak = ref(stream)
 
     def take(self) -> WritableStream[Any]:
         return self.streams.pop()
+
+    def has_ended(self) -> bool:
+        """Whether the stream is closed or errored, or was collected."""
+        stream = self._weak()
+        return stream is None or not repr(stream).startswith("<WritableStream writable")
 
 
 Opener = Callable[[Path], AbstractAsyncContextManager[End]]
@@ -66,10 +73,11 @@ async def fifo(folder: Path) -> AsyncIterator[End]:
     os.mkfifo(path)
     reading = threading.Thread(target=path.read_bytes)
     reading.start()
+    end = End(write_file(path))
     try:
-        yield End(write_file(path))
+        yield end
     finally:
-        await end_at_fifo(reading, path)
+        await end_at_fifo(reading, path, end.has_ended)
 
 
 @asynccontextmanager

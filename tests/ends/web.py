@@ -175,9 +175,12 @@ def descriptors() -> int:
     return len(open_things())
 
 
-async def end_at_fifo(thread: Thread, path: Path) -> None:
-    """Wait for a thread that has opened a FIFO, or still waits for somebody to open the other end."""
-    await until(lambda: _has_let_go(thread, path))
+async def end_at_fifo(thread: Thread, path: Path, has_ended: Callable[[], bool] = lambda: True) -> None:
+    """Wait for a thread that has opened a FIFO, or still waits for somebody to open the other end; and for that end.
+
+    A thread of the library's may still wait for the same, or be about to, for a stream that was dropped.
+    """
+    await until(lambda: _has_let_go(thread, path) and has_ended())
 
 
 def _has_let_go(thread: Thread, path: Path) -> bool:
@@ -214,6 +217,6 @@ async def nothing_left(*, dropped: bool = False) -> AsyncIterator[None]:
     yield
     try:
         await until(lambda: _is_nothing_left(before_tasks, len(before), dropped))
-    except TimeoutError:
+    except AssertionError:
         left = [name for name in open_things() if name not in before]
         pytest.fail(f"left behind: {left} {other_tasks() - before_tasks}")

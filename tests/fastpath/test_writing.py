@@ -53,7 +53,7 @@ def logged(log: list[Any], stages: int = 1, look: Callable[[], Any] | None = Non
     sink: WritableStream[Any] = WritableStream({"write": write})
     for _ in range(stages):
         first = mapping(transform)
-        first.readable.pipe_to(sink)
+        first.readable.pipe_to(sink).then(None, lambda error: log.append(("piped in vain", repr(error))))
         sink = first.writable
     return sink
 

@@ -1,0 +1,93 @@
+"""Every limit and every time that the streams of brokers take is checked at the call, and named."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from aio_pika import Channel, Connection, Exchange
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from nats.aio.client import Client
+from redis.asyncio import Redis
+from yarl import URL
+
+from webstreams.brokers import kafka, nats, rabbitmq, redis
+
+from ..grids import each_of
+
+NO_NUMBERS = [True, "x", b"1", [1], {}, 1j, object()]
+NO_TIMES = [-1, -0.1, math.nan]
+# What is refused besides, by the name of the parameter.
+OUT_OF_RANGE: dict[str, list[Any]] = {
+    "timeout": NO_TIMES,
+    "commit_interval": NO_TIMES,
+    "revoke_timeout": NO_TIMES,
+    "claim_idle": [*NO_TIMES, 0],
+    "in_flight": [0, -1, 10**30],
+    "prefetch": [0, -1, 10**30],
+    "max_length": [-1, 10**30],
+}
+
+
+@asynccontextmanager
+async def calls() -> AsyncIterator[dict[str, Callable[..., Any]]]:
+    """What makes a stream of each kind; the clients are connected to nothing."""
+    consumer = AIOKafkaConsumer("orders", group_id="all", enable_auto_commit=False)
+    producer = AIOKafkaProducer()
+    channel: Any = Channel(Connection(URL("amqp://localhost")))
+    jetstream = Client().jetstream()
+    client = Redis()
+    try:
+        yield {
+            "kafka.consume": partial(kafka.consume, consumer),
+            "kafka.produce": partial(kafka.produce, producer, "orders"),
+            "nats.consume": partial(nats.consume, jetstream, "orders", "all"),
+            "nats.publish": partial(nats.publish, jetstream, "orders"),
+            "rabbitmq.consume": partial(rabbitmq.consume, channel, "orders"),
+            "rabbitmq.publish": partial(rabbitmq.publish, Exchange(channel, "orders"), routing_key="orders"),
+            "redis.consume": partial(redis.consume, client, "orders", "all", "all-1"),
+            "redis.publish": partial(redis.publish, client, "orders"),
+        }
+    finally:
+        await consumer.stop()
+        await producer.stop()
+
+
+def numbers_of(call: Callable[..., Any]) -> dict[str, object]:
+    """The parameters that are numbers, or None, with their defaults."""
+    parameters = inspect.signature(call).parameters.values()
+    return {each.name: each.default for each in parameters if str(each.annotation).split(" |")[0] in {"int", "float"}}
+
+
+async def test_every_number_is_checked() -> None:
+    async with calls() as made:
+        checked = {name for call in made.values() for name in numbers_of(call)}
+    assert checked == OUT_OF_RANGE.keys()
+
+
+@each_of(parameter=list(OUT_OF_RANGE))
+async def test_a_bad_number_is_refused_by_name(parameter: str) -> None:
+    unclear = []
+    async with calls() as made:
+        for name, call in made.items():
+            if parameter not in numbers_of(call):
+                continue
+            none = [] if numbers_of(call)[parameter] is None else [None]
+            for error, values in ((TypeError, [*NO_NUMBERS, *none]), (ValueError, OUT_OF_RANGE[parameter])):
+                for value in values:
+                    refused = refusal(call, {parameter: value})
+                    if type(refused) is not error or not str(refused).startswith(f"{parameter} must be "):
+                        unclear.append(f"{name}({parameter}={value!r}): {refused!r}")
+    assert unclear == []
+
+
+def refusal(call: Callable[..., Any], given: dict[str, Any]) -> Exception | None:
+    try:
+        call(**given)
+    except Exception as error:
+        return error
+    return None
