@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,36 @@ async def test_a_bool_is_no_number() -> None:
         error = await outcome_of(call, {"bad": True})
         if not isinstance(error, TypeError) or name.rpartition(" ")[2] not in str(error):
             unclear.append(f"{name}: {error!r}")
+    assert unclear == []
+
+
+# What leads to other machines, to sockets and to programs, with bad values of its own: any other string or number is
+# the system's affair.
+ADDRESSES: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
+    "connect_tcp: host": (lambda bad: webstreams.connect_tcp(bad, 1), ["a\0b", b"x", None]),
+    "serve_tcp: host": (lambda bad: [webstreams.serve_tcp(produce, bad, 0)], ["a\0b", b"x"]),
+    "connect_unix: path": (webstreams.connect_unix, ["a\0b", b"a\0b", "", None]),
+    "serve_unix: path": (lambda bad: [webstreams.serve_unix(produce, bad)], ["a\0b", b"a\0b", "", None]),
+    "open_process: arguments": (lambda bad: webstreams.open_process("true", bad), ["a\0b", None]),
+    "open_process: env": (
+        lambda bad: webstreams.open_process("true", env=bad),
+        [{"": "x"}, {"A=B": "x"}, {"A": 1}, {"A": "\0"}, {b"A\0": b"x"}, {1: "x"}, [("A", "B")], "A=B"]),
+    "open_process: cwd": (lambda bad: webstreams.open_process("true", cwd=bad), ["a\0b", b"\0"]),
+    "open_process: stdin": (lambda bad: webstreams.open_process("true", stdin=bad), ["x", -4, -5, 2**31, -(10**30)]),
+    "Delivery.join: deliveries": (brokers.Delivery.join, ["x", b"x", [None], None, produce]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+async def test_a_bad_address_is_refused_by_name(name: str) -> None:
+    """Issue 11, 20."""
+    call, bad_values = ADDRESSES[name]
+    numbers = [] if name.endswith("stdin") else [True, 0, -1, 5]
+    unclear = []
+    for value in [*bad_values, *numbers, 1.5, math.nan, 10**30, object(), int, (1, 2, 3), {1}, 1j, [1]]:
+        error = await outcome_of(partial(call, value), {})
+        if not isinstance(error, (TypeError, ValueError)) or name.rpartition(" ")[2] not in str(error):
+            unclear.append(f"{value!r}: {error!r}")
     assert unclear == []
 
 

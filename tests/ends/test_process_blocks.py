@@ -111,6 +111,15 @@ async def test_a_failure_after_a_part_was_read() -> None:
             assert (await process.readable.get_reader().read()).value == b"tea"
 
 
+async def test_a_failure_after_only_the_complaints_were_read() -> None:
+    """It is standard output that would tell, and nobody has read it. Issue 11, 4."""
+    with pytest.raises(subprocess.CalledProcessError):
+        async with await open_process("sh", "-c", f"echo tea >&2; {SILENT}", stderr=subprocess.PIPE) as process:
+            await process.writable.close()
+            assert process.stderr is not None
+            assert await process.stderr.bytes() == b"tea\n"
+
+
 async def test_a_failure_while_a_read_waits() -> None:
     """It closes its output first: the reader waits for the verdict when the block ends, and gets another error."""
     with pytest.raises(subprocess.CalledProcessError):

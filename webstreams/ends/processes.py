@@ -8,11 +8,12 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import IO, Any, Self
+from typing import IO, Any, Final, Self
 
 from typing_extensions import Buffer
 
 from .._debug.repr import show
+from .._platform.arguments import checked_path
 from .._platform.errors import AbortError, as_exception
 from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
@@ -26,6 +27,8 @@ __all__ = ["Process", "open_process"]
 # `subprocess.PIPE` (a stream), `subprocess.DEVNULL`, `subprocess.STDOUT` (for standard error), a descriptor or a file;
 # None: the child shares ours.
 Redirection = int | IO[Any] | None
+# A C int.
+MOST_DESCRIPTOR: Final = 2**31 - 1
 
 
 class Process:
@@ -214,6 +217,9 @@ async def open_process(
     3
     """
     _check_arguments(args, stdin, stdout, stderr)
+    _check_environment(env)
+    if cwd is not None:
+        cwd = checked_path(cwd, "cwd")
     if group and not hasattr(os, "killpg"):
         raise ValueError("group=True needs process groups, which this system does not have: leave it out")
     child = Child(args, check, group)
@@ -246,12 +252,31 @@ def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:
     for arg in args:
         if not isinstance(arg, str | bytes | os.PathLike):
             raise TypeError(f"the program and its arguments must be strings or paths, not {type(arg).__name__}")
+        if "\0" in os.fsdecode(arg):
+            raise ValueError(f"the program and its arguments must not have a null character in them: {arg!r}")
     for name, value in zip(("stdin", "stdout", "stderr"), redirections, strict=True):
         allowed = isinstance(value, int) and not isinstance(value, bool)
         if value is not None and not allowed and not callable(getattr(value, "fileno", None)):
             raise TypeError(f"{name} must be a constant of subprocess, a descriptor, a file or None, not {value!r}")
         if value == subprocess.STDOUT and name != "stderr":
             raise ValueError(f"{name} cannot be subprocess.STDOUT, which is for stderr")
+        if isinstance(value, int) and not subprocess.DEVNULL <= value <= MOST_DESCRIPTOR:
+            raise ValueError(f"{name} must be a constant of subprocess or a descriptor, not {value:.6g}")
+
+
+def _check_environment(env: object) -> None:
+    if env is None:
+        return
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env must be a mapping of names to values or None, not {type(env).__name__}")
+    for name, value in env.items():
+        for each in name, value:
+            if not isinstance(each, str | bytes | os.PathLike):
+                raise TypeError(f"env must have strings for names and values, not {type(each).__name__}")
+            if "\0" in os.fsdecode(each):
+                raise ValueError(f"env must not have a null character in a name or a value: {each!r}")
+        if not name or "=" in os.fsdecode(name):
+            raise ValueError(f"env must have names that are not empty and without an equals sign, not {name!r}")
 
 
 async def _finish(writable: WritableStream[Any]) -> None:

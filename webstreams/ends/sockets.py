@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from functools import partial
@@ -25,8 +24,16 @@ from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._sockets.link import Link
-from ._sockets.listening import Listener, close_all, is_abstract, open_tcp, open_unix
-from ._sockets.options import Limits, require_integer, require_local_address, require_server_name
+from ._sockets.listening import Listener, close_all, open_tcp, open_unix
+from ._sockets.options import (
+    Limits,
+    checked_socket_path,
+    is_abstract,
+    require_host,
+    require_integer,
+    require_local_address,
+    require_server_name,
+)
 
 __all__ = ["Connection", "ConnectionServer", "connect_tcp", "connect_unix", "serve_tcp", "serve_unix"]
 
@@ -199,8 +206,7 @@ async def connect_tcp(
     _check_client_context(ssl)
     require_server_name(server_hostname, bool(ssl))
     require_local_address(local_address)
-    if not isinstance(host, str):
-        raise TypeError(f"host must be a str, not {type(host).__name__}")
+    require_host(host)
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     _, link = await asyncio.get_running_loop().create_connection(
         partial(Link, limits),
@@ -243,7 +249,7 @@ async def connect_unix(
     if ssl and server_hostname is None:
         raise ValueError("server_hostname is missing: a socket path cannot be checked against a certificate")
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
-    name = os.fspath(path)
+    name = checked_socket_path(path)
     try:
         _, link = await asyncio.get_running_loop().create_unix_connection(
             partial(Link, limits), name, server_hostname=server_hostname, **limits.of_tls(ssl)
@@ -504,6 +510,8 @@ def serve_tcp(
     >>> asyncio.run(main())
     [b'one']
     """
+    if host is not None:
+        require_host(host)
     _check_port(port)
     require_integer("backlog", backlog, 0, MOST_BACKLOG)
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
@@ -542,9 +550,7 @@ def serve_unix(
     >>> asyncio.run(main())
     [b'one']
     """
-    name = os.fspath(path)
-    if not name:
-        raise ValueError("the path of a Unix socket must not be empty")
+    name = checked_socket_path(path)
     if mode is not None:
         require_integer("mode", mode, 0, 0o777)
         if is_abstract(name):

@@ -123,7 +123,7 @@ class PipeSource:
     def _finish(self, error: BaseException | None) -> None:
         if self._is_over:
             return
-        self.has_told = True
+        self.has_told = self._verdict is not None
         if error is not None:
             self.fail(error)
             return

@@ -17,6 +17,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from .options import is_abstract
+
 # How many connections are accepted in a row before the loop gets its turn.
 ACCEPTS_IN_A_ROW: Final = 100
 # How long to wait when there are no descriptors or no memory for another connection (seconds).
@@ -79,11 +81,6 @@ def open_unix(path: str | bytes, mode: int | None, backlog: int) -> socket.socke
             error.filename = path
         raise
     return made
-
-
-def is_abstract(path: str | bytes) -> bool:
-    """Whether a name is one of Linux's abstract namespace, where there are no files."""
-    return path[:1] in ("\0", b"\0")
 
 
 def _remove_dead(path: str | bytes) -> None:

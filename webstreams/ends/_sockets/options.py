@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, Final
 
+from ..._platform.arguments import checked_path
+
 # Used when a timeout of TLS is not given (seconds).
 HANDSHAKE_TIMEOUT: Final = 60.0
 SHUTDOWN_TIMEOUT: Final = 30.0
@@ -67,6 +69,31 @@ def require_server_name(value: object, is_tls: bool) -> None:
         raise TypeError(f"server_hostname must be a str or None, not {type(value).__name__}")
     if not is_tls:
         raise ValueError("server_hostname is for TLS: it needs ssl")
+
+
+def require_host(value: object) -> None:
+    """Raise a TypeError or ValueError that names the argument, unless it is the name or the address of a host."""
+    if not isinstance(value, str):
+        raise TypeError(f"host must be a str, not {type(value).__name__}")
+    if "\0" in value:
+        raise ValueError(f"host must not have a null character in it: {value!r}")
+
+
+def checked_socket_path(value: Any) -> Any:
+    """Return the path of a Unix socket, or the name of an abstract one, which begins with a null character (as str or
+    bytes).
+
+    Raises a TypeError or ValueError that names the argument for everything else.
+    """
+    name: str | bytes = value if is_abstract(value) else checked_path(value, "path")
+    if not name:
+        raise ValueError("the path of a Unix socket must not be empty")
+    return name
+
+
+def is_abstract(path: Any) -> bool:
+    """Whether it is the name of a socket that is not in the file system."""
+    return isinstance(path, str | bytes) and path[:1] in ("\0", b"\0")
 
 
 def require_local_address(value: object) -> None:
