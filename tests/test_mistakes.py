@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import multiprocessing
 import queue
 import warnings
@@ -13,19 +14,26 @@ from typing import Any
 
 import pytest
 
+import webstreams
 from tests.grids import each_of, each_row
 from webstreams import (
     AbortController,
     AbortSignal,
     ByteLengthQueuingStrategy,
     CountQueuingStrategy,
+    Promise,
     ReadableStream,
     TransformStream,
     WritableStream,
+    brokers,
     from_queue,
     lines,
+    observe,
+    threads,
     to_queue,
+    workers,
 )
+from webstreams._engine.build import compiled
 
 
 def function(*arguments: object) -> None:
@@ -368,3 +376,34 @@ async def test_a_queue_that_blocks_is_refused(make: Any, kind: Any) -> None:
     blocking = kind()
     with pytest.raises(TypeError, match=r"needs an asyncio.Queue, not (the blocking )?\w*Queue"):
         make(blocking)
+
+
+PUBLIC_CLASSES = {
+    name: found
+    for module in (webstreams, brokers, observe, threads, workers)
+    for name in module.__all__
+    if inspect.isclass(found := getattr(module, name)) and not getattr(found, "_is_protocol", False)
+}
+# Native classes with an argument that has to be given: what mypyc says of one that is missing names only that.
+NAMED_BY_ARGUMENT = {"ReadableStreamBYOBReader", "ReadableStreamDefaultReader", "WritableStreamDefaultWriter"}
+
+
+@each_of(arguments=[(), tuple("seven a")], named=[{}, {"unknown": 1}])
+async def test_a_class_that_is_called_in_the_wrong_way_is_named(
+    arguments: tuple[str, ...], named: dict[str, int]
+) -> None:
+    unclear = []
+    for name, public in PUBLIC_CLASSES.items():
+        try:
+            public(*arguments, **named)
+        except TypeError as error:
+            if name not in str(error) and not (compiled and name in NAMED_BY_ARGUMENT):
+                unclear.append(f"{name}: {error}")
+    assert unclear == []
+
+
+@each_of(arguments=[(), (function,), (lambda resolve, reject: resolve(1),)])
+def test_a_promise_is_not_constructed(arguments: tuple[Any, ...]) -> None:
+    """As in JavaScript, or in any other way."""
+    with pytest.raises(TypeError, match=r"Promise cannot be constructed: Promise\.with_resolvers\(\) returns one with"):
+        Promise(*arguments)

@@ -19,6 +19,7 @@ from typing_extensions import TypeVar
 
 from .._debug.repr import Marker, show, show_value, show_words
 from .._platform.errors import as_exception, callback_error, throw
+from .._platform.idl import refuse_constructor
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
 from .coroutine_call import CoroutineCall, start_coroutine
@@ -58,6 +59,20 @@ class Promise(PromiseState, Generic[T]):
     """
 
     __slots__ = ("__weakref__",)
+
+    def __init__(self, jobs: Any = None, *_: Any, **__: Any) -> None:
+        if type(jobs) is not JobQueue:
+            raise refuse_constructor(
+                "Promise",
+                "Promise.with_resolvers() returns one with the functions that settle it, Promise.resolve() one for a "
+                "coroutine or any other awaitable",
+            )
+        # What PromiseState.__init__ does, without the call.
+        self._jobs = jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
 
     # What the JavaScript class has.
 

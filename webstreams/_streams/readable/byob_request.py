@@ -41,7 +41,9 @@ class ReadableStreamBYOBRequest:
 
     __slots__ = ("__weakref__", "_controller", "_view")
 
-    def __init__(self, token: object = None, controller: Any = None, view: memoryview | None = None) -> None:
+    def __init__(
+        self, token: object = None, controller: Any = None, view: memoryview | None = None, *_: Any, **__: Any
+    ) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamBYOBRequest")
         self._controller: Responding | None = controller

@@ -45,7 +45,7 @@ class ReadableByteStreamController(PullingController, Responding):
 
     _is_byte_controller = True
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableByteStreamController")
         self._set_up(*setup)

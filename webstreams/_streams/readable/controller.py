@@ -28,7 +28,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     __slots__ = ("__weakref__", "_queue", "_strategy_size_algorithm")
     _constant: ClassVar[tuple[str, ...]] = ("_queue", "_strategy_size_algorithm")
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamDefaultController")
         self._set_up(*setup)

@@ -312,7 +312,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
 
     __slots__ = ("__weakref__", "_iteration")
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("ReadableStreamAsyncIterator", "call values() of the stream, or use `async for`")
         self._iteration = Iteration(*setup)

@@ -25,7 +25,7 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
     __slots__ = ("__weakref__", "_stream")
     _constant: ClassVar[tuple[str, ...]] = ("_stream",)
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("TransformStreamDefaultController")
         self._set_up(*setup)

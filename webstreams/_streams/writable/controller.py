@@ -64,7 +64,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         "_under_way",
     )
 
-    def __init__(self, token: object = None, *setup: Any) -> None:
+    def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("WritableStreamDefaultController")
         self._set_up(*setup)
