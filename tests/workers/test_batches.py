@@ -11,7 +11,10 @@ import pytest
 
 from tests.waiting import until
 from webstreams import DataError, ReadableStream
-from webstreams.workers import _work, worker
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath.discovery import find_pipeline_from
+from webstreams._fastpath.writer_end import WriterEnd
+from webstreams.workers import _work, worker, workers
 from webstreams.workers._ends import SocketEnd, ThreadEnd
 from webstreams.workers._frames import CHUNK, CLOSE, HEAD, PULL, READY, TEXT, decode, encode
 from webstreams.workers._reading import FrameReader
@@ -230,3 +233,11 @@ async def test_chunks_that_are_given_together_are_not_owed_before_they_are_read(
         with pytest.raises(KeyError, match="after all chunks"):
             await reader.closed
     assert taken == made == list(range(200))
+
+
+@pytest.mark.parametrize(("count", "window", "is_taken"), [(1, 16, False), (1, 33, True), (2, 17, True)])
+async def test_short_bursts_are_left_to_the_plain_path(count: int, window: int, is_taken: bool) -> None:
+    async with workers(functions.same, count=count, kind="thread", window=window) as stage:
+        jobs = current_jobs()
+        writer = stage.writable.get_writer()
+        assert find_pipeline_from(jobs, WriterEnd(writer, jobs)).is_eligible is is_taken

@@ -272,7 +272,7 @@ def _add_readable(pipeline: Pipeline, controller: object) -> bool:
 
 def _add_sink(pipeline: Pipeline, controller: WritableStreamDefaultController) -> None:
     sink = controller._sink
-    if isinstance(sink, UnderlyingSink):
+    if isinstance(sink, UnderlyingSink) and not sink.never_runs:
         pipeline.add_stage(WriteStage(sink, controller))
     elif isinstance(sink, TransformSink):
         _add_transform(pipeline, sink)

@@ -259,6 +259,13 @@ def fail_sink(controller: WritableStreamDefaultController, error: object) -> Non
     controller._error_if_needed(error)
 
 
+def takes_short_bursts(controller: WritableStreamDefaultController) -> None:
+    """Have the fast path leave a sink alone, which often waits after a few chunks: to look at it would be in vain."""
+    sink = controller._sink
+    if isinstance(sink, UnderlyingSink):
+        sink.never_runs = True
+
+
 def is_about_to_close(controller: WritableStreamDefaultController) -> bool:
     """Whether nobody need be told of the write under way before the end: the stream was told to close behind it, or it
     is that of a pipe which closes the stream, and waits for no write."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
 from .._platform.errors import LoopEndedError, as_exception
 from .._platform.stages import note_stage, stage_name
-from .._streams.door import enqueue_all, fail_sink, fail_with
+from .._streams.door import enqueue_all, fail_sink, fail_with, takes_short_bursts
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
 from ._channel import Channel
 from ._frames import CANCEL, ERROR, PULL
 from ._hosts import Job
+
+# With so few chunks that may be sent, or fewer, a write has to wait before a run of the fast path is worth its beginning.
+SHORT_WINDOW: Final = 32
 
 
 class Pool:
@@ -36,6 +39,7 @@ class Pool:
         # For each chunk that was sent and is not done, the worker that has it, if the order matters.
         self._order: deque[Channel] = deque()
         self._is_ordered = ordered and count > 1
+        self._takes_short_bursts = count * window <= SHORT_WINDOW
         self._is_wanted = False
         self._is_delivering = False
         self._some_have_ended = False
@@ -77,6 +81,8 @@ class Pool:
 
     def start_writable(self, controller: WritableStreamDefaultController) -> None:
         self._sink = controller
+        if self._takes_short_bursts:
+            takes_short_bursts(controller)
         current_jobs().end.others.add(self)
         # Not in abort(), which comes only after the write that is under way.
         controller.signal.add_event_listener("abort", self._aborted)

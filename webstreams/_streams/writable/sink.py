@@ -84,10 +84,12 @@ class WholeSink:
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
-    __slots__ = ("abort", "close", "context", "start", "write")
+    __slots__ = ("abort", "close", "context", "never_runs", "start", "write")
 
     def __init__(self, sink: Any) -> None:
         self.context = copy_context()
+        # Ours, shared: it takes so few chunks in a row that a run (`JobQueue.run`) costs more than it saves.
+        self.never_runs: bool = False
         if isinstance(sink, WholeSink):
             self._take_members(sink)
             return
