@@ -18,7 +18,7 @@ from ._channel import Channel
 from ._frames import CANCEL, ERROR, PULL
 from ._hosts import Job
 
-# With so few chunks that may be sent, or fewer, a write has to wait before a run of the fast path is worth its beginning.
+# With so few chunks that may be sent, or fewer, a write has to wait before a run of the fast path is worth its start.
 SHORT_WINDOW: Final = 32
 
 
