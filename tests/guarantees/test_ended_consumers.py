@@ -14,7 +14,18 @@ import pytest
 
 from tests.faults.helpers import soon
 from tests.waiting import LIMIT
-from webstreams import LimitExceeded, ReadableStream, TransformStream, WritableStream, channel, merge, pipeline
+from webstreams import (
+    LimitExceeded,
+    ReadableStream,
+    StreamError,
+    TransformStream,
+    WritableStream,
+    channel,
+    merge,
+    pipeline,
+    to_callable,
+    to_queue,
+)
 
 Consume = Callable[[ReadableStream[Any]], Awaitable[object]]
 
@@ -189,6 +200,50 @@ async def test_a_loop_that_is_left_lets_the_write_under_way_end() -> None:
     assert log[:2] == ["transformed 0", "transformed 1"]
 
 
+# A sink that does not get on, and a block that writes to it.
+
+SINKS: dict[str, Callable[[], WritableStream[Any]]] = {
+    "write()": lambda: WritableStream({"write": for_ever}),
+    "start()": lambda: WritableStream({"start": for_ever}),
+    "to_callable": lambda: to_callable(for_ever),
+    "to_callable, concurrently": lambda: to_callable(for_ever, concurrency=2),
+    "to_queue": lambda: to_queue(asyncio.Queue(1)),
+    "a channel": lambda: channel(1)[0],
+    "a transform": lambda: TransformStream({"transform": for_ever}).writable,
+}
+
+
+@pytest.mark.parametrize("make", SINKS.values(), ids=SINKS)
+async def test_a_block_that_writes_to_a_sink_that_does_not_get_on(make: Callable[[], WritableStream[Any]]) -> None:
+    stream = make()
+
+    async def write() -> None:
+        async with stream.get_writer() as writer:
+            while True:
+                await writer.write(1)
+
+    await give_up(write())
+    assert not stream.locked
+    with pytest.raises(StreamError):
+        await stream.get_writer().closed
+
+
+async def test_a_block_that_fails_lets_the_write_under_way_end() -> None:
+    """Nothing was cancelled: the Standard has it wait."""
+    log: list[str] = []
+
+    async def slow(chunk: object, controller: object) -> None:
+        await asyncio.sleep(0.01)
+        log.append("written")
+
+    with pytest.raises(ZeroDivisionError):
+        async with WritableStream({"write": slow}).get_writer() as writer:
+            writer.write(1)
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+    assert log == ["written"]
+
+
 # The loop ends, and somebody's callback never does.
 
 STUCK: dict[str, Callable[[], Awaitable[object]]] = {
@@ -204,7 +259,14 @@ STUCK: dict[str, Callable[[], Awaitable[object]]] = {
     "cancel() behind reduce()": lambda: ReadableStream({"cancel": for_ever}).map(str).reduce(max, ""),
     "cancel() behind a block": lambda: iterate_in_block(ReadableStream({"cancel": for_ever})),
     "a channel": lambda: endless().pipe_to(channel()[0]),
+    "a block that writes": lambda: write_in_block(WritableStream({"write": never})),
+    "abort() behind a block": lambda: write_in_block(WritableStream({"write": for_ever, "abort": for_ever})),
 }
+
+
+async def write_in_block(stream: WritableStream[Any]) -> None:
+    async with stream.get_writer() as writer:
+        await writer.write(1)
 
 
 def endless() -> ReadableStream[int]:

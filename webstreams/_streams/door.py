@@ -11,7 +11,7 @@ from typing import Any
 
 from .._debug.repr import summary
 from .._engine.jobs import JobQueue
-from .._engine.promise import Promise
+from .._engine.promise import Promise, promise_resolved_with
 from .._engine.settling import Settled
 from .holder import LockHolder
 from .meter import Meter
@@ -251,6 +251,17 @@ def when_aborted(controller: WritableStreamDefaultController, algorithm: Callabl
 def jobs_of_sink(controller: WritableStreamDefaultController) -> JobQueue:
     """Return the jobs of the event loop that the stream of a sink belongs to."""
     return controller._jobs
+
+
+def abort_at_once(writer: WritableStreamDefaultWriter[Any], reason: object) -> Promise[None]:
+    """Abort the stream of a writer, and do not wait for the write under way; the rejection is not reported."""
+    stream = writer._stream
+    if stream is None or stream._is_closed_or_errored():
+        return promise_resolved_with(writer._jobs)
+    stream._jobs.leave_run()
+    promise = stream._abort_at_once(reason)
+    promise._mark_handled()
+    return promise
 
 
 def fail_sink(controller: WritableStreamDefaultController, error: object) -> None:

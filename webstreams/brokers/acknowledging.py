@@ -15,12 +15,13 @@ from typing_extensions import TypeVar
 from .._engine.door import react, reject
 from .._engine.promise import Promise, promise_rejected_with
 from .._engine.settling import Settled, SettledByCalls
-from .._streams.door import detach_last_write, has_backpressure, jobs_of, state_of, user_sink_of, write
+from .._streams.door import abort_at_once, detach_last_write, has_backpressure, jobs_of, state_of, user_sink_of, write
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.piped_writes import PipedWrites, carries_one_chunk
 from .._streams.writable.at_once import DirectWriter
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.overlapping import OverlappingSink
+from .._streams.writable.sink import LeadingSink
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._publishing import Publisher
@@ -85,7 +86,7 @@ def acknowledging(sink: WritableStream[T], *, on_failure: OnFailure = "stop") ->
     return stream
 
 
-class _Acknowledging:
+class _Acknowledging(LeadingSink):
     """The underlying sink: writes the value of each delivery, and acknowledges it after that.
 
     A writer's write() is settled when its delivery has been acknowledged. A pipe looks at none of its writes: for it, a
@@ -156,6 +157,10 @@ class _Acknowledging:
         self._await_accounts()
         aborted: Promise[None] = self.overlapping.abort(reason)
         return aborted
+
+    def give_up(self, reason: object) -> None:
+        """End the writes under way: the sink may never finish them."""
+        abort_at_once(self._writer, reason)
 
     def _await_accounts(self) -> None:
         for account in self._accounts:

@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
 from .._flow.pipelines import ComposedPair
-from .._streams.door import fail_sink, fail_with, state_of
+from .._streams.door import abort_at_once, fail_sink, fail_with, state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.marks import SKIP
 from .._streams.readable.state import ReadableStreamState
@@ -187,6 +187,9 @@ class ValuePair(Generic[I, O]):
                 self._give(parts.add(chunk.value))
             await written
             await parts.sealed()
+        except asyncio.CancelledError:  # nobody waits for this write, so neither for that of the transform
+            abort_at_once(self._writer, self._sink_controller.signal.reason)
+            raise
         except Exception as error:
             raise self._failed(error) from None
 

@@ -287,8 +287,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._ending = Ending(self, error)
         self._ending.add(None if self._waits_for_others else self._action)
         if not self.options.prevent_abort and not self.dest._is_closed_or_errored():
-            self._ending.add(self.dest._abort(error))
-            self.dest._controller._cancel_coroutine()
+            self._ending.add(self.dest._abort_at_once(error))
         if not self.options.prevent_cancel:
             if self.source._state == "readable":
                 self._ending.add(leave_with(jobs, ENDS, self.source._cancel, error))

@@ -28,7 +28,7 @@ from ..._platform.stages import note_stage
 from ..abort import AbortController, AbortSignal
 from ..queue import QueueWithSizes
 from ..strategy import SizeAlgorithm
-from .sink import Sink, UnderlyingSink
+from .sink import LeadingSink, Sink, UnderlyingSink
 from .state import WritableController, WritableStreamState, update_backpressure
 
 CLOSE_SENTINEL: Final = object()
@@ -169,6 +169,11 @@ class WritableStreamDefaultController(WritableController, CallsBack):
             self._under_way.cancel()
         elif isinstance(self._sink, Sink):
             self._sink.give_up()
+
+    def _leading_sink(self) -> LeadingSink | None:
+        """Ours: the sink, if it writes to another stream."""
+        sink = self._sink
+        return sink.leading if isinstance(sink, UnderlyingSink) else None
 
     def _runs_a_coroutine(self) -> bool:
         """Ours: whether a coroutine of the sink is under way."""

@@ -44,6 +44,15 @@ class Sink:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class LeadingSink:
+    """An underlying sink of the library's own that writes to another stream."""
+
+    def give_up(self, reason: object) -> None:
+        """End the other stream at once, too."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WholeSink:
     """An underlying sink of the library's own that can take all there is, and the end, in one call."""
 
@@ -84,12 +93,14 @@ class WholeSink:
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
-    __slots__ = ("abort", "close", "context", "never_runs", "start", "write")
+    __slots__ = ("abort", "close", "context", "leading", "never_runs", "start", "write")
 
     def __init__(self, sink: Any) -> None:
         self.context = copy_context()
         # Ours, shared: it takes so few chunks in a row that a run (`JobQueue.run`) costs more than it saves.
         self.never_runs: bool = False
+        # Ours: one of the library's own that writes to another stream.
+        self.leading: LeadingSink | None = sink if isinstance(sink, LeadingSink) else None
         if isinstance(sink, WholeSink):
             self._take_members(sink)
             return

@@ -23,6 +23,7 @@ from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..holder import LockHolder, show_holder
 from ..part import Part
 from ..strategy import SizeAlgorithm
+from .sink import LeadingSink
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -53,6 +54,10 @@ class WritableController(Part):
 
     def _cancel_coroutine(self) -> None:
         """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
+        raise NotImplementedError
+
+    def _leading_sink(self) -> LeadingSink | None:
+        """Ours: the sink, if it writes to another stream."""
         raise NotImplementedError
 
     def _runs_a_coroutine(self) -> bool:
@@ -402,8 +407,16 @@ class WritableStreamState(Part, Generic[T]):
                 "was closed: await close(), or use `async with stream.get_writer()`",
                 error,
             )
-        promise = self._abort(error)
+        return self._abort_at_once(error)
+
+    def _abort_at_once(self, reason: object) -> Promise[None]:
+        """Ours, shared: abort, and do not wait for the write under way, here or in a stream that is written to from
+        here."""
+        leading = self._controller._leading_sink()
+        promise = self._abort(reason)
         self._controller._cancel_coroutine()
+        if leading is not None:
+            leading.give_up(reason)
         return promise
 
     # Debugging.

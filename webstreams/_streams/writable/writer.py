@@ -8,9 +8,11 @@ from typing import Any, Generic, Self, overload
 from typing_extensions import TypeVar
 
 from ..._engine.jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.loop_end import wait_until_over
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._engine.promise_state import PENDING
 from ..._engine.settling import Settled
+from ..._platform.errors import is_control_flow
 from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..holder import show_holder
 from ..meter import LOCKS
@@ -241,14 +243,20 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the stream, or abort it with the exception of the block; then release the lock."""
+        """Close the stream, or abort it with the exception of the block; then release the lock.
+
+        # Python: if the task was cancelled, a coroutine of the sink that is under way is cancelled, too: a sink that
+        # does not get on must not hold up the end of the task.
+        """
         stream = self._stream
         if stream is None:
             return
         self._jobs.leave_run()
         try:
             if error is not None:
-                await self.abort(error)
+                ends_at_once = is_control_flow(error) and not stream._is_closed_or_errored()
+                aborting = stream._abort_at_once(error) if ends_at_once else self.abort(error)
+                await wait_until_over(aborting, self._jobs.end)
             elif not stream._close_queued_or_in_flight() and stream._state != "closed":
                 await self._close_with_error_propagation()
             else:

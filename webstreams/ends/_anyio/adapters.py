@@ -11,6 +11,7 @@ from typing_extensions import Buffer, TypeVar
 
 from ..._engine.promise import Promise
 from ..._platform.errors import as_exception
+from ..._streams.door import abort_at_once
 from ..._streams.readable.stream import ReadableStream
 from ..._streams.results import ReadDoneResult
 from ..._streams.writable.stream import WritableStream
@@ -134,7 +135,7 @@ class Adapter(Generic[T]):
         self._is_closed = True
         ending = [] if self._reader is None else [self._reader.cancel(reason)]
         if self._writer is not None:
-            ending.append(self._writer.abort(reason))
+            ending.append(abort_at_once(self._writer, reason))
         await Promise.all(ending)
 
     async def __aenter__(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any
 from ..._engine.promise import Promise
 from ..._platform.errors import AbortError, as_exception
 from ..._streams.abort import AbortSignal
+from ..._streams.door import abort_at_once
 from ..._streams.readable.reader import ReadableStreamDefaultReader
 from ..._streams.writable.writer import WritableStreamDefaultWriter
 from .._bytes import view_of
@@ -174,7 +175,7 @@ class WriterTransport(asyncio.Transport):
     def abort(self) -> None:
         """Abort the stream."""
         self._is_closing = True
-        self._writer.abort(AbortError("the writer was aborted")).add_done_callback(_look_at)
+        abort_at_once(self._writer, AbortError("the writer was aborted"))
         self._close()
 
     def _resume(self, _: object) -> None:
