@@ -5,8 +5,10 @@ from __future__ import annotations
 import array
 import asyncio
 import os
+import random
 import socket
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +17,9 @@ import pytest
 from tests.faults.helpers import failure
 from webstreams import DataError, ReadableStream
 from webstreams.workers import Port, RemoteError, WorkerDied, receive, transfer
-from webstreams.workers._frames import BYTES, CHUNK, CLOSE, ERROR, HEAD, PULL, SETUP, TEXT, encode
+from webstreams.workers._frames import BYTEARRAY, BYTES, CHUNK, CLOSE, ERROR, HEAD, PULL, SETUP, TEXT, encode
 from webstreams.workers._port import MAGIC, RECORD
+from webstreams.workers._reading import FrameReader
 
 # What is no port, or no friend.
 
@@ -130,6 +133,32 @@ async def test_text_that_is_no_text_is_wrong_data(stranger: Any) -> None:
     error = await failure(waiting)
     assert isinstance(error, DataError)
     assert "not UTF-8" in str(error)
+    connection.close()
+
+
+def test_a_length_alone_takes_no_memory() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader = FrameReader(ours, trusted=False)
+        tracemalloc.start()
+        try:
+            theirs.sendall(HEAD.pack(BYTEARRAY, 0, 2**30) + b"x")
+            assert reader.receive(wait=False) == []
+            assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", [BYTES, BYTEARRAY])
+async def test_a_large_chunk_of_a_stranger_arrives_as_a_whole(kind: int, stranger: Any) -> None:
+    port, theirs = stranger
+    (connection,) = give(theirs, RECORD.pack(MAGIC, 1, 1))
+    stream: Any = await receive(port)
+    waiting = stream.get_reader().read()
+    await asked(connection)
+    chunk = random.Random(1).randbytes(5 * 2**20 + 1)
+    await asyncio.get_running_loop().sock_sendall(connection, HEAD.pack(kind, 0, len(chunk)) + chunk)
+    assert (await waiting).value == chunk
     connection.close()
 
 

@@ -68,7 +68,7 @@ class SocketEnd(End):
         self._trusted = trusted
         self._loop = get_running_loop()
         self._turn = Turn(self._flush)
-        self._reader = FrameReader(connection)
+        self._reader = FrameReader(connection, trusted)
         self._outgoing = Outgoing()
         # Whether it is the system that has to take more; for each message that waits for this, how much is to be sent
         # before (bytes), and what to call then.

@@ -28,6 +28,9 @@ PIECE: Final = 65536
 LARGE: Final = 16384
 # What may have come as a whole into a socket that we do not wait for (bytes).
 AT_ONCE: Final = 131072
+# The memory for a large part of somebody who is not trusted, at first (bytes): it grows with what comes, for a length
+# costs its sender nothing.
+AT_FIRST: Final = 2**20
 
 # Found once, for they are used for every frame.
 HEAD_SIZE: Final = HEAD.size
@@ -40,8 +43,10 @@ CONSTANT: Final = frozenset((BYTES, TEXT))
 class FrameReader:
     """Puts frames together from what arrives over a socket, whatever the pieces."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, trusted: bool = True) -> None:
         self._socket = connection
+        # How much memory a length alone is worth.
+        self._at_first = MAX_FRAME if trusted else AT_FIRST
         self._buffer = memoryview(bytearray(PIECE))
         self._filled = 0
         # How far it may be filled: after a large frame only with the next head, for the data would have to be copied.
@@ -73,11 +78,11 @@ class FrameReader:
         return self._take()
 
     def _receive_large(self, large: LargeFrame, wait: bool) -> list[Frame | Message]:
-        missing = large.missing
+        room = large.room
         size = large.receive(self._socket, wait)
         if not size:
             raise self._end()
-        self.is_drained = size < missing
+        self.is_drained = size < room
         if not large.is_complete:
             return []
         self._large = None
@@ -138,7 +143,7 @@ class FrameReader:
         if after - end < LARGE and after - begin <= PIECE:
             self._limit = PIECE
             return begin
-        self._large = LargeFrame(kind, number, sizes)
+        self._large = LargeFrame(kind, number, sizes, self._at_first)
         self._large.put(self._buffer[data:end])
         return end
 
@@ -146,10 +151,11 @@ class FrameReader:
 class LargeFrame:
     """A frame whose data are received where they stay, one part after the other."""
 
-    def __init__(self, kind: int, number: int, sizes: list[int]) -> None:
+    def __init__(self, kind: int, number: int, sizes: list[int], at_first: int) -> None:
         self._kind = kind
         self._number = number
         self._sizes = sizes
+        self._at_first = at_first
         # Those that are complete, and the one under way, of which so much has come.
         self._parts: list[Data] = []
         self._target = bytearray()
@@ -166,6 +172,11 @@ class LargeFrame:
         """How much of the part under way has not come (bytes)."""
         return self._sizes[len(self._parts)] - self._filled
 
+    @property
+    def room(self) -> int:
+        """How much there is memory for, or will be (bytes): what is missing, or as much again as has come."""
+        return len(self._target) - self._filled or min(self.missing, max(self._at_first, self._filled))
+
     def frame(self) -> Frame:
         """Return the frame, which is complete."""
         return _frame(self._kind, self._number, self._parts)
@@ -173,7 +184,7 @@ class LargeFrame:
     def put(self, data: memoryview) -> None:
         """Take what has come elsewhere."""
         while data:
-            size = min(len(data), self.missing)
+            size = min(len(data), self.room)
             self._space()[:size] = data[:size]
             self._arrived(size)
             data = data[size:]
@@ -196,13 +207,16 @@ class LargeFrame:
 
     def _space(self) -> memoryview:
         if not self._filled:
-            self._target = bytearray(self.missing)
+            self._target = bytearray(self.room)
+        elif self._filled == len(self._target):
+            self._target += bytes(self.room)
         return memoryview(self._target)[self._filled :]
 
     def _arrived(self, size: int) -> None:
         self._filled += size
         if not self.missing:
             self._parts.append(self._target)
+            self._target = bytearray()
             self._filled = 0
             self._skip_empty()
 
