@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.faults.helpers import soon
 from tests.waiting import until
 from webstreams import (
     Promise,
     ReadableStream,
+    StreamError,
     TransformStream,
     WritableStream,
     as_byte_stream,
@@ -22,7 +25,8 @@ from webstreams import (
     to_object_stream,
     to_stream_writer,
 )
-from webstreams.brokers import Delivery, acknowledging, on_value
+from webstreams.brokers import Delivery, acknowledging, on_value, redis
+from webstreams.brokers._publishing import Publisher, PublishingWork
 from webstreams.observe import observe
 
 
@@ -94,6 +98,63 @@ ENDS: dict[str, Callable[[Stuck], Awaitable[Any]]] = {
         to_object_stream(as_object_stream(None, WritableStream(stuck)))),
     "to_stream_writer": lambda stuck: endless().pipe_to(to_stream_writer(as_stream_writer(WritableStream(stuck)))),
 }  # fmt: skip
+
+
+class Unconfirmed(PublishingWork):
+    """Messages to a broker that confirms none."""
+
+    def __init__(self, stuck: Stuck) -> None:
+        super().__init__("the broker", 10)
+        self._stuck = stuck
+
+    async def publish(self, message: object) -> None:
+        await self._stuck.write(message, None)
+
+
+async def test_a_broker_that_confirms_nothing() -> None:
+    stuck = Stuck()
+    publisher: Publisher[bytes] = Publisher(Unconfirmed(stuck), 3)
+
+    async def wait() -> None:
+        async with asyncio.timeout(0.01):
+            await endless().pipe_to(publisher)
+
+    with pytest.raises(TimeoutError):
+        await soon(wait())
+    assert stuck.log == ["begun"] * 3 + ["cancelled"] * 3
+    assert len(publisher.unconfirmed) == 3
+
+
+async def test_a_writer_hears_why_its_message_was_not_confirmed() -> None:
+    writes: list[Promise[None]] = []
+
+    async def write() -> None:
+        async with Publisher(Unconfirmed(Stuck()), 3).get_writer() as writer:
+            writes.append(writer.write(b"message"))
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write())
+    await asyncio.sleep(0.01)
+    task.cancel("enough")
+    await asyncio.wait({task})
+    with pytest.raises(StreamError) as caught:
+        await writes[0]
+    assert isinstance(caught.value.reason, asyncio.CancelledError)
+
+
+async def test_redis_that_does_not_answer() -> None:
+    """No task of ours waits for it any more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client: Any = Redis(port=listener.getsockname()[1])
+
+        async def wait() -> None:
+            async with asyncio.timeout(0.1):
+                await endless().pipe_to(redis.publish(client, "key", in_flight=3))
+
+        with pytest.raises(TimeoutError):
+            await soon(wait())
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+        await client.aclose()
 
 
 @pytest.mark.parametrize("make", ENDS.values(), ids=ENDS)

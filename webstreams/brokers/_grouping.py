@@ -31,6 +31,14 @@ class Grouping(Generic[T]):
             # An eager task may have sent everything when this returns.
             self._task = asyncio.get_running_loop().create_task(self._run())
 
+    def stop(self) -> None:
+        """Nobody waits for any item any more: send no more, and do not wait for the group under way."""
+        task, self._task = self._task, None
+        self._items = []
+        self._is_sending = False
+        if task is not None:
+            task.cancel()
+
     async def _run(self) -> None:
         while self._items:
             group, self._items = self._items, []

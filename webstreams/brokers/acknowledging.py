@@ -158,7 +158,7 @@ class _Acknowledging(LeadingSink):
         aborted: Promise[None] = self.overlapping.abort(reason)
         return aborted
 
-    def give_up(self, reason: object) -> None:
+    def end_at_once(self, reason: object) -> None:
         """End the writes under way: the sink may never finish them."""
         abort_at_once(self._writer, reason)
 

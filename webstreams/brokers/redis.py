@@ -354,12 +354,20 @@ class _Work(PublishingWork):
         self._key = key
         self._max_length = max_length
         self._entries: Grouping[_Entry] = Grouping(self._add)
+        # How many entries are waited for.
+        self._waiting = 0
 
     async def publish(self, message: Any) -> None:
         """Add an entry with the next group."""
         added: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._entries.put([(message if isinstance(message, Mapping) else {b"data": bytes(message)}, added)])
-        await added
+        self._waiting += 1
+        try:
+            await added
+        finally:
+            self._waiting -= 1
+            if self._waiting == 0 and added.cancelled():
+                self._entries.stop()
 
     async def _add(self, entries: list[_Entry]) -> None:
         pipeline = self._client.pipeline(transaction=False)

@@ -170,10 +170,10 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         elif isinstance(self._sink, Sink):
             self._sink.give_up()
 
-    def _leading_sink(self) -> LeadingSink | None:
-        """Ours: the sink, if it writes to another stream."""
+    def _what_ends_with_it(self) -> Sink | LeadingSink | None:
+        """Ours: the sink, if something may be under way behind the stream."""
         sink = self._sink
-        return sink.leading if isinstance(sink, UnderlyingSink) else None
+        return sink.leading if isinstance(sink, UnderlyingSink) else sink
 
     def _runs_a_coroutine(self) -> bool:
         """Ours: whether a coroutine of the sink is under way."""

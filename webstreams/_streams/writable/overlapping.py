@@ -13,6 +13,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
+from ..._engine.callbacks import call_of
+from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.jobs import JobQueue
 from ..._engine.promise import Promise, converted, promise_rejected_with, upon
 from ..._engine.settling import Settled
@@ -73,7 +75,9 @@ class OverlappingSink(Sink):
 
     __slots__ = (
         "_begin",
+        "_calls",
         "_controller",
+        "_end_reason",
         "_failure",
         "_finish",
         "_idle",
@@ -113,6 +117,9 @@ class OverlappingSink(Sink):
         # The write that waits until another has ended, and its chunk.
         self._waiting: Promise[None] | None = None
         self._waiting_chunk: Any = None
+        # The coroutines of the writes under way; and why they are cancelled, in a list, if they are.
+        self._calls: set[CoroutineCall] = set()
+        self._end_reason: list[object] = []
         # Fulfilled when nothing is under way.
         self._idle: Promise[None] | None = None
 
@@ -176,6 +183,12 @@ class OverlappingSink(Sink):
         stopped = Promise.resolve(self._stop(reason))
         return stopped.then(self._wait_until_idle)
 
+    def end_at_once(self, reason: object) -> None:
+        """Cancel what is under way."""
+        self._end_reason = [reason]
+        for call in list(self._calls):
+            call.cancel()
+
     def _give_up_waiting(self) -> None:
         """The stream is aborted: what has not begun does not begin."""
         waiting, self._waiting = self._waiting, None
@@ -213,7 +226,25 @@ class OverlappingSink(Sink):
             outcome = converted(self._jobs, self._begin(chunk), self.context)
         except BaseException as error:
             outcome = promise_rejected_with(self._jobs, callback_error(error))
-        upon(self._jobs, outcome, partial(self.fulfilled, request), partial(self.rejected, request))
+        call = call_of(outcome)
+        if call is None:
+            upon(self._jobs, outcome, partial(self.fulfilled, request), partial(self.rejected, request))
+            return
+        self._calls.add(call)
+        upon(
+            self._jobs,
+            outcome,
+            partial(self._call_fulfilled, call, request),
+            partial(self._call_rejected, call, request),
+        )
+
+    def _call_fulfilled(self, call: CoroutineCall, request: Settled, _: Any) -> None:
+        self._calls.discard(call)
+        self.fulfilled(request)
+
+    def _call_rejected(self, call: CoroutineCall, request: Settled, reason: object) -> None:
+        self._calls.discard(call)
+        self.rejected(request, self._end_reason[0] if self._end_reason else reason)
 
     def fulfilled(self, request: Settled | None, _: Any = None) -> None:
         """A write has succeeded."""

@@ -42,13 +42,16 @@ class Sink:
     def give_up(self) -> None:
         """Ours: let a write that waits end, for the stream is being aborted and nobody waits for that write."""
 
+    def end_at_once(self, reason: object) -> None:
+        """Ours: end what is under way behind the stream, which has been aborted and is not waited for."""
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class LeadingSink:
     """An underlying sink of the library's own that writes to another stream."""
 
-    def give_up(self, reason: object) -> None:
-        """End the other stream at once, too."""
+    def end_at_once(self, reason: object) -> None:
+        """End the other stream, too: this one has been aborted, and is not waited for."""
         raise NotImplementedError
 
 

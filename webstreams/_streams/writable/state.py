@@ -23,7 +23,7 @@ from ..._platform.mypyc import mypyc_attr, subscriptable
 from ..holder import LockHolder, show_holder
 from ..part import Part
 from ..strategy import SizeAlgorithm
-from .sink import LeadingSink
+from .sink import LeadingSink, Sink
 
 T = TypeVar("T", default=Any, contravariant=True)
 
@@ -56,8 +56,8 @@ class WritableController(Part):
         """Ours: cancel the coroutine of the sink that is under way, unless it is that of abort()."""
         raise NotImplementedError
 
-    def _leading_sink(self) -> LeadingSink | None:
-        """Ours: the sink, if it writes to another stream."""
+    def _what_ends_with_it(self) -> Sink | LeadingSink | None:
+        """Ours: the sink, if something may be under way behind the stream."""
         raise NotImplementedError
 
     def _runs_a_coroutine(self) -> bool:
@@ -412,11 +412,11 @@ class WritableStreamState(Part, Generic[T]):
     def _abort_at_once(self, reason: object) -> Promise[None]:
         """Ours, shared: abort, and do not wait for the write under way, here or in a stream that is written to from
         here."""
-        leading = self._controller._leading_sink()
+        sink = self._controller._what_ends_with_it()
         promise = self._abort(reason)
         self._controller._cancel_coroutine()
-        if leading is not None:
-            leading.give_up(reason)
+        if sink is not None:
+            sink.end_at_once(reason)
         return promise
 
     # Debugging.
