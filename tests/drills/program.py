@@ -21,7 +21,6 @@ from .drill import begin, reach_state
 from .rows import ROWS, Drill
 
 ERRORS: Final = "stderr"
-LATE: Final = "imported"
 
 
 async def interrupted(name: str, drill: Drill, tell: Any) -> None:
@@ -55,29 +54,17 @@ def main() -> None:
     def tell(what: str) -> None:
         os.write(news, f"{what}\n".encode())
 
+    gc.collect()
+    gc.freeze()
     for line in words:
-        gc.collect()
-        gc.freeze()
-        known = set(sys.modules)
-        name, state, folder = json.loads(line)
-        late = Path(folder, LATE)
         process = os.fork()
         if not process:
             words.close()
-            try:
-                run(name, state, folder, tell)
-            finally:
-                late.write_text(" ".join(sys.modules.keys() - known))
+            name, state, folder = json.loads(line)
+            run(name, state, folder, tell)
             return
         _, status = os.waitpid(process, 0)
         tell(f"ended {os.waitstatus_to_exitcode(status)}")
-        import_all(late.read_text().split() if late.exists() else [])
-
-
-def import_all(modules: list[str]) -> None:
-    """Import what a program has imported late, as clients of HTTP do: the next one need not, which takes long."""
-    for each in modules:
-        importlib.import_module(each)
 
 
 if __name__ == "__main__":

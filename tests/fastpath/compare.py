@@ -1,9 +1,9 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
-``python -m tests.fastpath.compare [--program NAME] [--mode 1|check] FIRST LAST`` runs the programs of these seeds on
-the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated or operated. Of the first
-one that differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of them calm if
-it can be.
+``python -m tests.fastpath.compare [--program NAME] [--mode 1|check|emitted] FIRST LAST`` runs the programs of these
+seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated or operated. Of
+the first one that differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of
+them calm if it can be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import zip_longest
 from .generators import generated
 from .mixtures import mixed
 from .operators import operated
-from .programs import CALM, CHECK, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
+from .programs import CALM, CHECK, EMITTED, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
 from .writers import written
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -105,7 +105,7 @@ def main() -> None:
     """Compare the programs of some seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", choices=list(PROGRAMS), default="piped")
-    parser.add_argument("--mode", choices=[ON, CHECK], default=ON)
+    parser.add_argument("--mode", choices=[ON, CHECK, EMITTED], default=ON)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
     arguments = parser.parse_args()

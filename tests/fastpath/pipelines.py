@@ -8,7 +8,7 @@ from typing import Any
 
 from webstreams import ReadableStream, TransformStream
 
-from .programs import fast_paths
+from .programs import EMITTED, OFF, ON, fast_paths
 
 
 def numbers(last: int) -> ReadableStream[int]:
@@ -31,12 +31,14 @@ def mapping(transform: Callable[[Any, Any], Any], *marks: int) -> TransformStrea
 
 
 def on_both_paths(program: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, Any]:
-    """Run a program on the plain path, and with the fast path."""
+    """Run a program on the plain path, and with the fast path: without code for its periods, and with it."""
     results = []
-    for mode in ("0", "1"):
+    for mode in (OFF, ON, EMITTED):
         with fast_paths(mode):
             results.append(asyncio.run(program()))
-    return results[0], results[1]
+    plain, fast, emitted = results
+    assert emitted == fast
+    return plain, fast
 
 
 def assert_alike(program: Callable[[], Coroutine[Any, Any, list[Any]]]) -> list[Any]:

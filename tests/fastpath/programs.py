@@ -16,7 +16,7 @@ import pytest
 from webstreams import AbortController, Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath import policy
+from webstreams._fastpath import performer, policy
 from webstreams._fastpath import run as _run
 
 Log = list[Any]
@@ -25,6 +25,8 @@ T = TypeVar("T")
 LAST = 90
 # Values of WEBSTREAMS_FAST_PATHS.
 OFF, ON, CHECK = "0", "1", "check"
+# On, with code that is made for each period at once (`_fastpath.codegen`), which is never made in the others.
+EMITTED = "emitted"
 
 
 @contextmanager
@@ -32,7 +34,8 @@ def fast_paths(mode: str) -> Iterator[None]:
     """Switch the fast paths, which try everything again at once; stop the clock, which decides when the loop has its
     turn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(policy, "FAST_PATHS", mode)
+        patch.setattr(policy, "FAST_PATHS", ON if mode == EMITTED else mode)
+        patch.setattr(performer, "OFTEN", 0 if mode == EMITTED else float("inf"))
         patch.setattr(policy, "FIRST_INTERVAL", 2)
         patch.setattr(policy, "LONG_READ_RUN", 0)
         patch.setattr(_run, "FEW_BRANCHES", 1000)

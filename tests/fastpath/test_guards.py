@@ -20,7 +20,7 @@ from webstreams import (
 from webstreams._engine import jobs as _jobs
 
 from .pipelines import assert_alike, mapping, numbers
-from .programs import ON, fast_paths, periods
+from .programs import EMITTED, ON, fast_paths, periods
 
 LATE = 2000
 LAST = 3000
@@ -28,10 +28,10 @@ MIDDLE = 48
 FEW = 100
 
 
-@pytest.fixture(autouse=True)
-def _on_a_quiet_machine() -> Iterator[None]:
+@pytest.fixture(autouse=True, params=[ON, EMITTED])
+def _on_a_quiet_machine(request: pytest.FixtureRequest) -> Iterator[None]:
     """On a busy one the time of a turn may be over before a pipeline has been watched for long enough."""
-    with fast_paths(ON):
+    with fast_paths(request.param):
         yield
 
 

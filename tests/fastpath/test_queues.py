@@ -17,7 +17,7 @@ from webstreams.consumers import LimitExceeded
 
 from ..shares import share_of
 from .pipelines import mapping, numbers, on_both_paths
-from .programs import CHECK, OFF, ON, fast_paths, periods
+from .programs import CHECK, EMITTED, OFF, ON, fast_paths, periods
 
 FULL = 3000
 
@@ -77,7 +77,7 @@ def test_a_full_queue_is_read_in_order_and_asks_for_more_in_time(end: str, mark:
         assert fast[0] == ("pull", mark - max(0, math.ceil(mark) - 1))
 
 
-@pytest.mark.parametrize("mode", [OFF, ON])
+@pytest.mark.parametrize("mode", [OFF, ON, EMITTED])
 def test_a_limit_ends_a_full_queue_at_its_chunk(mode: str) -> None:
     async def program() -> list[Any]:
         filled = Filled(FULL, 1, closes=True)
@@ -140,7 +140,7 @@ def test_a_run_that_pauses_in_the_middle_of_a_queue_goes_on_there(seed: int) -> 
     """With a clock by which each turn is over soon; no other task is there to tell."""
     logs = []
     ran = []
-    for mode in (OFF, ON, CHECK):
+    for mode in (OFF, ON, EMITTED, CHECK):
         ticks = count()
         with fast_paths(mode), pytest.MonkeyPatch.context() as patch:
             patch.setattr(_jobs, "monotonic", lambda ticks=ticks: next(ticks) * _jobs.TURN_BUDGET / 6)

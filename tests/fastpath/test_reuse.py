@@ -12,7 +12,7 @@ from webstreams._engine.alone import ALONE
 from webstreams._engine.build import compiled
 
 from ..grids import each_of
-from .programs import OFF, ON, fast_paths, periods
+from .programs import EMITTED, OFF, ON, fast_paths, periods
 
 LAST = 100
 
@@ -136,7 +136,7 @@ def name(promise: object) -> int:
 
 
 @each_of(
-    mode=(ON, OFF),
+    mode=(ON, EMITTED, OFF),
     source=(plain, mapped, doubled, filled),
     end=(with_reader, with_iterator),
     program=(keep_all, keep_some, look_weakly, see_result, drop_chunks),
@@ -154,7 +154,7 @@ def test_nobody_can_tell_that_a_promise_is_used_again(
         asyncio.run(main())
 
 
-@each_of(mode=(ON, OFF), end=(with_reader, with_iterator))
+@each_of(mode=(ON, EMITTED, OFF), end=(with_reader, with_iterator))
 def test_a_chunk_does_not_live_longer(mode: str, end: Callable[[ReadableStream[Chunk]], Read]) -> None:
     async def main() -> None:
         await drop_at_once(end(filled()))

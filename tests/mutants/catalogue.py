@@ -11,6 +11,8 @@ import webstreams
 from webstreams._fastpath.snapshot import slots_of
 from webstreams._streams.part import Part
 
+from .code import GUARDS_OF_CODE
+
 PACKAGE = Path(webstreams.__file__).parent
 CONSTANT = "_constant: ClassVar[tuple[str, ...]] = ("
 # Never parts: the pipelines that have them are refused.
@@ -121,18 +123,18 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     # After a callback.
     "a returned value": (
-        "_fastpath/run",
-        "if result is not None or self.expecting is not None or pending:",
-        "if self.expecting is not None or pending:",
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or self.pending:",
+        "if self.expecting is not None or self.pending:",
     ),
     "a chunk that is missing": (
-        "_fastpath/run",
-        "if result is not None or self.expecting is not None or pending:",
-        "if result is not None or pending:",
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or self.pending:",
+        "if result is not None or self.pending:",
     ),
     "a job that was queued": (
-        "_fastpath/run",
-        "if result is not None or self.expecting is not None or pending:",
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or self.pending:",
         "if result is not None or self.expecting is not None:",
     ),
     "the rest of the job: the pull": (
@@ -343,13 +345,29 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "a promise of a reader that somebody refers to weakly": (
         "_streams/readable/reader",
-        " and not getweakrefcount(self):",
-        ":",
+        "                if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):",
+        "                if ALONE and getrefcount(self) == ALONE:",
     ),
     "a promise of a reader that is not as new": (
         "_streams/readable/reader",
-        "                    self._state = PENDING  # begin_anew(), without the call\n",
-        "",
+        "                    self._state = PENDING  # begin_anew(), without the call\n"
+        "                    self._value = None\n                    run",
+        "                    self._value = None\n                    run",
+    ),
+    "a promise of a reader outside of a run that somebody keeps": (
+        "_streams/readable/reader",
+        "not self._handled and getrefcount(self) == ALONE",
+        "not self._handled",
+    ),
+    "a promise of a reader outside of a run that somebody refers to weakly": (
+        "_streams/readable/reader",
+        "not self._handled and getrefcount(self) == ALONE and not getweakrefcount(self)",
+        "not self._handled and getrefcount(self) == ALONE",
+    ),
+    "a promise of a reader outside of a run that was handled": (
+        "_streams/readable/reader",
+        "ALONE and not self._handled and",
+        "ALONE and",
     ),
     "a promise of an iteration that somebody keeps": (
         "_streams/readable/iterator",
@@ -573,5 +591,5 @@ GUARDS: dict[str, tuple[str, str, str]] = {
 
 def guards_dropped() -> Iterator[Mutant]:
     """Each guard, dropped."""
-    for name, (module, text, replacement) in GUARDS.items():
+    for name, (module, text, replacement) in (GUARDS | GUARDS_OF_CODE).items():
         yield Mutant(name, module, text, replacement)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import pytest
 
 from ..fastpath.compare import PROGRAMS, differs
-from ..fastpath.programs import CHECK, ON
+from ..fastpath.programs import CHECK, EMITTED, ON
 
 TESTS = [
     "tests/fastpath/test_guards.py",
@@ -103,6 +103,7 @@ def what_notices() -> str:
         or tests_notice()
         or programs_notice(CHECK, CHECKED, quick)
         or programs_notice(ON, MORE, list(PROGRAMS))
+        or programs_notice(EMITTED, MORE, list(PROGRAMS))
         or programs_notice(CHECK, FIRST_CHECKED, [SLOW_TO_CHECK])
         or programs_notice(CHECK, CHECKED, [SLOW_TO_CHECK])
     )

@@ -11,9 +11,11 @@ between two of them depends on their state, which is the same again and again. S
   chunk, one or more, as a plain function or as a coroutine that completes at once. What follows each outcome is another
   branch.
 - A *simulation* finds it: the plain path of one period, with stand-ins for the callbacks (`simulation`).
-- A *run* calls the callbacks of period after period (`run`, `driver`, `reading`, `writing`). The streams stay as they
-  were meanwhile; only the last chunks of each stage are remembered. While the user's own code runs between two reads or
-  writes, the run is *parked*.
+- A *run* calls the callbacks of period after period (`performer`, `run`, `driver`, `reading`, `writing`). The streams
+  stay as they were meanwhile; only the last chunks of each stage are remembered. While the user's own code runs between
+  two reads or writes, the run is *parked*.
+- *Code* is made for a period that has run often (`codegen`): Python that makes the same calls, with the same guards,
+  without a loop over them. Not in the compiled build, whose loop is quicker.
 - A *guard* looks after each callback what it did, and in every public method that looks at a stream or changes one
   whether a run is under way (`JobQueue.leave_run`).
 - A *side exit* follows where something else was done: the state is put where the plain path would have it inside this

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._engine.run import Call
@@ -17,6 +17,11 @@ from .writer_end import Rest
 # What a callback has done, as one number: how many chunks it has enqueued, and whether it is a coroutine that has
 # completed (`code_of`). This stands for so many that the number does not matter (`Explorer.counted`).
 MANY: Final = 1000
+# The code of one that has returned None and enqueued nothing.
+NOTHING: Final = 0
+
+# Every callback of a period has done what it always does (`PipelineRun._perform`).
+AS_ALWAYS: Final = object()
 
 # Where a state is: a pipe is about to read; the user's own code is about to read, or to await what it has read.
 PIPE: Final = 0
@@ -28,6 +33,15 @@ WRITE: Final = 3
 READY: Final = 4
 AWAIT_WRITE: Final = 5
 AWAIT_READY: Final = 6
+
+
+class Raised:
+    """What a callback has raised."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 class Answer(NamedTuple):
@@ -101,6 +115,8 @@ class Step(Call):
         "codes",
         "context",
         "controller",
+        "expected",
+        "gives_none",
         "is_identity",
         "pipe",
         "snapshot",
@@ -126,6 +142,9 @@ class Step(Call):
         # What the callback always does; and where other outcomes lead.
         self.usual = usual_code(stage)
         self.branches: dict[int, Segment] = {}
+        # What `Run.expecting` is until it has enqueued its chunk; and where it leads if it enqueues none.
+        self.expected = (stage.measured or stage.controller) if stage.gives and not stage.gives_seldom else None
+        self.gives_none: Segment | None = None
         # What the job under way does after the call: the reads that it answers, from the source on; then the pipe
         # whose read is under way.
         self.answers: list[Answer] = []
@@ -145,10 +164,9 @@ class Step(Call):
             chunks = (histories if age >= 0 else stores)[giver]
             index = -1 - age
         function = None if stage.is_identity else self.function
-        giving = (stage.measured or stage.controller) if stage.gives and not stage.gives_seldom else None
         if function is None:
             return self, None, None, None, self.output, chunks, index, False
-        return self, function, self.controller, giving, self.output, chunks, index, self.by_coroutine
+        return self, function, self.controller, self.expected, self.output, chunks, index, self.by_coroutine
 
 
 _NOWHERE: Final[deque[Any]] = deque(maxlen=0)
@@ -180,8 +198,8 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "rest", "rows",
-        "state", "steps", "value", "value_chunks", "value_index",
+        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "once", "repeat",
+        "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -190,6 +208,9 @@ class Segment:
         self.codes = codes
         self.steps = steps
         self.rows: list[Row] = []
+        # What makes the calls once, and many times, if code was made for them (`codegen`).
+        self.once: Callable[[Any], object] | None = None
+        self.repeat: Callable[[Any, int], object] | None = None
         self.end = end
         self.job_count = max(1, job_count)
         # Whether it leads to where it begins, and nothing else is to be done but perhaps one move.

@@ -82,7 +82,7 @@ class Stage(Giver):
 
     __slots__ = (
         "by_coroutine", "context", "controller", "function", "gives", "gives_first", "gives_seldom", "is_identity",
-        "measured",
+        "items", "measured",
     )  # fmt: skip
 
     # What the callback is called with; None for operators whose results nobody gets.
@@ -101,6 +101,8 @@ class Stage(Giver):
         self.gives_seldom = False
         # A transformer without transform().
         self.is_identity = False
+        # The source whose iterator has the next chunk, if the callback does no more than to ask for it.
+        self.items: IterableSource | None = None
         # What its chunks have to be like, if the queue that they go to counts bytes.
         self.measured: Measured | None = None
 
@@ -183,6 +185,8 @@ class ItemStage(Stage):
         super().__init__(source.give, source.context, gives=True, gives_first=True)
         self.controller = self._readable = controller
         self._source = source
+        if source.simple_iterator() is not None:
+            self.items = source
 
     def install(self, function: Callback) -> None:
         """See `Stage`."""

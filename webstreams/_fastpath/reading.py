@@ -8,9 +8,10 @@ from typing import Any
 
 from .._engine.jobs import task_of
 from .._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ, IS_THERE
+from .codegen import emit
 from .coroutines import CoroutineRun
 from .ends import IterationEnd
-from .graph import AWAIT, READ, Drain, Segment, State
+from .graph import AS_ALWAYS, AWAIT, READ, Drain, Segment, State
 from .pipeline import Pipeline
 
 
@@ -18,16 +19,15 @@ class ReadRun(CoroutineRun):
     """A run that is parked while the user's own code runs: the streams stay as they were, and whoever touches one
     leaves the run."""
 
-    __slots__ = ("_answers_at_once", "_cycle", "_cycle_growths", "_cycle_state", "_take")
+    __slots__ = ("_answers_at_once", "_cycle_growths", "_cycles", "_take")
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         # Whether a promise can be seen to be fulfilled as soon as the chunk is there: that of an iteration is not.
         self._answers_at_once = not isinstance(pipeline.end, IterationEnd)
-        # A read and its await in one, for what collects chunks: where it begins, what takes them, and in which
-        # histories they are.
-        self._cycle: Segment | None = None
-        self._cycle_state: State | None = None
+        # A read and its await in one, for what collects chunks, by the state in which it begins; what takes the chunks,
+        # and in which histories they are.
+        self._cycles: dict[State, Segment] = {}
         self._cycle_growths = -1
         self._take: Callable[[Any], object] | None = None
 
@@ -50,28 +50,14 @@ class ReadRun(CoroutineRun):
             return self._reads_slowly(key, promise, state)
         self.promise = promise
         self._is_parked = False
-        for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
-            if function is None:
-                output.append(chunks[index])  # type: ignore[index]
-                continue
-            self.current = step
-            if giver is not None:
-                self.expecting = giver
-            try:
-                result = function(controller) if chunks is None else function(chunks[index], controller)
-            except BaseException as error:
-                self._end_with_error(error)
+        outcome = self._perform(segment) if segment.once is None else segment.once(self)
+        if outcome is not AS_ALWAYS:
+            following = self._following(outcome)
+            if following is None or not self._go(following):
                 promise.has_been_read()
-                return True
-            if result is not None or by_coroutine:
-                result = self._outcome(result)
-            if result is not None or self.expecting is not None or self.pending:
-                branch = self._branch(step, result)
-                if branch is None or not self._go(branch):
-                    promise.has_been_read()
-                else:
-                    self._answer(promise)
-                return True
+            else:
+                self._answer(promise)
+            return True
         jobs = self._jobs
         jobs.countdown -= segment.job_count
         self.periods += 1
@@ -133,23 +119,11 @@ class ReadRun(CoroutineRun):
         self._is_parked = False
         jobs.busy = True
         try:
-            for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
-                if function is None:
-                    output.append(chunks[index])  # type: ignore[index]
-                    continue
-                self.current = step
-                if giver is not None:
-                    self.expecting = giver
-                try:
-                    result = function(controller) if chunks is None else function(chunks[index], controller)
-                except BaseException as error:
-                    self._end_with_error(error)
-                    return HALFWAY
-                if result is not None or by_coroutine:
-                    result = self._outcome(result)
-                if result is not None or self.expecting is not None or self.pending:
-                    branch = self._branch(step, result)
-                    if branch is None or not self._go(branch):
+            if segment.rows:
+                outcome = self._perform(segment) if segment.once is None else segment.once(self)
+                if outcome is not AS_ALWAYS:
+                    following = self._following(outcome)
+                    if following is None or not self._go(following):
                         return HALFWAY
                     return self._has_come(promise)
         except BaseException:
@@ -192,7 +166,7 @@ class ReadRun(CoroutineRun):
     def _can_wait(self, state: State) -> bool:
         """Whether an await may be done here."""
         jobs = self._jobs
-        if not self._is_parked or self.pending or self._is_low or (jobs.countdown <= 0 and jobs.is_late()):
+        if not self._is_parked or self.pending or self._is_low or (jobs.countdown <= 0 and self._is_late()):
             return False
         return jobs.may_run_jobs() and self._segment_of(state) is not None
 
@@ -206,7 +180,7 @@ class ReadRun(CoroutineRun):
             assert state is not None
             if not self._is_parked or state.kind != READ or self.pending or self._is_low:
                 return IN_VAIN
-            if jobs.countdown <= 0 and jobs.is_late():
+            if jobs.countdown <= 0 and self._is_late():
                 return IN_VAIN
             outcome = self._collect_some(state, promise, take)
             if outcome != IS_THERE:
@@ -256,7 +230,16 @@ class ReadRun(CoroutineRun):
         return IS_READ
 
     def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
-        """Return a read and its await in one, if they lead to the same state, and only one of them calls callbacks."""
+        """Return a read and its await in one, if only one of them calls callbacks."""
+        if self._take is not take or self._cycle_growths != self.growths:
+            self._take, self._cycle_growths = take, self.growths
+            self._cycles.clear()
+        cycle = self._cycles.get(state) or self._make_cycle(state, take)
+        if cycle is not None and cycle.repeat is None and self.may_emit():
+            emit(cycle)
+        return cycle
+
+    def _make_cycle(self, state: State, take: Callable[[Any], object]) -> Segment | None:
         reading = state.segment
         waiting = None if reading is None else reading.end.segment
         if reading is None or waiting is None or waiting.end is not state or waiting.value is None:
@@ -265,14 +248,10 @@ class ReadRun(CoroutineRun):
             return None
         cycle = Segment(state, (), [*reading.steps, *waiting.steps], state, waiting.job_count)
         giver, age = waiting.value
-        history = self._histories[giver]
-        if self._cycle is not None and self._take is take and self._cycle_growths == self.growths:
-            if self._cycle_state is state:
-                return self._cycle
-        deliver: Any = (cycle.steps[0], None, take, None, deque(), history, -1 - age, False)
+        deliver: Any = (cycle.steps[0], None, take, None, deque(), self._histories[giver], -1 - age, False)
         cycle.rows = [*reading.rows, *waiting.rows, deliver]
         cycle.loops = True
-        self._cycle, self._cycle_state, self._cycle_growths, self._take = cycle, state, self.growths, take
+        self._cycles[state] = cycle
         return cycle
 
     def _wait(self, segment: Segment) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from .._engine.callbacks import COMPLETED, callback_returned, outcome_of
-from .._engine.run import Run, get_ident, takes
+from .._engine.callbacks import COMPLETED, callback_returned
+from .._engine.run import get_ident, takes
 from .._platform.errors import goes_through
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
 from .ends import ReadEnd, put_in_place
 from .exits import Owed, Resolved, marks_for
-from .graph import MANY, PIPE, READ, Drain, Segment, State, Step, code_of
-from .pipeline import ChainStage, Pipeline, Reservoir, Stage
-from .simulation import Explorer, is_plain, owner_of
-from .snapshot import Reference, Several, Snapshot, chunk_of, container_in, tag
+from .graph import AS_ALWAYS, MANY, NOTHING, PIPE, READ, Raised, Segment, State, Step, code_of
+from .performer import Performer
+from .pipeline import Pipeline, Reservoir, Stage
+from .simulation import owner_of
+from .snapshot import Reference, Several, Snapshot, container_in, tag
+from .writer_end import Rest
 
 # What is expected after a side exit: no controller is this, so that the guard after the callback fails.
 LEFT: Final = object()
@@ -29,12 +29,11 @@ FEW_BRANCHES = 32
 WORTH = 8
 
 
-class PipelineRun(Run):
+class PipelineRun(Performer):
     """Runs the periods of a pipeline; the `Run` of the job queue meanwhile.
 
-    After each callback a guard looks what it did: it returned None (or its coroutine completed at once), it enqueued so
-    many chunks, and it queued no job. What follows is known, or found out by a simulation. Whatever else it does to a
-    stream leaves the run first (`leave`), after which the guard fails, too.
+    What follows a callback that has done something else than always is known, or found out by a simulation. Whatever it
+    does to a stream besides enqueueing leaves the run first (`leave`), after which the guard fails, too.
 
     At the end of a pipeline that a user reads from, the run is *parked* while the user's own code runs: the streams
     stay as they were, and whoever touches one leaves the run.
@@ -45,41 +44,22 @@ class PipelineRun(Run):
     __slots__ = (
         "_answers",
         "_branches",
-        "_explorer",
         "_gives_more",
-        "_histories",
         "_is_low",
         "_is_parked",
-        "_jobs",
         "_key",
-        "_limits",
         "_more",
-        "_periods_before",
         "_pipeline",
-        "_segment",
-        "_segments",
         "_state",
-        "_stores",
         "_taken_over_at",
-        "growths",
         "is_counted",
-        "periods",
         "promise",
     )
 
     def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
         self._pipeline = pipeline
-        self._jobs = pipeline.jobs
-        self._explorer = Explorer(pipeline)
-        givers = self._explorer.givers
-        # The last chunks that each giver has given; and the queues of many.
-        self._histories: list[deque[Any]] = [deque(maxlen=1) for _ in givers]
-        self._stores: list[deque[Any]] = [each.store if isinstance(each, Reservoir) else deque() for each in givers]
-        self._limits = [each.limit if isinstance(each, Reservoir) else 0 for each in givers]
-        # All that were found, whose rows refer to the histories.
-        self._segments: list[Segment] = []
         self._state: State | None = None
-        self._segment: Segment | None = None
         self._is_parked = False
         # The reader or iteration of the user's, and the read under way.
         self._key: object = None if pipeline.end is None else pipeline.end.key()
@@ -91,16 +71,11 @@ class PipelineRun(Run):
         self._is_low = False
         # The reads that the job under way answers after the callback in which the run was left.
         self._answers: list[Owed] = []
-        # How many periods there were, in this run, before it, and when the streams were taken over last; how many
-        # branches were looked for; and how often the histories have become longer.
-        self.periods = self._periods_before = self._taken_over_at = 0
+        # How many periods there were when the streams were taken over last; and how many branches were looked for.
+        self._taken_over_at = 0
         self._branches = 0
-        self.growths = 0
         # Who observes the callback under way has counted what it gave: it has returned.
         self.is_counted = False
-        self.expecting = self.chunk = self.spare = None
-        self.pending = pipeline.jobs.jobs
-        self.thread = get_ident()
 
     @property
     def trigger(self) -> Pipe | None:
@@ -209,44 +184,6 @@ class PipelineRun(Run):
         """Find out what follows from a state, after callbacks that have done this."""
         return self._explorer.explore(state, codes)
 
-    def _prepared(self, segment: Segment | None) -> Segment | None:
-        """Make the rows of a segment."""
-        if segment is not None:
-            self._segments.append(segment)
-            if not self._ensure(segment.needs):
-                self._make_rows(segment)
-        return segment
-
-    def _ensure(self, lengths: Sequence[int]) -> bool:
-        """Have the histories remember so many chunks; whether all rows were made anew."""
-        # One more: a chunk that is given is taken back when the run is left.
-        short = [index for index, length in enumerate(lengths) if (self._histories[index].maxlen or 0) <= length]
-        for index in short:
-            history = self._histories[index]
-            longer: deque[Any] = deque(maxlen=lengths[index] + 1)
-            longer.extend([None] * (lengths[index] + 1 - len(history)))
-            longer.extend(history)
-            self._histories[index] = longer
-        if short:
-            self.growths += 1
-            for segment in self._segments:
-                self._make_rows(segment)
-        return bool(short)
-
-    def _make_rows(self, segment: Segment) -> None:
-        segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
-        if segment.moves and is_plain(segment.moves):
-            giver = segment.moves[0].reservoir
-            segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
-            calls_others = any(type(step.stage) is not ChainStage for step in segment.steps)
-            if segment.state.kind == READ and not segment.codes and not calls_others:
-                segment.state.many = segment.drain
-        value = segment.value
-        if value is not None and value.age >= 0:
-            segment.value_chunks = self._histories[value.giver]
-            segment.value_index = -1 - value.age
-            segment.is_simple = segment.end.kind == READ and not segment.moves
-
     # The loop.
 
     def run(self) -> None:
@@ -256,52 +193,42 @@ class PipelineRun(Run):
         self._segment = self._state.segment
         self._go(self._segment)
 
-    def _go(self, first: Segment) -> bool:  # noqa: C901 (written out, for it is gone through for every chunk)
+    def _go(self, first: Segment) -> bool:
         """Call callbacks from a segment on; whether that led to the user's own code."""
-        pending = self.pending
         segment = first
         while True:
-            branch: Segment | None = None
-            has_branched = False
-            period = 0
-            drain = segment.drain
-            for period in range(self._periods_without_clock(segment) if segment.loops else 1):
-                if drain is not None and period > 0:
-                    drain.history.append(drain.store.popleft())  # the move of the last period
-                for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
-                    if function is None:
-                        if controller is None:
-                            output.append(chunks[index])  # type: ignore[index]
-                        else:
-                            controller(chunks[index])  # type: ignore[index]  # it takes what the user's read would get
-                        continue
-                    self.current = step
-                    if giver is not None:
-                        self.expecting = giver
-                    try:
-                        result = function(controller) if chunks is None else function(chunks[index], controller)
-                    except BaseException as error:
-                        self._count_down(segment, period)
-                        self._end_with_error(error)
-                        return False
-                    if result is not None or by_coroutine:
-                        result = self._outcome(result)
-                    if result is not None or self.expecting is not None or pending:
-                        branch = self._branch(step, result)
-                        has_branched = True
-                        break
-                if has_branched:
-                    break
-            if not has_branched:
-                self._count_down(segment, period + 1)
-                branch = self._next_segment(segment)
-                if branch is None:
+            count, self.done = 1, 0
+            if segment.loops:
+                count = self._periods_without_clock(segment)
+                outcome = self._repeat(segment, count)
+            else:
+                outcome = self._perform(segment) if segment.once is None else segment.once(self)
+            if outcome is AS_ALWAYS:
+                self._count_down(segment, count)
+                following = self._next_segment(segment)
+                if following is None:
                     return self._is_parked
             else:
-                self._count_down(segment, period)
-                if branch is None:
+                self._count_down(segment, self.done)
+                following = self._following(outcome)
+                if following is None:
                     return False
-            segment = branch
+            segment = following
+
+    def _following(self, outcome: object) -> Segment | None:
+        """Return what follows if a callback has done something else than always; None if the run has ended."""
+        if type(outcome) is Raised:
+            self._end_with_error(outcome.error)
+            return None
+        step = self._step_under_way()
+        if outcome is None and step.gives_none is not None and self._gives_none(step):
+            self.expecting = None
+            return step.gives_none
+        return self._branch(step, outcome)
+
+    def _gives_none(self, step: Step) -> bool:
+        """Whether the callback has done nothing, although it is expected to enqueue a chunk: it filters."""
+        return self.expecting is step.expected and not self.pending
 
     def _periods_without_clock(self, segment: Segment) -> int:
         """Return how many periods there may be until the clock is looked at, at least one."""
@@ -342,6 +269,11 @@ class PipelineRun(Run):
         self._is_parked = True
         if self._is_low and self._may_take_over_again(segment.end):
             self._take_over_again(segment)
+        if segment.rest is not None:
+            self._settle(segment.rest)
+
+    def _settle(self, rest: Rest) -> None:
+        """A period has ended with the code of a user who writes."""
 
     def _may_take_over_again(self, state: State) -> bool:
         """Whether the run may go on with few chunks: there is no end in sight, and it is worth its time."""
@@ -361,15 +293,18 @@ class PipelineRun(Run):
 
     def _has_to_pause(self) -> bool:
         """Whether the run has to stop after a whole period."""
-        return self._jobs.countdown <= 0 and self._jobs.is_late()
+        return self._jobs.countdown <= 0 and self._is_late()
+
+    def _is_late(self) -> bool:
+        """Whether the loop's other tasks have to have their turn: the clock is looked at.
+
+        Then code is made for periods that run often, most likely: for a few of them each time.
+        """
+        if self.may_emit():
+            self._emit_some()
+        return self._jobs.is_late()
 
     # After a callback.
-
-    def _outcome(self, result: Any) -> Any:
-        """Return what the plain path makes of a result, in a tuple; None if it is what the callback always returns."""
-        step = self._step_under_way()
-        outcome = outcome_of(self._jobs, result, step.context)
-        return None if step.by_coroutine and outcome is COMPLETED else (outcome,)
 
     def _branch(self, step: Step, result: Any) -> Segment | None:
         """Return what follows if a callback has done something else than always; None if the run has ended."""
@@ -399,6 +334,8 @@ class PipelineRun(Run):
         segment = self._prepared(self._find(step.state, (*step.codes, code)))
         if segment is not None:
             step.branches[code] = segment
+            if code == NOTHING and step.expected is not None:
+                step.gives_none = segment
         return segment
 
     def _put_more(self, stage: Stage, code: int) -> None:
@@ -409,11 +346,6 @@ class PipelineRun(Run):
         else:
             self._histories[stage.index].extend(self._more)
         self._more.clear()
-
-    def _step_under_way(self) -> Step:
-        step = self.current
-        assert isinstance(step, Step)
-        return step
 
     def given_so_far(self) -> list[Any]:
         """Return the chunks that the callback under way has enqueued, for who observes it and counts them now."""
@@ -549,9 +481,6 @@ class PipelineRun(Run):
         is_promise = self.promise is not None and request is self._pipeline.end
         return self.promise if is_promise else request
 
-    def _real_chunk(self, reference: Reference) -> Any:
-        return chunk_of(reference, self._histories, self._stores)
-
     def _pause(self, pipe: Pipe | None) -> None:
         """The event loop's other tasks have to have their turn: the next period begins in the next turn."""
         self.leave()
@@ -592,8 +521,3 @@ class PipelineRun(Run):
                 request.chunk_steps(chunk)
         if step.pipe is not None:
             step.pipe.read_is_under_way()
-
-    def last_segment(self) -> Segment:
-        """Return the period that has ended last."""
-        assert self._segment is not None
-        return self._segment

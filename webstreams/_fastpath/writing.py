@@ -8,7 +8,7 @@ from .._engine.promise import Promise
 from .._engine.promise_state import FULFILLED
 from .._engine.run import HALFWAY, HAS_COME, IN_VAIN, get_ident
 from .._streams.readable.pipe import Pipe
-from .graph import AWAIT_READY, AWAIT_WRITE, READY, WRITE, Segment, State
+from .graph import AS_ALWAYS, AWAIT_READY, AWAIT_WRITE, READY, WRITE, Segment, State
 from .pipeline import Pipeline
 from .reading import ReadRun
 from .snapshot import Snapshot
@@ -80,7 +80,7 @@ class WriteRun(ReadRun):
         segment: Segment | None = None
         if promise is self._written or promise is self._ready:
             kind = AWAIT_WRITE if promise is self._written else AWAIT_READY
-            if (jobs.countdown > 0 or not jobs.is_late()) and jobs.may_run_jobs():
+            if (jobs.countdown > 0 or not self._is_late()) and jobs.may_run_jobs():
                 segment = self._segment_for(kind)
         if segment is None:
             self.leave()
@@ -115,23 +115,10 @@ class WriteRun(ReadRun):
         if not segment.is_simple:
             return self._pass_slowly(segment)
         self._is_parked = False
-        for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
-            if function is None:
-                output.append(chunks[index])  # type: ignore[index]
-                continue
-            self.current = step
-            if giver is not None:
-                self.expecting = giver
-            try:
-                result = function(controller) if chunks is None else function(chunks[index], controller)
-            except BaseException as error:
-                self._end_with_error(error)
-                return False
-            if result is not None or by_coroutine:
-                result = self._outcome(result)
-            if result is not None or self.expecting is not None or self.pending:
-                branch = self._branch(step, result)
-                return branch is not None and self._go(branch)
+        outcome = self._perform(segment) if segment.once is None else segment.once(self)
+        if outcome is not AS_ALWAYS:
+            following = self._following(outcome)
+            return following is not None and self._go(following)
         self._jobs.countdown -= segment.job_count
         self.periods += 1
         self._state = segment.end
@@ -147,13 +134,8 @@ class WriteRun(ReadRun):
 
     # What becomes of the promises.
 
-    def _arrive(self, segment: Segment) -> None:
-        super()._arrive(segment)
-        if segment.rest is not None:
-            self._settle(segment.rest)
-
     def _settle(self, rest: Rest) -> None:
-        """Tell the user's promises what has become of them."""
+        """See `PipelineRun`: tell the user's promises what has become of them."""
         if rest.is_written and self._written is not None:
             self._written._state = FULFILLED
             self._written = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
@@ -202,8 +202,21 @@ class IterableSource(Source, Part, Fetching):
         try:
             value = next(self._iterator, END_OF_ITERATION)
         except BaseException as error:
-            self._give_rejected(callback_error(error))
-            return
+            self.iterator_raised(error)
+        else:
+            self.put_next(controller, value)
+
+    def simple_iterator(self) -> Iterator[Any] | None:
+        """Return the iterator, if all that is done is to ask it for the next item: `_fastpath.codegen` asks it itself,
+        and goes on with `put_next` or `iterator_raised`, as `_give_next` does."""
+        return self._iterator if self.give == self._give_next else None
+
+    def iterator_raised(self, error: BaseException) -> None:
+        """Error the stream with what the iterator has raised."""
+        self._give_rejected(callback_error(error))
+
+    def put_next(self, controller: Any, value: Any) -> None:
+        """Put the next item into the stream, or close that."""
         if type(value) not in NEVER_AWAITABLE and is_awaitable(value):
             self.wait_for_awaitable(value)
             return

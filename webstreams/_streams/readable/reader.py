@@ -85,8 +85,15 @@ class ReadPromise(Promise[R], ReadRequest):
                 return (yield from self._wait_for_mark())
         elif self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
-            self._reactions = None  # result(), without the call
             result: R = self._value
+            self._reactions = None  # result(), without the call
+            if ALONE and not self._handled and getrefcount(self) == ALONE and not getweakrefcount(self):
+                reader = self._stream._reader
+                if reader is not None:
+                    self._state = PENDING  # begin_anew(), without the call
+                    self._value = None
+                    self._serial = 0
+                    reader._spare = self
             return result
         return (yield from super().__await__())
 
@@ -266,6 +273,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._read_requests = deque()
         self._holder = None
         self._consumer = None
+        self._spare = None
         stream._reader = self
         if LOCKS.tell is not None:
             LOCKS.tell(stream)
@@ -321,6 +329,7 @@ class ReadableStreamGenericReader(GenericReaderState):
         self._stream = None
         self._holder = None
         self._consumer = None
+        self._spare = None
 
     def _is_at_end(self) -> bool:
         """Ours: whether the stream is closed and nothing is left of it: the next read would say so at once."""
@@ -396,14 +405,21 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         stream = self._stream
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
-        run = jobs.run
+        run, queue = jobs.run, self._queue
+        spare: Any
         if run is None:
-            promise: ReadPromise[Any] = ReadPromise(stream)
-            jobs.reads_left -= 1
-            if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
-                return promise
+            spare = self._spare
+            if spare is None:
+                promise: ReadPromise[Any] = ReadPromise(stream)
+            else:
+                promise = spare
+                self._spare = None
+            if queue.total < queue.plenty:
+                jobs.reads_left -= 1
+                if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+                    return promise
         else:
-            spare: Any = run.spare  # of this run's reader, which need not be this one
+            spare = run.spare  # of this run's reader, which need not be this one
             if spare is None or spare._stream is not stream:
                 promise = ReadPromise(stream)
             else:
@@ -411,7 +427,6 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
                 run.spare = None
             if run.reads(self, promise):
                 return promise
-        queue = self._queue
         if queue.total >= queue.plenty:
             # _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
             queue.total -= 1

@@ -51,9 +51,9 @@ class ReadRequest:
 class GenericReaderState(Part):
     """What a stream needs of its reader, of either kind."""
 
-    __slots__ = ("_closed_promise", "_consumer", "_holder", "_jobs", "_read_requests", "_stream")
+    __slots__ = ("_closed_promise", "_consumer", "_holder", "_jobs", "_read_requests", "_spare", "_stream")
     # Links; and what is made when somebody asks for it, and settled at the end.
-    _constant: ClassVar[tuple[str, ...]] = ("_closed_promise", "_consumer", "_holder", "_jobs", "_stream")
+    _constant: ClassVar[tuple[str, ...]] = ("_closed_promise", "_consumer", "_holder", "_jobs", "_spare", "_stream")
 
     # Whether the read requests are read-into requests.
     _is_byob = False
@@ -67,6 +67,8 @@ class GenericReaderState(Part):
     # Ours, shared: who reads, if it is not the user: in words, and the pipe, the tee or the operators themselves.
     _holder: LockHolder | None
     _consumer: object
+    # Ours: the promise of a read that nobody can look at any more, for the next one.
+    _spare: object
 
     def _error_read_requests(self, error: object) -> None:
         """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""

@@ -57,8 +57,13 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
         """
         jobs = self._stream._jobs
         run = jobs.run
-        if run is not None and (run.take(self, chunk) or run.take_more(self, chunk)):
-            return
+        if run is not None:
+            if run.expecting is self and not run.pending and get_ident() == run.thread:
+                run.expecting = None  # take(), without the call
+                run.current.output.append(chunk)
+                return
+            if run.take(self, chunk) or run.take_more(self, chunk):
+                return
         if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         if run is not None:
