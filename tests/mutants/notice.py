@@ -33,6 +33,7 @@ TESTS = [
     "tests/fastpath/test_writing.py",
     "tests/fastpath/test_measured.py",
     "tests/fastpath/test_operators.py",
+    "tests/fastpath/test_code.py",
 ]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"

@@ -1,6 +1,6 @@
 """The code of a period: Python that makes its calls one after the other, without a loop over them.
 
-The last step of a tracing just-in-time path. `PipelineRun` goes through the rows of any period; for one that has run
+The last step of a tracing just-in-time path. `Performer` goes through the rows of any period; for one that has run
 often, `emit` makes functions that make the same calls with the same guards. Their text depends only on the shape of the
 rows, so that each shape is compiled once in a process. The compiled build does without: its loop is quicker.
 """
@@ -25,7 +25,7 @@ KNOWN: Final = {
 }  # fmt: skip
 
 # The text for more takes too long to compile: other tasks have to have their turn.
-MAX_CALLS = 32
+MAX_CALLS = 16
 # What is done for a row, and the objects that its text refers to, by these names and the number of the row.
 PASS_ON: Final = "pass on"
 DELIVER: Final = "deliver"
@@ -37,7 +37,7 @@ ITEM_NAMES: Final = ("step", "iterator", "controller", "giver", "output", "sourc
 # chunk, and whether it is a coroutine function.
 RowShape = tuple[str, int | None, bool, bool]
 
-# The texts do what `PipelineRun._perform` does.
+# The texts do what `Performer._perform` does.
 CALLING = """\
 run.current = step{0}
 {expecting}try:

@@ -20,7 +20,7 @@ MANY: Final = 1000
 # The code of one that has returned None and enqueued nothing.
 NOTHING: Final = 0
 
-# Every callback of a period has done what it always does (`PipelineRun._perform`).
+# Every callback of a period has done what it always does (`Performer._perform`).
 AS_ALWAYS: Final = object()
 
 # Where a state is: a pipe is about to read; the user's own code is about to read, or to await what it has read.

@@ -15,11 +15,10 @@ from .pipeline import ChainStage, Pipeline, Reservoir
 from .simulation import Explorer, is_plain
 from .snapshot import Reference, chunk_of
 
-# A period may be one that runs often after so many of the pipeline.
+# A period may be one that runs often after so many of the pipeline; and after so many more for each branch that was
+# looked for: where callbacks often do something new, no period runs often.
 OFTEN = 64
 EMITS: Final = not compiled
-# So many of them are emitted at a time.
-AT_A_TIME = 4
 
 
 class Performer(Run):
@@ -30,6 +29,7 @@ class Performer(Run):
     """
 
     __slots__ = (
+        "_branches",
         "_emitted",
         "_explorer",
         "_histories",
@@ -57,6 +57,8 @@ class Performer(Run):
         self._segments: list[Segment] = []
         self._emitted = 0
         self._segment: Segment | None = None
+        # How many branches were looked for.
+        self._branches = 0
         # How many periods there were in this run, and before it; how often the histories have become longer; and how
         # many periods `_repeat` has done before the one in which it ended early.
         self.periods = self._periods_before = 0
@@ -172,11 +174,12 @@ class Performer(Run):
 
     def may_emit(self) -> bool:
         """Whether it is worth its time to make code for a period."""
-        return EMITS and self._periods_before + self.periods >= OFTEN
+        return EMITS and self._periods_before + self.periods >= OFTEN * (1 + self._branches)
 
-    def _emit_some(self) -> None:
-        segments = self._segments[self._emitted : self._emitted + AT_A_TIME]
-        self._emitted += len(segments)
-        for segment in segments:
+    def emit_next(self) -> None:
+        """Make code for one more of the periods that were found."""
+        if self._emitted < len(self._segments):
+            segment = self._segments[self._emitted]
+            self._emitted += 1
             if segment.once is None:
                 emit(segment)

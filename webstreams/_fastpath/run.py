@@ -43,7 +43,6 @@ class PipelineRun(Performer):
     LONG_BURST: ClassVar[int] = 64
     __slots__ = (
         "_answers",
-        "_branches",
         "_gives_more",
         "_is_low",
         "_is_parked",
@@ -71,9 +70,8 @@ class PipelineRun(Performer):
         self._is_low = False
         # The reads that the job under way answers after the callback in which the run was left.
         self._answers: list[Owed] = []
-        # How many periods there were when the streams were taken over last; and how many branches were looked for.
+        # How many periods there were when the streams were taken over last.
         self._taken_over_at = 0
-        self._branches = 0
         # Who observes the callback under way has counted what it gave: it has returned.
         self.is_counted = False
 
@@ -195,6 +193,7 @@ class PipelineRun(Performer):
 
     def _go(self, first: Segment) -> bool:
         """Call callbacks from a segment on; whether that led to the user's own code."""
+        jobs = self._jobs
         segment = first
         while True:
             count, self.done = 1, 0
@@ -204,12 +203,14 @@ class PipelineRun(Performer):
             else:
                 outcome = self._perform(segment) if segment.once is None else segment.once(self)
             if outcome is AS_ALWAYS:
-                self._count_down(segment, count)
+                jobs.countdown -= count * segment.job_count  # _count_down(), without the call
+                self.periods += count
                 following = self._next_segment(segment)
                 if following is None:
                     return self._is_parked
             else:
-                self._count_down(segment, self.done)
+                if self.done:
+                    self._count_down(segment, self.done)
                 following = self._following(outcome)
                 if following is None:
                     return False
@@ -298,10 +299,10 @@ class PipelineRun(Performer):
     def _is_late(self) -> bool:
         """Whether the loop's other tasks have to have their turn: the clock is looked at.
 
-        Then code is made for periods that run often, most likely: for a few of them each time.
+        Now and then is also when code is made: for one period at a time, which takes a millisecond or two.
         """
         if self.may_emit():
-            self._emit_some()
+            self.emit_next()
         return self._jobs.is_late()
 
     # After a callback.
