@@ -349,7 +349,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         reader = iteration.reader
         queue = reader._queue
         source = reader._stream
-        if queue.total < queue.plenty or source is None or run is not None:
+        if queue.total < queue.plenty or jobs.reads_left <= 1 or source is None or run is not None:
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing
         # next_steps(), _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
@@ -358,6 +358,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
             read = IterationPromise(iteration, source)
         else:
             iteration.spare = None
+        jobs.reads_left -= 1
         queue.total -= 1
         source._disturbed = read.is_reading = True
         read.outcome = FULFILLED

@@ -405,7 +405,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         stream = self._stream
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
-        run, queue = jobs.run, self._queue
+        run = jobs.run
         spare: Any
         if run is None:
             spare = self._spare
@@ -414,10 +414,9 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             else:
                 promise = spare
                 self._spare = None
-            if queue.total < queue.plenty:
-                jobs.reads_left -= 1
-                if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
-                    return promise
+            jobs.reads_left -= 1
+            if jobs.reads_left <= 0 and jobs.takes_read(self, promise):
+                return promise
         else:
             spare = run.spare  # of this run's reader, which need not be this one
             if spare is None or spare._stream is not stream:
@@ -427,6 +426,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
                 run.spare = None
             if run.reads(self, promise):
                 return promise
+        queue = self._queue
         if queue.total >= queue.plenty:
             # _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
             queue.total -= 1
