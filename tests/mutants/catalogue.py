@@ -124,17 +124,17 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     # After a callback.
     "a returned value": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or self.pending:",
-        "if self.expecting is not None or self.pending:",
+        "if result is not None or self.expecting is not None or pending:",
+        "if self.expecting is not None or pending:",
     ),
     "a chunk that is missing": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or self.pending:",
-        "if result is not None or self.pending:",
+        "if result is not None or self.expecting is not None or pending:",
+        "if result is not None or pending:",
     ),
     "a job that was queued": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or self.pending:",
+        "if result is not None or self.expecting is not None or pending:",
         "if result is not None or self.expecting is not None:",
     ),
     "the rest of the job: the pull": (

@@ -131,6 +131,7 @@ class Performer(Run):
         Return `AS_ALWAYS`, or what became of the last call (`_outcome`, `Raised`). `codegen` makes code that does the
         same.
         """
+        pending = self.pending
         for step, function, controller, giver, output, chunks, index, by_coroutine in segment.rows:
             if function is None:
                 if controller is None:
@@ -147,7 +148,7 @@ class Performer(Run):
                 return Raised(error)
             if result is not None or by_coroutine:
                 result = self._outcome(result)
-            if result is not None or self.expecting is not None or self.pending:
+            if result is not None or self.expecting is not None or pending:
                 return result
         return AS_ALWAYS
 
