@@ -140,20 +140,64 @@ async def test_a_future_that_a_callback_returns_in_a_run_is_waited_for() -> None
     assert log == list(range(LAST))
 
 
-async def test_another_thread_cannot_give_the_chunk_that_a_run_expects() -> None:
+def ticking(log: list[Any], ticks: int) -> None:
+    """Log a microtask, and one after the other behind it: each is as late as the steps of a chunk that come after."""
+    log.append(f"tick {ticks}")
+    if ticks:
+        queue_microtask(ticking, log, ticks - 1)
+
+
+@pytest.mark.parametrize("source", ["pull", "iterator"])
+def test_microtasks_of_a_source_keep_their_place_between_the_steps_of_its_chunk(source: str) -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def items() -> Iterator[int]:
+            for number in range(LAST):
+                if number == LATE:
+                    queue_microtask(ticking, log, 12)
+                yield number
+
+        numbers_to_come = items()
+
+        def pull(controller: Any) -> None:
+            number = next(numbers_to_come)
+            controller.enqueue(number)
+            if number == LAST - 1:
+                controller.close()
+
+        stream = ReadableStream({"pull": pull}) if source == "pull" else ReadableStream.from_(items())
+        await stream.pipe_to(WritableStream({"write": lambda chunk, _: log.append(chunk)}))
+        log.append(periods() > 1000)
+        return log
+
+    log = assert_alike(program)
+    assert log.index("tick 12") < log.index(LATE)
+
+
+@pytest.mark.parametrize("giver", ["source", "transformer"])
+async def test_another_thread_cannot_give_the_chunk_that_a_run_expects(giver: str) -> None:
     written: list[int] = []
     errors: list[BaseException] = []
 
-    def transform(chunk: int, controller: Any) -> None:
-        if chunk == LATE:
+    def give(chunk: int, controller: Any, here: str) -> None:
+        if chunk == LATE and here == giver:
             thread = Thread(target=enqueue_from_a_thread, args=(controller, errors))
             thread.start()
             thread.join()
         controller.enqueue(chunk)
 
+    count = iter(range(LAST))
+
+    def pull(controller: Any) -> None:
+        number = next(count)
+        give(number, controller, "source")
+        if number == LAST - 1:
+            controller.close()
+
     await (
-        numbers(LAST)
-        .pipe_through(mapping(transform))
+        ReadableStream({"pull": pull})
+        .pipe_through(mapping(lambda chunk, controller: give(chunk, controller, "transformer")))
         .pipe_to(WritableStream({"write": lambda chunk, _: written.append(chunk)}))
     )
     assert periods() > LATE // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -12,6 +13,7 @@ from webstreams._engine.alone import ALONE
 from webstreams._engine.build import compiled
 
 from ..grids import each_of
+from ..waiting import until
 from .programs import EMITTED, OFF, ON, fast_paths, periods
 
 LAST = 100
@@ -197,3 +199,32 @@ def test_the_promise_of_a_reader_is_used_again(source: Callable[[], ReadableStre
         asyncio.run(main())
     assert len(set(found[LAST // 2 :])) == 1
     assert (found[-1] != 0) == (ALONE > 0)
+
+
+async def test_a_promise_that_was_handled_is_not_used_again() -> None:
+    """Nobody looks at the rejection of the read that comes next: that is reported, as that of any other read."""
+    reports: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(str(context["exception"])))
+
+    def start(controller: Any) -> None:
+        controllers.append(controller)
+        for number in range(4):
+            controller.enqueue(number)
+
+    controllers: list[Any] = []
+    reader = ReadableStream({"start": start}).get_reader()
+    await asyncio.sleep(0)
+
+    async def read_and_handle() -> Any:
+        promise = reader.read()
+        promise.then()
+        await asyncio.sleep(0)
+        return promise
+
+    for number in range(4):
+        assert (await (await read_and_handle())).value == number
+    reader.read()
+    controllers[0].error(ValueError("nobody looks"))
+    gc.collect()
+    await until(lambda: bool(reports))
+    assert reports == ["nobody looks"]
