@@ -24,6 +24,12 @@ REDUNDANT: Final[dict[str, str]] = {
     ),
     "an iterator that fails": _KNOWN_STATE,
     "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
+    "emitted: an item that was not taken": (
+        "what is not taken has left the run and has queued a job, which is the other half of the guard"
+    ),
+    "emitted: an iterator that queues a job": (
+        "behind a job no item is taken: put_next() leaves the run, which is the other half of the guard"
+    ),
     "entry: a run in a run": (
         "a pipe reads in a run only where that is simulated: the first pipe of a chain that a user reads, whose end"
         " find_pipeline() refuses, and of which an older run has a pipe that has ended (_pipe_goes_on); or the first"
