@@ -107,10 +107,10 @@ def _shape_of(row: Row) -> RowShape:
 def _objects_of(row: Row) -> tuple[object, ...]:
     """Return the objects of a row, in the order of their names."""
     step, function, controller, giver, output, chunks, _, _ = row
-    source = step.stage.items
-    if source is None or _kind_of(row) != ITEM:
+    source = step.stage.items if _kind_of(row) == ITEM else None
+    if source is None:
         return step, function, controller, giver, output, chunks
-    return step, source.simple_iterator(), controller, giver, output, source
+    return step, source._iterator, controller, giver, output, source
 
 
 @cache

@@ -116,7 +116,6 @@ class Step(Call):
         "context",
         "controller",
         "expected",
-        "gives_none",
         "is_identity",
         "pipe",
         "snapshot",
@@ -142,9 +141,8 @@ class Step(Call):
         # What the callback always does; and where other outcomes lead.
         self.usual = usual_code(stage)
         self.branches: dict[int, Segment] = {}
-        # What `Run.expecting` is until it has enqueued its chunk; and where it leads if it enqueues none.
+        # What `Run.expecting` is until it has enqueued its chunk.
         self.expected = (stage.measured or stage.controller) if stage.gives and not stage.gives_seldom else None
-        self.gives_none: Segment | None = None
         # What the job under way does after the call: the reads that it answers, from the source on; then the pipe
         # whose read is under way.
         self.answers: list[Answer] = []

@@ -185,7 +185,7 @@ class ItemStage(Stage):
         super().__init__(source.give, source.context, gives=True, gives_first=True)
         self.controller = self._readable = controller
         self._source = source
-        if source.simple_iterator() is not None:
+        if source.give == source._give_next:
             self.items = source
 
     def install(self, function: Callback) -> None:

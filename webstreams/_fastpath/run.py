@@ -222,14 +222,13 @@ class PipelineRun(Performer):
             self._end_with_error(outcome.error)
             return None
         step = self._step_under_way()
-        if outcome is None and step.gives_none is not None and self._gives_none(step):
-            self.expecting = None
-            return step.gives_none
+        if outcome is None and self.expecting is step.expected and not self.pending:
+            # It has done nothing, although it is expected to enqueue a chunk: most likely it filters.
+            filtered = step.branches.get(NOTHING)
+            if filtered is not None:
+                self.expecting = None
+                return filtered
         return self._branch(step, outcome)
-
-    def _gives_none(self, step: Step) -> bool:
-        """Whether the callback has done nothing, although it is expected to enqueue a chunk: it filters."""
-        return self.expecting is step.expected and not self.pending
 
     def _periods_without_clock(self, segment: Segment) -> int:
         """Return how many periods there may be until the clock is looked at, at least one."""
@@ -335,8 +334,6 @@ class PipelineRun(Performer):
         segment = self._prepared(self._find(step.state, (*step.codes, code)))
         if segment is not None:
             step.branches[code] = segment
-            if code == NOTHING and step.expected is not None:
-                step.gives_none = segment
         return segment
 
     def _put_more(self, stage: Stage, code: int) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..._engine.awaiting import next_turn
 from ..._engine.loop_end import wait_until_over
-from ..._platform.errors import AbortError, is_control_flow
+from ..._platform.errors import is_control_flow
 from ...consumers import Collector, TakesLong
-from .leaving import ENDS, LEAVES, leave_with
+from .leaving import ENDS, LEAVES, leave_with, reading_was_cancelled
 from .reader import ReadableStreamDefaultReader
 
 
@@ -50,7 +50,7 @@ async def collect(reader: ReadableStreamDefaultReader[Any], collector: Collector
 async def _leave(reader: ReadableStreamDefaultReader[Any], error: BaseException) -> None:
     """Cancel the source and wait until it is done. The first error is the one that counts."""
     is_cancelled = is_control_flow(error)
-    reason = AbortError("the task that read the stream was cancelled") if is_cancelled else error
+    reason = reading_was_cancelled() if is_cancelled else error
     cancelling = leave_with(reader._jobs, ENDS if is_cancelled else LEAVES, reader.cancel, reason)
     reader.release_lock()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from inspect import isasyncgen
@@ -199,17 +199,13 @@ class IterableSource(Source, Part, Fetching):
     # CreateAsyncFromSyncIterator: it takes some jobs to wait for an item, which may be awaitable itself.
 
     def _give_next(self, controller: Any) -> None:
+        # The code that `_fastpath.codegen` makes does the same.
         try:
             value = next(self._iterator, END_OF_ITERATION)
         except BaseException as error:
             self.iterator_raised(error)
         else:
             self.put_next(controller, value)
-
-    def simple_iterator(self) -> Iterator[Any] | None:
-        """Return the iterator, if all that is done is to ask it for the next item: `_fastpath.codegen` asks it itself,
-        and goes on with `put_next` or `iterator_raised`, as `_give_next` does."""
-        return self._iterator if self.give == self._give_next else None
 
     def iterator_raised(self, error: BaseException) -> None:
         """Error the stream with what the iterator has raised."""

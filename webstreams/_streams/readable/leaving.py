@@ -18,6 +18,11 @@ LEAVES: Final = 1
 ENDS: Final = 2
 
 
+def reading_was_cancelled() -> AbortError:
+    """Return the reason that the source is given when the task that reads was cancelled."""
+    return AbortError("the task that read the stream was cancelled")
+
+
 def leave_with(jobs: JobQueue, how: int, cancel: Callable[[object], R], reason: object) -> R:
     """Call what cancels streams; all that it reaches at once is cancelled in this way.
 
@@ -36,7 +41,7 @@ def end_feeder(cancelling: Promise[None], feeder: Any, reason: object) -> Promis
 
     That is not rejected with what the other side of the pair is aborted with by this.
     """
-    error = AbortError("the task that read the stream was cancelled") if reason is None else reason
+    error = reading_was_cancelled() if reason is None else reason
     result: Promise[None] = Promise(cancelling._jobs)
     feeder.end_with(error)
     cancelling._react(result._fulfill, partial(_take_rejection, result, error))
