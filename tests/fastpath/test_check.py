@@ -15,7 +15,7 @@ import pytest
 from webstreams import AbortController, WritableStream
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
-from webstreams._fastpath import policy, snapshot
+from webstreams._fastpath import check, policy, snapshot
 from webstreams._fastpath.check import CheckedRun
 from webstreams._streams.readable.pulling import PullingController
 from webstreams._streams.readable.tee import Tee
@@ -158,16 +158,22 @@ async def test_the_first_read_of_a_stream_disturbs_it_in_a_run_too(monkeypatch: 
 async def test_a_slot_that_is_not_constant_is_reported(part: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if it holds at the end of a period what it held at its begin."""
     monkeypatch.setattr(part, "_constant", (*part._constant, name))
-    snapshot._PLANS.clear()
+    forget_declarations()
     faults = watch_faults()
     try:
         branches = numbers(LAST).tee()
         sinks = [WritableStream({"write": lambda chunk, controller: None}) for _ in branches]
         await asyncio.gather(*(branch.pipe_to(sink) for branch, sink in zip(branches, sinks, strict=True)))
     finally:
-        snapshot._PLANS.clear()
+        forget_declarations()
     (fault,) = faults
     assert f".{name} changes in a period, and is declared to be constant" in str(fault["exception"])
+
+
+def forget_declarations() -> None:
+    """Have them read anew."""
+    snapshot._PLANS.clear()
+    check._CONSTANT_SLOTS.clear()
 
 
 PROGRAM = """

@@ -9,17 +9,17 @@ event loop's exception handler as a `RuntimeError`, and the loop's fast path is 
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import Any, ClassVar, Final
+from operator import is_
+from typing import Any, ClassVar, Final, NamedTuple
 
 from .._engine.build import compiled
 from .._streams.part import Part
 from .._streams.readable.pipe import Pipe
 from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
-from .snapshot import Snapshot, plan_for, slots_of
+from .snapshot import CONTAINERS, Snapshot, getter, plan_for, slots_of
 from .writing import WriteRun
 
 _ABSENT: Final = object()
@@ -34,14 +34,14 @@ class CheckedRun(WriteRun):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         # All slots of all parts as they are while the run goes on.
-        self._frozen: list[Slot] = []
+        self._frozen: list[Held] = []
         # The slots that are declared to be constant, at the begin of a period, and the names of those that are not.
-        self._constant: list[Slot] = []
+        self._constant: list[Held] = []
         self._changed: set[str] = set()
         self.has_differed = False
 
     def _freeze(self) -> None:
-        self._frozen = [Slot(part, name) for part in self._pipeline.parts for name in all_slots(type(part))]
+        self._frozen = [Held(part, all_slots(type(part))) for part in self._pipeline.parts]
 
     def begin(self, kind: int, pipe: Pipe | None) -> bool:
         """See `PipelineRun`."""
@@ -119,12 +119,13 @@ class CheckedRun(WriteRun):
 
     def _look_at_constant_slots(self) -> None:
         if not self._constant:
-            self._constant = [Slot(part, name) for part in self._pipeline.parts for name in constant_slots(type(part))]
-        self._changed.update(slot.name for slot in self._constant if slot.has_changed())
+            self._constant = [Held(part, constant_slots(type(part))) for part in self._pipeline.parts]
+        for held in self._constant:
+            self._changed.update(held.changed())
 
     def _compare_frozen(self) -> None:
         """See whether something has changed the streams without leaving the run."""
-        changed = [slot.name for slot in self._frozen if slot.has_changed()]
+        changed = [name for held in self._frozen for name in held.changed()]
         self._frozen = []
         if changed:
             self._differs(f"{', '.join(changed)} changed while the run was not left, last in {self._name_of_last()}")
@@ -166,44 +167,79 @@ def differing_segments(known: Segment, again: Segment | None) -> Iterator[str]:
         yield from differing(known.end.snapshot, again.end.snapshot)
 
 
-class Slot:
-    """A slot of a part, and what it held."""
+class Watched(NamedTuple):
+    """Slots of a class of parts that are looked at together."""
 
-    __slots__ = ("_elements", "_part", "_slot", "_value")
+    names: tuple[str, ...]
+    get: Callable[[Part], tuple[Any, ...]]
 
-    def __init__(self, part: Part, slot: str) -> None:
+
+_ALL_SLOTS: Final[dict[type[Part], Watched]] = {}
+_CONSTANT_SLOTS: Final[dict[type[Part], Watched]] = {}
+
+
+class Held:
+    """What slots of a part held."""
+
+    __slots__ = ("_containers", "_part", "_values", "_watched")
+
+    def __init__(self, part: Part, watched: Watched) -> None:
         self._part = part
-        self._slot = slot
-        self._value: Any = getattr(part, slot, _ABSENT)
-        self._elements = list(self._value) if type(self._value) in (deque, list) else []
+        self._watched = watched
+        values = self._values = self._read()
+        # What was in the deques and the lists.
+        self._containers: list[tuple[Any, list[Any]]] = []
+        if not CONTAINERS.isdisjoint(map(type, values)):
+            self._containers = [(each, list(each)) for each in values if type(each) in CONTAINERS]
 
-    @property
-    def name(self) -> str:
-        """The class and the slot."""
-        return f"{type(self._part).__name__}.{self._slot}"
+    def _read(self) -> tuple[Any, ...]:
+        try:
+            return self._watched.get(self._part)
+        except AttributeError:  # one of them holds nothing yet
+            return tuple([getattr(self._part, name, _ABSENT) for name in self._watched.names])
 
-    def has_changed(self) -> bool:
-        """Whether the slot holds something else now."""
-        value: Any = getattr(self._part, self._slot, _ABSENT)
-        if value is not self._value:
-            return type(value) is not type(self._value) or type(value) not in (int, float, str) or value != self._value
-        if type(value) not in (deque, list):
-            return False
-        return len(value) != len(self._elements) or any(
-            each is not other for each, other in zip(value, self._elements, strict=True)
-        )
+    def changed(self) -> list[str]:
+        """Name the slots that hold something else now, with their class."""
+        values = self._read()
+        if all(map(is_, values, self._values)) and all(_holds(*each) for each in self._containers):
+            return []
+        kind = type(self._part).__name__
+        return [
+            f"{kind}.{name}"
+            for name, value, before in zip(self._watched.names, values, self._values, strict=True)
+            if self._is_another(value, before)
+        ]
+
+    def _is_another(self, value: Any, before: Any) -> bool:
+        if value is not before:
+            return type(value) is not type(before) or type(value) not in (int, float, str) or value != before
+        return not all(_holds(*each) for each in self._containers if each[0] is value)
 
 
-def all_slots(kind: type[Part]) -> tuple[str, ...]:
-    """Return the names of all slots that this package gives a part."""
-    names = chain.from_iterable(slots_of(each) for each in kind.__mro__ if "_constant" in vars(each))
-    return tuple(name for name in names if name != "__weakref__")
+def _holds(container: Any, elements: list[Any]) -> bool:
+    return len(container) == len(elements) and all(map(is_, container, elements))
 
 
-def constant_slots(kind: type[Part]) -> tuple[str, ...]:
-    """Return the names of the slots that no snapshot takes."""
-    moving = plan_for(kind).names
-    return tuple(name for name in all_slots(kind) if name not in moving)
+def all_slots(kind: type[Part]) -> Watched:
+    """Return all slots that this package gives a part."""
+    found = _ALL_SLOTS.get(kind)
+    if found is None:
+        names = chain.from_iterable(slots_of(each) for each in kind.__mro__ if "_constant" in vars(each))
+        found = _ALL_SLOTS[kind] = _watched([name for name in names if name != "__weakref__"])
+    return found
+
+
+def constant_slots(kind: type[Part]) -> Watched:
+    """Return the slots that no snapshot takes."""
+    found = _CONSTANT_SLOTS.get(kind)
+    if found is None:
+        moving = plan_for(kind).names
+        found = _CONSTANT_SLOTS[kind] = _watched([name for name in all_slots(kind).names if name not in moving])
+    return found
+
+
+def _watched(names: list[str]) -> Watched:
+    return Watched(tuple(names), getter(names))
 
 
 def differing(one: Snapshot, other: Snapshot) -> Iterator[str]:

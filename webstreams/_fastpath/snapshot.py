@@ -53,7 +53,7 @@ class Several(NamedTuple):
 
 
 _NOTHING: Final = Several(())
-_CONTAINERS: Final = frozenset({deque, list})
+CONTAINERS: Final = frozenset({deque, list})
 # Values of other types are taken as they are.
 _SPECIAL: Final = frozenset({deque, list, Tagged})
 
@@ -82,9 +82,7 @@ def plan_for(kind: type[Part]) -> Plan:
 
 def _make_plan(kind: type[Part]) -> Plan:
     names = moving_slots(kind)
-    # With a single name, attrgetter gives no tuple.
-    get = attrgetter(*names) if len(names) > 1 else partial(_few_slots, names)
-    return Plan(names, get, tuple(sorted(_declared(kind, "_chunk_slots"))))
+    return Plan(names, getter(names), tuple(sorted(_declared(kind, "_chunk_slots"))))
 
 
 def chunk_slots(kind: type[Part]) -> tuple[str, ...]:
@@ -114,7 +112,13 @@ def _declared(kind: type[Part], name: str) -> set[str]:
     return set(chain.from_iterable(vars(each).get(name, ()) for each in _part_classes(kind)))
 
 
-def _few_slots(names: tuple[str, ...], part: Part) -> tuple[Any, ...]:
+def getter(names: Sequence[str]) -> Callable[[Part], tuple[Any, ...]]:
+    """Return what takes these slots of a part."""
+    # With a single name, attrgetter gives no tuple.
+    return attrgetter(*names) if len(names) > 1 else partial(_few_slots, names)
+
+
+def _few_slots(names: Sequence[str], part: Part) -> tuple[Any, ...]:
     return tuple([getattr(part, name) for name in names])
 
 
@@ -188,7 +192,7 @@ def _taken_of(part: Part) -> tuple[Any, ...]:
 
 
 def _taken(value: Any) -> Any:
-    if type(value) in _CONTAINERS:
+    if type(value) in CONTAINERS:
         return _NOTHING if not value else Several(tuple(map(_taken_one, value)))
     return _taken_one(value)
 
