@@ -270,11 +270,15 @@ def fail_sink(controller: WritableStreamDefaultController, error: object) -> Non
     controller._error_if_needed(error)
 
 
-def takes_short_bursts(controller: WritableStreamDefaultController) -> None:
-    """Have the fast path leave a sink alone, which often waits after a few chunks: to look at it would be in vain."""
+def takes_short_bursts(controller: WritableStreamDefaultController, take_at_once: Callable[[Any], bool]) -> None:
+    """Have the fast path leave a sink alone, which often waits after a few chunks: to look at it would be in vain.
+
+    A pipe gives its chunks to `take_at_once` as long as that takes them, before it writes.
+    """
     sink = controller._sink
     if isinstance(sink, UnderlyingSink):
         sink.never_runs = True
+        sink.take_at_once = take_at_once
 
 
 def is_about_to_close(controller: WritableStreamDefaultController) -> bool:

@@ -123,6 +123,7 @@ def _attach_sink(writable: Any, sink: UnderlyingSink) -> None:
     counts = Counts(jobs_of(writable), STARVED)
     _made(Stage(name_of(function, "sink"), "sink", counts, writable=writable))
     sink.write = ObservedCall(sink.write, counts, takes=True, gives=False).replacement
+    sink.take_at_once = None
     sink.close = ObservedCall(sink.close, counts, takes=False, gives=False).replacement
 
 
@@ -187,6 +188,7 @@ def _attach_pair(writable: Any, readable: Any) -> None:
     if source.pull is not None:
         source.pull = ObservedAsk(source.pull, counts).call
     sink.write = ObservedPairWrite(sink.write, counts, takes=True).call
+    sink.take_at_once = None
     sink.close = ObservedPairWrite(sink.close, counts, takes=False).call
 
 

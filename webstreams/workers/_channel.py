@@ -90,6 +90,14 @@ class Channel:
         self.in_flight += 1
         return None if sent is None else sent.then(None, _overlook)
 
+    def send_with_others(self, chunk: Any) -> bool:
+        """Send a chunk at the end of this turn, if there is room and something to do until then; else return false."""
+        if self.room <= 0 or self.in_flight <= 0 or self.has_ended or not self._host.end.send_with_others(chunk):
+            return False
+        self.room -= 1
+        self.in_flight += 1
+        return True
+
     def close(self) -> None:
         """Tell it that no chunk will come."""
         self._is_closed = True

@@ -48,6 +48,10 @@ class End(ABC):
         """
 
     @abstractmethod
+    def send_with_others(self, chunk: Any) -> bool:
+        """Send a chunk at the end of this turn; false if that could fail, or would take time."""
+
+    @abstractmethod
     def drain(self) -> None:
         """Take what has arrived, now."""
 
@@ -98,6 +102,15 @@ class SocketEnd(End):
         promise, resolve, reject = Promise.with_resolvers()
         self._waiting.append((outgoing.sent + outgoing.size, resolve, reject))
         return promise
+
+    def send_with_others(self, chunk: Any) -> bool:
+        """See `End`."""
+        outgoing = self._outgoing
+        if self._is_full or self._is_closed or outgoing.size >= MOST_HELD or not outgoing.add_small(chunk):
+            return False
+        if not self._turn.is_awaited:
+            self._turn.will_end()
+        return True
 
     def drain(self) -> None:
         """See `End`."""
@@ -242,6 +255,13 @@ class ThreadEnd(End):
             self._flush()
         elif not self._turn.is_awaited:
             self._turn.will_end()
+
+    def send_with_others(self, chunk: Any) -> bool:
+        """See `End`."""
+        self._held.append((CHUNK, chunk))
+        if not self._turn.is_awaited:
+            self._turn.will_end()
+        return True
 
     def _flush(self) -> None:
         held, self._held = self._held, []

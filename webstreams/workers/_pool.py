@@ -82,7 +82,7 @@ class Pool:
     def start_writable(self, controller: WritableStreamDefaultController) -> None:
         self._sink = controller
         if self._takes_short_bursts:
-            takes_short_bursts(controller)
+            takes_short_bursts(controller, self.take if self._only is None else self._only.send_with_others)
         current_jobs().end.others.add(self)
         # Not in abort(), which comes only after the write that is under way.
         controller.signal.add_event_listener("abort", self._aborted)
@@ -105,6 +105,15 @@ class Pool:
         if self._is_ordered:
             self._order.append(channel)
         return sent
+
+    def take(self, chunk: Any) -> bool:
+        """Take a chunk that goes with others at the end of this turn, if a worker has room; else it is written."""
+        channel = self._freest()
+        if channel is None or not channel.send_with_others(chunk):
+            return False
+        if self._is_ordered:
+            self._order.append(channel)
+        return True
 
     def close(self) -> None:
         """Tell the workers that no chunk will come."""

@@ -38,10 +38,7 @@ class Outgoing:
 
         What is small is copied, unless it is constant.
         """
-        if kind == CHUNK and type(value) is bytes and len(value) <= SMALL:  # most of all frames
-            size = len(value)
-            self._parts += (PACK(BYTES, 0, size), value)
-            self.size += HEAD_SIZE + size
+        if kind == CHUNK and self.add_small(value):
             return True
         parts = encode(kind, value)
         size = sum(map(len, parts))
@@ -52,6 +49,15 @@ class Outgoing:
             return False
         for part in parts:
             self._parts.append(part if type(part) is bytes else bytes(part))
+        return True
+
+    def add_small(self, chunk: Any) -> bool:
+        """Add the frame of a chunk, if it is small and constant, as most of all chunks are; else return false."""
+        if type(chunk) is not bytes or len(chunk) > SMALL:
+            return False
+        size = len(chunk)
+        self._parts += (PACK(BYTES, 0, size), chunk)
+        self.size += HEAD_SIZE + size
         return True
 
     def send(self, connection: socket.socket) -> None:

@@ -9,6 +9,9 @@ promises of the reference implementation would queue, in the same order:
     _hop          the reaction to that, as soon as there is a chunk: fulfills the promise of the step
     _write_chunk  stands for no promise: writes a chunk that came inside the source's enqueue(), which must not call the
                   sink
+
+A sink of the library's own may take chunks at once (`UnderlyingSink.take_at_once`). Nothing is written then, nothing is
+waited for, and the promises of the read have no jobs: `_step` follows the chunk, and goes on with the next read.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from ..._platform.errors import AbortError, LoopEndedError
 from ..abort import AbortSignal
 from ..holder import LockHolder
 from ..part import Part
+from ..writable.sink import UnderlyingSink
 from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
 from .leaving import ENDS, leave_with
@@ -103,6 +107,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_ready",
         "_registration",
         "_source_has_ended",
+        "_taker",
         "_trace_handle",
         "_waits_for_others",
         "dest",
@@ -123,6 +128,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         "_policy",
         "_ready",
         "_source_has_ended",
+        "_taker",
         "_trace_handle",
         "_waits_for_others",
         "_registration",
@@ -173,6 +179,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
+        # The sink, if it may take chunks at once.
+        self._taker: UnderlyingSink | None = None
         # What decides whether a read takes the fast path, if this pipe may begin a period; and what that keeps of it.
         self._policy: Policy | None = None
         self._trace_handle: object = None
@@ -199,7 +207,11 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
 
     def _begin(self) -> None:
         if not self.shutting_down:
-            self._enter_fast_path()
+            sink = self.dest._controller._sink
+            if isinstance(sink, UnderlyingSink) and sink.take_at_once is not None:
+                self._taker = sink
+            else:
+                self._enter_fast_path()
         self._step()
 
     def _begin_whole(self) -> None:
@@ -353,6 +365,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             return
         if dest._backpressure and dest._close_request is None and dest._in_flight_close_request is None:
             self.writer._ready_promise = self._ready
+        elif self._taker is not None:
+            self.read_next()
         else:
             self.source._jobs.push(self.read_next)
 
@@ -375,12 +389,21 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def read_is_under_way(self) -> None:
         """The read has been asked for, and perhaps answered: its promise is adopted."""
         self._reading_from_queue = False
-        self.source._jobs.push(self._adopted)
+        if self._taker is None:
+            self.source._jobs.push(self._adopted)
+        elif not self._has_read:
+            self._is_adopted = True
+        else:
+            self.source._jobs.push(self._hop if self._pending_writes else self._step)
 
     def chunk_steps(self, chunk: Any) -> None:
         """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
-        self._pending_writes += 1
         self._has_read = True
+        if self._taker is not None and self._was_taken(self._taker, chunk):
+            if self._is_adopted:
+                self.source._jobs.push(self._step)
+            return
+        self._pending_writes += 1
         if self._reading_from_queue:
             self.writer._write(chunk, self)
         else:
@@ -388,6 +411,20 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.source._jobs.push(self._write_chunk)
         if self._is_adopted:
             self.source._jobs.push(self._hop)
+
+    def _was_taken(self, sink: UnderlyingSink, chunk: Any) -> bool:
+        """Whether the sink has taken the chunk; not while others wait, nor when somebody observes what is written."""
+        dest = self.dest
+        controller = dest._controller
+        return (
+            sink.take_at_once is not None
+            and not controller._queue.chunks
+            and dest._state == "writable"
+            and dest._close_request is None
+            and controller._started
+            and controller._write_watch is None
+            and sink.take_at_once(chunk)
+        )
 
     def _write_chunk(self) -> None:
         chunk, self._chunk = self._chunk, None
@@ -478,7 +515,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def finish(self, error: tuple[object, ...]) -> None:
         """Finalize: both locks are free before the promise is settled."""
         self._release()
-        fed, self._fed = self._fed, None
+        fed, self._fed, self._taker = self._fed, None, None
         if fed is not None:
             fed._fed_by = None
         self._ending = self._action = self._registration = None

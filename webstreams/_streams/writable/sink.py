@@ -96,12 +96,15 @@ class WholeSink:
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
-    __slots__ = ("abort", "close", "context", "leading", "never_runs", "start", "write")
+    __slots__ = ("abort", "close", "context", "leading", "never_runs", "start", "take_at_once", "write")
 
     def __init__(self, sink: Any) -> None:
         self.context = copy_context()
         # Ours, shared: it takes so few chunks in a row that a run (`JobQueue.run`) costs more than it saves.
         self.never_runs: bool = False
+        # Ours, shared: takes a chunk of a pipe, with no effect that could be seen now, if there is room; else returns
+        # false, and the chunk is written.
+        self.take_at_once: Callable[[Any], bool] | None = None
         # Ours: one of the library's own that writes to another stream.
         self.leading: LeadingSink | None = sink if isinstance(sink, LeadingSink) else None
         if isinstance(sink, WholeSink):
