@@ -33,12 +33,12 @@ def written(stage: Any) -> list[Any]:
 
 def several_at_once() -> ReadableStream[Any]:
     """A source that gives chunks in threes: some wait in its queue, and some are given to a read that waits."""
-    chunks = iter(MIXED)
+    chunks = list(MIXED)
 
     def pull(controller: Any) -> None:
         for _ in range(3):
-            controller.enqueue(next(chunks))
-        if chunks.__length_hint__() == 0:
+            controller.enqueue(chunks.pop(0))
+        if not chunks:
             controller.close()
 
     return ReadableStream({"pull": pull})

@@ -3,13 +3,17 @@
 A task for each call would cost more than most calls. A worker is made when there is something to do and no other one
 is idle, and goes on as long as its owner does. What one call leaves behind must not be seen by the next: a call that
 changed its context, or was cancelled, is the last one of its worker.
+
+Calls that end at once, one after the other, are gathered: their results go where the owner keeps them, without a slot
+for each, and it is told of all of them together. As soon as anything else happens while one of these calls is under
+way (`interrupt`), that one gets a slot like any other, and the gathering is over.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, Final, Protocol
 
@@ -17,7 +21,7 @@ from .._platform.errors import goes_through, stored_error
 from .callback_task import WatchedTask
 from .jobs import JobQueue
 
-# After so many calls in a row that end at once (Workers.submit).
+# After so many calls in a row that end at once (Workers.submit), which are gathered from then on.
 QUICK: Final = 8
 
 
@@ -36,6 +40,18 @@ class Slot:
 class Owner(Protocol):
     """What is told of the calls."""
 
+    def slot_of(self, item: Any) -> Slot:
+        """Return the slot for what was submitted: its call begins."""
+
+    def place(self, slot: Slot) -> None:
+        """Put a slot behind those of the calls that have begun: its call is not one of those that are gathered."""
+
+    def may_gather(self) -> bool:
+        """Whether nobody waits for the next result."""
+
+    def calls_returned(self) -> None:
+        """Some calls have ended, and their results were gathered."""
+
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
 
@@ -46,21 +62,32 @@ class Owner(Protocol):
 class Workers:
     """Up to `concurrency` workers."""
 
-    def __init__(self, jobs: JobQueue, function: Callable[[Any], Any], concurrency: int, owner: Owner) -> None:
+    def __init__(
+        self,
+        jobs: JobQueue,
+        function: Callable[[Any], Any],
+        concurrency: int,
+        owner: Owner,
+        results: deque[Any] | None = None,
+    ) -> None:
         self._jobs = jobs
         self._function = function
         self._concurrency = concurrency
         self._owner = owner
+        # Where results are gathered, if they may be; and what stands for the call under way while they are.
+        self._results = results
+        self._gathering: Slot | None = None
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
-        # Chunks that no worker has begun with, and how many calls are under way.
-        self.ready: deque[Slot] = deque()
+        # What was submitted and no worker has begun with, and how many calls are under way.
+        self.ready: deque[Any] = deque()
         self.running = 0
         # Calls in a row during which no other one began: they end at once, so one worker is woken for many chunks.
         self.quick_calls = 0
         self._begun = 0
-        self._will_look = False
+        # Whether one worker is awake, and most likely does it all: there will be a look at what it leaves.
+        self.will_look = False
         # No worker begins anything any more; what is called when the last one has ended.
         self._is_stopped = False
         self._is_closed = False
@@ -71,20 +98,17 @@ class Workers:
         """How many chunks are waiting for a worker or are with one."""
         return len(self.ready) + self.running
 
-    def submit(self, slot: Slot) -> None:
-        """Have the function called for a chunk."""
+    def submit(self, item: Any) -> None:
+        """Have the function called for a chunk, for which the owner has the slot."""
         if self._is_stopped:
             return
-        self.ready.append(slot)
-        if self._will_look:
-            return  # one worker is awake, and most likely does it all
+        self.ready.append(item)
+        if self.will_look:
+            return
         if self._idle:
             if self.quick_calls >= QUICK:
-                self._will_look = True
-                self._wake()
-                self._jobs.loop.call_soon(self._look)
-            else:
-                self._wake()
+                self._look_later()
+            self._wake()
         elif len(self._tasks) < self._concurrency:
             self._add_worker()
 
@@ -97,10 +121,17 @@ class Workers:
                 return True
         return False
 
+    def _look_later(self) -> None:
+        self.will_look = True
+        self._jobs.loop.call_soon(self._look)
+
     def _look(self) -> None:
-        """The worker that was woken has had its turn: what it has left is for the others."""
-        self._will_look = False
+        """The worker that was awake has had its turn: what it has left is for the others."""
+        self.will_look = False
         if self._is_stopped or not self.ready:
+            return
+        if not self.running and self._wake():
+            self._look_later()  # it had left nothing: this has come since
             return
         self.quick_calls = 0
         for _ in range(len(self.ready)):
@@ -112,7 +143,7 @@ class Workers:
 
     def _add_worker(self) -> None:
         context = self._context.copy()
-        task = WatchedTask(self._jobs, self._work(context), context)
+        task = WorkerTask(self, self._jobs, self._work(context), context)
         # A stream that is dropped takes its workers along, silently.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         task.add_done_callback(self._worker_ended)
@@ -131,11 +162,17 @@ class Workers:
                 if self._is_closed or not await self._may_go_on():
                     break
                 continue
-            slot = ready.popleft()
+            if self._gathering is not None:
+                self.interrupt()
             self.running += 1
             self._begun = begun = self._begun + 1
             try:
-                value = await function(slot.chunk)
+                if self.quick_calls >= QUICK and self._results is not None and owner.may_gather():
+                    slot = Slot(None)
+                    value = await self._gather(slot, self._results, context)
+                else:
+                    slot = owner.slot_of(ready.popleft())
+                    value = await function(slot.chunk)
             except BaseException as error:
                 self.running -= 1
                 self._call_raised(slot, error, task)
@@ -143,13 +180,41 @@ class Workers:
             self.running -= 1
             if self._is_stopped:
                 break
-            self.quick_calls = self.quick_calls + 1 if begun == self._begun else 0
-            owner.call_returned(slot, value)
+            if self._gathering is slot:
+                self._gathering = slot = value = None
+                owner.calls_returned()
+            else:
+                self.quick_calls = self.quick_calls + 1 if begun == self._begun else 0
+                owner.call_returned(slot, value)
             jobs.countdown -= 1
             if jobs.countdown <= 0 and jobs.is_late():
                 await asyncio.sleep(0)  # the event loop's other tasks have to have their turn
             if context != self._context or task.cancelling():
                 break
+
+    async def _gather(self, slot: Slot, results: deque[Any], context: Context) -> Any:
+        """Do calls as long as they end at once, and nothing else happens; return what the last one gave."""
+        jobs, ready, function = self._jobs, self.ready, self._function
+        self._gathering = slot
+        if not self.will_look:
+            self._look_later()  # if one of these calls takes time, the rest is for the others
+        value: Any = None
+        most = max(1, min(len(ready), jobs.countdown))
+        jobs.countdown -= most - 1
+        for _ in range(most):
+            value = await function(ready.popleft())
+            if self._gathering is not slot:
+                break
+            results.append(value)
+            if context != self._context:
+                break
+        return value
+
+    def interrupt(self) -> None:
+        """Something happens while one of the calls that are gathered is under way: that has not ended at once."""
+        slot, self._gathering = self._gathering, None
+        if slot is not None:
+            self._owner.place(slot)
 
     async def _may_go_on(self) -> bool:
         """Wait until there may be something to do; whether it may be done."""
@@ -162,8 +227,10 @@ class Workers:
                 self._owner.call_failed(None, stored_error(error))
         return not self._is_stopped
 
-    def _call_raised(self, slot: Slot, error: BaseException, task: asyncio.Task[Any]) -> None:
+    def _call_raised(self, slot: Slot | None, error: BaseException, task: asyncio.Task[Any]) -> None:
         """Tell the owner of an error; raise what must not stay here."""
+        if self._gathering is slot:
+            self._gathering = None
         if not self._is_stopped and self._is_current(task):
             self._owner.call_failed(slot, stored_error(error))
         if goes_through(error) or not self._is_current(task):
@@ -197,6 +264,7 @@ class Workers:
     def stop(self, then: Callable[[], object]) -> None:
         """Cancel all calls; call `then` when all have ended."""
         self._is_stopped = True
+        self.interrupt()
         self.ready.clear()
         for task in self._tasks:
             task.cancel()
@@ -207,3 +275,18 @@ class Workers:
             self._then.append(then)
         else:
             then()
+
+
+class WorkerTask(WatchedTask):
+    """The task of a worker."""
+
+    __slots__ = ("_workers",)
+
+    def __init__(self, workers: Workers, jobs: JobQueue, work: Coroutine[Any, Any, None], context: Context) -> None:
+        super().__init__(jobs, work, context)
+        self._workers = workers
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Do what every task does: the call under way, which may do this itself, is the last one of its worker."""
+        self._workers.interrupt()
+        return super().cancel(msg)

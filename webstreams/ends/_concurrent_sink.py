@@ -39,7 +39,7 @@ class ConcurrentSink:
 
     def write(self, chunk: Any, controller: WritableStreamDefaultController) -> Promise[Any] | None:
         """Begin a call; done when another one may begin."""
-        self.workers.submit(Slot(chunk))
+        self.workers.submit(chunk)
         if self.workers.outstanding < self._concurrency:
             return None
         self._write = Promise(self._jobs)
@@ -54,6 +54,20 @@ class ConcurrentSink:
         """Cancel all calls, and wait for them."""
         self._stop()
         return self._ended
+
+    def slot_of(self, item: Any) -> Slot:
+        """A call begins."""
+        return Slot(item)
+
+    def place(self, slot: Slot) -> None:
+        """Calls have no order, and are not gathered."""
+
+    def may_gather(self) -> bool:
+        """Each call is told of."""
+        return False
+
+    def calls_returned(self) -> None:
+        """Calls are not gathered."""
 
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""

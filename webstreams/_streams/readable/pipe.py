@@ -207,7 +207,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
 
     def _begin(self) -> None:
         if not self.shutting_down:
-            sink = self.dest._controller._sink
+            controller: Any = self.dest._controller
+            sink = controller._sink
             if isinstance(sink, UnderlyingSink) and sink.take_at_once is not None:
                 self._taker = sink
             else:
@@ -415,7 +416,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def _was_taken(self, sink: UnderlyingSink, chunk: Any) -> bool:
         """Whether the sink has taken the chunk; not while others wait, nor when somebody observes what is written."""
         dest = self.dest
-        controller = dest._controller
+        controller: Any = dest._controller
         return (
             sink.take_at_once is not None
             and not controller._queue.chunks

@@ -100,10 +100,11 @@ class Chain(Owner, Waiter, Part):
         # The streams between operators.
         self._between = Between()
         self._state = OPEN
-        # Somebody waits for a chunk or the end; false when the chain is done.
+        # Ours, shared: somebody waits for a chunk or the end (false when the chain is done); the loop is on the stack.
         self._is_asked = False
-        # The loop is on the stack; it waits for an input, a function or the event loop.
         self._is_running = False
+
+        # Ours: the loop waits for an input, a function or the event loop.
         self._is_waiting = False
         # The index of the next step whose rest is due; None while the input goes on.
         self._ending: int | None = None

@@ -37,6 +37,7 @@ class ConcurrentSource(OperatorSource, Receiver):
     never_runs: ClassVar[bool] = True
     __slots__ = (
         "_active",
+        "_admitted",
         "_chain",
         "_concurrency",
         "_discards",
@@ -51,7 +52,6 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_is_wanted",
         "_is_watching",
         "_key",
-        "_outstanding",
         "_queued",
         "_slots",
         "_will_refill",
@@ -78,15 +78,15 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._key = key
         # Nobody wants the results.
         self._discards = discards
-        # How many chunks are with the workers.
-        self._outstanding = 0
         # What errors say that they arose in.
         self._function = function
-        self.workers = Workers(self._jobs, function, concurrency, self)
         # Ordered: the slots in the order of their chunks, from the first on whose call has not returned.
         self._slots: deque[Slot] = deque()
         # The results that may be given, in this order.
         self._done: deque[Any] = deque()
+        # Results in the order of their calls, and nothing else to do for them: they may come together.
+        gathers = is_ordered and key is None and not discards
+        self.workers = Workers(self._jobs, function, concurrency, self, self._done if gathers else None)
         # How many were in the queue of the stream when it was last looked at; they count in the window.
         self._queued: int | float = 0
         # How many chunks have been read and not been given, or left out.
@@ -94,7 +94,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         # The keys of calls under way, each with what waits behind them.
         self._active: dict[Any, deque[Slot]] = {}
         self._is_wanted = False
-        # The input was asked for a chunk; it has ended.
+        # The input was asked for so many chunks, one after the other; it has ended.
+        self._admitted = 0
         self._is_asking = False
         self._is_watching = False
         self._will_refill = False
@@ -112,6 +113,8 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._is_watching = True
             self._chain.watch_end(self._input_has_ended)
         self._give_next()
+        if self._is_wanted:
+            self.workers.interrupt()
         self._refill()
 
     def activity(self) -> str:
@@ -124,13 +127,12 @@ class ConcurrentSource(OperatorSource, Receiver):
     def _refill(self) -> None:
         """Read as long as the window has room, and no more than one chunk would have to wait for a call to end.
         (`take_chunk` goes on.)"""
-        if (
-            self._in_window < self._window
-            and self._outstanding <= self._concurrency
-            and not (self._is_asking or self._has_ended or self._is_over)
-        ):
-            self._is_asking = True
-            self._chain.ask()
+        if not (self._is_asking or self._has_ended or self._is_over):
+            admitted = min(self._window - self._in_window, self._concurrency + 1 - self.workers.outstanding)
+            if admitted > 0:
+                self._admitted = admitted
+                self._is_asking = True
+                self._chain.ask()
 
     def _refill_now(self) -> None:
         self._will_refill = False
@@ -139,30 +141,33 @@ class ConcurrentSource(OperatorSource, Receiver):
     def _input_has_ended(self, _: Any) -> None:
         """An error is told at once, also while no call may begin; the end comes behind the calls in any case."""
         if not (self._is_asking or self._has_ended or self._is_over) and self._chain.ends_next():
+            self._admitted = 1
             self._is_asking = True
             self._chain.ask()
 
     def take_chunk(self, chunk: Any) -> None:
         """See `Receiver`."""
-        self._is_asking = False
-        slot = Slot(chunk)
         self._in_window += 1
-        if self._is_ordered:
-            self._slots.append(slot)
-        if self._key is None:
-            self._outstanding += 1
-            self.workers.submit(slot)
+        workers = self.workers
+        if self._key is not None:
+            self._submit_by_key(chunk, self._key)
+        elif workers.will_look:
+            workers.ready.append(chunk)  # submit(), without the call
         else:
-            self._submit_by_key(slot, self._key)
-        if self._in_window < self._window and self._outstanding <= self._concurrency and not self._is_over:
-            self._is_asking = True
-            self._chain.ask()  # which goes on in its loop
+            workers.submit(chunk)
+        self._admitted -= 1
+        chain = self._chain
+        if self._admitted <= 0:
+            self._is_asking = False
+            self._refill()
+        elif chain._is_running and self._key is None:
+            chain._is_asked = True  # ask(), without the call: nobody can have cancelled it since
+        else:
+            chain.ask()
 
-    def _submit(self, slot: Slot) -> None:
-        self._outstanding += 1
-        self.workers.submit(slot)
-
-    def _submit_by_key(self, slot: Slot, key: Callable[[Any], Any]) -> None:
+    def _submit_by_key(self, chunk: Any, key: Callable[[Any], Any]) -> None:
+        slot = Slot(chunk)
+        self.place(slot)
         try:
             slot.key = key(slot.chunk)
             waiting = self._active.get(slot.key)
@@ -173,7 +178,7 @@ class ConcurrentSource(OperatorSource, Receiver):
             return
         if waiting is None:
             self._active[slot.key] = deque()
-            self._submit(slot)
+            self.workers.submit(slot)
         else:
             waiting.append(slot)
 
@@ -190,10 +195,31 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     # Calls.
 
+    def slot_of(self, item: Any) -> Slot:
+        """A call begins. With a `key`, its chunk has had a slot since it came."""
+        if self._key is not None:
+            keyed: Slot = item
+            return keyed
+        slot = Slot(item)
+        self.place(slot)
+        return slot
+
+    def place(self, slot: Slot) -> None:
+        """The results of what comes later wait behind that of this slot."""
+        if self._is_ordered:
+            self._slots.append(slot)
+
+    def may_gather(self) -> bool:
+        """Whether no read waits, and no result for that of another call."""
+        return not (self._is_wanted or self._slots)
+
+    def calls_returned(self) -> None:
+        """Some calls have ended, and their results are there."""
+        self._refill()
+
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
         slot.chunk = None
-        self._outstanding -= 1
         if self._key is not None:
             self._free_key(slot.key)
         slots = self._slots
@@ -222,7 +248,7 @@ class ConcurrentSource(OperatorSource, Receiver):
     def _free_key(self, key: Any) -> None:
         waiting = self._active[key]
         if waiting:
-            self._submit(waiting.popleft())
+            self.workers.submit(waiting.popleft())
             return
         del self._active[key]
         if self._has_ended and not self._active:

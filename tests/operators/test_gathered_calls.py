@@ -1,0 +1,197 @@
+"""Calls that end at once are gathered; one of them that does not is like any other from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tests.faults.helpers import soon, turns
+from tests.grids import each_of
+from webstreams import SKIP, ReadableStream
+from webstreams._engine.workers import QUICK
+
+from .table import settle
+
+# By then the calls are known to end at once.
+KNOWN = 4 * QUICK
+VARIABLE: contextvars.ContextVar[int] = contextvars.ContextVar("VARIABLE", default=-1)
+
+Function = Callable[[int], Awaitable[Any]]
+
+
+class Slow:
+    """A function whose calls end at once, but for some, which wait until they are told to go on."""
+
+    def __init__(self, *slow: int) -> None:
+        self.gates = {number: asyncio.Event() for number in slow}
+        self.started: list[int] = []
+
+    async def __call__(self, number: int) -> int:
+        self.started.append(number)
+        if number in self.gates:
+            await self.gates[number].wait()
+        return number
+
+
+async def test_a_call_that_takes_time_lets_others_begin_and_keeps_its_place() -> None:
+    function = Slow(KNOWN)
+    reader = ReadableStream.from_(range(200)).map(function, concurrency=4, window=1000).get_reader()
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+    read = reader.read()
+    await turns(20)
+    assert not read.done()
+    assert function.started == list(range(200))
+    function.gates[KNOWN].set()
+    assert (await soon(read)).value == KNOWN
+    for number in range(KNOWN + 1, 200):
+        assert (await soon(reader.read())).value == number
+    assert (await soon(reader.read())).done
+    await settle()
+
+
+async def test_results_before_a_call_that_takes_time_are_there() -> None:
+    function = Slow(KNOWN + 10)
+    reader = ReadableStream.from_(range(200)).map(function, concurrency=16).get_reader()
+    for number in range(KNOWN + 10):
+        assert (await soon(reader.read())).value == number
+    assert not function.gates[KNOWN + 10].is_set()
+    await soon(reader.cancel())
+    await settle()
+
+
+async def test_no_more_calls_than_allowed_while_several_take_time() -> None:
+    slow = range(KNOWN, 200)
+    function = Slow(*slow)
+    reader = ReadableStream.from_(range(200)).map(function, concurrency=3, window=1000).get_reader()
+    for _ in range(KNOWN):
+        await soon(reader.read())
+    for number in slow:
+        read = reader.read()
+        await turns(20)
+        assert function.started == list(range(min(number + 3, 200)))
+        function.gates[number].set()
+        assert (await soon(read)).value == number
+    await settle()
+
+
+@each_of(concurrency=[1, 2, 16], window=[16, 64])
+async def test_any_mixture_keeps_the_order(concurrency: int, window: int) -> None:
+    dice = random.Random(concurrency * window)
+    running = most = 0
+
+    async def call(number: int) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            if number // 50 % 2 and not dice.randrange(4):
+                for _ in range(dice.randrange(4)):
+                    await asyncio.sleep(0)
+            return SKIP if number % 7 == 3 else number
+        finally:
+            running -= 1
+
+    mapped = ReadableStream.from_(range(1000)).map(call, concurrency=concurrency, window=window)
+    found = []
+    async for number in mapped:
+        found.append(number)
+        if not dice.randrange(10):
+            await asyncio.sleep(0)
+    assert found == [number for number in range(1000) if number % 7 != 3]
+    assert most <= concurrency
+    await settle()
+
+
+async def test_a_variable_that_a_call_has_set_is_not_seen_by_the_next() -> None:
+    seen = []
+
+    async def call(number: int) -> int:
+        seen.append(VARIABLE.get())
+        if number % 3 == 0:
+            VARIABLE.set(number)
+        return number
+
+    assert await ReadableStream.from_(range(100)).map(call, concurrency=4).list() == list(range(100))
+    assert seen == [-1] * 100
+
+
+async def test_a_failure_is_told_and_nothing_is_called_after_it() -> None:
+    started = []
+
+    async def call(number: int) -> int:
+        started.append(number)
+        if number == KNOWN + 3:
+            raise KeyError(number)
+        return number
+
+    reader = ReadableStream.from_(range(200)).map(call, concurrency=4, window=1000).get_reader()
+    await turns(20)
+    error = None
+    while error is None:
+        try:
+            await soon(reader.read())
+        except KeyError as caught:
+            error = caught
+    assert error.args == (KNOWN + 3,)
+    assert started == list(range(KNOWN + 4))
+    await settle()
+
+
+async def test_a_call_that_cancels_its_own_task_is_the_last_one_of_its_worker() -> None:
+    tasks: list[Any] = []
+
+    async def call(number: int) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        if number == KNOWN:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        return number
+
+    assert await ReadableStream.from_(range(100)).map(call, concurrency=2).list() == list(range(100))
+    cancelled = tasks[KNOWN]
+    assert cancelled not in tasks[KNOWN + 1 :]
+    await settle()
+
+
+async def test_a_call_that_leaves_its_own_stream_is_the_last_one() -> None:
+    started: list[int] = []
+    cancelled: Any = None
+
+    async def call(number: int) -> int:
+        nonlocal cancelled
+        started.append(number)
+        if number == KNOWN:
+            cancelled = reader.cancel("enough")
+        return number
+
+    reader: Any = ReadableStream.from_(range(200)).map(call, concurrency=4, window=1000).get_reader()
+    while cancelled is None:
+        await soon(reader.read())
+    await soon(cancelled)
+    assert started == list(range(KNOWN + 1))
+    await settle()
+
+
+async def test_a_read_while_a_gathered_call_is_under_way_gets_its_result_at_once() -> None:
+    function = Slow(KNOWN + 1, KNOWN + 2)
+    reader = ReadableStream.from_(range(KNOWN + 3)).map(function, concurrency=1, window=64).get_reader()
+    for number in range(KNOWN + 1):
+        assert (await soon(reader.read())).value == number
+    read = reader.read()
+    await turns(5)
+    function.gates[KNOWN + 1].set()
+    assert (await soon(read)).value == KNOWN + 1
+    function.gates[KNOWN + 2].set()
+    assert (await soon(reader.read())).value == KNOWN + 2
+    assert (await soon(reader.read())).done
+    await soon(reader.closed)
+    await settle()
