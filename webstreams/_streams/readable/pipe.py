@@ -35,6 +35,7 @@ from ..writable.sink import UnderlyingSink
 from ..writable.state import WritableStreamState
 from ..writable.writer import WritableStreamDefaultWriter
 from .leaving import ENDS, leave_with
+from .pipe_ending import Ending
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
 from .whole import begin_whole, may_be_whole
@@ -297,7 +298,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         jobs.leave_run()
         self.shutting_down = True
         self._after_writes = None
-        self._ending = Ending(self, error)
+        self._ending = Ending(partial(self.finish, (error,)))
         self._ending.add(None if self._waits_for_others else self._action)
         if not self.options.prevent_abort and not self.dest._is_closed_or_errored():
             self._ending.add(self.dest._abort_at_once(error))
@@ -536,34 +537,6 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.writer._ready_promise = self.writer._closed_promise = self.reader._closed_promise = None
             self.writer._release()
             self.reader._release()
-
-
-class Ending:
-    """What has to be over before a pipe that is ended at once has ended, in whatever way it is."""
-
-    __slots__ = ("_error", "_missing", "_pipe")
-
-    def __init__(self, pipe: Pipe, error: object) -> None:
-        self._pipe = pipe
-        self._error = error
-        self._missing = 1
-
-    def add(self, promise: Promise[Any] | None) -> None:
-        """Wait for a promise, too."""
-        if promise is not None:
-            self._missing += 1
-            promise._react(self.done, self.done)
-
-    def done(self, _: object = None) -> None:
-        """One of them is over; the last one ends the pipe."""
-        self._missing -= 1
-        if self._missing == 0:
-            self._pipe.finish((self._error,))
-
-    def give_up(self) -> None:
-        """End the pipe now, whatever is missing."""
-        self._missing = 0
-        self._pipe.finish((self._error,))
 
 
 class _Hook(Promise[None]):
