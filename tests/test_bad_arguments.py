@@ -38,7 +38,8 @@ from webstreams import (
 
 VALUES: dict[str, Any] = {
     "None": None, "True": True, "5": 5, "-1": -1, "0": 0, "1.5": 1.5, "nan": math.nan, "inf": math.inf, "-0.1": -0.1,
-    "10**30": 10**30, "'x'": "x", "''": "", "b'x'": b"x", "[]": [], "[1]": [1], "{}": {}, "object()": object(),
+    "10**30": 10**30, "10**400": 10**400, "1e308": 1e308, "5e-324": 5e-324,
+    "'x'": "x", "''": "", "b'x'": b"x", "[]": [], "[1]": [1], "{}": {}, "object()": object(),
     "int": int, "print": print, "(1, 2, 3)": (1, 2, 3), "{1}": {1}, "1j": 1j, "{'x': 1}": {"x": 1}, "'\\0'": "\0",
 }  # fmt: skip
 
@@ -287,6 +288,24 @@ NUMBERS: dict[str, Callable[[Any], Any]] = {
     "resilient: attempts": lambda bad: brokers.resilient(opened, attempts=bad),
     "drain: seconds": lambda bad: brokers.resilient(opened).drain(bad),
 }
+
+
+async def test_a_number_beyond_all_floats_is_refused_by_name_or_as_good_as_infinity() -> None:
+    unclear = []
+    for name, call in NUMBERS.items():
+        for value in (10**400, -(10**400), 10**5000):
+            error = await outcome_of(call, {"bad": value})
+            parameter = name.rpartition(" ")[2]
+            refused = isinstance(error, (TypeError, ValueError)) and parameter in str(error)
+            if not refused and (error is not None or value < 0):
+                unclear.append(f"{name}: {error!r}")
+    assert unclear == []
+
+
+async def test_a_rate_that_is_none_is_refused() -> None:
+    for limit, per in ((1e-300, 1e300), (1e300, 1e-300)):
+        with pytest.raises(ValueError, match="limit and per must make a rate"):
+            readable().throttled(limit, per)
 
 
 async def test_a_bool_is_no_number() -> None:

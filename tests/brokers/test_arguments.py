@@ -20,13 +20,14 @@ from webstreams.brokers import kafka, nats, rabbitmq, redis
 from ..grids import each_of
 
 NO_NUMBERS = [True, "x", b"1", [1], {}, 1j, object()]
-NO_TIMES = [-1, -0.1, math.nan]
+NO_TIMES = [-1, -0.1, math.nan, -math.inf, 10**400]
 # What is refused besides, by the name of the parameter.
 OUT_OF_RANGE: dict[str, list[Any]] = {
     "timeout": NO_TIMES,
     "commit_interval": NO_TIMES,
     "revoke_timeout": NO_TIMES,
-    "claim_idle": [*NO_TIMES, 0],
+    # Redis counts milliseconds back from now: none of them would be everybody's, and infinity is no number of them.
+    "claim_idle": [*NO_TIMES, 0, 0.0004, 1e10, math.inf],
     "in_flight": [0, -1, 10**30],
     "prefetch": [0, -1, 10**30],
     "max_length": [-1, 10**30],

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
 from .._debug.repr import show_count
+from .._platform.arguments import show_number
+from .._platform.idl import to_number
 from .._streams.readable.operators.checks import is_coroutine_function
 
 Policy: TypeAlias = Literal["wait", "error", "drop-oldest", "drop-newest"]
@@ -46,9 +48,9 @@ def checked_mark(mark: Any, function: str) -> float:
     """Return a high-water mark; raises TypeError for a non-number and for a bool, ValueError if negative or NaN."""
     if isinstance(mark, bool) or not isinstance(mark, (int, float)):
         raise TypeError(f"{function}: high_water_mark must be a number, not {type(mark).__name__}")
-    if math.isnan(mark) or mark < 0:
-        raise ValueError(f"{function}: high_water_mark must be a non-negative number, not {mark!r}")
-    return mark
+    if not mark >= 0:
+        raise ValueError(f"{function}: high_water_mark must be a non-negative number, not {show_number(mark)}")
+    return to_number(mark)
 
 
 def checked_size(size: Any, function: str) -> Callable[[Any], float] | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import operator
 import os
+import sys
 from typing import Any
 
 # The largest size of an object in memory, and so of everything that is counted in bytes or items.
 MAX_SIZE = 2**63 - 1
+
+MAX_FLOAT = sys.float_info.max
 
 
 def checked_integer(value: Any, name: str, minimum: int | None = None, maximum: int | None = None) -> int:
@@ -26,7 +29,7 @@ def checked_integer(value: Any, name: str, minimum: int | None = None, maximum: 
         except TypeError:
             raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
     if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-        raise ValueError(f"{name} must be {_range_of(minimum, maximum)}, not {number:.6g}")
+        raise ValueError(f"{name} must be {_range_of(minimum, maximum)}, not {show_number(number)}")
     return number
 
 
@@ -40,17 +43,25 @@ def checked_size(value: Any, name: str, minimum: int = 0) -> int:
 def checked_seconds(value: Any, name: str, *, or_none: bool = False, finite: bool = False) -> float:
     """Return a number of seconds; infinity for None, if that is allowed.
 
-    Raises `TypeError` for anything other than a number, and `ValueError` for a negative one and NaN, or infinity where
-    it has to be `finite`.
+    Raises `TypeError` for anything other than a number, and `ValueError` for a negative one and NaN, for an integer
+    beyond what a float can be, or infinity where it has to be `finite`.
     """
     if value is None and or_none:
         return math.inf
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         wanted = "a number of seconds or None" if or_none else "a number of seconds"
         raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
-    if not value >= 0 or (finite and value == math.inf):
-        raise ValueError(f"{name} must be a non-negative number of seconds, not {value!r}")
+    if not 0 <= value <= (MAX_FLOAT if finite or type(value) is int else math.inf):
+        wanted = "a non-negative, finite number of seconds" if finite else "a non-negative number of seconds"
+        raise ValueError(f"{name} must be {wanted}, not {show_number(value)}")
     return value
+
+
+def show_number(value: int | float) -> str:
+    """Return a number for an error, however large."""
+    if isinstance(value, float) or -MAX_FLOAT <= value <= MAX_FLOAT:
+        return f"{value:.6g}"
+    return f"{'-' if value < 0 else ''}2**{abs(value).bit_length() - 1} or more"
 
 
 def checked_path(value: Any, name: str) -> str | bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from .arguments import MAX_FLOAT
 from .mistakes import refuse_javascript_names, refuse_mistaken, with_article
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -49,9 +50,12 @@ def first_given(*callbacks: Any) -> Any:
 
 
 def to_number(value: Any) -> int | float:
-    """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN."""
+    """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN, and an
+    integer that is too large for it infinity."""
     if isinstance(value, (int, float)):
-        return value
+        if isinstance(value, float) or -MAX_FLOAT <= value <= MAX_FLOAT:
+            return value
+        return math.inf if value > 0 else -math.inf
     if value is None:
         return math.nan
     try:

@@ -11,6 +11,7 @@ from weakref import ReferenceType, ref
 from .._debug.repr import show, show_count, show_value
 from .._debug.watches import warn_of_mistakes
 from .._engine.jobs import current_jobs, get_running_loop
+from .._platform.arguments import MAX_FLOAT, show_number
 from .._platform.errors import AbortError, throw
 from .._platform.idl import INTERNAL, refuse_constructor
 
@@ -132,8 +133,10 @@ class AbortSignal:
         runs in this thread. In debug mode, a `RuntimeWarning` tells if it looks like a number of milliseconds: an
         integer of 1,000 and more.
         """
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
-            raise TypeError(f"AbortSignal.timeout() needs a finite, non-negative number of seconds, not {seconds!r}")
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not is_number or not 0 <= seconds <= MAX_FLOAT:
+            given = show_number(seconds) if is_number else repr(seconds)
+            raise TypeError(f"AbortSignal.timeout() needs a finite, non-negative number of seconds, not {given}")
         signal = AbortSignal(INTERNAL)
         signal._pin = []
         signal._timeout = seconds

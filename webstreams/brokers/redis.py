@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as LateError
 
-from .._platform.arguments import checked_seconds, checked_size
+from .._platform.arguments import checked_seconds, checked_size, show_number
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
@@ -33,6 +33,9 @@ _Entry: TypeAlias = "tuple[Mapping[Any, Any], asyncio.Future[None]]"
 # How long one read waits for an entry, and how long a command may take beyond that (seconds).
 BLOCK_TIME: Final = 1.0
 COMMAND_TIME: Final = 10.0
+# What `claim_idle` may be (seconds): Redis counts milliseconds, back from now.
+LEAST_IDLE: Final = 0.001
+MOST_IDLE: Final = 1e9
 # How many entries are claimed, or looked at, by one command.
 PAGE: Final = 1000
 
@@ -63,7 +66,8 @@ def consume(
     retries have failed, after 11 seconds when the server is silent.
 
     Raises `TypeError` for anything other than a `redis.asyncio.Redis` or integer limits; `ValueError` for a
-    client that decodes its responses, an `in_flight` below 1 or a `claim_idle` not above 0. Not in the Standard.
+    client that decodes its responses, an `in_flight` below 1 or a `claim_idle` below a millisecond or above 1e9
+    seconds. Not in the Standard.
 
     >>> async def main() -> None:
     ...     async for delivery in consume(Redis(), "orders", "billing", "billing-1"):
@@ -71,8 +75,10 @@ def consume(
     ...         await delivery.ack()
     """
     _check(client, "consume()")
-    if not checked_seconds(claim_idle, "claim_idle") > 0:
-        raise ValueError(f"claim_idle must be above 0 seconds, not {claim_idle}")
+    if not LEAST_IDLE <= checked_seconds(claim_idle, "claim_idle") <= MOST_IDLE:
+        raise ValueError(
+            f"claim_idle must be from {LEAST_IDLE} to {MOST_IDLE:g} seconds, not {show_number(claim_idle)}"
+        )
     limit = checked_limit(in_flight, "in_flight")
     return Deliveries(_Source(client, key, group, consumer, limit, claim_idle, dead_letter))
 

@@ -111,5 +111,5 @@ def _end_after(descriptor: int, grace: float) -> None:
     poll = select.poll()
     poll.register(descriptor, 0)  # the end of the connection is told in any case
     poll.poll()
-    time.sleep(grace)
+    time.sleep(min(grace, threading.TIMEOUT_MAX))
     os._exit(1)

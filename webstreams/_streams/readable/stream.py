@@ -28,7 +28,7 @@ from .consuming import ConsumedStream
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
 from .operators.calls import Calls
-from .operators.checks import checked_count, checked_number, checked_positive_seconds, require_function
+from .operators.checks import checked_bucket, checked_count, checked_positive_seconds, require_function
 from .operators.concurrent import ConcurrentSource
 from .operators.ending import Drain
 from .operators.source import ChainSource, chain_over
@@ -425,9 +425,7 @@ class ReadableStream(ConsumedStream[T]):
         >>> asyncio.run(main())
         [0, 1, 2]
         """
-        number = checked_number(limit, "limit", "chunks")
-        rate = number / checked_positive_seconds(per, "per")
-        size = max(1.0, number) if burst is None else float(checked_count(burst, "burst", 1))
+        rate, size = checked_bucket(limit, per, burst)
         stream: ReadableStream[Any] = ReadableStream(BLANK)
         ThrottledSource(chain_over(self, "throttled"), stream, rate, size)
         return stream

@@ -8,6 +8,7 @@ from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
 from typing import Any
 
+from ...._platform.arguments import MAX_SIZE, show_number
 from ...._platform.idl import to_number
 
 
@@ -50,7 +51,7 @@ def checked_count(value: Any, name: str, minimum: int) -> int:
     except TypeError:
         raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, is {number}")
+        raise ValueError(f"{name} must be at least {minimum}, is {show_number(number)}")
     return number
 
 
@@ -66,5 +67,16 @@ def checked_number(value: Any, name: str, unit: str) -> float:
     if math.isnan(number) and not isinstance(value, float):
         raise TypeError(f"{name} must be a number ({unit}), not {type(value).__name__}")
     if not 0 < number < math.inf:
-        raise ValueError(f"{name} must be greater than 0 and finite ({unit}), is {value!r}")
+        shown = show_number(value) if isinstance(value, int) else repr(value)
+        raise ValueError(f"{name} must be greater than 0 and finite ({unit}), is {shown}")
     return number
+
+
+def checked_bucket(limit: Any, per: Any, burst: Any) -> tuple[float, float]:
+    """Return how many tokens a bucket gets in a second, and how many it holds."""
+    number = checked_number(limit, "limit", "chunks")
+    seconds = checked_positive_seconds(per, "per")
+    rate = number / seconds
+    if not 0 < rate < math.inf:
+        raise ValueError(f"limit and per must make a rate: {number:g} chunks in {seconds:g} seconds are none")
+    return rate, max(1.0, number) if burst is None else float(min(checked_count(burst, "burst", 1), MAX_SIZE))
