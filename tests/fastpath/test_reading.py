@@ -97,6 +97,24 @@ def test_a_read_of_another_reader_gets_a_chunk_of_its_own_stream() -> None:
     assert ("other", 0) in log
 
 
+def test_an_earlier_read_that_is_awaited_once_more_does_not_stand_for_the_present_one() -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        reader = logged(log).get_reader()
+        earlier: Any = None
+        for number in range(LAST):
+            read = reader.read()
+            if number == LAST // 2:
+                ran = in_run()
+                log.append(("once more", (await earlier).value))
+            log.append((await read).value)
+            earlier = read
+        return [*log, ran and periods() > LAST // 3]
+
+    log = assert_alike(program)
+    assert ("once more", ("", LAST // 2 - 1)) in log
+
+
 def test_an_await_outside_of_all_tasks_has_to_wait() -> None:
     """Who steps it may be anywhere on the stack: no jobs run there."""
 
