@@ -48,6 +48,26 @@ def test_a_microtask_that_was_queued_at_an_entry_is_forgotten() -> None:
     assert assert_alike(program) == [True]
 
 
+def test_a_run_begins_while_a_tee_is_about_to_pass_on_a_chunk() -> None:
+    """A chunk that was not told from others there would make each state a new one, and no period would be found."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+
+        def written_by(name: str) -> WritableStream[int]:
+            return WritableStream({"write": lambda chunk, controller: log.append((name, chunk))})
+
+        one, other = numbers(LAST).tee()
+        same = mapping(lambda chunk, controller: controller.enqueue(chunk))
+        piped = one.pipe_through(same).pipe_to(written_by("one"))
+        for _ in range(2):  # so much later it begins to read in the middle of a period of the first pipe
+            await Promise.resolve(None)
+        await asyncio.gather(piped, other.pipe_to(written_by("other")))
+        return [*log, periods() > LATE]
+
+    assert_alike(program)
+
+
 @pytest.mark.parametrize("side", ["the first writable", "the first readable", "the last writable"])
 def test_size_is_called_with_chunks_only(side: str) -> None:
     async def program() -> list[Any]:
