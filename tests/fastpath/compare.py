@@ -1,7 +1,7 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
 ``python -m tests.fastpath.compare [--program NAME] [--mode 1|check|emitted] FIRST LAST`` runs the programs of these
-seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated or operated. Of
+seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated, operated or of_bytes. Of
 the first one that differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of
 them calm if it can be.
 """
@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
+from .byte_streams import of_bytes
 from .generators import generated
 from .mixtures import mixed
 from .operators import operated
@@ -22,7 +23,7 @@ from .writers import written
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
 PROGRAMS: dict[str, Program] = {
-    each.__name__: each for each in (piped, piped_together, read_from, written, mixed, generated, operated)
+    each.__name__: each for each in (piped, piped_together, read_from, written, mixed, generated, operated, of_bytes)
 }
 
 # So many programs are tried to shrink one.

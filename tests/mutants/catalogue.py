@@ -11,12 +11,13 @@ import webstreams
 from webstreams._fastpath.snapshot import slots_of
 from webstreams._streams.part import Part
 
+from .byte_streams import GUARDS_OF_BYTES
 from .code import GUARDS_OF_CODE
 
 PACKAGE = Path(webstreams.__file__).parent
 CONSTANT = "_constant: ClassVar[tuple[str, ...]] = ("
 # Never parts: the pipelines that have them are refused.
-NO_PARTS = {"ByteQueue", "ByteTee", "CloningTee", "QueueTotal", "ReadableByteStreamController"}
+NO_PARTS = {"ByteQueue", "ByteTee", "CloningTee", "QueueTotal"}
 CLASS_CONSTANTS = {"_is_byob", "_is_byte_controller"}
 
 
@@ -591,5 +592,5 @@ GUARDS: dict[str, tuple[str, str, str]] = {
 
 def guards_dropped() -> Iterator[Mutant]:
     """Each guard, dropped."""
-    for name, (module, text, replacement) in (GUARDS | GUARDS_OF_CODE).items():
+    for name, (module, text, replacement) in (GUARDS | GUARDS_OF_CODE | GUARDS_OF_BYTES).items():
         yield Mutant(name, module, text, replacement)

@@ -39,17 +39,20 @@ class Call:
 
 
 class Measured:
-    """Expects a chunk on its way to a queue that counts bytes, where nothing depends on the size of a small one."""
+    """Expects `bytes` of a controller, at least so many and below a limit: to a queue that counts bytes, where nothing
+    depends on the size of a small chunk, or from a byte stream, whose chunks are not empty."""
 
-    __slots__ = ("controller", "limit")
+    __slots__ = ("controller", "least", "limit")
 
-    def __init__(self, controller: object, limit: float) -> None:
+    def __init__(self, controller: object, limit: float, least: int) -> None:
         self.controller = controller
+        self.least = least
         self.limit = limit
 
     def fits(self, chunk: Any) -> bool:
-        """Whether a chunk is small, and its size something that nobody can see being counted."""
-        return type(chunk) is bytes and len(chunk) < self.limit
+        """Whether a chunk is neither too small nor too large, and its size something that nobody can see being
+        counted."""
+        return type(chunk) is bytes and self.least <= len(chunk) < self.limit
 
 
 def takes(expected: object, controller: object, chunk: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from .._engine.jobs import JobQueue
 from .._engine.run import Trigger
+from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
@@ -29,6 +30,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
+from .feeding import Feeding, passes_chunks
 from .pipeline import ChainStage, FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
 from .writer_end import WriterEnd
 
@@ -38,7 +40,7 @@ ReadableSource = Source | UnderlyingSource
 class Read(NamedTuple):
     """A controller that a read reaches, and who reads from it."""
 
-    controller: ReadableStreamDefaultController[Any]
+    controller: Feeding
     request: ReadRequest
 
 
@@ -58,7 +60,9 @@ def read_path(stream: ReadableStreamState[Any], request: ReadRequest) -> list[Re
             request = source.tee
             controller = source.tee.stream._controller
         else:
-            break
+            return path
+    if isinstance(controller, ReadableByteStreamController):
+        path.append(Read(controller, request))
     return path
 
 
@@ -138,15 +142,14 @@ def find_pipeline_from(jobs: JobQueue, origin: WriterEnd) -> Pipeline:
     return pipeline
 
 
-def _add_source(pipeline: Pipeline, controller: ReadableStreamDefaultController[Any]) -> None:
-    pipeline.add_readable(controller)
+def _add_source(pipeline: Pipeline, controller: Feeding) -> None:
     source = controller._source
-    if controller._unread_watch is not None or controller._queue.sizes is not None:
+    if not _add_readable(pipeline, controller) or controller._unread_watch is not None:
         pipeline.refuse()
     elif isinstance(source, UnderlyingSource):
         if source.pull is not None:
             pipeline.add_stage(PullStage(source, controller))
-    elif isinstance(source, IterableSource):
+    elif isinstance(source, IterableSource) and isinstance(controller, ReadableStreamDefaultController):
         pipeline.add_parts(source)
         pipeline.add_stage(ItemStage(source, controller))
 
@@ -210,7 +213,7 @@ def _add_writable(pipeline: Pipeline, stream: WritableStreamState[Any], feeding:
 
 def _add_measured(pipeline: Pipeline, feeding: object, controller: WritableStreamDefaultController) -> None:
     is_known = counts_bytes(controller._strategy_size_algorithm) and isinstance(controller._sink, UnderlyingSink)
-    if is_known and isinstance(feeding, ReadableStreamDefaultController):
+    if is_known and isinstance(feeding, (ReadableStreamDefaultController, ReadableByteStreamController)):
         pipeline.add_measured(controller, feeding)
     else:
         pipeline.refuse()
@@ -264,6 +267,9 @@ def _is_observed(controller: object) -> bool:
 
 def _add_readable(pipeline: Pipeline, controller: object) -> bool:
     """Add a controller that is read from; whether it is understood."""
+    if isinstance(controller, ReadableByteStreamController):
+        pipeline.add_parts(controller, controller._stream)
+        return passes_chunks(controller)
     if not isinstance(controller, ReadableStreamDefaultController) or controller._queue.sizes is not None:
         return False
     pipeline.add_readable(controller)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._engine.run import Call
-from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.state import ReadRequest
+from .feeding import Feeding
 from .pipeline import Stage
 from .snapshot import Reference, Snapshot
 from .writer_end import Rest
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     The controller is the one whose pull is done then; None for operators, whose pull is done later.
     """
 
-    controller: ReadableStreamDefaultController[object] | None
+    controller: Feeding | None
     request: ReadRequest
     chunk: Reference | None
 

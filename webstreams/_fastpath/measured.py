@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .._engine.run import Measured
-from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
+from .feeding import Feeding, chunks_of
 
 
 class MeasuredSink:
@@ -21,9 +21,7 @@ class MeasuredSink:
     # There are never more chunks in the queue.
     MOST: ClassVar[int] = 4
 
-    def __init__(
-        self, controller: WritableStreamDefaultController, feeding: ReadableStreamDefaultController[Any]
-    ) -> None:
+    def __init__(self, controller: WritableStreamDefaultController, feeding: Feeding) -> None:
         self._controller = controller
         # What the chunks come from.
         self._feeding = feeding
@@ -34,8 +32,8 @@ class MeasuredSink:
     def can_begin(self) -> bool:
         """Whether what is in the queues is as in a run."""
         queue = self._controller._queue
-        waits = [*queue.chunks, *self._feeding._queue.chunks]
-        fits = Measured(None, self.limit).fits
+        waits = [*queue.chunks, *chunks_of(self._feeding)]
+        fits = Measured(None, self.limit, 0).fits
         return not self._controller._stream._backpressure and self.has_room() and all(map(fits, waits))
 
     def has_room(self) -> bool:

@@ -18,6 +18,7 @@ from .._platform.errors import stored_error
 from .._streams.meter import put_counted
 from .._streams.part import Part
 from .._streams.queue import QueueWithSizes
+from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.iterable import IterableSource
 from .._streams.readable.operators.chain import Chain
@@ -32,6 +33,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
+from .feeding import Feeding, expected_of
 from .giver import Giver
 from .measured import MeasuredSink
 from .writer_end import WriterEnd
@@ -44,7 +46,7 @@ MAX_MARK = 32
 FEW = 8
 
 Callback = Callable[..., Any]
-Controller = ReadableStreamDefaultController[Any] | TransformController | WritableStreamDefaultController | None
+Controller = Feeding | TransformController | WritableStreamDefaultController | None
 
 
 class Reservoir(Giver):
@@ -103,7 +105,8 @@ class Stage(Giver):
         self.is_identity = False
         # The source whose iterator has the next chunk, if the callback does no more than to ask for it.
         self.items: IterableSource | None = None
-        # What its chunks have to be like, if the queue that they go to counts bytes.
+        # What its chunks have to be like, if they are those of a byte stream, or if the queue that they go to counts
+        # bytes.
         self.measured: Measured | None = None
 
     def may_give(self, controller: object, chunk: Any) -> bool:
@@ -131,7 +134,7 @@ class Stage(Giver):
         """Do what the plain path does with what the callback raised."""
         raise NotImplementedError
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """Return the controller of the queue that its chunks go into."""
         return None
 
@@ -149,10 +152,11 @@ class PullStage(Stage):
 
     __slots__ = ("_readable", "_source")
 
-    def __init__(self, source: UnderlyingSource, controller: ReadableStreamDefaultController[Any]) -> None:
+    def __init__(self, source: UnderlyingSource, controller: Feeding) -> None:
         assert source.pull is not None
         super().__init__(source.pull, source.context, gives=True, gives_first=True)
         self.controller = self._readable = controller
+        self.measured = expected_of(controller)
         self._source = source
 
     def install(self, function: Callback) -> None:
@@ -163,7 +167,7 @@ class PullStage(Stage):
         """See `Stage`."""
         self._readable._put(chunk)
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """See `Stage`."""
         return self._readable
 
@@ -196,7 +200,7 @@ class ItemStage(Stage):
         """See `Stage`."""
         self._source._put(chunk)
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """See `Stage`."""
         return self._readable
 
@@ -228,7 +232,7 @@ class TransformStage(Stage):
         """See `Stage`."""
         self._transform_controller._enqueue(chunk)
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """See `Stage`."""
         return self._sink._stream._readable_controller
 
@@ -257,7 +261,7 @@ class GeneratorStage(Stage):
         """See `Stage`."""
         self._source.put(chunk)
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """See `Stage`."""
         return self._readable
 
@@ -319,7 +323,7 @@ class ChainStage(Stage):
         """See `Stage`."""
         self._chain.put(chunk)
 
-    def readable_controller(self) -> ReadableStreamDefaultController[Any] | None:
+    def readable_controller(self) -> Feeding | None:
         """See `Stage`."""
         output: ReadableStreamDefaultController[Any] | None = self._chain.output
         return output
@@ -436,9 +440,7 @@ class Pipeline:
         for sink in self.measured:
             sink.count_again()
 
-    def add_measured(
-        self, controller: WritableStreamDefaultController, feeding: ReadableStreamDefaultController[Any]
-    ) -> None:
+    def add_measured(self, controller: WritableStreamDefaultController, feeding: Feeding) -> None:
         """Add a sink whose queue counts bytes; it is understood if its chunks come straight from a callback."""
         givers = [stage for stage in self.stages if stage.readable_controller() is feeding]
         if not givers or any(stage.is_identity for stage in givers):
@@ -447,7 +449,8 @@ class Pipeline:
         sink = MeasuredSink(controller, feeding)
         self.measured.append(sink)
         for stage in givers:
-            stage.measured = Measured(stage.controller, sink.limit)
+            least = 0 if stage.measured is None else stage.measured.least
+            stage.measured = Measured(stage.controller, sink.limit, least)
 
     def forget_sizes(self) -> None:
         """Give the chunks in queues that count bytes the size 0."""
@@ -491,6 +494,11 @@ def _readable_goes_on(stream: Any) -> bool:
 def _writable_goes_on(stream: Any) -> bool:
     # One that is about to close needs no look: the pipe that closes it, or finds it closing, shuts down before.
     return bool(stream._state == "writable")
+
+
+def _byte_source_goes_on(controller: Any) -> bool:
+    is_idle = controller._byob_request is None and controller._passes_chunks()
+    return bool(controller._started and not controller._close_requested and is_idle)
 
 
 def _source_goes_on(controller: Any) -> bool:
@@ -543,6 +551,7 @@ _ORDINARY: Final[tuple[tuple[type, Callable[[Any], bool]], ...]] = (
     (ReadableStreamState, _readable_goes_on),
     (WritableStreamState, _writable_goes_on),
     (ReadableStreamDefaultController, _source_goes_on),
+    (ReadableByteStreamController, _byte_source_goes_on),
     (WritableStreamDefaultController, _sink_goes_on),
     (IterableSource, _iterator_goes_on),
     (GeneratorSource, _generator_goes_on),

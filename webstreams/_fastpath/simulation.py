@@ -14,12 +14,13 @@ from .._engine.delay import Delay
 from .._engine.jobs import Job
 from .._engine.run import Run, get_ident
 from .._streams.part import Part
-from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.inputs import Input
 from .._streams.readable.pipe import Pipe
+from .._streams.readable.pulling import PullingController
 from .._streams.readable.state import ReadRequest
 from .discovery import Read, chain_of, read_path
 from .ends import ReadEnd
+from .feeding import chunks_of
 from .giver import Giver
 from .graph import (
     AWAIT,
@@ -377,7 +378,7 @@ class Explorer(Run):
             heads = heads[: own[0]] if own else []
             step.answers += [Answer(None, NOBODY, None) for _ in own]
         for (controller, request), length, first in heads[::-1]:
-            taken = len(controller._queue.chunks) < length
+            taken = len(chunks_of(controller)) < length
             pulled = None if chain_of(controller._source) is not None else controller
             step.answers.append(Answer(pulled, request, first.reference() if taken else None))
 
@@ -474,7 +475,7 @@ def undelayed(job: Any) -> Any:
 
 
 def _head_of(read: Read) -> Head:
-    chunks = read.controller._queue.chunks
+    chunks = chunks_of(read.controller)
     return Head(read, len(chunks), chunks[0] if chunks else None)
 
 
@@ -485,7 +486,7 @@ def _heads_of_pull(job: Any) -> list[Head]:
     path: list[Read] = []
     if isinstance(owner, Input) and owner.reader is not None and owner.reader._stream is not None:
         path = read_path(owner.reader._stream, owner)
-    elif isinstance(owner, ReadableStreamDefaultController):
+    elif isinstance(owner, PullingController):
         path = read_path(owner._stream, NOBODY)
         if len(path) == 1:
             return []  # the source is its own

@@ -70,12 +70,14 @@ class ReadableByteStreamController(PullingController, Responding):
     @property
     def byob_request(self) -> ReadableStreamBYOBRequest | None:
         """The request of a reader to fill its own memory, None if there is none."""
+        self._jobs.leave_run()
         return self._get_byob_request()
 
     @property
     def desired_size(self) -> float | None:
         """How many more bytes the queue wants: not above 0 when it is full, None when errored, 0 when closed."""
-        return self._get_desired_size()
+        run = self._jobs.run
+        return self._get_desired_size() if run is None else run.desired_size(self)
 
     def enqueue(self, chunk: Buffer) -> None:
         """Put a copy of the bytes of `chunk` into the queue, or give them to the read that waits for them.
@@ -84,8 +86,13 @@ class ReadableByteStreamController(PullingController, Responding):
         `TypeError` for anything else, for an empty buffer, and when the stream is closed, errored or about to close.
         """
         jobs = self._jobs
+        run = jobs.run
+        if run is not None and run.take(self, chunk):
+            return
         if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
+        if run is not None:
+            chunk = run.intercept(self, chunk)
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")
         if len(own) == 0:
             raise TypeError("the chunk must not be empty")
@@ -271,11 +278,15 @@ class ReadableByteStreamController(PullingController, Responding):
         stream = self._stream
         if self._close_requested or stream._state != "readable":
             return
+        reader = stream._reader
+        if reader is not None and reader._read_requests and type(chunk) is bytes and self._passes_chunks():
+            self._put(chunk)
+            return
         if self._meter is not None:
             self._meter.chunk_is_put(chunk)
         if self._pending_pull_intos:
             self._take_over_first_pull_into()
-        reader = stream._reader
+            reader = stream._reader
         if reader is not None and not reader._is_byob:
             if self._queue.total > 0:
                 self._process_read_requests_using_queue()
@@ -294,6 +305,19 @@ class ReadableByteStreamController(PullingController, Responding):
                 self._commit_all(filled)
             else:
                 self._queue.settle_last()
+        self._call_pull_if_needed()
+
+    def _passes_chunks(self) -> bool:
+        """Whether nothing but chunks is asked for: no memory waits to be filled, and nothing is in the queue."""
+        return not self._pending_pull_intos and self._queue.total == 0
+
+    def _put(self, chunk: bytes) -> None:
+        """Give a chunk to the read that waits for it: all that `_enqueue` does where chunks only pass."""
+        if self._meter is not None:
+            self._meter.chunk_is_put(chunk)
+        reader = self._stream._reader
+        assert reader is not None
+        reader._read_requests.popleft().chunk_steps(chunk)
         self._call_pull_if_needed()
 
     def _take_over_first_pull_into(self) -> None:

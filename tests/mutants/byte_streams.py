@@ -1,0 +1,32 @@
+"""The guards of byte streams in runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CONTROLLER: Final = "_streams/readable/byte_controller"
+
+GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
+    "bytes: a chunk that is empty": ("_fastpath/feeding", "Measured(controller, inf, 1)", "Measured(controller, inf, 0)"),
+    "bytes: a chunk of another type": ("_engine/run", "return type(chunk) is bytes and self.least", "return self.least"),
+    "bytes: a queue that counts bytes behind them": ("_fastpath/pipeline", "0 if stage.measured is None else", "0 or"),
+    "bytes: a chunk that is not taken": (_CONTROLLER, "chunk = run.intercept(self, chunk)", "pass"),
+    "bytes: the desired size": (
+        _CONTROLLER,
+        "return self._get_desired_size() if run is None else run.desired_size(self)",
+        "return self._get_desired_size()",
+    ),
+    "bytes: the request": (
+        _CONTROLLER,
+        "self._jobs.leave_run()\n        return self._get_byob_request()",
+        "return self._get_byob_request()",
+    ),
+    "bytes: a high-water mark": ("_fastpath/feeding", "controller._strategy_hwm == 0 and ", ""),
+    "bytes: memory for every read": ("_fastpath/feeding", " and controller._auto_allocate_chunk_size is None", ""),
+    "bytes: a stream that starts": ("_fastpath/pipeline", "controller._started and not controller._close_requested and is_idle", "not controller._close_requested and is_idle"),
+    "bytes: a stream that closes": ("_fastpath/pipeline", "controller._started and not controller._close_requested and is_idle", "controller._started and is_idle"),
+    "bytes: a request that waits": ("_fastpath/pipeline", "controller._byob_request is None and controller._passes_chunks()", "controller._passes_chunks()"),
+    "bytes: memory that waits": (_CONTROLLER, "not self._pending_pull_intos and self._queue.total == 0", "self._queue.total == 0"),
+    "bytes: a queue that is not empty": (_CONTROLLER, "not self._pending_pull_intos and self._queue.total == 0", "not self._pending_pull_intos"),
+    "bytes: both at the entry": ("_fastpath/pipeline", "controller._byob_request is None and controller._passes_chunks()", "True"),
+}  # fmt: skip
