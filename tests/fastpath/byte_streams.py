@@ -17,7 +17,7 @@ class ByteMixture(OperatorMixture):
 
     def source(self) -> ReadableStream[Any]:
         odd = self.dice.random() < 0.2
-        source = {
+        source: Any = {
             "type": "bytes",
             "start": self.start_source,
             "pull": self.maybe_coroutine(self.pull, self.pull_later),

@@ -1,9 +1,9 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
 ``python -m tests.fastpath.compare [--program NAME] [--mode 1|check|emitted] FIRST LAST`` runs the programs of these
-seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated, operated or of_bytes. Of
-the first one that differs, the smallest program that still does is shown: fewer throws of the dice (`Dice`), each of
-them calm if it can be.
+seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated, operated or
+of_bytes. Of the first one that differs, the smallest program that still does is shown: fewer throws of the dice
+(`Dice`), each of them calm if it can be.
 """
 
 from __future__ import annotations

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 _CONTROLLER: Final = "_streams/readable/byte_controller"
+_GOES_ON: Final = "controller._started and not controller._close_requested and is_idle"
+_IS_IDLE: Final = "controller._byob_request is None and controller._passes_chunks()"
+_PASSES: Final = "not self._pending_pull_intos and self._queue.total == 0"
 
 GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
-    "bytes: a chunk that is empty": ("_fastpath/feeding", "Measured(controller, inf, 1)", "Measured(controller, inf, 0)"),
-    "bytes: a chunk of another type": ("_engine/run", "return type(chunk) is bytes and self.least", "return self.least"),
-    "bytes: a queue that counts bytes behind them": ("_fastpath/pipeline", "0 if stage.measured is None else", "0 or"),
+    "bytes: a chunk that is empty": ("_fastpath/feeding", "(controller, inf, 1)", "(controller, inf, 0)"),
+    "bytes: a chunk of another type": ("_engine/run", "return type(chunk) is bytes and", "return"),
+    "bytes: a queue that counts bytes behind them": (
+        "_fastpath/pipeline",
+        "stage.controller, sink.limit, least)",
+        "stage.controller, sink.limit, 0)",
+    ),
     "bytes: a chunk that is not taken": (_CONTROLLER, "chunk = run.intercept(self, chunk)", "pass"),
     "bytes: the desired size": (
         _CONTROLLER,
@@ -23,10 +30,14 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "bytes: a high-water mark": ("_fastpath/feeding", "controller._strategy_hwm == 0 and ", ""),
     "bytes: memory for every read": ("_fastpath/feeding", " and controller._auto_allocate_chunk_size is None", ""),
-    "bytes: a stream that starts": ("_fastpath/pipeline", "controller._started and not controller._close_requested and is_idle", "not controller._close_requested and is_idle"),
-    "bytes: a stream that closes": ("_fastpath/pipeline", "controller._started and not controller._close_requested and is_idle", "controller._started and is_idle"),
-    "bytes: a request that waits": ("_fastpath/pipeline", "controller._byob_request is None and controller._passes_chunks()", "controller._passes_chunks()"),
-    "bytes: memory that waits": (_CONTROLLER, "not self._pending_pull_intos and self._queue.total == 0", "self._queue.total == 0"),
-    "bytes: a queue that is not empty": (_CONTROLLER, "not self._pending_pull_intos and self._queue.total == 0", "not self._pending_pull_intos"),
-    "bytes: both at the entry": ("_fastpath/pipeline", "controller._byob_request is None and controller._passes_chunks()", "True"),
-}  # fmt: skip
+    "bytes: a stream that starts": (
+        "_fastpath/pipeline",
+        _GOES_ON,
+        "not controller._close_requested and is_idle",
+    ),
+    "bytes: a stream that closes": ("_fastpath/pipeline", _GOES_ON, "controller._started and is_idle"),
+    "bytes: a request that waits": ("_fastpath/pipeline", _IS_IDLE, "controller._passes_chunks()"),
+    "bytes: memory that waits": (_CONTROLLER, _PASSES, "self._queue.total == 0"),
+    "bytes: a queue that is not empty": (_CONTROLLER, _PASSES, "not self._pending_pull_intos"),
+    "bytes: all of these at the entry": ("_fastpath/pipeline", _IS_IDLE, "True"),
+}

@@ -32,6 +32,7 @@ TESTS = [
     "tests/fastpath/test_reuse.py",
     "tests/fastpath/test_writing.py",
     "tests/fastpath/test_measured.py",
+    "tests/fastpath/test_byte_streams.py",
     "tests/fastpath/test_operators.py",
     "tests/fastpath/test_code.py",
 ]

@@ -41,7 +41,13 @@ class ReadableByteStreamController(PullingController, Responding):
         "_pending_pull_intos",
         "_queue",
     )
-    _constant: ClassVar[tuple[str, ...]] = ("_auto_allocate_chunk_size", "_queue")
+    # No memory waits to be filled where a run begins, and in its periods nothing is put into the queue.
+    _constant: ClassVar[tuple[str, ...]] = (
+        "_auto_allocate_chunk_size",
+        "_byob_request",
+        "_pending_pull_intos",
+        "_queue",
+    )
 
     _is_byte_controller = True
 
