@@ -11,7 +11,6 @@ _PASSES: Final = "not self._pending_pull_intos and self._queue.total == 0"
 
 GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
     "bytes: a chunk that is empty": ("_fastpath/feeding", "(controller, inf, 1)", "(controller, inf, 0)"),
-    "bytes: a chunk of another type": ("_engine/run", "return type(chunk) is bytes and", "return"),
     "bytes: a queue that counts bytes behind them": (
         "_fastpath/pipeline",
         "stage.controller, sink.limit, least)",

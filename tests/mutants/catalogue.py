@@ -536,8 +536,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "if not givers or any(stage.is_identity for stage in givers):",
         "if not givers:",
     ),
-    "measured: the size of a chunk": ("_engine/run", " and len(chunk) < self.limit", ""),
-    "measured: the type of a chunk": ("_engine/run", "type(chunk) is bytes and len", "len"),
+    "measured: the size of a chunk": ("_engine/run", "<= len(chunk) < self.limit", "<= len(chunk)"),
+    "measured: the type of a chunk": ("_engine/run", "type(chunk) is bytes and self.least", "self.least"),
     "measured: the chunks in the queues at the entry": ("_fastpath/measured", " and all(map(fits, waits))", ""),
     "measured: backpressure at the entry": (
         "_fastpath/measured",
