@@ -7,13 +7,23 @@ from typing import Any
 
 from webstreams import ReadableStream, ReadableStreamBYOBReader
 
-from .mixtures import Mixture, mix
+from .mixtures import Mixture, World, mix
 from .operators import OperatorMixture
-from .programs import Dice, Log, got
+from .programs import Dice, Log, consume, got
 
 
 class ByteMixture(OperatorMixture):
     """A mixture of byte streams: mostly those that a run takes, now and then one that keeps bytes in its queue."""
+
+    def __init__(self, dice: Dice, log: Log, name: str, world: World) -> None:
+        super().__init__(dice, log, name, world)
+        self.oddity /= 2  # what is odd ends the run, and chunks are odd as often as callbacks
+        # Several chunks at once stay on the plain path.
+        self.gives = min(self.gives, dice.choice([1, 1, 1, 2]))
+
+    def lead_on(self, stream: ReadableStream[Any], name: str, depth: int) -> None:
+        """Seldom tee: the branches of a byte stream are filled by turns, which is no run."""
+        super().lead_on(stream, name, depth if self.dice.random() < 0.2 else 2)
 
     def source(self) -> ReadableStream[Any]:
         odd = self.dice.random() < 0.2
@@ -71,6 +81,11 @@ async def join(stream: ReadableStream[Any], parts: Mixture) -> None:
 async def fill(stream: ReadableStream[Any], parts: Mixture) -> None:
     """Read by the default reader and with memory of one's own, by turns."""
     try:
+        ReadableStreamBYOBReader(stream).release_lock()
+    except TypeError:
+        await consume(stream, parts)
+        return
+    try:
         while True:
             with ReadableStreamBYOBReader(stream) as filling:
                 view, done = await filling.read(bytearray(3))
@@ -86,5 +101,5 @@ async def fill(stream: ReadableStream[Any], parts: Mixture) -> None:
 
 
 async def of_bytes(dice: Dice) -> Log:
-    """Let random pipelines of byte streams run beside each other; give what happened."""
-    return await mix(dice, ByteMixture)
+    """Let random pipelines of byte streams run beside each other, and some more after that; give what happened."""
+    return [*await mix(dice, ByteMixture), *await mix(dice, ByteMixture), *await mix(dice, ByteMixture)]

@@ -17,11 +17,6 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
         "stage.controller, sink.limit, 0)",
     ),
     "bytes: a chunk that is not taken": (_CONTROLLER, "chunk = run.intercept(self, chunk)", "pass"),
-    "bytes: the desired size": (
-        _CONTROLLER,
-        "return self._get_desired_size() if run is None else run.desired_size(self)",
-        "return self._get_desired_size()",
-    ),
     "bytes: the request": (
         _CONTROLLER,
         "self._jobs.leave_run()\n        return self._get_byob_request()",

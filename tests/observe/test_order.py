@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -170,11 +170,24 @@ class Counting:
             controller.close()
 
 
-SOURCES: dict[str, Callable[[], ReadableStream[int]]] = {
+class CountingInBytes(Counting):
+    """Gives chunks of bytes."""
+
+    type: Literal["bytes"] = "bytes"
+
+    def pull(self, controller: Any) -> None:
+        self._given += 1
+        controller.enqueue(b"%d" % self._given)
+        if self._given == CHUNKS:
+            controller.close()
+
+
+SOURCES: dict[str, Callable[[], ReadableStream[Any]]] = {
     "items": lambda: ReadableStream.from_(range(CHUNKS)),
     "one at a time": lambda: ReadableStream(Counting(1)),
     "three at a time": lambda: ReadableStream(Counting(3)),
     "ahead": lambda: ReadableStream(Counting(1), {"high_water_mark": 4}),
+    "bytes": lambda: ReadableStream(CountingInBytes(1)),
 }
 
 

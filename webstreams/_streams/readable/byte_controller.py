@@ -82,8 +82,7 @@ class ReadableByteStreamController(PullingController, Responding):
     @property
     def desired_size(self) -> float | None:
         """How many more bytes the queue wants: not above 0 when it is full, None when errored, 0 when closed."""
-        run = self._jobs.run
-        return self._get_desired_size() if run is None else run.desired_size(self)
+        return self._get_desired_size()  # in a run, too: nothing is in the queue there
 
     def enqueue(self, chunk: Buffer) -> None:
         """Put a copy of the bytes of `chunk` into the queue, or give them to the read that waits for them.
