@@ -17,11 +17,6 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
         "stage.controller, sink.limit, 0)",
     ),
     "bytes: a chunk that is not taken": (_CONTROLLER, "chunk = run.intercept(self, chunk)", "pass"),
-    "bytes: the request": (
-        _CONTROLLER,
-        "self._jobs.leave_run()\n        return self._get_byob_request()",
-        "return self._get_byob_request()",
-    ),
     "bytes: a high-water mark": ("_fastpath/feeding", "controller._strategy_hwm == 0 and ", ""),
     "bytes: memory for every read": ("_fastpath/feeding", " and controller._auto_allocate_chunk_size is None", ""),
     "bytes: a stream that starts": (

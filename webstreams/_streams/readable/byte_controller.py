@@ -76,8 +76,7 @@ class ReadableByteStreamController(PullingController, Responding):
     @property
     def byob_request(self) -> ReadableStreamBYOBRequest | None:
         """The request of a reader to fill its own memory, None if there is none."""
-        self._jobs.leave_run()
-        return self._get_byob_request()
+        return self._get_byob_request()  # in a run, too: no memory waits there
 
     @property
     def desired_size(self) -> float | None:
