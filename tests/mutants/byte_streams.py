@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 _CONTROLLER: Final = "_streams/readable/byte_controller"
-_GOES_ON: Final = "controller._started and not controller._close_requested and is_idle"
-_IS_IDLE: Final = "controller._byob_request is None and controller._passes_chunks()"
 _PASSES: Final = "not self._pending_pull_intos and self._queue.total == 0"
 
 GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
@@ -19,14 +17,7 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
     "bytes: a chunk that is not taken": (_CONTROLLER, "chunk = run.intercept(self, chunk)", "pass"),
     "bytes: a high-water mark": ("_fastpath/feeding", "controller._strategy_hwm == 0 and ", ""),
     "bytes: memory for every read": ("_fastpath/feeding", " and controller._auto_allocate_chunk_size is None", ""),
-    "bytes: a stream that starts": (
-        "_fastpath/pipeline",
-        _GOES_ON,
-        "not controller._close_requested and is_idle",
-    ),
-    "bytes: a stream that closes": ("_fastpath/pipeline", _GOES_ON, "controller._started and is_idle"),
-    "bytes: a request that waits": ("_fastpath/pipeline", _IS_IDLE, "controller._passes_chunks()"),
     "bytes: memory that waits": (_CONTROLLER, _PASSES, "self._queue.total == 0"),
     "bytes: a queue that is not empty": (_CONTROLLER, _PASSES, "not self._pending_pull_intos"),
-    "bytes: all of these at the entry": ("_fastpath/pipeline", _IS_IDLE, "True"),
+    "bytes: both at the entry": ("_fastpath/pipeline", "bool(controller._passes_chunks())", "True"),
 }

@@ -497,8 +497,8 @@ def _writable_goes_on(stream: Any) -> bool:
 
 
 def _byte_source_goes_on(controller: Any) -> bool:
-    is_idle = controller._byob_request is None and controller._passes_chunks()
-    return bool(controller._started and not controller._close_requested and is_idle)
+    """Whether a byte stream has nothing but the source to take chunks from; then close() closes it at once."""
+    return bool(controller._passes_chunks())
 
 
 def _source_goes_on(controller: Any) -> bool:
