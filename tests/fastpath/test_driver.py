@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
+from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -74,16 +76,33 @@ def test_a_microtask_of_a_coroutine_comes_before_the_next_callback() -> None:
     assert log[log.index(LATE) :][:3] == [LATE, "microtask", "pull"]
 
 
-def test_a_task_that_somebody_keeps_is_that_of_one_callback() -> None:
+Trace = tuple[Callable[[Any, list[Any]], object], Callable[[Any, list[Any]], object]]
+
+# What a callback does with its task, and how a later one would tell the task by that.
+TRACES: dict[str, Trace] = {
+    "kept": (lambda task, kept: kept.append(task), lambda task, kept: task in kept),
+    "referred to weakly": (
+        lambda task, kept: kept.append(weakref.ref(task)),
+        lambda task, kept: task in [each() for each in kept],
+    ),
+    "with an attribute": (lambda task, _: setattr(task, "mark", 1), lambda task, _: hasattr(task, "mark")),
+    "with a name": (lambda task, _: task.set_name("mine"), lambda task, _: task.get_name() == "mine"),
+}
+
+
+@pytest.mark.parametrize("trace", TRACES)
+def test_a_task_that_somebody_could_tell_again_is_that_of_one_callback(trace: str) -> None:
+    leave, is_found = TRACES[trace]
+
     async def program() -> list[Any]:
         log: list[Any] = []
         kept: list[Any] = []
 
         async def write(chunk: int, controller: Any) -> None:
             task = asyncio.current_task()
-            log.append((chunk, task in kept))
+            log.append((chunk, is_found(task, kept)))
             if chunk == LATE:
-                kept.append(task)
+                leave(task, kept)
 
         await numbers(log).pipe_to(WritableStream({"write": write}))
         log.append(periods() > LATE // 2)
