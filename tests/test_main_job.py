@@ -69,7 +69,7 @@ async def test_the_same_over_http(tmp_path: Path) -> None:
 
 
 async def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
-    write_sample(tmp_path / "in.gz", 20_000_000)
+    write_sample(tmp_path / "in.gz", 5_000_000)
     async with nothing_left(), serve(tmp_path / "in.gz") as url, download(url) as body:
         filtering = Filtering("receive", body, True, tmp_path / "out.gz")
         task = asyncio.ensure_future(filtering.done)

@@ -23,14 +23,14 @@ from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES, NOT_EAGER
 from tests.waiting import LIMIT, until
 
-from . import core_rows, end_rows, network_rows, worker_rows
+from . import core_rows, end_rows, http_rows, socket_rows, worker_rows
 from .drill import Counter, begin, nothing_left, reach_state, wait_until
 from .program import ERRORS
 from .rows import ROWS, Drill, State
 
 # A program imports the tables of its row, and no more than that: it takes long to end with all that clients and servers
-# of HTTP are made of.
-GROUPS = [[core_rows, end_rows, worker_rows], [network_rows]]
+# of HTTP are made of, or TLS.
+GROUPS = [[core_rows, end_rows, worker_rows], [socket_rows], [http_rows]]
 TABLES = {table.__name__: [each.__name__ for each in group] for group in GROUPS for table in group}
 
 EACH_STATE = [(name, state) for name, row in ROWS.items() for state in row.states]
