@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from .._engine.build import compiled
 from .._streams.part import Part
 from .._streams.readable.pipe import Pipe
+from .._streams.readable.reader import ReadPromise
 from .graph import Segment, State, Step
 from .pipeline import Pipeline, Stage
 from .snapshot import CONTAINERS, Snapshot, getter, plan_for, slots_of
@@ -84,7 +85,7 @@ class CheckedRun(WriteRun):
     def _has_to_pause(self) -> bool:
         return self.has_differed or super()._has_to_pause()
 
-    def reads(self, key: object, promise: Any) -> bool:
+    def reads(self, key: object, promise: ReadPromise[Any]) -> bool:
         """See `Run`: no read is done in the quick way."""
         assert self._state is not None
         return self._reads_slowly(key, promise, self._state)

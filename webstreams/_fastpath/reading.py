@@ -8,6 +8,7 @@ from typing import Any
 
 from .._engine.jobs import task_of
 from .._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ, IS_THERE
+from .._streams.readable.reader import ReadPromise
 from .codegen import emit
 from .coroutines import CoroutineRun
 from .ends import IterationEnd
@@ -33,7 +34,7 @@ class ReadRun(CoroutineRun):
 
     # The reads of a user's.
 
-    def reads(self, key: object, promise: Any) -> bool:
+    def reads(self, key: object, promise: ReadPromise[Any]) -> bool:
         """See `Run`. Written out, for it is called for every chunk: most reads call nothing, or callbacks only."""
         state = self._state
         assert state is not None
@@ -74,13 +75,13 @@ class ReadRun(CoroutineRun):
         self.leave()
         self._jobs.reads_left = max(self._jobs.reads_left, len(many.store))
 
-    def _answer(self, promise: Any) -> None:
+    def _answer(self, promise: ReadPromise[Any]) -> None:
         """Give the chunk to the read, if it is there."""
         segment = self.last_segment()
         if segment.is_answered and segment.value is not None:
             promise.answer(self._real_chunk(segment.value))
 
-    def _reads_slowly(self, key: object, promise: Any, state: State) -> bool:
+    def _reads_slowly(self, key: object, promise: ReadPromise[Any], state: State) -> bool:
         if not self._is_parked or state.kind != READ or self.pending or self._is_low or key is not self._key:
             self.leave()
             return False
@@ -170,7 +171,7 @@ class ReadRun(CoroutineRun):
             return False
         return jobs.may_run_jobs() and self._segment_of(state) is not None
 
-    def collect(self, key: object, promise: Any, take: Callable[[Any], object]) -> int:
+    def collect(self, key: object, promise: ReadPromise[Any], take: Callable[[Any], object]) -> int:
         """See `Run`."""
         jobs = self._jobs
         if not jobs.may_run_jobs() or key is not self._key:
@@ -186,7 +187,7 @@ class ReadRun(CoroutineRun):
             if outcome != IS_THERE:
                 return outcome
 
-    def _collect_some(self, state: State, promise: Any, take: Callable[[Any], object]) -> int:
+    def _collect_some(self, state: State, promise: ReadPromise[Any], take: Callable[[Any], object]) -> int:
         """Take one chunk, or many if they come in the same way; `IS_THERE` if that was done."""
         if state.many is not None:
             self._leave_many(state.many)
@@ -222,7 +223,7 @@ class ReadRun(CoroutineRun):
             take(self._real_chunk(value))
         return IS_THERE
 
-    def _became_of(self, promise: Any) -> int:
+    def _became_of(self, promise: ReadPromise[Any]) -> int:
         """Tell where a read is after a side exit."""
         if self._step_under_way().state.kind != READ:
             return HALFWAY

@@ -406,7 +406,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)
         run = jobs.run
-        spare: Any
+        spare: ReadPromise[Any] | None  # of a known type, so that compiled code need not look up what it has
         if run is None:
             spare = self._spare
             if spare is None:

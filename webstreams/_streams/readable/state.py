@@ -68,7 +68,7 @@ class GenericReaderState(Part):
     _holder: LockHolder | None
     _consumer: object
     # Ours: the promise of a read that nobody can look at any more, for the next one.
-    _spare: object
+    _spare: Any
 
     def _error_read_requests(self, error: object) -> None:
         """ReadableStreamDefaultReaderErrorReadRequests, ReadableStreamBYOBReaderErrorReadIntoRequests."""
