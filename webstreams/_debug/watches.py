@@ -88,11 +88,6 @@ class UnreadWatch:
             )
 
 
-def watch_unread(stream: object, jobs: JobQueue, queue: QueueTotal) -> UnreadWatch | None:
-    """Watch over a readable stream in debug mode."""
-    return UnreadWatch(type(stream).__name__, jobs, queue) if jobs.loop.get_debug() else None
-
-
 # Writers that do not wait, and pipes that cannot begin.
 
 
@@ -166,8 +161,3 @@ class WriteWatch:
             place.warn(message)
         except Exception as warning:
             self._jobs.report("a warning was turned into an exception", warning)
-
-
-def watch_writes(jobs: JobQueue, high_water_mark: float) -> WriteWatch | None:
-    """Watch over a writable stream in debug mode."""
-    return WriteWatch(jobs, high_water_mark) if jobs.loop.get_debug() else None

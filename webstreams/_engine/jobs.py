@@ -206,7 +206,8 @@ class JobQueue:
         """
         if get_ident() != self.thread_probe._thread_id and get_running_loop() is not self.loop:
             raise_wrong_loop()
-        self.leave_run()
+        if self.run is not None:
+            self.run.leave()  # leave_run(), without the call
 
     def leave_run(self) -> None:
         """Leave the run under way, before something else looks at streams or changes them: a side exit."""

@@ -6,10 +6,13 @@ import math
 from bisect import bisect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from .._platform.idl import is_non_negative_number, to_number
 from .part import Part
+
+
+_INFINITE: Final = math.inf
 
 
 class PutBackChunks:
@@ -66,12 +69,12 @@ class QueueWithSizes(QueueTotal):
     _constant: ClassVar[tuple[str, ...]] = ("_put_back", "plenty")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
-    def __init__(self, sized: bool, high_water_mark: int | float = math.inf) -> None:
+    def __init__(self, sized: bool, high_water_mark: int | float = _INFINITE) -> None:
         self.chunks: deque[Any] = deque()
         self.sizes: deque[float] | None = deque() if sized else None
         # From this total on, to take a chunk out is all that a read does: the queue stays full, so that nobody is asked
         # for more, and does not become empty, so that no stream closes.
-        self.plenty: int | float = math.inf if sized else max(1, high_water_mark) + 1
+        self.plenty: int | float = _INFINITE if sized else high_water_mark + 1 if high_water_mark > 1 else 2
         self.total = 0
         self._put_back: PutBackChunks | None = None
 

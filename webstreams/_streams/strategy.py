@@ -147,11 +147,14 @@ def convert_strategy(strategy: Any) -> StrategyMembers:
 
 def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:
     """ExtractHighWaterMark; ValueError if it is no non-negative number."""
-    if strategy.high_water_mark is None:
+    given = strategy.high_water_mark
+    if given is None:
         return default
-    mark = to_number(strategy.high_water_mark)
+    if type(given) is int and given >= 0:
+        return given
+    mark = to_number(given)
     if math.isnan(mark) or mark < 0:
-        raise ValueError(f"high_water_mark must be a non-negative number, not {strategy.high_water_mark!r}")
+        raise ValueError(f"high_water_mark must be a non-negative number, not {given!r}")
     return mark
 
 

@@ -128,4 +128,5 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
     """
     if mode not in MODES:
         raise ValueError(f'mode must be "replace", "create", "append" or "in_place", not {mode!r}')
-    return WritableStream(FileSink(os.fsdecode(checked_path(path, "path")), mode, fsync), bytes_strategy())
+    name = checked_path(path, "path")
+    return WritableStream(FileSink(name if isinstance(name, str) else os.fsdecode(name), mode, fsync), bytes_strategy())

@@ -83,6 +83,8 @@ class IterableSource(Source, Part, Fetching):
     )
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_item",)
 
+    has_start = False
+
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs
         self.is_async, self._iterator = open_iterable(iterable)
@@ -92,8 +94,9 @@ class IterableSource(Source, Part, Fetching):
         # The item that is there at once, and what takes it as many jobs later as promises would.
         self._item: Any = None
         self._is_pulling = False
-        self._on_item: Job = after(jobs, ASYNC_ITEM_TICKS if self.is_async else SYNC_ITEM_TICKS, self._take_item)
-        self._on_end: Job = self._on_item if self.is_async else Delay(jobs, self._on_item, self._take_item)
+        # Made with the first item.
+        self._on_item: Job | None = None
+        self._on_end: Job | None = None
         self.context = self._context = copy_context()
         # Takes the items of an asynchronous generator.
         self.pump: Pump | None = Pump(jobs, self._iterator, self._context) if is_pumped(self._iterator) else None
@@ -187,7 +190,7 @@ class IterableSource(Source, Part, Fetching):
             return result
         self._call = call_coroutine(self._jobs, fetch(self, result, END_OF_ITERATION), self._context)
         if self._call is None and not is_awaitable(self._item):
-            self._jobs.push(self._on_item)
+            self._jobs.push(self._on_item or self._prepare_for_items())
             return None
         promise: Promise[Any] = Promise(self._jobs)
         if self._call is None:
@@ -229,13 +232,22 @@ class IterableSource(Source, Part, Fetching):
 
     def _put(self, value: Any) -> None:
         self._item = value
+        on_item = self._on_item or self._prepare_for_items()
         if value is END_OF_ITERATION:
+            assert self._on_end is not None
             self._jobs.push(self._on_end)
             return
         if self._controller._meter is not None and not self.is_async:
             # Here and not when it is put into the queue: the fast path may begin or end between the two.
             self._controller._meter.chunk_is_put(value)
-        self._jobs.push(self._on_item)
+        self._jobs.push(on_item)
+
+    def _prepare_for_items(self) -> Job:
+        """Make the jobs that put an item into the stream, or close it; return the first."""
+        ticks = ASYNC_ITEM_TICKS if self.is_async else SYNC_ITEM_TICKS
+        self._on_item = on_item = after(self._jobs, ticks, self._take_item)
+        self._on_end = on_item if self.is_async else Delay(self._jobs, on_item, self._take_item)
+        return on_item
 
     def _give_rejected(self, error: BaseException) -> None:
         self._jobs.leave_run()

@@ -171,7 +171,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         self._ending: Ending | None = None
         self._fed: ReadableStreamState[Any] | None = None
         self._is_stage = False
-        self._ready = _ReadyHook(self)
+        # Made when it is needed.
+        self._ready: _ReadyHook | None = None
         # A chunk that was not in the queue when it was read is written a job later.
         self._reading_from_queue = False
         # Where the promise of the read is in its way (see above).
@@ -366,6 +367,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         if dest._state != "writable":
             return
         if dest._backpressure and dest._close_request is None and dest._in_flight_close_request is None:
+            if self._ready is None:
+                self._ready = _ReadyHook(self)
             self.writer._ready_promise = self._ready
         elif self._taker is not None:
             self.read_next()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ..._debug.repr import show, show_desired_size, summary
-from ..._debug.watches import watch_unread
+from ..._debug.watches import UnreadWatch
 from ..._engine.callbacks import (
     DEFERRED,
     CallsBack,
@@ -18,7 +18,6 @@ from ..._engine.callbacks import (
 from ..._engine.jobs import Job, JobQueue
 from ..._engine.promise import Promise, converted, promise_rejected_with, upon
 from ..._platform.errors import call, callback_error, goes_through
-from ..._platform.idl import do_nothing
 from ..._platform.stages import note_stage
 from ..meter import Meter
 from ..queue import QueueTotal
@@ -90,10 +89,19 @@ class PullingController(ReadableController, CallsBack):
 
     def _start(self, source: Source | UnderlyingSource) -> None:
         """Run the start algorithm; the first pull comes when its promise is fulfilled."""
-        start = source.start
-        promise = None if start is do_nothing else converted(self._jobs, call(start, self), source.context)
-        upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
-        self._unread_watch = watch_unread(self._stream, self._jobs, self._measure)
+        jobs = self._jobs
+        if source.has_start:
+            upon(
+                jobs,
+                converted(jobs, call(source.start, self), source.context),
+                self._start_fulfilled,
+                self._start_rejected,
+            )
+        else:
+            jobs.push(self._start_fulfilled)
+        self._unread_watch: UnreadWatch | None = None
+        if jobs.loop.get_debug():
+            self._unread_watch = UnreadWatch(type(self._stream).__name__, jobs, self._measure)
 
     def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True

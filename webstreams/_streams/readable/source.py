@@ -21,6 +21,8 @@ class Source:
 
     # The contextvars context for coroutine callbacks.
     context: Context | None = None
+    # Whether `start` does something.
+    has_start: bool = True
 
     def start(self, controller: Any) -> Any:
         """startAlgorithm"""
@@ -74,7 +76,7 @@ class UnderlyingSource:
 
     # Ours: has to be asked outside of runs (`JobQueue.run`), and to know of every chunk that is read.
     never_runs: ClassVar[bool] = False
-    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "is_bytes", "pull", "start")
+    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "has_start", "is_bytes", "pull", "start")
 
     def __init__(self, source: Any) -> None:
         name = SOURCE
@@ -86,6 +88,7 @@ class UnderlyingSource:
         self.cancel: Callable[[object], Any] = callback_member(get, "cancel", name) or do_nothing
         self.pull: Callable[[Any], Any] | None = callback_member(get, "pull", name)
         self.start: Callable[[Any], Any] = callback_member(get, "start", name) or do_nothing
+        self.has_start: bool = self.start is not do_nothing
         kind = get("type", None)
         if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')

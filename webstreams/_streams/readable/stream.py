@@ -104,7 +104,8 @@ class ReadableStream(ConsumedStream[T]):
             return
         strategy_members = convert_strategy(strategy)
         source = UnderlyingSource(underlying_source)
-        warn_of_mistakes(self._jobs, unknown_members((SOURCE, underlying_source), (STRATEGY, strategy)))
+        if self._jobs.loop.get_debug():
+            warn_of_mistakes(self._jobs, unknown_members((SOURCE, underlying_source), (STRATEGY, strategy)))
         if source.is_bytes:
             self._set_up_byte_controller(source, strategy_members)
         else:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from ..._engine.promise import CallPromise, Promise
 from ..._platform.idl import do_nothing
 from ..writable.controller import WritableStreamDefaultController
-from ..writable.sink import WholeSink
+from ..writable.sink import UnderlyingSink, WholeSink
 from ..writable.state import WritableStreamState
 from .byte_controller import ReadableByteStreamController
 from .controller import ReadableStreamDefaultController
@@ -70,8 +70,10 @@ def begin_whole(pipe: Any) -> bool:
 
 def _whole_sink_of(pipe: Any) -> WholeSink | None:
     """Return the sink if it takes all in one call, and nobody has put something of their own in its place."""
-    owner = getattr(getattr(getattr(pipe.dest._controller, "_sink", None), "write", None), "__self__", None)
-    return owner if isinstance(owner, WholeSink) and owner.takes_whole else None
+    sink = pipe.dest._controller._sink
+    if type(sink) is not UnderlyingSink or sink.whole is None or getattr(sink.write, "__self__", None) is not sink.whole:
+        return None
+    return sink.whole if sink.whole.takes_whole else None
 
 
 def _whole_source_of(pipe: Any) -> WholeSource | None:
@@ -106,7 +108,10 @@ def _take_chunks(controller: Any, limit: float) -> bytes | None:
     if given.give != given._give_next:
         return None
     chunks = list(given._iterator)
-    if not all(type(chunk) is bytes for chunk in chunks) or sum(map(len, chunks)) >= limit:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk) if type(chunk) is bytes else limit
+    if size >= limit:
         given._iterator = iter(chunks)
         return None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -65,7 +65,8 @@ class TransformStream(TransformStreamState, Generic[I, O]):
         readable_members = convert_strategy(readable_strategy)
         algorithms = Transformer(transformer)
         strategies = ((STRATEGY, writable_strategy), (STRATEGY, readable_strategy))
-        warn_of_mistakes(self._jobs, unknown_members((TRANSFORMER, transformer), *strategies))
+        if self._jobs.loop.get_debug():
+            warn_of_mistakes(self._jobs, unknown_members((TRANSFORMER, transformer), *strategies))
         readable_high_water_mark = extract_high_water_mark(readable_members, 0)
         readable_size = extract_size_algorithm(readable_members)
         writable_high_water_mark = extract_high_water_mark(writable_members, 1)

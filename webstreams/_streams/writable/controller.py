@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from ..._debug.repr import show, show_queue, show_value, summary
-from ..._debug.watches import watch_writes
+from ..._debug.watches import WriteWatch
 from ..._engine.callbacks import (
     DEFERRED,
     CallsBack,
@@ -94,16 +94,19 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         self._on_write_fulfilled: Job = self._write_fulfilled
         # The coroutine of start(), write() or close() that is under way.
         self._under_way: CoroutineCall | None = None
-        self._write_watch = watch_writes(stream._jobs, high_water_mark)
+        self._write_watch = WriteWatch(stream._jobs, high_water_mark) if stream._jobs.loop.get_debug() else None
 
         # Ours.
         self._on_write_completed: Job | None = None
 
-        update_backpressure(stream, self._get_backpressure())
+        stream._backpressure = high_water_mark <= 0  # update_backpressure(), without the calls: there is no writer
         start = sink.start
         promise = None if start is do_nothing else converted(self._jobs, call(start, self), sink.context)
-        self._under_way = call_of(promise)
-        upon(self._jobs, promise, self._start_fulfilled, self._start_rejected)
+        if promise is None:
+            self._jobs.push(self._start_fulfilled)
+        else:
+            self._under_way = call_of(promise)
+            promise._react(self._start_fulfilled, self._start_rejected)
 
     def _start_fulfilled(self, _: Any = None) -> None:
         self._started = True

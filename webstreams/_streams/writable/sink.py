@@ -96,7 +96,7 @@ class WholeSink:
 class UnderlyingSink:
     """The underlying sink of a user: an object or a mapping whose members are looked up once, in Web IDL's order."""
 
-    __slots__ = ("abort", "close", "context", "leading", "never_runs", "start", "take_at_once", "write")
+    __slots__ = ("abort", "close", "context", "leading", "never_runs", "start", "take_at_once", "whole", "write")
 
     def __init__(self, sink: Any) -> None:
         self.context = copy_context()
@@ -107,6 +107,8 @@ class UnderlyingSink:
         self.take_at_once: Callable[[Any], bool] | None = None
         # Ours: one of the library's own that writes to another stream.
         self.leading: LeadingSink | None = sink if isinstance(sink, LeadingSink) else None
+        # Ours, shared: one of the library's own that can take all there is in one call.
+        self.whole: WholeSink | None = None
         if isinstance(sink, WholeSink):
             self._take_members(sink)
             return
@@ -121,6 +123,7 @@ class UnderlyingSink:
 
     def _take_members(self, sink: WholeSink) -> None:
         """Do what the constructor does with a sink that is known to have all members."""
+        self.whole = sink
         self.abort = sink.abort
         self.close = sink.close
         self.start = sink.start

@@ -57,7 +57,8 @@ class WritableStream(WritableStreamState[T]):
             return
         strategy_members = convert_strategy(strategy)
         sink = UnderlyingSink(underlying_sink)
-        warn_of_mistakes(self._jobs, unknown_members((SINK, underlying_sink), (STRATEGY, strategy)))
+        if self._jobs.loop.get_debug():
+            warn_of_mistakes(self._jobs, unknown_members((SINK, underlying_sink), (STRATEGY, strategy)))
         self._set_up_controller(sink, strategy_members)
 
     def _set_up_controller(self, sink: UnderlyingSink, strategy: StrategyMembers) -> None:

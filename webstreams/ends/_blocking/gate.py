@@ -22,6 +22,29 @@ class Interrupted(Exception):
     """The waiting of a thread was ended by `Gate.interrupt`."""
 
 
+class _Wake:
+    """The two ends of a pipe that ends the waiting; closed when they are dropped."""
+
+    __slots__ = ("_reading", "_writing")
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading = reading
+        self._writing = writing
+
+    def fileno(self) -> int:
+        """Return what can be read when the waiting is to end."""
+        return self._reading
+
+    def end_waiting(self) -> None:
+        """End the waiting of whoever waits."""
+        os.write(self._writing, b"!")
+
+    def __del__(self) -> None:
+        """Close both ends."""
+        os.close(self._reading)
+        os.close(self._writing)
+
+
 class Gate:
     """Waits until a descriptor can be read or written; to be used by one thread at a time.
 
@@ -31,8 +54,7 @@ class Gate:
     def __init__(self) -> None:
         self._lock = Lock()
         self._is_interrupted = False
-        # The ends of a pipe: reading, writing.
-        self._wake: tuple[int, int] | None = None
+        self._wake: _Wake | None = None
 
     def wait_readable(self, descriptor: int) -> None:
         """Wait until reading would not wait. Raises `Interrupted`."""
@@ -53,37 +75,30 @@ class Gate:
         with self._lock:
             self._is_interrupted = True
             if self._wake is not None:
-                os.write(self._wake[1], b"!")
+                self._wake.end_waiting()
 
     def close(self) -> None:
         """Close the descriptors; nobody may be waiting, or wait again."""
         self._is_interrupted = True
-        descriptors = self._wake
-        if descriptors is not None:
+        if self._wake is not None:
             with self._lock:
                 self._wake = None
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def __del__(self) -> None:
-        """Close the descriptors when the stream was dropped."""
-        if self._wake is not None:
-            self.close()
 
     def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:
         about_to_wait()
         poll = select.poll()
         if descriptor is not None:
             poll.register(descriptor, events)
-        poll.register(self._wake_descriptor(), select.POLLIN)
+        wake = self._wake_to_watch()
+        poll.register(wake, select.POLLIN)
         poll.poll(milliseconds)
         if self._is_interrupted:
             raise Interrupted
 
-    def _wake_descriptor(self) -> int:
+    def _wake_to_watch(self) -> _Wake:
         with self._lock:
             if self._is_interrupted:
                 raise Interrupted
             if self._wake is None:
-                self._wake = os.pipe()
-            return self._wake[0]
+                self._wake = _Wake(*os.pipe())
+            return self._wake

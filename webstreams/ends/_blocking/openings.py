@@ -33,6 +33,8 @@ class Openings:
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
         self._loop = jobs.loop
+        # Those that have just come: most of them get what is to be written in some of the next jobs, and need no timer.
+        self._new: dict[Opened, None] = {}
         # Those that nobody has written to: when each of them came (seconds).
         self._waiting: dict[Opened, float] = {}
         # Those that have a chunk.
@@ -43,17 +45,20 @@ class Openings:
 
     def add(self, sink: Opened) -> None:
         """Have a sink opened soon."""
-        self._waiting[sink] = self._loop.time()
-        self._look_soon()
+        if not self._new:
+            self._jobs.push(self._wait_for_pipe)
+        self._new[sink] = None
 
     def hurry(self, sink: Opened) -> None:
         """Have a sink begin in the next turn of the loop, when all that comes in this one is there."""
-        if self._waiting.pop(sink, None) is not None:
+        if self._new.pop(sink, self) is None or self._waiting.pop(sink, None) is not None:
             self._due[sink] = None
             self._look_soon()
 
     def discard(self, sink: Opened) -> None:
         """Leave a sink alone that was added and has not begun."""
+        if self._new.pop(sink, self) is None:
+            return
         if self._waiting.pop(sink, None) is None:
             del self._due[sink]
         if not self._waiting and not self._due:
@@ -62,12 +67,23 @@ class Openings:
                     handle.cancel()
             self._next = self._timer = None
 
+    def _wait_for_pipe(self) -> None:
+        """Look at new ones behind the jobs of now: a pipe that was started with them has its first job there."""
+        self._jobs.push(self._look_at_new)
+
+    def _look_at_new(self) -> None:
+        if self._new:
+            self._look_soon()
+
     def _look_soon(self) -> None:
         if self._next is None:
             self._next = self._loop.call_soon(self._begin_due)
 
     def _begin_due(self) -> None:
         self._next = None
+        new, self._new = self._new, {}
+        if new:
+            self._waiting.update(dict.fromkeys(new, self._loop.time()))
         due, self._due = self._due, {}
         for sink in due:
             sink.begin_first()
