@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 from .._platform.idl import is_non_negative_number, to_number
 from .part import Part
 
-
 _INFINITE: Final = math.inf
 
 

@@ -71,9 +71,12 @@ def begin_whole(pipe: Any) -> bool:
 def _whole_sink_of(pipe: Any) -> WholeSink | None:
     """Return the sink if it takes all in one call, and nobody has put something of their own in its place."""
     sink = pipe.dest._controller._sink
-    if type(sink) is not UnderlyingSink or sink.whole is None or getattr(sink.write, "__self__", None) is not sink.whole:
+    if type(sink) is not UnderlyingSink:
         return None
-    return sink.whole if sink.whole.takes_whole else None
+    whole = sink.whole
+    if whole is None or not whole.takes_whole:
+        return None
+    return whole if getattr(sink.write, "__self__", None) is whole else None
 
 
 def _whole_source_of(pipe: Any) -> WholeSource | None:
@@ -108,7 +111,7 @@ def _take_chunks(controller: Any, limit: float) -> bytes | None:
     if given.give != given._give_next:
         return None
     chunks = list(given._iterator)
-    size = 0
+    size: int | float = 0
     for chunk in chunks:
         size += len(chunk) if type(chunk) is bytes else limit
     if size >= limit:
