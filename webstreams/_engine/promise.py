@@ -302,7 +302,12 @@ class CallPromise(Promise[T]):
     __slots__ = ("_words",)
 
     def __init__(self, jobs: JobQueue, *words: object) -> None:
-        super().__init__(jobs)
+        # What Promise.__init__ does, without the call.
+        self._jobs = jobs
+        self._state = PENDING
+        self._value = None
+        self._reactions = None
+        self._handled = False
         self._words = words
 
     def _origin(self) -> tuple[object, ...]:

@@ -52,6 +52,14 @@ class WholeSource:
     `lend` comes before that, and `take_back` behind it, both in the loop's thread.
     """
 
+    def pull(self, controller: Any) -> Any:
+        """Give some bytes."""
+        raise NotImplementedError
+
+    def cancel(self, reason: object) -> Any:
+        """Release everything."""
+        raise NotImplementedError
+
     @property
     def gives_whole(self) -> bool:
         """Whether it may have all in one call."""
@@ -76,9 +84,14 @@ class UnderlyingSource:
 
     # Ours: has to be asked outside of runs (`JobQueue.run`), and to know of every chunk that is read.
     never_runs: ClassVar[bool] = False
-    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "has_start", "is_bytes", "pull", "start")
+    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "has_start", "is_bytes", "pull", "start", "whole")
 
     def __init__(self, source: Any) -> None:
+        # Ours, shared: one of the library's own that may give all it has in one call.
+        self.whole: WholeSource | None = None
+        if isinstance(source, WholeSource):
+            self._take_members(source)
+            return
         name = SOURCE
         get = member_getter(source, name)
         size = get("auto_allocate_chunk_size", None)
@@ -93,6 +106,17 @@ class UnderlyingSource:
         if kind is not None and not (isinstance(kind, str) and kind == "bytes"):
             raise TypeError(f'the underlying source\'s type must be "bytes" or absent, not {kind!r}')
         self.is_bytes = kind is not None
+        self.context = copy_context()
+
+    def _take_members(self, source: WholeSource) -> None:
+        """Do what the constructor does with a byte source that is known to have these members, and no others."""
+        self.whole = source
+        self.auto_allocate_chunk_size = None
+        self.cancel = source.cancel
+        self.pull = source.pull
+        self.start = do_nothing
+        self.has_start = False
+        self.is_bytes = True
         self.context = copy_context()
 
     def stage(self) -> Any:

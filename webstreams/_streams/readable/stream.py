@@ -55,7 +55,7 @@ U = TypeVar("U", default=Any)
 # What `on_error` returns beside SKIP: perhaps nothing.
 V = TypeVar("V", default=Never)
 
-# Given as the underlying source: make a stream without a controller.
+# Given as the underlying source: make a stream without a controller; the second argument may be its queue of jobs.
 BLANK: Final[Any] = object()
 
 
@@ -99,9 +99,10 @@ class ReadableStream(ConsumedStream[T]):
         strategy: types.ByteQueuingStrategy | None = None,
     ) -> None: ...
     def __init__(self, underlying_source: Any = None, strategy: Any = None) -> None:
-        super().__init__(current_jobs())
         if underlying_source is BLANK:
+            super().__init__(current_jobs() if strategy is None else strategy)
             return
+        super().__init__(current_jobs())
         strategy_members = convert_strategy(strategy)
         source = UnderlyingSource(underlying_source)
         if self._jobs.loop.get_debug():
@@ -148,8 +149,8 @@ class ReadableStream(ConsumedStream[T]):
         Cancelling the stream closes the iterator (``aclose()``, or ``close()`` of a generator). Raises `TypeError`
         for `str` and bytes-like objects and for what cannot be iterated over. Streams Standard, 4.2.4.
         """
-        jobs = current_jobs()
-        return create_readable_stream(IterableSource(iterable, jobs), 0)
+        jobs: Any = current_jobs()
+        return create_readable_stream(IterableSource(iterable, jobs), 0, stream=ReadableStream(BLANK, jobs))
 
     def tee(self) -> tuple[ReadableStream[T], ReadableStream[T]]:
         """Split the stream, which is locked from now on, into two that get the same chunks.

@@ -23,7 +23,7 @@ from ..writable.state import WritableStreamState
 from .byte_controller import ReadableByteStreamController
 from .controller import ReadableStreamDefaultController
 from .iterable import IterableSource
-from .source import WholeSource
+from .source import UnderlyingSource, WholeSource
 
 # Iterators that run no code of users.
 _QUIET: Final[tuple[type, ...]] = (type(iter([])), type(iter(())))
@@ -43,7 +43,8 @@ def may_be_whole(pipe: Any) -> bool:
         may_be = type(iterator) in _QUIET and 0 < length_hint(iterator) <= MOST_CHUNKS
     else:
         may_be = type(controller) is ReadableByteStreamController and _whole_source_of(pipe) is not None
-    return may_be and _whole_sink_of(pipe) is not None
+    sink = pipe.dest._controller._sink
+    return may_be and type(sink) is UnderlyingSink and sink.whole is not None
 
 
 def begin_whole(pipe: Any) -> bool:
@@ -84,8 +85,13 @@ def _whole_source_of(pipe: Any) -> WholeSource | None:
     is to keep what a pipe that ends early has left."""
     if pipe.options.prevent_abort or pipe.options.prevent_cancel or pipe.options.signal is not None:
         return None
-    owner = getattr(getattr(pipe.source._controller._source, "pull", None), "__self__", None)
-    return owner if isinstance(owner, WholeSource) and owner.gives_whole else None
+    source = pipe.source._controller._source
+    if type(source) is not UnderlyingSource:
+        return None
+    whole = source.whole
+    if whole is None or not whole.gives_whole:
+        return None
+    return whole if getattr(source.pull, "__self__", None) is whole else None
 
 
 def _is_idle(controller: Any, dest: WritableStreamState[Any]) -> bool:

@@ -93,7 +93,15 @@ class OperatorController(ReadableStreamDefaultController[Any]):
         source = self._source
         if self._meter is not None or not isinstance(source, ChainSource) or source.chain is None:
             return
-        for chunk in source.chain.take_ready():
+        ready = source.chain.take_ready()
+        queue, reader = self._queue, self._stream._reader
+        is_waited_for = reader is not None and reader._read_requests
+        if self._jobs.run is None and not is_waited_for and queue.sizes is None and queue.total >= self._strategy_hwm:
+            if self._can_close_or_enqueue():
+                queue.chunks.extend(ready)  # _enqueue(), without the calls: nobody is asked for more
+                queue.total += len(ready)
+            return
+        for chunk in ready:
             if not self._can_close_or_enqueue():
                 return
             if self._jobs.run is None:
