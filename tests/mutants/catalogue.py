@@ -296,7 +296,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            if len(store) < self._limits[giver]:\n",
         "            if not store:\n",
     ),
-    "plenty: a queue that asks for more": ("_streams/queue", "max(1, high_water_mark) + 1", "max(1, high_water_mark)"),
+    "plenty: a queue that asks for more": (
+        "_streams/queue",
+        "high_water_mark + 1 if high_water_mark > 1 else 2",
+        "high_water_mark if high_water_mark > 1 else 1",
+    ),
     "plenty: the jobs that come first": (
         "_streams/readable/reader",
         "if queue.total < queue.plenty or jobs.jobs or jobs.busy",
@@ -499,7 +503,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "require_running": (
         "_engine/jobs",
-        "            raise_wrong_loop()\n        self.leave_run()\n",
+        "            raise_wrong_loop()\n        if self.run is not None:\n"
+        "            self.run.leave()  # leave_run(), without the call\n",
         "            raise_wrong_loop()\n",
     ),
     "repr": ("_engine/jobs", "BEFORE_SHOWING.prepare = _leave_run_of\n", ""),
