@@ -83,7 +83,7 @@ class IterableSource(Source, Part, Fetching):
     )
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_item",)
 
-    has_start = False
+    has_start: ClassVar[bool] = False
 
     def __init__(self, iterable: Any, jobs: JobQueue) -> None:
         self._jobs = jobs

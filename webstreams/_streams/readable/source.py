@@ -22,7 +22,7 @@ class Source:
     # The contextvars context for coroutine callbacks.
     context: Context | None = None
     # Whether `start` does something.
-    has_start: bool = True
+    has_start: ClassVar[bool] = True
 
     def start(self, controller: Any) -> Any:
         """startAlgorithm"""
