@@ -23,7 +23,7 @@ class Interrupted(Exception):
 
 
 class _Wake:
-    """The two ends of a pipe that ends the waiting; closed when they are dropped."""
+    """The two ends of a pipe that ends the waiting; closed at the latest when they are dropped."""
 
     __slots__ = ("_reading", "_writing")
 
@@ -39,10 +39,16 @@ class _Wake:
         """End the waiting of whoever waits."""
         os.write(self._writing, b"!")
 
+    def close(self) -> None:
+        """Close both ends; may be called twice."""
+        reading, self._reading = self._reading, -1
+        if reading >= 0:
+            os.close(reading)
+            os.close(self._writing)
+
     def __del__(self) -> None:
-        """Close both ends."""
-        os.close(self._reading)
-        os.close(self._writing)
+        """Close what was dropped."""
+        self.close()
 
 
 class Gate:
@@ -80,9 +86,11 @@ class Gate:
     def close(self) -> None:
         """Close the descriptors; nobody may be waiting, or wait again."""
         self._is_interrupted = True
-        if self._wake is not None:
+        wake = self._wake
+        if wake is not None:
             with self._lock:
                 self._wake = None
+            wake.close()
 
     def _wait(self, descriptor: int | None, events: int, milliseconds: float | None = None) -> None:
         about_to_wait()
