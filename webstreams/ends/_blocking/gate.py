@@ -25,15 +25,12 @@ class Interrupted(Exception):
 class _Wake:
     """The two ends of a pipe that ends the waiting; closed at the latest when they are dropped."""
 
-    __slots__ = ("_reading", "_writing")
+    __slots__ = ("_writing", "reading")
 
     def __init__(self, reading: int, writing: int) -> None:
-        self._reading = reading
+        # Can be read when the waiting is to end.
+        self.reading = reading
         self._writing = writing
-
-    def fileno(self) -> int:
-        """Return what can be read when the waiting is to end."""
-        return self._reading
 
     def end_waiting(self) -> None:
         """End the waiting of whoever waits."""
@@ -41,7 +38,7 @@ class _Wake:
 
     def close(self) -> None:
         """Close both ends; may be called twice."""
-        reading, self._reading = self._reading, -1
+        reading, self.reading = self.reading, -1
         if reading >= 0:
             os.close(reading)
             os.close(self._writing)
@@ -97,16 +94,15 @@ class Gate:
         poll = select.poll()
         if descriptor is not None:
             poll.register(descriptor, events)
-        wake = self._wake_to_watch()
-        poll.register(wake, select.POLLIN)
+        poll.register(self._wake_descriptor(), select.POLLIN)
         poll.poll(milliseconds)
         if self._is_interrupted:
             raise Interrupted
 
-    def _wake_to_watch(self) -> _Wake:
+    def _wake_descriptor(self) -> int:
         with self._lock:
             if self._is_interrupted:
                 raise Interrupted
             if self._wake is None:
                 self._wake = _Wake(*os.pipe())
-            return self._wake
+            return self._wake.reading
