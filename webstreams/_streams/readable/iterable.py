@@ -99,13 +99,14 @@ class IterableSource(Source, Part, Fetching):
         self._on_end: Job | None = None
         self.context = self._context = copy_context()
         # Takes the items of an asynchronous generator.
-        self.pump: Pump | None = Pump(jobs, self._iterator, self._context) if is_pumped(self._iterator) else None
+        self.pump: Pump | None = None
         # Asks the iterator; the fast path puts itself in its place to watch.
         self.give: Callable[[Any], None] = self._give_next
-        if self.pump is not None:
-            self.give = self._give_of_generator
-        elif self.is_async:
+        if self.is_async:
             self.give = self._give_of_async
+            if is_pumped(self._iterator):
+                self.pump = Pump(jobs, self._iterator, self._context)
+                self.give = self._give_of_generator
 
     def stage(self) -> Any:
         """Return the iterator: a generator has the name of its function."""
@@ -311,6 +312,8 @@ class IterableSource(Source, Part, Fetching):
 
 def open_iterable(iterable: Any) -> tuple[bool, Any]:
     """Web IDL: "open an async sequence"."""
+    if type(iterable) is list or type(iterable) is tuple:
+        return False, iter(iterable)
     if isinstance(iterable, str) or is_bytes_like(iterable):
         raise TypeError(
             f"from_() takes an iterable of chunks, and a {type(iterable).__name__} is most likely one chunk"
