@@ -92,12 +92,7 @@ class PromiseState(Settled):
 
     def _react(self, on_fulfilled: Callable[[Any], object] | None, on_rejected: Callable[[Any], object] | None) -> None:
         """Web IDL: "upon fulfillment", "upon rejection": run steps of the Standard after the promise is settled."""
-        reaction = Reaction(self, on_fulfilled, on_rejected)
-        if self._reactions is None and self._state == PENDING:
-            self._reactions = reaction  # _handled_by(), without the calls
-            self._handled = True
-        else:
-            self._handled_by(reaction)
+        self._handled_by(Reaction(self, on_fulfilled, on_rejected))
 
     def _handled_by(self, reaction: Job) -> None:
         self._add_reaction(reaction)
