@@ -15,6 +15,7 @@ import pytest
 
 from webstreams import Promise, ReadableStream, read_file, write_file
 from webstreams.ends._blocking import threads
+from webstreams.ends._blocking.openings import Openings
 from webstreams.ends._blocking.threads import MOST_CALLS, about_to_wait, in_thread
 
 from ..waiting import until
@@ -115,6 +116,25 @@ async def test_a_small_file_takes_one_call_to_read(tmp_path: Path, calls: list[o
     (tmp_path / "file").write_bytes(b"x" * 2048)
     assert await read_file(tmp_path / "file").bytes() == b"x" * 2048
     assert len(calls) == 1
+
+
+async def test_a_pipe_that_begins_with_its_file_needs_no_look_at_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what nobody has written to by then is looked at in the loop's next turn."""
+    looks: list[object] = []
+    look_soon = Openings._look_soon
+
+    def look(openings: Openings) -> None:
+        looks.append(openings)
+        look_soon(openings)
+
+    monkeypatch.setattr(Openings, "_look_soon", look)
+    await ReadableStream.from_([b"x"]).pipe_to(write_file(tmp_path / "file"))
+    assert looks == []
+    await write_file(tmp_path / "alone").get_writer().close()
+    assert len(looks) == 1
+    assert sorted(os.listdir(tmp_path)) == ["alone", "file"]
 
 
 async def test_a_copy_takes_two_calls(tmp_path: Path, calls: list[object]) -> None:

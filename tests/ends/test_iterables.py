@@ -12,6 +12,7 @@ import pytest
 
 from tests.faults.helpers import failure, other_tasks, read_all, reason, soon, turns
 from webstreams import ReadableStream, StreamError, WritableStream
+from webstreams._streams.readable.source import Source
 from webstreams.ends.iterables import (
     as_blocking_iterable,
     from_blocking_iterable,
@@ -505,3 +506,11 @@ async def test_what_is_no_transform() -> None:
         generator_transform(plain)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="function"):
         generator_transform(None)  # type: ignore[arg-type]
+
+
+def test_sources_whose_start_is_not_called_have_none() -> None:
+    kinds = Source.__subclasses__()
+    assert any(not each.has_start for each in kinds)
+    for kind in kinds:
+        assert kind.has_start or kind.start is Source.start
+        assert not kind.__subclasses__()
