@@ -92,7 +92,8 @@ def programs_notice(mode: str, seeds: Sequence[int], names: Sequence[str]) -> st
 def tests_notice() -> str:
     """Name the first test that fails."""
     notice = Notice()
-    options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={PATIENCE}", "-k", LEFT_OUT]
+    # Python's own traceback: pytest's parses the code, which some 3.11 cannot do deep in the stack (see .ci/test).
+    options = ["-x", "-q", "--tb=native", "-p", "no:cacheprovider", f"--timeout={PATIENCE}", "-k", LEFT_OUT]
     status = pytest.main([*options, *TESTS], [notice])
     return notice.name or f"pytest, with status {status}" if status else ""
 
