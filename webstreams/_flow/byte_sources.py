@@ -13,6 +13,7 @@ from .._engine.promise import Promise
 from .._platform.buffer import as_bytes_view, is_bytes_like, open_view
 from .._streams.door import fail_with, is_byte_stream
 from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.source import LaterSource
 from .._streams.readable.stream import ReadableStream
 from .inputs import Input, require_free
 
@@ -58,7 +59,7 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
     return source if is_byte_stream(source) else ReadableStream(_ByteSource(source))
 
 
-class _ByteSource:
+class _ByteSource(LaterSource):
     """The underlying byte source over a stream of chunks."""
 
     stage_name = "from_bytes()"

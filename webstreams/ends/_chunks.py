@@ -7,12 +7,13 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.source import LaterSource
 
 # What one read gets at most (bytes).
 PIECE: Final = 64 * 1024
 
 
-class ChunkSource:
+class ChunkSource(LaterSource):
     """An underlying byte source that asks for a chunk when the stream is pulled and nothing is left of the last one.
 
     What is cut off a chunk that is longer than `PIECE` waits here, not in the queue of the stream.

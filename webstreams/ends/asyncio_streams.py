@@ -19,6 +19,7 @@ from .._platform.arguments import checked_callable, checked_size
 from .._streams.abort import AbortSignal
 from .._streams.checks import require_readable, require_writable
 from .._streams.readable.byte_controller import ReadableByteStreamController
+from .._streams.readable.source import LaterSource
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
@@ -58,7 +59,7 @@ def from_stream_reader(reader: asyncio.StreamReader, *, on_cancel: OnCancel | No
     return ReadableStream(_ReaderSource(reader, on_cancel))
 
 
-class _ReaderSource:
+class _ReaderSource(LaterSource):
     """The underlying source over a StreamReader."""
 
     stage_name = "from_stream_reader()"

@@ -15,6 +15,7 @@ from typing_extensions import Buffer, TypeVar
 from .._streams.checks import require_readable, require_writable
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.source import LaterSource
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
@@ -156,7 +157,7 @@ class _ItemSource(_Receiving, Generic[T]):
             controller.enqueue(item)
 
 
-class _ByteSource(_Receiving):
+class _ByteSource(_Receiving, LaterSource):
     """The underlying source over a byte stream."""
 
     stage_name = "from_byte_stream()"

@@ -46,7 +46,13 @@ class Source:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WholeSource:
+class LaterSource:
+    """An underlying byte source of the library's own whose `pull` says that bytes are wanted. Most of them come later:
+    a run would be looked for in vain."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class WholeSource(LaterSource):
     """An underlying byte source of the library's own that a sink may empty in a thread, if all it has is small.
 
     `lend` comes before that, and `take_back` behind it, both in the loop's thread.
@@ -82,13 +88,16 @@ class UnderlyingSource:
     """The underlying source of a user: an object or a mapping whose members are looked up once, in Web IDL's
     order."""
 
-    # Ours: has to be asked outside of runs (`JobQueue.run`), and to know of every chunk that is read.
-    never_runs: ClassVar[bool] = False
-    __slots__ = ("auto_allocate_chunk_size", "cancel", "context", "has_start", "is_bytes", "pull", "start", "whole")
+    __slots__ = (
+        "auto_allocate_chunk_size", "cancel", "context", "has_start", "is_bytes", "never_runs", "pull", "start",
+        "whole",
+    )  # fmt: skip
 
     def __init__(self, source: Any) -> None:
         # Ours, shared: one of the library's own that may give all it has in one call.
         self.whole: WholeSource | None = None
+        # Ours: gives its chunks later, or has to know of every chunk that is read: no run (`JobQueue.run`) asks it.
+        self.never_runs: bool = isinstance(source, LaterSource)
         if isinstance(source, WholeSource):
             self._take_members(source)
             return

@@ -19,6 +19,7 @@ from typing_extensions import Buffer
 from ..._engine.promise import Promise
 from ..._streams.door import fail_sink, fail_with
 from ..._streams.readable.byte_controller import ReadableByteStreamController
+from ..._streams.readable.source import LaterSource
 from ..._streams.writable.controller import WritableStreamDefaultController
 from .._bytes import PIECE, view_of
 
@@ -32,7 +33,7 @@ def open_end(descriptor: int, mode: Literal["rb", "wb"]) -> io.FileIO:
     return io.FileIO(descriptor, mode)
 
 
-class PipeSource:
+class PipeSource(LaterSource):
     """The underlying byte source over the reading end of a pipe."""
 
     stage_name = "open_process()"

@@ -24,6 +24,7 @@ from ..._engine.promise import Promise
 from ..._platform.stages import note_stage
 from ..._streams.door import fail_sink, fail_with
 from ..._streams.readable.byte_controller import ReadableByteStreamController
+from ..._streams.readable.source import LaterSource
 from ..._streams.readable.stream import ReadableStream
 from ..._streams.writable.controller import WritableStreamDefaultController
 from ..._streams.writable.stream import WritableStream
@@ -309,7 +310,7 @@ class Link(asyncio.BufferedProtocol):
         return promise
 
 
-class _LinkSource:
+class _LinkSource(LaterSource):
     """The underlying source of the readable stream."""
 
     stage_name = "connection"

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from ...._debug.repr import show_count
 from ...._engine.promise import Promise, wait_for_all
@@ -34,7 +34,6 @@ class ConcurrentSource(OperatorSource, Receiver):
     without asking (`_put_ready`).
     """
 
-    never_runs: ClassVar[bool] = True
     __slots__ = (
         "_active",
         "_admitted",
@@ -71,6 +70,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         discards: bool = False,
     ) -> None:
         super().__init__(stream)
+        self.never_runs = True
         self._chain = chain
         self._concurrency = concurrency
         self._window = window
