@@ -131,6 +131,39 @@ def test_most_chunks_pass_in_a_run(mode: str) -> None:
         assert asyncio.run(program()) > CHUNKS - 50
 
 
+MANY: dict[str, Callable[[Stream], Stream]] = {
+    "flat_map": lambda stream: stream.flat_map(lambda chunk: [chunk] * 100),
+    "lines": lambda stream: stream.map(lambda chunk: f"{chunk}\n" * 100).lines(),
+    "lines and more": lambda stream: stream.map(lambda chunk: f"{chunk}\n" * 10).lines().map(int).filter(is_odd),
+}
+
+
+@pytest.mark.parametrize("operator", ["flat_map", "lines"])
+def test_a_pipe_behind_operators_that_make_many_of_one_runs(operator: str) -> None:
+    """It begins there: what the operators have made is in the queue, and the stream behind them is no part."""
+
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        await piped(MANY[operator](numbers(60).pipe_through(doubling())), log)
+        return [*log, periods() > len(log) / 2]
+
+    assert assert_alike(program)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("operator", MANY)
+def test_operators_that_make_many_of_one_are_alike(
+    operator: str, end: Callable[..., Coroutine[Any, Any, None]]
+) -> None:
+    async def program() -> list[Any]:
+        log: list[Any] = []
+        await end(MANY[operator](numbers(60).pipe_through(doubling())), log)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain
+
+
 async def many_of_one(stream: Stream, log: list[Any]) -> None:
     async for chunk in stream.tap(log.append).flat_map(lambda chunk: [chunk] * (chunk % 4)):
         log.append(("given", chunk))

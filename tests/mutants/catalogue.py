@@ -561,10 +561,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "elif type(consumer) is DefaultTee:",
         "elif isinstance(consumer, DefaultTee):",
     ),
+    "discovery: operators that make many of one": ("_fastpath/discovery", " and chain.gives_one_by_one()", ""),
     "discovery: the second branch": ("_fastpath/discovery", " or each.index == 0 for", " or True for"),
     "operators: several chunks of one": (
         "_streams/readable/operators/chain",
-        "source.is_stream() and not any(step.kind == EXPAND for step in self._steps)",
+        "source.is_stream() and self.gives_one_by_one()",
         "source.is_stream()",
     ),
     "operators: who gets the chunks": (

@@ -67,9 +67,12 @@ def read_path(stream: ReadableStreamState[Any], request: ReadRequest) -> list[Re
 
 
 def chain_of(source: ReadableSource | None) -> Chain | None:
-    """Return the operators that are a source, if they take their chunks from another stream."""
+    """Return the operators that are a source, if they take their chunks from another stream, and give one for each.
+
+    What makes many of one is a source like any other: most of its chunks are in its queue before they are read.
+    """
     chain = source.chain if isinstance(source, ChainSource) else None
-    return chain if chain is not None and chain.asks_stream() else None
+    return chain if chain is not None and chain.asks_stream() and chain.gives_one_by_one() else None
 
 
 def begins_pipeline(trigger: Trigger) -> Pipe | None:

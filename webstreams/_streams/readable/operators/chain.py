@@ -316,7 +316,11 @@ class Chain(Owner, Waiter, Part):
         if not self.reads_stream or self._state != OPEN or self._ending is not None or len(self._inputs) != 1:
             return False
         source = self._inputs[0]
-        return source.position == 0 and source.is_stream() and not any(step.kind == EXPAND for step in self._steps)
+        return source.position == 0 and source.is_stream() and self.gives_one_by_one()
+
+    def gives_one_by_one(self) -> bool:
+        """Whether each step gives one chunk at most for one."""
+        return not any(step.kind == EXPAND for step in self._steps)
 
     def input_gave(self, source: Input, chunk: Any) -> None:
         """A chunk has come."""
