@@ -315,8 +315,11 @@ class ReadableByteStreamController(PullingController, Responding):
         """Whether nothing but chunks is asked for: no memory waits to be filled, and nothing is in the queue."""
         return not self._pending_pull_intos and self._queue.total == 0
 
-    def _put(self, chunk: bytes) -> None:
-        """Give a chunk to the read that waits for it: all that `_enqueue` does where chunks only pass."""
+    def _put(self, chunk: Any) -> None:
+        """Give bytes to the read that waits for them: all that `_enqueue` does where chunks only pass.
+
+        In a simulation, that is a stand-in for them.
+        """
         if self._meter is not None:
             self._meter.chunk_is_put(chunk)
         reader = self._stream._reader
