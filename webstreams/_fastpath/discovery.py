@@ -30,7 +30,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.sink import UnderlyingSink
 from .._streams.writable.state import WritableStreamState
 from .ends import ReadEnd
-from .feeding import Feeding, passes_chunks
+from .feeding import Feeding, is_pulled_by_reads
 from .pipeline import ChainStage, FeedStage, ItemStage, Pipeline, PullStage, ResumeStage, TransformStage, WriteStage
 from .writer_end import WriterEnd
 
@@ -272,7 +272,7 @@ def _add_readable(pipeline: Pipeline, controller: object) -> bool:
     """Add a controller that is read from; whether it is understood."""
     if isinstance(controller, ReadableByteStreamController):
         pipeline.add_parts(controller, controller._stream)
-        return passes_chunks(controller)
+        return is_pulled_by_reads(controller)
     if not isinstance(controller, ReadableStreamDefaultController) or controller._queue.sizes is not None:
         return False
     pipeline.add_readable(controller)

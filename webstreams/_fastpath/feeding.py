@@ -18,7 +18,7 @@ def chunks_of(controller: Feeding) -> Sequence[Any]:
     return () if isinstance(controller, ReadableByteStreamController) else controller._queue.chunks
 
 
-def passes_chunks(controller: ReadableByteStreamController) -> bool:
+def is_pulled_by_reads(controller: ReadableByteStreamController) -> bool:
     """Whether a byte stream calls pull() for reads only, and none of them brings memory that is to be filled."""
     return controller._strategy_hwm == 0 and controller._auto_allocate_chunk_size is None
 
