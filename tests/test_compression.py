@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
-import math
 import random
 import sys
 import tracemalloc
@@ -26,6 +25,7 @@ from tests.faults.helpers import turns
 from tests.faults.support import quiet, rejection, settled, value
 from tests.grids import each_of, each_row
 from webstreams import ReadableStream
+from webstreams._transforms.decompressors import Decompressor
 from webstreams.compression import CompressionFormat, CompressionStream, DecompressionStream
 
 if sys.version_info >= (3, 14):
@@ -35,8 +35,6 @@ else:
 
 from .compressing import ALL_FORMATS, COMPRESS, FORMATS, PIECE, cut, mixed_data, pieces, through
 
-# So many are made before somebody has to read again.
-PIECES_IN_A_STEP = 4
 THREADS = 2
 
 
@@ -256,15 +254,23 @@ async def test_ten_thousandfold_is_bounded_too(format: CompressionFormat) -> Non
     assert isinstance(await rejection(write), Exception)
 
 
-async def test_while_nobody_reads_nothing_more_is_decompressed() -> None:
-    executor = counting_executor()
+async def test_while_nobody_reads_nothing_more_is_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    def counted_step(self: Decompressor) -> bytes:
+        made = step(self)
+        steps.append(len(made))
+        return made
+
+    step = Decompressor.step
+    monkeypatch.setattr(Decompressor, "step", counted_step)
     stream = DecompressionStream("gzip")
     write = stream.writable.get_writer().write(zeros("gzip", 50_000_000))
     reader = stream.readable.get_reader()
-    for reads in range(1, 3 * PIECES_IN_A_STEP):
+    for reads in range(1, 12):
         await reader.read()
         await asyncio.sleep(0.005)
-        assert executor.calls == math.ceil(reads / PIECES_IN_A_STEP)
+        assert steps == [PIECE] * reads
     assert not write.done()
     await reader.cancel()
     await rejection(write)
@@ -307,13 +313,33 @@ async def test_reads_that_wait_already_get_their_pieces_in_order(size: int) -> N
 
 
 @ALL_FORMATS
-async def test_much_at_once_goes_to_a_thread(format: CompressionFormat) -> None:
+async def test_much_at_once_is_compressed_in_a_thread(format: CompressionFormat) -> None:
     executor = counting_executor()
-    compressed = await through([mixed_data(200_000)], CompressionStream(format))
+    await through([mixed_data(200_000)], CompressionStream(format))
     assert executor.calls > 0
-    executor.calls = 0
-    await through([compressed], DecompressionStream(format))
-    assert executor.calls > 0
+
+
+@ALL_FORMATS
+async def test_decompressing_takes_no_thread_and_others_have_turns(format: CompressionFormat) -> None:
+    """A piece takes less than a call in a thread; so many pieces together take far longer than a turn of the loop."""
+    executor = counting_executor()
+    turns_of_others = 0
+
+    async def count_turns() -> None:
+        nonlocal turns_of_others
+        while True:
+            await asyncio.sleep(0)
+            turns_of_others += 1
+
+    others = asyncio.create_task(count_turns())
+    stream = ReadableStream.from_([zeros(format, 50_000_000)]).pipe_through(DecompressionStream(format))
+    total = 0
+    async for piece in stream:
+        total += len(piece)
+    others.cancel()
+    assert total == 50_000_000
+    assert executor.calls == 0
+    assert turns_of_others >= 1
 
 
 @each_of(format=["gzip", "deflate", "deflate-raw", "zstd"])

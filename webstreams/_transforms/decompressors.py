@@ -8,8 +8,8 @@ from typing import Any, Final
 from .._platform.arguments import checked_integer
 from .._platform.errors import DataError
 from .decoders import BrotliDecoder, Decoder, ZlibDecoder, ZstdDecoder
-from .demand_driven import PIECE, STEP, Codec
-from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, zstd
+from .demand_driven import PIECE, Codec
+from .formats import WINDOW_BITS, Input, brotli, check_format, zstd
 
 # The window that RFC 9659 lets a zstd content coding have (bytes).
 DEFAULT_MAX_WINDOW: Final = 8 * 1024 * 1024
@@ -19,7 +19,7 @@ LONGEST_STEP: Final = 128
 
 
 class Decompressor(Input):
-    """Decompresses: a few pieces at a time, and one byte ahead to know whether the chunk is used up."""
+    """Decompresses: a piece at a time, and one byte ahead to know whether the chunk is used up."""
 
     __slots__ = ("_ahead", "_decoder", "_errors", "_format")
 
@@ -32,13 +32,16 @@ class Decompressor(Input):
         self._ahead = b""
 
     def is_quick(self) -> bool:
-        """Whether there is little to decompress, and little comes out."""
-        return len(self._rest) <= INLINE and not self._decoder.has_more
+        """Return true: a piece takes about a quarter of a millisecond in every format.
+
+        A thread takes half as much processor time again to make it, also for several pieces at once.
+        """
+        return True
 
     def step(self) -> bytes:
-        """Decompress some pieces."""
+        """Decompress a piece."""
         made, self._ahead = self._ahead, b""
-        made = self._fill(made, STEP)
+        made = self._fill(made, PIECE)
         try:
             if self.failure is None:
                 self._ahead = self._fill(b"", 1)

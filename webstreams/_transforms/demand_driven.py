@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .._streams.readable.controller import ReadableStreamDefaultController
     from .._streams.writable.controller import WritableStreamDefaultController
 
-# The longest piece, and about what a codec makes before it returns (bytes): to go to a thread and back costs about as
-# much as to make a piece.
+# The longest piece, and about what a codec makes before it returns from a thread (bytes): to go to one and back costs
+# about as much as to make a piece.
 PIECE: Final = 65536
 STEP: Final = 4 * PIECE
 

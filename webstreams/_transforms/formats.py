@@ -42,7 +42,7 @@ FORMATS: Final = ("brotli", "deflate", "deflate-raw", "gzip", "zstd")
 WINDOW_BITS: Final = {"deflate": zlib.MAX_WBITS, "deflate-raw": -zlib.MAX_WBITS, "gzip": 16 + zlib.MAX_WBITS}
 _PACKAGES: Final = {"brotli": "Brotli 1.2 or newer", "zstd": "backports.zstd"}
 
-# Up to this many bytes are compressed or decompressed in the loop's thread (bytes).
+# Up to this many bytes are compressed in the loop's thread (bytes).
 INLINE: Final = 16384
 
 NO_BYTES: Final = memoryview(b"")
