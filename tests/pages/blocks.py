@@ -37,7 +37,12 @@ def blocks_of(page: Path) -> list[Block]:
     """Return all blocks of a page, in their order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(page, text.count("\n", 0, match.start()) + 1, match["named"] or match["kind"], match["body"] or match["code"])
+        Block(
+            page,
+            text.count("\n", 0, match.start()) + 1,
+            match["named"] or match["kind"],
+            match["body"] or match["code"],
+        )
         for match in BLOCK.finditer(text)
     ]
 

@@ -42,7 +42,9 @@ def test_every_module_that_a_page_tells_to_run_is_there() -> None:
     assert len(names) > 15
     paths = {name: ROOT.joinpath(*name.split(".")) for name in names}
     assert [
-        name for name, path in paths.items() if not (path.with_suffix(".py").exists() or (path / "__main__.py").exists())
+        name
+        for name, path in paths.items()
+        if not (path.with_suffix(".py").exists() or (path / "__main__.py").exists())
     ] == []
 
 
