@@ -52,11 +52,12 @@ def examples_of(page: Path) -> list[Example]:
     found = []
     for block, following in zip(blocks, [*blocks, None][1:], strict=True):
         if block[1] == "python":
-            prints = following and following[1] == "text" and "\n#" not in text[block.end() : following.start()]
             line = text.count("\n", 0, block.start(2)) + 1
-            output = following[2] if following and prints else None
-            differ = output is not None and DIFFER in text[block.end() : following.start()]
-            found.append(Example(page, line, block[2], output, differ))
+            between = text[block.end() : following.start()] if following else ""
+            prints = following is not None and following[1] == "text" and "\n#" not in between
+            found.append(
+                Example(page, line, block[2], following[2] if following and prints else None, DIFFER in between)
+            )
     return found
 
 
