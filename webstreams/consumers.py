@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._platform.arguments import checked_size
@@ -69,6 +69,10 @@ class Collector:
         if rest is not None:
             raise TakesLong(rest)
 
+    def taker_of_many(self) -> Callable[[list[Any]], object] | None:
+        """Return what keeps many chunks in one, if there is no limit and nothing else to do for each."""
+        return None
+
     def _count(self, size: int) -> None:
         self._size += size
         if self._limit is not None and self._size > self._limit:
@@ -91,6 +95,10 @@ class ListOfChunks(Collector):
         self.chunks.append(chunk)
         if self._limit is not None:  # called for every chunk: most lists have no limit
             self._count(1)
+
+    def taker_of_many(self) -> Callable[[list[Any]], object] | None:
+        """See `Collector`."""
+        return self.chunks.extend if self._limit is None else None
 
 
 class JoinedBytes(Collector):

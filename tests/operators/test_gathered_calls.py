@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.helpers import soon, turns
 from tests.grids import each_of
-from webstreams import SKIP, ReadableStream
+from webstreams import SKIP, ReadableStream, ReadableStreamDefaultController
 from webstreams._engine.workers import QUICK
 
 from .table import settle
@@ -194,4 +194,127 @@ async def test_a_read_while_a_gathered_call_is_under_way_gets_its_result_at_once
     assert (await soon(reader.read())).value == KNOWN + 2
     assert (await soon(reader.read())).done
     await soon(reader.closed)
+    await settle()
+
+
+async def test_while_a_call_takes_time_others_begin_though_nobody_reads() -> None:
+    """The window is filled, by workers that the calls that ended at once did not need."""
+    function = Slow(KNOWN)
+    reader = ReadableStream.from_(range(200)).map(function, concurrency=8, window=32).get_reader()
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+    await turns(20)
+    assert function.started == list(range(KNOWN + 32))
+    await soon(reader.cancel())
+    await settle()
+
+
+async def test_while_a_call_of_for_each_takes_time_the_others_go_on() -> None:
+    function = Slow(KNOWN, 2 * KNOWN)
+    ended = ReadableStream.from_(range(200)).for_each(function, concurrency=4)
+    await turns(200)
+    assert function.started == list(range(200))
+    assert not ended.done()
+    function.gates[KNOWN].set()
+    await turns(20)
+    assert not ended.done()
+    function.gates[2 * KNOWN].set()
+    await soon(ended)
+    await settle()
+
+
+async def test_calls_of_for_each_in_any_mixture() -> None:
+    dice = random.Random(7)
+    running = most = 0
+    started = []
+
+    async def call(number: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        started.append(number)
+        if number // 50 % 2 and not dice.randrange(4):
+            for _ in range(dice.randrange(4)):
+                await asyncio.sleep(0)
+        running -= 1
+
+    await ReadableStream.from_(range(1000)).for_each(call, concurrency=5)
+    assert started == list(range(1000))
+    assert most == 5
+    await settle()
+
+
+async def test_the_failure_of_a_call_of_for_each_is_told_with_the_source_cancelled() -> None:
+    reasons: list[object] = []
+    failure = ValueError(KNOWN)
+
+    async def call(number: int) -> None:
+        if number == KNOWN:
+            raise failure
+
+    numbers = iter(range(200))
+
+    def pull(controller: ReadableStreamDefaultController[int]) -> None:
+        controller.enqueue(next(numbers))
+
+    source = ReadableStream[int]({"pull": pull, "cancel": reasons.append})
+    with pytest.raises(ValueError) as caught:
+        await soon(source.for_each(call, concurrency=4))
+    assert caught.value is failure
+    assert reasons == [failure]
+    await settle()
+
+
+class Item:
+    """Neither a number nor awaitable."""
+
+
+async def later(value: Any) -> Any:
+    """Return it in the next turn."""
+    await asyncio.sleep(0)
+    return value
+
+
+async def same(value: Any) -> Any:
+    """Return it at once."""
+    return value
+
+
+@each_of(place=[0, KNOWN, KNOWN + 1, KNOWN + 17, 199])
+async def test_an_item_of_a_list_that_is_awaitable_is_waited_for(place: int) -> None:
+    items: list[Any] = list(range(200))
+    items[place] = later("came")
+    expected = [*range(place), "came", *range(place + 1, 200)]
+    assert await ReadableStream.from_(items).map(same, concurrency=4).list() == expected
+    await settle()
+
+
+async def test_items_of_any_kind_keep_their_order() -> None:
+    items: list[Any] = [Item() if number % 5 == 3 and number > 2 * KNOWN else number for number in range(200)]
+    assert await ReadableStream.from_(items).map(same, concurrency=4).list() == items
+    assert await ReadableStream.from_(tuple(items)).map(same, concurrency=4).list() == items
+    assert await ReadableStream.from_(iter(items)).map(same, concurrency=4).list() == items
+    await settle()
+
+
+async def test_a_list_that_grows_while_it_is_read() -> None:
+    items = list(range(KNOWN))
+
+    async def call(number: int) -> int:
+        if len(items) < 300:
+            items.append(len(items))
+        return number
+
+    assert await ReadableStream.from_(items).map(call, concurrency=4).list() == list(range(300))
+    await settle()
+
+
+async def test_no_more_items_are_taken_from_an_iterator_than_the_window_admits() -> None:
+    numbers = iter(range(1000))
+    reader = ReadableStream.from_(numbers).map(same, concurrency=4, window=16).get_reader()
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+    await turns(20)
+    assert next(numbers) == KNOWN + 16
+    await soon(reader.cancel())
     await settle()

@@ -112,6 +112,14 @@ class Workers:
         elif len(self._tasks) < self._concurrency:
             self._add_worker()
 
+    def submit_all(self, items: list[Any]) -> None:
+        """Do what `submit` does for one item after the other."""
+        for index, item in enumerate(items):
+            if self.will_look:
+                self.ready.extend(items[index:])
+                return
+            self.submit(item)
+
     def _wake(self) -> bool:
         """Let an idle worker go on; whether there is one."""
         while self._idle:
@@ -128,12 +136,21 @@ class Workers:
     def _look(self) -> None:
         """The worker that was awake has had its turn: what it has left is for the others."""
         self.will_look = False
-        if self._is_stopped or not self.ready:
+        if self._is_stopped:
             return
-        if not self.running and self._wake():
+        takes_time = self._gathering is not None
+        self.interrupt()
+        if self.ready and not self.running and self._wake():
             self._look_later()  # it had left nothing: this has come since
-            return
-        self.quick_calls = 0
+        elif self.ready:
+            self.quick_calls = 0
+            self._share_ready()
+        if takes_time:
+            self.quick_calls = 0
+            self._owner.calls_returned()  # those before it
+
+    def _share_ready(self) -> None:
+        """Wake a worker for each chunk, or add one."""
         for _ in range(len(self.ready)):
             if self._wake():
                 continue

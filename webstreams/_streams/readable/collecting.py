@@ -21,9 +21,10 @@ async def collect(reader: ReadableStreamDefaultReader[Any], collector: Collector
     """Read to the end. When anything fails on the way, the stream is cancelled; the lock is free in any case."""
     try:
         take = collector.take if collector.is_quick else collector.take_at_once
+        take_all = collector.taker_of_many()
         while True:
             try:
-                under_way = reader._collect(take)
+                under_way = reader._collect(take, take_all)
             except TakesLong as chunk_that:
                 rest: Iterator[None] | None = chunk_that.rest
             else:

@@ -440,13 +440,15 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             self._read(promise)
         return promise
 
-    def _collect(self, take: Callable[[Any], object]) -> Awaitable[Any] | None:
+    def _collect(
+        self, take: Callable[[Any], object], take_all: Callable[[list[Any]], object] | None
+    ) -> Awaitable[Any] | None:
         """Ours: have chunks taken that come at once; give the read that is under way then, if there is one."""
         run = self._jobs.run
         if self._stream is None:
             return None
         if run is None:
-            self._take_queued(self._stream, take)
+            self._take_queued(self._stream, take, take_all)
             self._stream._controller._collect_steps(take)
             return None
         promise: ReadPromise[Any] = ReadPromise(self._stream)
@@ -455,7 +457,12 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
             return None
         return promise if outcome == IS_READ else HalfwayRead(promise)
 
-    def _take_queued(self, stream: ReadableStreamState[Any], take: Callable[[Any], object]) -> None:
+    def _take_queued(
+        self,
+        stream: ReadableStreamState[Any],
+        take: Callable[[Any], object],
+        take_all: Callable[[list[Any]], object] | None,
+    ) -> None:
         """Take the chunks whose reads would be answered at once and do nothing else, without promises for them."""
         jobs, queue = self._jobs, self._queue
         if queue.total < queue.plenty or jobs.jobs or jobs.busy or jobs.countdown <= 0 or not jobs.takes_many():
@@ -465,6 +472,10 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         jobs.countdown -= count
         jobs.reads_left = max(1, jobs.reads_left - count)
         chunks = queue.chunks
+        if take_all is not None:
+            queue.total -= count
+            take_all([chunks.popleft() for _ in range(count)])
+            return
         for _ in range(count):
             queue.total -= 1
             take(chunks.popleft())

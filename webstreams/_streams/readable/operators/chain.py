@@ -10,13 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
-from ...._engine.promise import (
-    NEVER_AWAITABLE,
-    Promise,
-    is_awaitable,
-    promise_rejected_with,
-    wait_for_all,
-)
+from ...._engine.promise import NEVER_AWAITABLE, Promise, is_awaitable, promise_rejected_with, wait_for_all
 from ...._platform.errors import callback_error, goes_through, stored_error
 from ...._platform.stages import note_stage
 from ...door import end_of
@@ -175,6 +169,14 @@ class Chain(Owner, Waiter, Part):
                 else:
                     self._run()
 
+    def take_at_once(self, most: int) -> list[Any]:
+        """Take up to so many items that are there and pass no steps; none if anything would be called for them."""
+        if self._steps or self._state != OPEN or self._is_running or self._is_waiting or not self._inputs:
+            return []
+        items = self._inputs[0].take_at_once(max(0, min(most, self.jobs.countdown)))
+        self.jobs.countdown -= len(items)
+        return items
+
     def _ask_input(self) -> None:
         """Have the next chunk come. Nothing is done after this, for the source of a stream may be called."""
         source = self._inputs[-1] if self._inputs else None
@@ -263,8 +265,7 @@ class Chain(Owner, Waiter, Part):
         return True
 
     def _has_stepped_aside(self, source: Input) -> bool:
-        """Whether something comes before the next item of an input: what a function gave has to be waited for, or its
-        items are first."""
+        """Whether what a function gave comes before the next item of an input."""
         return self._is_waiting or (bool(self._inputs) and self._inputs[-1] is not source)
 
     def _items_are_over(self, source: Input) -> None:

@@ -84,9 +84,9 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._slots: deque[Slot] = deque()
         # The results that may be given, in this order.
         self._done: deque[Any] = deque()
-        # Results in the order of their calls, and nothing else to do for them: they may come together.
-        gathers = is_ordered and key is None and not discards
-        self.workers = Workers(self._jobs, function, concurrency, self, self._done if gathers else None)
+        # Results in the order of their calls, or of no interest, and nothing else to do: they may come together.
+        results: deque[Any] | None = deque(maxlen=0) if discards else self._done if is_ordered else None
+        self.workers = Workers(self._jobs, function, concurrency, self, results if key is None else None)
         # How many were in the queue of the stream when it was last looked at; they count in the window.
         self._queued: int | float = 0
         # How many chunks have been read and not been given, or left out.
@@ -120,19 +120,29 @@ class ConcurrentSource(OperatorSource, Receiver):
     def activity(self) -> str:
         """See `UnderlyingSource`."""
         running = f"{self.workers.running} of {show_count(self._concurrency, 'call')} under way"
-        return f"{running}, window {self._in_window - self._queued + self._controller._queue.total}/{self._window}"
+        queued = self._controller._queue.total
+        held = self.workers.outstanding if self._is_drain() else self._in_window - self._queued + queued
+        return f"{running}, window {held}/{self._window}"
 
     # Reading.
 
     def _refill(self) -> None:
         """Read as long as the window has room, and no more than one chunk would have to wait for a call to end.
         (`take_chunk` goes on.)"""
-        if not (self._is_asking or self._has_ended or self._is_over):
-            admitted = min(self._window - self._in_window, self._concurrency + 1 - self.workers.outstanding)
-            if admitted > 0:
-                self._admitted = admitted
-                self._is_asking = True
-                self._chain.ask()
+        if self._is_asking or self._has_ended or self._is_over:
+            return
+        workers = self.workers
+        admitted = min(self._window - self._in_window, self._concurrency + 1 - workers.outstanding)
+        if admitted > 1 and self._key is None:
+            items = self._chain.take_at_once(admitted)
+            if items:
+                self._in_window += len(items)  # take_chunk(), without the calls
+                workers.submit_all(items)
+                admitted -= len(items)
+        if admitted > 0:
+            self._admitted = admitted
+            self._is_asking = True
+            self._chain.ask()
 
     def _refill_now(self) -> None:
         self._will_refill = False
@@ -208,13 +218,22 @@ class ConcurrentSource(OperatorSource, Receiver):
         """The results of what comes later wait behind that of this slot."""
         if self._is_ordered:
             self._slots.append(slot)
+        elif self._is_drain():
+            self._in_window = self.workers.outstanding
 
     def may_gather(self) -> bool:
-        """Whether no read waits, and no result for that of another call."""
-        return not (self._is_wanted or self._slots)
+        """Whether no read waits, and no result for that of another call; or whether nobody waits for any."""
+        return self._discards or not (self._is_wanted or self._slots)
+
+    def _is_drain(self) -> bool:
+        """Whether the window is what waits for calls or is with one: `_in_window` is set right when they have ended."""
+        return self._discards and self._key is None
 
     def calls_returned(self) -> None:
         """Some calls have ended, and their results are there."""
+        if self._discards:
+            self._in_window = self.workers.outstanding
+            self._give_next()
         self._refill()
 
     def call_returned(self, slot: Slot, value: Any) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
 from ...._engine.jobs import Job, JobQueue
-from ...._engine.promise import Promise
+from ...._engine.promise import NEVER_AWAITABLE, Promise
 from ...._engine.pump import Pump
 from ...._platform.buffer import is_bytes_like
 from ...._platform.idl import INTERNAL
@@ -37,6 +38,9 @@ class Owner:
         """The input is errored."""
         raise NotImplementedError
 
+
+# Iterators that call nothing for an item.
+SILENT: Final = frozenset({type(iter([])), type(iter(())), type(iter(range(0))), type(iter(range(2**64)))})
 
 # How often to look whether the iterator of a stream can be asked without it: the stream may not have started yet.
 TRIES_TO_SHARE: Final = 4
@@ -144,6 +148,19 @@ class Input(ReadRequest, Part):
         self._pumped = source.pump
         self.iterator = source._iterator if source.pump is None else source.pump.items()
         return True
+
+    def take_at_once(self, most: int) -> list[Any]:
+        """Take up to so many items from an iterator, if that calls nothing, and as long as none may be awaitable."""
+        iterator = self.iterator
+        items: list[Any] = []
+        if iterator is None or type(iterator) not in SILENT:
+            return items
+        for item in islice(iterator, most):
+            if type(item) not in NEVER_AWAITABLE:
+                self.iterator = chain((item,), iterator)
+                break
+            items.append(item)
+        return items
 
     def may_have_more(self) -> bool:
         """Whether the iterator has ended only because the item that it was asked for is not there yet."""
