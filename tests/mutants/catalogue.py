@@ -13,6 +13,8 @@ from webstreams._streams.part import Part
 
 from .byte_streams import GUARDS_OF_BYTES
 from .code import GUARDS_OF_CODE
+from .gathered import GUARDS_OF_GATHERED
+from .operators import GUARDS_OF_OPERATORS
 
 PACKAGE = Path(webstreams.__file__).parent
 CONSTANT = "_constant: ClassVar[tuple[str, ...]] = ("
@@ -563,40 +565,14 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "discovery: operators that make many of one": ("_fastpath/discovery", " and chain.gives_one_by_one()", ""),
     "discovery: the second branch": ("_fastpath/discovery", " or each.index == 0 for", " or True for"),
-    "operators: several chunks of one": (
-        "_streams/readable/operators/chain",
-        "source.is_stream() and self.gives_one_by_one()",
-        "source.is_stream()",
-    ),
-    "operators: who gets the chunks": (
-        "_fastpath/discovery",
-        "if not isinstance(chain.receiver(), Drain):",
-        "if False:",
-    ),
-    "operators: chunks that are counted": (
-        "_fastpath/discovery",
-        "elif _is_observed(output) or not",
-        "elif not",
-    ),
-    "operators: a pull that is done later": (
-        "_fastpath/simulation",
-        "pulled = None if chain_of(controller._source) is not None else controller",
-        "pulled = controller",
-    ),
-    "operators: a read that is answered after the pull": (
-        "_fastpath/simulation",
-        "path = read_path(owner.reader._stream, owner)",
-        "path = []",
-    ),
-    "operators: a run is left before the waiting begins": (
-        "_streams/readable/operators/chain",
-        "self.jobs.leave_run()\n        self._is_waiting = True",
-        "self._is_waiting = True\n        self.jobs.leave_run()",
-    ),
 }
+
+
+ALL_GUARDS = (GUARDS, GUARDS_OF_BYTES, GUARDS_OF_CODE, GUARDS_OF_GATHERED, GUARDS_OF_OPERATORS)
 
 
 def guards_dropped() -> Iterator[Mutant]:
     """Each guard, dropped."""
-    for name, (module, text, replacement) in (GUARDS | GUARDS_OF_CODE | GUARDS_OF_BYTES).items():
-        yield Mutant(name, module, text, replacement)
+    for guards in ALL_GUARDS:
+        for name, (module, text, replacement) in guards.items():
+            yield Mutant(name, module, text, replacement)

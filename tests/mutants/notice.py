@@ -35,6 +35,8 @@ TESTS = [
     "tests/fastpath/test_byte_streams.py",
     "tests/fastpath/test_operators.py",
     "tests/fastpath/test_code.py",
+    "tests/operators/test_gathered_calls.py",
+    "tests/operators/test_concurrency_queue.py",
 ]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
 LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"

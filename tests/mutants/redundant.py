@@ -39,6 +39,12 @@ REDUNDANT: Final[dict[str, str]] = {
         "there is none: the jobs at its begin are those of parts (can_begin), and the jobs of ordinary parts queue no"
         " others. It is for what somebody adds"
     ),
+    "gathered: a look": "whatever can happen to the call from then on interrupts it, too: another one, a read, the end",
+    "gathered: a look that learns nothing": "the next call that takes time has one more turn to itself, no more",
+    "gathered: a turn that is over": (
+        "no call is made then, and the countdown is as if one had been: the worker comes back at once"
+    ),
+    "gathered: what nobody wants": "for_each() waits for its end all the time: its calls would never be gathered",
     "measured: backpressure at the entry": (
         "its queue has at most four chunks (has_room()), each smaller than a sixth of its mark (fits()), so that it is"
         " below that. There is backpressure with a mark of 0 only, and then no chunk is small enough"

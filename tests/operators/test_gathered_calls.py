@@ -162,6 +162,23 @@ async def test_a_call_that_cancels_its_own_task_is_the_last_one_of_its_worker() 
     await settle()
 
 
+@each_of(place=range(KNOWN, KNOWN + 8))
+async def test_a_call_that_cancels_its_own_task_and_ends_at_once_is_the_last_one_too(place: int) -> None:
+    tasks: list[Any] = []
+
+    async def call(number: int) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        if number == place:
+            task.cancel()
+        return number
+
+    assert await ReadableStream.from_(range(100)).map(call, concurrency=8).list() == list(range(100))
+    assert tasks[place] not in tasks[place + 1 :]
+    await settle()
+
+
 async def test_a_call_that_leaves_its_own_stream_is_the_last_one() -> None:
     started: list[int] = []
     cancelled: Any = None
@@ -316,5 +333,129 @@ async def test_no_more_items_are_taken_from_an_iterator_than_the_window_admits()
         assert (await soon(reader.read())).value == number
     await turns(20)
     assert next(numbers) == KNOWN + 16
+
+
+@each_of(keys=[1, 3])
+async def test_calls_with_a_key_wait_for_each_other_although_they_end_at_once(keys: int) -> None:
+    function = Slow(KNOWN)
+    mapped = ReadableStream.from_(range(200)).map(function, concurrency=4, window=64, key=lambda number: number % keys)
+    reader = mapped.get_reader()
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+    await turns(20)
+    assert [each for each in function.started if each > KNOWN and each % keys == KNOWN % keys] == []
+    function.gates[KNOWN].set()
+    for number in range(KNOWN, 200):
+        assert (await soon(reader.read())).value == number
+    assert (await soon(reader.read())).done
+    await settle()
+
+
+async def test_out_of_order_what_is_left_out_makes_room_at_once() -> None:
+    """The window is for what somebody may read."""
+    started = []
+
+    async def call(number: int) -> Any:
+        started.append(number)
+        return number if number == 0 else SKIP
+
+    reader = ReadableStream.from_(range(200)).map(call, concurrency=4, window=16, ordered=False).get_reader()
+    assert (await soon(reader.read())).value == 0
+    await turns(100)
+    assert started == list(range(200))
+    assert (await soon(reader.read())).done
+    await settle()
+
+
+async def test_a_call_that_reads_its_own_stream_gives_its_result_to_that_read() -> None:
+    reads: list[Any] = []
+    controllers: list[Any] = []
+
+    async def call(number: int) -> int:
+        if number == KNOWN:
+            reads.append(reader.read())
+        return number
+
+    numbers: ReadableStream[int] = ReadableStream({"start": controllers.append})
+    reader: Any = numbers.map(call, concurrency=2, window=64).get_reader()
+    for number in range(KNOWN):
+        controllers[0].enqueue(number)
+        assert (await soon(reader.read())).value == number
+    controllers[0].enqueue(KNOWN)  # nobody waits for it, and nothing comes behind it
+    await turns(20)
+    assert (await soon(reads[0])).value == KNOWN
+    await soon(reader.cancel())
+    await settle()
+
+
+@each_of(count=range(6 * QUICK, 7 * QUICK))
+async def test_for_each_ends_with_the_last_calls_however_many_there_are(count: int) -> None:
+    called: list[int] = []
+
+    async def call(number: int) -> None:
+        called.append(number)
+
+    await soon(ReadableStream.from_(range(count)).for_each(call, concurrency=4))
+    assert called == list(range(count))
+    await settle()
+
+
+async def test_for_each_with_a_key_calls_with_the_chunks() -> None:
+    called: list[int] = []
+
+    async def call(number: int) -> None:
+        called.append(number)
+
+    await soon(ReadableStream.from_(range(200)).for_each(call, concurrency=4, key=lambda number: number))
+    assert called == list(range(200))
+    await settle()
+
+
+class Clock:
+    """What the queue of jobs takes for the time: a tenth of a millisecond passes with each call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.waits: list[int] = []
+
+    def time(self) -> float:
+        """The time in seconds."""
+        return self.calls / 10_000
+
+    async def __call__(self, number: int) -> int:
+        self.calls += 1
+        return number
+
+    async def watch(self) -> None:
+        """Note how many calls this task has to wait for each of its turns."""
+        while True:
+            before = self.calls
+            await asyncio.sleep(0)
+            self.waits.append(self.calls - before)
+
+
+async def test_other_tasks_have_their_turns_between_calls_that_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much is ready for a worker, it takes about the time of a turn, 8 ms: the rest is for other workers."""
+    clock = Clock()
+    controllers: list[Any] = []
+    numbers: ReadableStream[int] = ReadableStream({"start": controllers.append})
+    monkeypatch.setattr("webstreams._engine.jobs.monotonic", clock.time)
+    reader = numbers.map(clock, concurrency=1000, window=1000).get_reader()
+    feed = controllers[0].enqueue
+    feed(0)
+    feed(1)  # so that there are two workers
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+        feed(number + 2)
+    await turns(20)
+    watching = asyncio.create_task(clock.watch())
+    await turns(2)
+    for number in range(KNOWN + 2, 900):
+        feed(number)
+    for number in range(KNOWN, 900):
+        assert (await soon(reader.read())).value == number
+    watching.cancel()
+    await asyncio.wait({watching})
+    assert 0 < next(filter(None, clock.waits)) <= 120
     await soon(reader.cancel())
     await settle()

@@ -246,8 +246,6 @@ class Workers:
 
     def _call_raised(self, slot: Slot | None, error: BaseException, task: asyncio.Task[Any]) -> None:
         """Tell the owner of an error; raise what must not stay here."""
-        if self._gathering is slot:
-            self._gathering = None
         if not self._is_stopped and self._is_current(task):
             self._owner.call_failed(slot, stored_error(error))
         if goes_through(error) or not self._is_current(task):
@@ -281,7 +279,6 @@ class Workers:
     def stop(self, then: Callable[[], object]) -> None:
         """Cancel all calls; call `then` when all have ended."""
         self._is_stopped = True
-        self.interrupt()
         self.ready.clear()
         for task in self._tasks:
             task.cancel()
