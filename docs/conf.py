@@ -16,7 +16,7 @@ author = "the webstreams contributors"
 project_copyright = author
 release = version = webstreams.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "docs.repository", "docs.programs", "docs.names"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "docs.repository", "docs.programs", "docs.names", "docs.marking"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 nitpicky = True

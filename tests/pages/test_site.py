@@ -42,7 +42,7 @@ def entries(page: Path) -> list[Path]:
 
 
 def test_every_page_is_in_a_table_of_contents() -> None:
-    """A guide is taken in by itself; a page of another folder needs a line in the `index.md` of it."""
+    """A new page needs a line in the `index.md` of its folder."""
     named = [str(entry) for page in PAGES for entry in entries(page)]
     pages = {path.with_suffix("") for suffix in ("md", "rst") for path in DOCS.rglob(f"*.{suffix}")} - {DOCS / "index"}
     assert {str(page) for page in pages if not any(fnmatch.fnmatch(str(page), entry) for entry in named)} == set()
@@ -193,3 +193,36 @@ def test_every_guarantee_has_its_test() -> None:
 def test_every_guarantee_names_a_test() -> None:
     rows = re.findall(r"^\| [A-Z].*$", (DOCS / "guarantees.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert [row for row in rows if not PROOF.search(row)] == []
+
+
+# Porting.
+
+# What people who come from Node look for; the issue about the site names it.
+NODE = (
+    "pipe(",
+    "pipeline(",
+    "finished(",
+    "drain",
+    "objectMode",
+    "highWaterMark",
+    "Readable.from(",
+    "new Transform(",
+    "new Writable(",
+    "new Duplex(",
+    "stream/consumers",
+    "p-map",
+    "worker_threads",
+)
+# What the pages about libraries of Python answer.
+PYTHON = {
+    "from-asyncio.md": ("StreamReader", "asyncio.Queue", "gather(", "Semaphore(", "as_completed("),
+    "from-others.md": ("From aiostream", "From anyio", "From RxPY", "create_memory_object_stream(", "ops.map("),
+}
+
+
+def test_every_page_on_porting_answers_what_people_look_for() -> None:
+    rows = [line for line in (DOCS / "porting" / "from-node.md").read_text("utf-8").splitlines() if line[:1] == "|"]
+    assert [name for name in NODE if not any(name in row.split(" | ")[0] for row in rows)] == []
+    for page, names in PYTHON.items():
+        text = (DOCS / "porting" / page).read_text(encoding="utf-8")
+        assert [name for name in names if name not in text] == []

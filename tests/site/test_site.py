@@ -43,6 +43,18 @@ CONTRAST = """
     const [one, other] = [light(style.color), light(style.backgroundColor)].sort((a, b) => b - a);
     return [(one + 0.05) / (other + 0.05), light(style.backgroundColor)];
 """
+# For each pair of programs, whether they begin at the same height.
+BESIDE = """
+    return [...document.querySelectorAll(".programs")].map((each) => {
+        const [one, other] = [...each.children].map((child) => child.getBoundingClientRect().top);
+        return one === other;
+    });
+"""
+# The first words of each table that is wider than its box.
+SCROLLING_TABLES = """
+    const boxes = [...document.querySelectorAll(".table-wrapper")];
+    return boxes.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText.slice(0, 40));
+"""
 # What has been found once the search has ended: results come one by one.
 SEARCH = """
     for (let turn = 0; turn < 200; turn++) {
@@ -132,6 +144,25 @@ def test_pages_are_readable_in_light_and_dark(address: str, browser: Browser) ->
         assert contrast > 7
     assert backgrounds["light"] > 0.8
     assert backgrounds["dark"] < 0.2
+
+
+def test_programs_stand_beside_each_other(address: str, browser: Browser) -> None:
+    """Where there is room for both, else one below the other."""
+    for page, count in (("porting/programs", 25), ("porting/from-web-streams", 1)):
+        browser.open(f"{address}/{page}.html")
+        for width, beside in zip(WIDTHS, (True, False), strict=True):
+            browser.resize(width)
+            assert browser.run(BESIDE) == [beside] * count
+
+
+def test_tables_of_words_fit_on_a_telephone(site: Path, address: str, browser: Browser) -> None:
+    """Those of up to three columns; figures scroll."""
+    browser.resize(WIDTHS[1])
+    for page in (site / "porting").glob("from-*.html"):
+        browser.open(f"{address}/porting/{page.name}")
+        assert browser.run(SCROLLING_TABLES) == []
+    browser.open(f"{address}/speed.html")
+    assert browser.run(SCROLLING_TABLES) != []
 
 
 def test_search_finds_what_people_look_for(address: str, browser: Browser) -> None:
