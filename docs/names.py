@@ -59,9 +59,10 @@ def on_missing_reference(app: Sphinx, env: BuildEnvironment, node: pending_xref,
 
 def keep_aliases() -> None:
     """Put classes in the places of the aliases: autodoc evaluates annotations, and shows the name of a class."""
+    generic: Any = Generic
     for name in ALIASES:
         parameters = getattr(webstreams.types, name).__parameters__
-        bases = (Generic[parameters],) if parameters else ()
+        bases = (generic[parameters],) if parameters else ()
         setattr(
             webstreams.types, name, new_class(name, bases, {}, lambda body: body.update(__module__="webstreams.types"))
         )
