@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +14,10 @@ import pytest
 
 from .children import end_children, running_children
 from .loops import LOOP_FACTORIES, on_every_loop
+from .nursery import ForkedPopen, Nursery
 
 # The fixtures of all tests, which are the same on each loop.
-COMMON_FIXTURES = frozenset({"_leaves_no_child", "event_loop_policy", "request"})
+COMMON_FIXTURES = frozenset({"_leaves_no_child", "_nursery", "event_loop_policy", "from_nursery", "request"})
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,3 +59,25 @@ def _leaves_no_child() -> Iterator[None]:
     left = end_children(before)
     if left:
         pytest.fail(f"the test has left child processes behind, which were killed: {left}")
+
+
+@pytest.fixture(scope="session")
+def _nursery() -> Iterator[Nursery | None]:
+    if sys.platform != "linux":
+        yield None
+        return
+    nursery = Nursery()
+    yield nursery
+    nursery.end()
+
+
+@pytest.fixture
+def from_nursery(_nursery: Nursery | None) -> Iterator[None]:
+    """Have the Python programs that a test starts forked from a process that has imported the library.
+
+    For tests of what these programs do; how they begin is what the others are for, which start from nothing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ForkedPopen, "nursery", _nursery)
+        patch.setattr(subprocess, "Popen", ForkedPopen)
+        yield

@@ -36,7 +36,8 @@ async def main():
 asyncio.run(main())
 """
 
-
+# For what does not depend on how the child begins.
+FORKED = pytest.mark.usefixtures("from_nursery")
 # How the child reads and writes: as the system can, or always in threads; what it does for that before anything else.
 WAYS = {"at once": "", "in threads": 'os.__dict__.pop("RWF_NOWAIT", None)\n'}
 FIRST: ContextVar[str] = ContextVar("FIRST", default="")
@@ -73,6 +74,7 @@ async def test_pipes() -> None:
         assert await ReadableStream.from_(data).pipe_through(process).bytes() == b"".join(data)
 
 
+@FORKED
 @in_each_way
 async def test_files(tmp_path: Path) -> None:
     data = os.urandom(1_000_000)
@@ -83,6 +85,7 @@ async def test_files(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == data
 
 
+@FORKED
 @in_each_way
 async def test_a_socket() -> None:
     ours, theirs = socket.socketpair()
@@ -95,6 +98,7 @@ async def test_a_socket() -> None:
             assert await asyncio.to_thread(ours.recv, 10) == b"tea"
 
 
+@FORKED
 @in_each_way
 async def test_a_terminal() -> None:
     ours, theirs = pty.openpty()
@@ -128,6 +132,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "no tea"
 
 
+@FORKED
 @in_each_way
 async def test_a_byob_reader() -> None:
     program = """
@@ -145,6 +150,7 @@ asyncio.run(main())
     assert text == "b'tea'\nb'po'\nTrue\n"
 
 
+@FORKED
 @in_each_way
 async def test_nothing_is_read_before_somebody_reads() -> None:
     program = """
@@ -159,6 +165,7 @@ print(os.read(0, 10))
         assert await ReadableStream.from_([b"tea"]).pipe_through(process).text() == "b'tea'\n"
 
 
+@FORKED
 @in_each_way
 async def test_a_read_that_waits_holds_up_neither_cancelling_nor_the_end() -> None:
     program = """
@@ -186,6 +193,7 @@ print(os.read(0, 10))
         assert await process.readable.text() == "b'tea'\n"
 
 
+@FORKED
 @in_each_way
 async def test_cancelling_leaves_no_descriptor() -> None:
     program = """
@@ -207,6 +215,7 @@ asyncio.run(main())
         assert await process.readable.text() == "tea"
 
 
+@FORKED
 @in_each_way
 async def test_aborting_a_write_that_waits() -> None:
     program = """
@@ -227,6 +236,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "aborted"
 
 
+@FORKED
 @in_each_way
 async def test_a_reader_that_has_gone_is_a_broken_pipe() -> None:
     program = """
@@ -246,6 +256,7 @@ asyncio.run(main())
         assert await process.stderr.text() == "BrokenPipeError(32, 'Broken pipe')"
 
 
+@FORKED
 @in_each_way
 async def test_an_input_that_cannot_be_read() -> None:
     program = """
@@ -261,6 +272,7 @@ asyncio.run(main())
         assert await process.readable.text() == "IsADirectoryError(21, 'Is a directory')\n"
 
 
+@FORKED
 @in_each_way
 async def test_the_loop_runs_on_while_nobody_reads_the_output() -> None:
     program = """

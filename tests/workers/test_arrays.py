@@ -13,6 +13,8 @@ from webstreams.workers._frames import CHUNK, encode
 
 from . import functions
 
+pytestmark = pytest.mark.usefixtures("from_nursery")
+
 ARRAY: Any = np.arange(300_000, dtype=np.float32).reshape(3, 100_000)
 
 

@@ -23,6 +23,8 @@ from webstreams.workers._work import SocketLink, run
 
 from . import functions
 
+pytestmark = pytest.mark.usefixtures("from_nursery")
+
 LARGE = b"x" * (SMALL + 1)
 
 

@@ -13,6 +13,8 @@ from webstreams.workers._sending import SMALL
 
 from . import functions
 
+pytestmark = pytest.mark.usefixtures("from_nursery")
+
 KINDS = ("process", "thread")
 MIXED = [b"small", b"x" * (SMALL + 1), 1, b"", "text", bytearray(b"changes"), b"small", ["pickled"], b"last"] * 20
 

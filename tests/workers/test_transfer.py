@@ -28,6 +28,8 @@ from webstreams.workers import Port, RemoteError, WorkerDied, message_channel, r
 
 from . import functions
 
+pytestmark = pytest.mark.usefixtures("from_nursery")
+
 KINDS = ("process", "thread")
 BOTH = pytest.mark.parametrize("kind", KINDS)
 

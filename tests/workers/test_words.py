@@ -15,6 +15,8 @@ import pytest
 from examples import words
 from tests.children import children
 
+pytestmark = pytest.mark.usefixtures("from_nursery")
+
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:

@@ -33,6 +33,8 @@ from webstreams.workers._reading import FrameReader
 from . import functions, killing
 
 KINDS = ("process", "thread")
+# For what does not depend on how the process begins.
+FORKED = pytest.mark.usefixtures("from_nursery")
 
 
 def through(stage: Any, items: Any) -> Any:
@@ -62,6 +64,7 @@ async def test_it_is_another_process_and_it_is_gone_after_the_block() -> None:
     assert open_descriptors() == before
 
 
+@FORKED
 async def test_waiting_for_its_end_takes_no_place_of_other_calls() -> None:
     async with worker(functions.same) as stage:
         writer, reader = stage.writable.get_writer(), stage.readable.get_reader()
@@ -71,6 +74,7 @@ async def test_waiting_for_its_end_takes_no_place_of_other_calls() -> None:
         await writer.close()
 
 
+@FORKED
 @pytest.mark.parametrize("chunk", [b"", b"abc" * 100_000, bytearray(b"x" * 70_000), memoryview(b"view"), {"a": [1]}])
 async def test_chunks_arrive_as_they_are(chunk: Any) -> None:
     async with worker(functions.same, window=1) as stage:
@@ -79,6 +83,7 @@ async def test_chunks_arrive_as_they_are(chunk: Any) -> None:
     assert type(found[0]) is type(chunk)
 
 
+@FORKED
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_several_workers(kind: Any, ordered: bool) -> None:
@@ -117,12 +122,14 @@ async def test_an_error_of_the_function_arrives_as_itself(kind: Any) -> None:
         assert "in fail" in caught.value.__notes__[0]
 
 
+@FORKED
 async def test_an_error_that_cannot_be_pickled_is_a_remote_error() -> None:
     async with worker(functions.fail_locally) as stage:
         with pytest.raises(RemoteError, match="Local"):
             await through(stage, [1]).list()
 
 
+@FORKED
 async def test_a_chunk_that_cannot_be_pickled_is_one_error_on_both_sides() -> None:
     async with worker(functions.same) as stage:
         writer = stage.writable.get_writer()
@@ -135,6 +142,7 @@ async def test_a_chunk_that_cannot_be_pickled_is_one_error_on_both_sides() -> No
             await through(stage, [1]).list()
 
 
+@FORKED
 async def test_the_error_of_a_chunk_that_cannot_be_pickled_names_the_worker() -> None:
     async with worker(functions.same) as stage:
         with pytest.raises((pickle.PicklingError, AttributeError, TypeError)) as caught:
@@ -208,6 +216,7 @@ async def test_where_no_thread_can_be_started_nothing_is_left(kind: Any, monkeyp
     assert (open_descriptors(), children()) == before
 
 
+@FORKED
 async def test_breaking_after_one_chunk_and_cancelling_the_task_leave_nothing() -> None:
     found: list[int] = []
     before = open_descriptors()
@@ -231,6 +240,7 @@ async def test_breaking_after_one_chunk_and_cancelling_the_task_leave_nothing() 
     assert open_descriptors() == before
 
 
+@FORKED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_errors_of_the_source_and_of_the_sink(kind: Any) -> None:
     async def source() -> Any:
