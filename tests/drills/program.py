@@ -8,6 +8,7 @@ state, "ended" and the exit code when the process is gone. What the process itse
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import importlib
 import json
@@ -21,6 +22,10 @@ from .drill import begin, reach_state
 from .rows import ROWS, Drill
 
 ERRORS: Final = "stderr"
+# What a drill may meet when its interpreter ends, and what that needs itself. Other modules are not taken to pieces:
+# that takes as long as all else that a drill does, most of all where there are clients and servers of HTTP.
+STANDARD: Final = {"_io", "_thread", "asyncio", "atexit", "builtins", "codecs", "encodings", "io", "logging", "signal"}
+TAKEN_TO_PIECES: Final = {"__main__", "sys", "tests", "threading", "webstreams"} | STANDARD
 
 
 async def interrupted(name: str, drill: Drill, tell: Any) -> None:
@@ -42,7 +47,14 @@ def run(name: str, state: Any, folder: str, tell: Any) -> None:
     try:
         asyncio.run(interrupted(name, drill, tell))
     finally:
+        leave_modules_of_others()
         sys.stderr.write(f"published: {bool(drill.published())}\n")
+
+
+def leave_modules_of_others() -> None:
+    """Have the end of the interpreter find the modules that a drill is about, and no others."""
+    others = [sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] not in TAKEN_TO_PIECES]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(others))
 
 
 def main() -> None:
