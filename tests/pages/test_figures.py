@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
+from benchmarks.chart import main as draw_chart
 from benchmarks.tables import number
 from docs.pictures.cost import costs
 
@@ -71,6 +73,26 @@ def test_single_steps() -> None:
     found = [list(cells.values()) for cells in table.values()]
     rates = [row["rates"] for row in results["rows"].values()]
     assert found == [[number(rate[name]["chunks_per_second"], 1e6) for name in names] for rate in rates]
+
+
+def numbers_and_rest(picture: str) -> tuple[list[float], str]:
+    """Return the numbers of a picture, and everything else, without the names that are made of exact numbers."""
+    text = re.sub(r"(?<=#)p[0-9a-f]+|(?<=id=\")p[0-9a-f]+", "", picture)
+    number = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+    return [float(each) for each in number.findall(text)], number.sub("", text)
+
+
+@pytest.mark.parametrize(
+    ("runs", "name"), [(("endtoend", "shapes", "results"), "chart"), (("shapes",), "shapes")], ids=["chart", "shapes"]
+)
+def test_a_chart_is_what_its_program_draws(runs: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    drawn = tmp_path / "chart.svg"
+    with matplotlib.rc_context():
+        draw_chart([*(str(ROOT / "benchmarks" / f"{run}.json") for run in runs), str(drawn)])
+    numbers, rest = numbers_and_rest((ROOT / "benchmarks" / f"{name}.svg").read_text(encoding="utf-8"))
+    drawn_numbers, drawn_rest = numbers_and_rest(drawn.read_text(encoding="utf-8"))
+    assert rest == drawn_rest
+    assert numbers == pytest.approx(drawn_numbers, abs=0.5)
 
 
 def test_the_picture_of_costs() -> None:
