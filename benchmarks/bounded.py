@@ -1,12 +1,22 @@
 """Several calls at a time, and what can happen to them: the situations, and the ways to get into them.
 
 Each way makes an asynchronous iterable of the results of a coroutine function for some numbers, with a limit of calls
-at a time; the situations look at what is left behind and at what it costs. `javascript/bounded` has the same for p-map.
+at a time, or a list of them; the situations look at what is left behind and at what it costs. `javascript/bounded` has
+the same for p-map, in the same number of rounds.
+
+What would compare unlike with unlike:
+
+- Where calls take a time, most of what comes on top of it is the lateness of the timers: asyncio's wait for whole
+  milliseconds, and so do Node's, which begin with the last whole one. With exact timers all calls would be over after
+  `shortest()`. So the calls measure how long they take themselves, and what is left over is in a row of its own.
+- The first calls of a process and those when it is warm are told apart: a compiler at run time makes them differ much.
+- An end that collects a list does without what a loop does for each result, in all of these libraries.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Sequence
@@ -22,11 +32,14 @@ CHUNKS = 1000
 LIMIT = 4
 WINDOW = 64
 TRIVIAL = 10_000
+TRIVIAL_LIMIT = 16
 LEAVES_AT = 3
 # Seconds: a call that nothing should have to wait for, a usual one, and the time in which what is cancelled ends.
 LONG, SHORT, PAUSE = 1.0, 0.004, 0.05
 # Seconds for the calls that do nothing.
 PATIENCE = 2.0
+# What is measured in a process of its own.
+FIRST = ("loop_first", "list_first")
 
 Function = Callable[[int], Coroutine[Any, Any, int]]
 
@@ -69,6 +82,11 @@ class Way:
         """Iterate, with the clean-up that the documentation of the library asks for."""
         yield self.iterate(function, chunks, limit, window)
 
+    async def collect(self, function: Function, chunks: int, limit: int) -> list[int]:
+        """Return the list of the results."""
+        async with self.results(function, chunks, limit) as results:
+            return [result async for result in results]
+
 
 class Streams(Way):
     """This library."""
@@ -76,6 +94,10 @@ class Streams(Way):
     def iterate(self, function: Function, chunks: int, limit: int, window: int | None = None) -> AsyncIterable[int]:
         """See `Way`."""
         return ReadableStream.from_(range(chunks)).map(function, concurrency=limit, window=window)
+
+    async def collect(self, function: Function, chunks: int, limit: int) -> list[int]:
+        """See `Way`."""
+        return await ReadableStream.from_(range(chunks)).map(function, concurrency=limit).list()
 
 
 class Aiostream(Way):
@@ -90,6 +112,14 @@ class Aiostream(Way):
         mapped: Any = aiostream.stream.map(aiostream.stream.iterate(range(chunks)), called, task_limit=limit)
         async with mapped.stream() as results:
             yield results
+
+    async def collect(self, function: Function, chunks: int, limit: int) -> list[int]:
+        """See `Way`."""
+        called: Any = function
+        mapped: Any = aiostream.stream.map(aiostream.stream.iterate(range(chunks)), called, task_limit=limit)
+        collect: Any = aiostream.stream.list
+        collected: list[int] = await collect(mapped)
+        return collected
 
 
 class Streamable(Way):
@@ -147,45 +177,61 @@ async def third_fails(way: Way) -> tuple[float, float]:
     raise RuntimeError("it did not fail")
 
 
-async def some_are_slow(way: Way) -> float:
-    """Return the seconds that all take, if every 16th takes 20 times as long."""
+async def some_are_slow(way: Way) -> tuple[float, float]:
+    """Return the seconds that all take, if every 16th takes 20 times as long, and what of it the calls do not take."""
+    in_calls = 0.0
 
     async def call(chunk: int) -> int:
-        await asyncio.sleep(SHORT if chunk % 16 else 20 * SHORT)
+        nonlocal in_calls
+        called = time.perf_counter()
+        await asyncio.sleep(seconds_of(chunk))
+        in_calls += time.perf_counter() - called
         return chunk
 
-    began, taken = time.monotonic(), 0
+    began, taken = time.perf_counter(), 0
     async with way.results(call, CHUNKS, LIMIT, WINDOW) as results:
         async for _ in results:
             taken += 1
     require(taken, CHUNKS)
-    return time.monotonic() - began
+    seconds = time.perf_counter() - began
+    return seconds, seconds - in_calls / LIMIT
 
 
-def ideal() -> float:
-    """Return the seconds that they would take if no call ever had to wait for another."""
-    return SHORT * (CHUNKS + 19 * -(-CHUNKS // 16)) / LIMIT
+def seconds_of(chunk: int) -> float:
+    """Return how long a call takes where some are slow."""
+    return SHORT if chunk % 16 else 20 * SHORT
 
 
-async def trivial_calls(way: Way) -> float:
+def shortest() -> float:
+    """Return the seconds that all take at least: with exact timers, and if no call ever has to wait for another."""
+    ends = [0.0] * LIMIT
+    for chunk in range(CHUNKS):
+        heapq.heapreplace(ends, ends[0] + seconds_of(chunk))
+    return max(ends)
+
+
+async def trivial_calls(way: Way, collects: bool) -> float:
     """Return the microseconds of processor time for a call that does nothing."""
 
     async def call(chunk: int) -> int:
         return chunk
 
     began, taken = time.process_time(), 0
-    async with way.results(call, TRIVIAL, 16) as results:
-        async for _ in results:
-            taken += 1
+    if collects:
+        taken = len(await way.collect(call, TRIVIAL, TRIVIAL_LIMIT))
+    else:
+        async with way.results(call, TRIVIAL, TRIVIAL_LIMIT) as results:
+            async for _ in results:
+                taken += 1
     require(taken, TRIVIAL)
     return (time.process_time() - began) * 1e6 / TRIVIAL
 
 
-async def best_of_trivial_calls(way: Way) -> float:
+async def best_of_trivial_calls(way: Way, collects: bool) -> float:
     """Repeat it for a while, for it is over soon: the best counts, which the load of the machine disturbs least."""
     costs: list[float] = []
     while len(costs) < 3 or sum(costs) * TRIVIAL < PATIENCE * 1e6:
-        costs.append(await trivial_calls(way))
+        costs.append(await trivial_calls(way, collects))
     return min(costs)
 
 
@@ -198,17 +244,26 @@ def require(taken: int, chunks: int) -> None:
 async def measure(way: Way, rounds: int) -> dict[str, float]:
     """Go through all situations; of what takes a time the best of some rounds counts."""
     late, left = await third_fails(way)
+    slow = [await some_are_slow(way) for _ in range(rounds)]
     return {
         "break": await consumer_breaks(way),
         "cancel": await task_is_cancelled(way),
         "failure": late,
         "left": left,
-        "slow": min([await some_are_slow(way) for _ in range(rounds)]),
-        "trivial": await best_of_trivial_calls(way),
+        "slow": min(seconds for seconds, _ in slow),
+        "besides": min(besides for _, besides in slow),
+        "loop_again": await best_of_trivial_calls(way, collects=False),
+        "list_again": await best_of_trivial_calls(way, collects=True),
     }
+
+
+async def measure_first(way: Way, key: str) -> dict[str, float]:
+    """Return what calls that do nothing cost, the first that this process makes: "loop_first" or "list_first"."""
+    return {key: await trivial_calls(way, collects=key == "list_first")}
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure one way, in this process; print what was found as JSON."""
-    name, rounds = arguments
-    print(json.dumps(asyncio.run(measure(WAYS[name], int(rounds)))))
+    name, what = arguments
+    way = WAYS[name]
+    print(json.dumps(asyncio.run(measure_first(way, what) if what in FIRST else measure(way, int(what)))))

@@ -47,30 +47,63 @@ async function fails() {
 }
 
 async function slow() {
-  const calls = makeCalls(0, settings.short);
-  const run = calls.run;
-  calls.run = async (chunk) => {
-    if (chunk % 16 === 0) await sleep(settings.short * 19);
-    return run(chunk);
+  let inCalls = 0;
+  const call = async (chunk) => {
+    const called = performance.now();
+    await sleep(chunk % 16 ? settings.short : 20 * settings.short);
+    inCalls += performance.now() - called;
+    return chunk;
   };
   const start = performance.now();
   let taken = 0;
-  for await (const _ of iterate(calls, settings.limit, { backpressure: settings.window })) taken++;
+  const options = { concurrency: settings.limit, backpressure: settings.window };
+  for await (const _ of pMapIterable(numbers(settings.chunks), call, options)) taken++;
   if (taken !== settings.chunks) throw new Error(`${taken} chunks arrived`);
-  return (performance.now() - start) / 1000;
+  const milliseconds = performance.now() - start;
+  return [milliseconds / 1000, (milliseconds - inCalls / settings.limit) / 1000];
 }
 
-async function trivial() {
+async function trivial(collects) {
   const same = async (chunk) => chunk;
+  const options = { concurrency: settings.trivial_limit };
   const start = process.cpuUsage();
   let taken = 0;
-  for await (const _ of pMapIterable(numbers(settings.trivial), same, { concurrency: 16 })) taken++;
+  if (collects) {
+    taken = (await pMap(numbers(settings.trivial), same, options)).length;
+  } else {
+    for await (const _ of pMapIterable(numbers(settings.trivial), same, options)) taken++;
+  }
   const { user, system } = process.cpuUsage(start);
   if (taken !== settings.trivial) throw new Error(`${taken} chunks arrived`);
   return (user + system) / settings.trivial;
 }
 
-const [late, left] = await fails();
-const results = { break: await leaves(), failure: late, left, slow: await slow(), trivial: await trivial() };
+async function again(collects) {
+  const costs = [];
+  let sum = 0;
+  while (costs.length < 3 || sum * settings.trivial < settings.patience * 1e6) {
+    costs.push(await trivial(collects));
+    sum += costs.at(-1);
+  }
+  return Math.min(...costs);
+}
+
+async function all(rounds) {
+  const [late, left] = await fails();
+  const found = [];
+  for (let round = 0; round < rounds; round++) found.push(await slow());
+  return {
+    break: await leaves(),
+    failure: late,
+    left,
+    slow: Math.min(...found.map(([seconds]) => seconds)),
+    besides: Math.min(...found.map(([, besides]) => besides)),
+    loop_again: await again(false),
+    list_again: await again(true),
+  };
+}
+
+const { what } = settings;
+const results = what.endsWith("_first") ? { [what]: await trivial(what === "list_first") } : await all(Number(what));
 console.log(JSON.stringify(results));
 process.exit(0);
