@@ -80,6 +80,8 @@ class Workers:
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
+        # How many of them were woken and have not gone on yet.
+        self._woken = 0
         # What was submitted and no worker has begun with, and how many calls are under way.
         self.ready: deque[Any] = deque()
         self.running = 0
@@ -126,6 +128,7 @@ class Workers:
             idle = self._idle.pop()
             if not idle.done():
                 idle.set_result(None)
+                self._woken += 1
                 return True
         return False
 
@@ -138,16 +141,15 @@ class Workers:
         self.will_look = False
         if self._is_stopped:
             return
-        takes_time = self._gathering is not None
-        self.interrupt()
-        if self.ready and not self.running and self._wake():
+        if self._gathering is not None:
+            self.quick_calls = 0  # it takes time
+            self.interrupt()
+        if self.ready and not self.running and (self._woken or self._wake()):
             self._look_later()  # it had left nothing: this has come since
         elif self.ready:
             self.quick_calls = 0
             self._share_ready()
-        if takes_time:
-            self.quick_calls = 0
-            self._owner.calls_returned()  # those before it
+        self._owner.calls_returned()
 
     def _share_ready(self) -> None:
         """Wake a worker for each chunk, or add one."""
@@ -242,6 +244,8 @@ class Workers:
         except asyncio.CancelledError as error:
             if not self._is_stopped:
                 self._owner.call_failed(None, stored_error(error))
+        if idle.done():
+            self._woken -= 1
         return not self._is_stopped
 
     def _call_raised(self, slot: Slot | None, error: BaseException, task: asyncio.Task[Any]) -> None:
@@ -269,10 +273,8 @@ class Workers:
     def close(self, then: Callable[[], object] | None = None) -> None:
         """Begin no more than what was submitted; call `then` when the last worker has ended."""
         self._is_closed = True
-        for idle in self._idle:
-            if not idle.done():
-                idle.set_result(None)
-        self._idle.clear()
+        while self._wake():
+            pass
         if then is not None:
             self._when_ended(then)
 

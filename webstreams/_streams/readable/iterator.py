@@ -34,11 +34,12 @@ ENDED: Final = 3
 class Iteration:
     """The state of one iteration. It does not know its iterator, which may be collected while a read is pending."""
 
-    __slots__ = ("finished", "how", "jobs", "ongoing", "prevent_cancel", "reader", "spare")
+    __slots__ = ("finished", "how", "jobs", "ongoing", "prevent_cancel", "queue", "reader", "spare")
 
     def __init__(self, reader: ReadableStreamDefaultReader[Any], prevent_cancel: bool) -> None:
         self.jobs = reader._jobs
         self.reader = reader
+        self.queue = reader._queue
         reader._holder = ITERATION
         self.prevent_cancel = prevent_cancel
         # Web IDL: "is finished" and "ongoing promise".
@@ -52,6 +53,10 @@ class Iteration:
     def is_waiting(self) -> bool:
         """Whether a read is pending that no chunk has answered yet."""
         return self.reader._stream is not None and bool(self.reader._read_requests)
+
+    def has_to_wait(self) -> bool:
+        """Whether a read is under way, or there is no stream to read from any more."""
+        return self.ongoing is not None or self.reader._stream is None
 
     def after_ongoing(self, steps: Callable[[Any], Promise[Any]]) -> Promise[Any]:
         """Run steps now, or after the ongoing promise is settled; what they return becomes the ongoing promise."""
@@ -223,7 +228,7 @@ class IterationPromise(ReadPromise[T]):
                 return came
             if outcome == HALFWAY:
                 return (yield from self._wait_for_mark())
-        elif self._state == PENDING and self._reactions is None and queued and queued[-1] is self._delivery:
+        elif queued and queued[-1] is self._delivery and self._state == PENDING and self._reactions is None:
             if (
                 self.outcome == FULFILLED
                 and len(queued) == 1
@@ -331,8 +336,9 @@ class ReadableStreamAsyncIterator(Generic[T]):
         if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
             raise_wrong_loop()
         run = jobs.run
+        queue = iteration.queue
+        spare = iteration.spare
         if run is not None:
-            spare = iteration.spare
             stream = iteration.reader._stream
             if spare is not None:  # then no read is under way, and the lock is not free
                 iteration.spare = None
@@ -344,23 +350,22 @@ class ReadableStreamAsyncIterator(Generic[T]):
                 promise: IterationPromise[T] = IterationPromise(iteration, stream)
                 if run.reads(iteration, promise):
                     return promise
-        if iteration.ongoing is not None:
-            return iteration.after_ongoing(iteration.next_steps)
-        reader = iteration.reader
-        queue = reader._queue
-        source = reader._stream
-        if queue.total < queue.plenty or jobs.reads_left <= 1 or source is None or run is not None:
+        if queue.total < queue.plenty or run is not None or (spare is None and iteration.has_to_wait()):
+            if iteration.ongoing is not None:
+                return iteration.after_ongoing(iteration.next_steps)
             iteration.ongoing = iteration.next_steps(None)
             return iteration.ongoing
         # next_steps(), _pull_steps() and chunk_steps(), without the calls: nothing but this is done.
-        read = iteration.spare
-        if read is None:
-            read = IterationPromise(iteration, source)
+        if spare is None:
+            source = iteration.reader._stream
+            assert source is not None
+            source._disturbed = True
+            read: IterationPromise[T] = IterationPromise(iteration, source)
         else:
             iteration.spare = None
-        jobs.reads_left -= 1
+            read = spare
         queue.total -= 1
-        source._disturbed = read.is_reading = True
+        read.is_reading = True
         read.outcome = FULFILLED
         read._value = queue.chunks.popleft()
         iteration.ongoing = read

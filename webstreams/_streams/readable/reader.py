@@ -465,7 +465,7 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
     ) -> None:
         """Take the chunks whose reads would be answered at once and do nothing else, without promises for them."""
         jobs, queue = self._jobs, self._queue
-        if queue.total < queue.plenty or jobs.jobs or jobs.busy or jobs.countdown <= 0 or not jobs.takes_many():
+        if queue.total < queue.plenty or jobs.jobs or jobs.busy or not jobs.takes_many() or jobs.is_late():
             return
         stream._disturbed = True
         count = min(jobs.countdown, int(queue.total - queue.plenty) + 1)

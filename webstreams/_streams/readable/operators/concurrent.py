@@ -22,8 +22,8 @@ from .source import OperatorSource
 # With so many results ready behind the one that is given, they are put into the queue, where reads find them.
 FEW: Final = 4
 
-# As `QueueWithSizes.plenty`: to take one that is not the last is all that a read does.
-FULL: Final = 2
+# As `QueueWithSizes.plenty`: to take one is all that a read does, the last one, too, for the end is told later.
+FULL: Final = 1
 
 
 class ConcurrentSource(OperatorSource, Receiver):
@@ -112,6 +112,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         if not self._is_watching:
             self._is_watching = True
             self._chain.watch_end(self._input_has_ended)
+        self._count_taken()
         self._give_next()
         if self._is_wanted:
             self.workers.interrupt()
@@ -133,7 +134,7 @@ class ConcurrentSource(OperatorSource, Receiver):
             return
         workers = self.workers
         admitted = min(self._window - self._in_window, self._concurrency + 1 - workers.outstanding)
-        if admitted > 1 and self._key is None:
+        if admitted > 0 and self._key is None:
             items = self._chain.take_at_once(admitted)
             if items:
                 self._in_window += len(items)  # take_chunk(), without the calls
@@ -231,7 +232,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def calls_returned(self) -> None:
         """Some calls have ended, and their results are there."""
-        if self._discards:
+        if self._is_drain():
             self._in_window = self.workers.outstanding
             self._give_next()
         self._refill()
@@ -259,7 +260,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         workers = self.workers
         if workers.quick_calls < QUICK or not workers.ready:
             self._refill()
-        elif not self._will_refill:
+        elif not (self._will_refill or workers.will_look):
             # The worker goes on at once, most likely: it is given more when it has nothing left, in one loop.
             self._will_refill = True
             self._jobs.loop.call_soon(self._refill_now)
@@ -292,6 +293,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         self.fail(error)
 
     def _end_now(self, _: Any) -> None:
+        self._controller._queue.plenty = math.inf  # a chunk may have been put back: with the last one the stream closes
         self.end()
 
     def _drop(self) -> None:
@@ -350,10 +352,14 @@ class ConcurrentSource(OperatorSource, Receiver):
     def result_was_taken(self) -> None:
         """See `OperatorSource`."""
         if not self._is_over:
-            left = self._controller._queue.total
-            self._in_window -= self._queued - left
-            self._queued = left
+            self._count_taken()
             self._refill()
+
+    def _count_taken(self) -> None:
+        """Reads have taken results out of the queue, perhaps without telling it."""
+        left = self._controller._queue.total
+        self._in_window -= self._queued - left
+        self._queued = left
 
     def cancel_steps(self, reason: object) -> Any:
         """See `OperatorSource`."""
