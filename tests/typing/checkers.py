@@ -56,7 +56,7 @@ def complaints_of(checker: str) -> dict[str, Complaints]:
 
 def _ask_mypy(paths: list[str]) -> Iterable[tuple[str, int, str]]:
     output = run("mypy", "--strict", "--config-file=", "--no-incremental", "--output=json", *paths)
-    for message in map(json.loads, output.splitlines()):
+    for message in map(json.loads, filter(None, output.splitlines())):
         if message["severity"] == "error":
             yield message["file"], message["line"], message["message"]
 
