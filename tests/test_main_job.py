@@ -152,6 +152,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.usefixtures("from_nursery")
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     # A program that was started in the background may have been told to ignore Ctrl-C, and tells its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import zip_longest
 
 from .byte_streams import of_bytes
 from .generators import generated
 from .mixtures import mixed
 from .operators import operated
-from .programs import CALM, CHECK, EMITTED, OFF, ON, Dice, Log, Program, piped, piped_together, read_from, run
+from .programs import CALM, CHECK, EMITTED, OFF, ON, Dice, Log, Outcome, Program, piped, piped_together, read_from, run
 from .writers import written
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -34,13 +35,19 @@ CONTEXT = 12
 
 def compare(seed: int, make_loop: MakeLoop, mode: str, program: Program) -> int:
     """Run a program on both paths; return the number of periods on the fast path. AssertionError if they differ."""
-    dice = Dice(seed)
-    plain = run(dice, make_loop, OFF, program)
+    plain, throws = on_the_plain_path(seed, make_loop, program)
     assert plain.periods == 0
     other = run(Dice(seed), make_loop, mode, program)
     if other.log != plain.log or other.differences:
-        raise AssertionError(f"seed {seed} of {program.__name__}:\n" + shrunk(dice.throws, make_loop, mode, program))
+        raise AssertionError(f"seed {seed} of {program.__name__}:\n" + shrunk(throws, make_loop, mode, program))
     return other.periods
+
+
+@cache
+def on_the_plain_path(seed: int, make_loop: MakeLoop, program: Program) -> tuple[Outcome, list[float]]:
+    """Run a program without the fast path, once for all modes that are compared with it; give its throws, too."""
+    dice = Dice(seed)
+    return run(dice, make_loop, OFF, program), dice.throws
 
 
 def differs(seed: int, make_loop: MakeLoop, mode: str, program: Program) -> bool:

@@ -13,6 +13,7 @@ from tests.differential import corpus
 from tests.differential.compare import difference
 from tests.differential.run_python import Machine
 from tests.fastpath import programs
+from tests.fastpath.compare import on_the_plain_path
 from tests.fastpath.programs import CHECK, OFF, ON, Dice, Program, piped, piped_together, run
 from tests.grids import each_of
 from tests.shares import share_of
@@ -90,7 +91,7 @@ def test_a_program_for_the_fast_path(mode: str, program: Program, monkeypatch: p
     periods = 0
     seeds = share_of(SEEDS)
     for seed in seeds:
-        plain = run(Dice(seed), asyncio.new_event_loop, OFF, program)
+        plain, _ = on_the_plain_path(seed, asyncio.new_event_loop, program)
         with monkeypatch.context() as patch:
             patch.setattr(programs, "RandomPipeline", ObservedPipeline)
             observed = run(Dice(seed), asyncio.new_event_loop, mode, program)
