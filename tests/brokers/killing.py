@@ -1,5 +1,8 @@
 """Kill a consumer again and again while it works, and see that nothing is lost and little comes twice.
 
+All the while the broker is asked how much is unsettled. Kafka does not know: there it is what was written and is not
+committed.
+
 ``python -m tests.brokers.killing redis --messages 100000 --kills 50`` runs it in full, with a server of its own.
 """
 
@@ -14,14 +17,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.brokers.places import BROKERS, Place, make_place
-from tests.brokers.servers import SERVERS
+from tests.brokers.servers import SERVERS, RabbitMQ, Server
 
 LIMIT: Final = 32
+# How often the broker is asked (seconds): rabbitmqctl starts an Erlang of its own for that.
+ASKED_EVERY: Final = {"rabbitmq": 3.0}
 
 
 @dataclass
@@ -32,32 +37,89 @@ class Outcome:
     missing: int
     duplicates: int
     seconds: float
+    # How often the broker was asked, the most that was unsettled, and the most above what is allowed (none: below 0).
+    asked: int
+    most_unsettled: int
+    beyond: int
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is lost, and no more came twice than was under way at the kills."""
-        return self.missing == 0 and self.duplicates <= self.kills * LIMIT
+        """Whether nothing is lost, no more came twice than was under way at the kills, and no limit was passed."""
+        return self.missing == 0 and self.duplicates <= self.kills * LIMIT and self.beyond <= 0
 
 
-async def kill_consumers(place: Place, messages: int, kills: int, file: Path, generator: random.Random) -> Outcome:
+@dataclass
+class Asking:
+    """Asks the broker how much is unsettled, as long as the consumers work."""
+
+    place: Place
+    server: Server
+    file: Path
+    # When consumers were killed.
+    killed: list[float] = field(default_factory=list)
+    asked: int = 0
+    most: int = 0
+    beyond: int = -LIMIT
+
+    async def go_on(self) -> None:
+        """Ask for ever."""
+        while True:
+            begin = time.monotonic()
+            unsettled = await self._unsettled()
+            allowed = self.place.allowed(LIMIT, [begin - each for each in self.killed])
+            self.asked += 1
+            self.most = max(self.most, unsettled)
+            self.beyond = max(self.beyond, unsettled - allowed)
+            await asyncio.sleep(ASKED_EVERY.get(self.place.broker, 0.2))
+
+    async def _unsettled(self) -> int:
+        if isinstance(self.server, RabbitMQ):
+            return (await asyncio.to_thread(self.server.unsettled, self.place.name))[0]
+        if self.place.broker == "kafka":
+            written = len(set(_lines(self.file)))
+            return written - (self.place.filled - (await self.place.waiting())[1])
+        return (await self.place.waiting())[0]
+
+
+async def kill_consumers(
+    place: Place, server: Server, messages: int, kills: int, file: Path, generator: random.Random
+) -> Outcome:
     """Consume `messages` with a process that is killed `kills` times, each time after a part of the work."""
     begin = time.monotonic()
     marks = sorted(generator.randrange(1, messages) for _ in range(kills))
     file.touch()
-    for mark in [*marks, None]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.brokers.worker", place.broker, place.url, place.name, str(file), str(LIMIT)
-        )
-        try:
-            await _wait(place, process, file, messages, mark)
-            await asyncio.sleep(generator.random() * 0.01)
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
-            await process.wait()
+    asking = Asking(place, server, file)
+    asks = asyncio.ensure_future(asking.go_on())
+    try:
+        for mark in [*marks, None]:
+            await _run_until(place, mark, messages, file, generator)
+            asking.killed.append(time.monotonic())
+            if asks.done():
+                break
+    finally:
+        asks.cancel()
+        await asyncio.wait([asks])
+    if not asks.cancelled():
+        asks.result()
     counts = Counter(int(line) for line in _lines(file))
     missing = messages - len(counts)
-    return Outcome(kills, missing, sum(counts.values()) - len(counts), time.monotonic() - begin)
+    duplicates = sum(counts.values()) - len(counts)
+    seconds = time.monotonic() - begin
+    return Outcome(kills, missing, duplicates, seconds, asking.asked, asking.most, asking.beyond)
+
+
+async def _run_until(place: Place, mark: int | None, messages: int, file: Path, generator: random.Random) -> None:
+    """Start a consumer, and kill it when so many lines are written, or all that there are."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.brokers.worker", place.broker, place.url, place.name, str(file), str(LIMIT)
+    )
+    try:
+        await _wait(place, process, file, messages, mark)
+        await asyncio.sleep(generator.random() * 0.01)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
 
 
 async def _wait(place: Place, process: asyncio.subprocess.Process, file: Path, messages: int, mark: int | None) -> None:
@@ -88,7 +150,8 @@ async def main(broker: str, messages: int, kills: int, seed: int) -> Outcome:
         await place.make()
         await place.fill(messages)
         with tempfile.TemporaryDirectory() as folder:
-            return await kill_consumers(place, messages, kills, Path(folder) / "numbers", random.Random(seed))
+            file = Path(folder) / "numbers"
+            return await kill_consumers(place, server, messages, kills, file, random.Random(seed))
     finally:
         await asyncio.to_thread(server.end)
 

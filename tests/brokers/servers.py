@@ -87,6 +87,11 @@ class Server:
                 process.wait(PATIENCE)
         self.processes = []
 
+    def signal(self, what: signal.Signals) -> None:
+        """Send a signal to all processes: SIGSTOP makes a server that is silent, SIGCONT has it go on."""
+        for process in self.processes:
+            os.killpg(process.pid, what)
+
     def end(self) -> None:
         """Stop and leave nothing."""
         self.stop()

@@ -161,6 +161,16 @@ class Ledger(Generic[K]):
         self._leave(group)
         if isinstance(error, Exception):
             self._failed(error)
+        self._answer(group, error)
+
+    def give_up(self, error: BaseException) -> None:
+        """The broker cannot be told any more of what is being settled."""
+        group = list(self.settling)
+        self._leave(group)
+        self._answer(group, error)
+
+    def _answer(self, group: Sequence[OwnedDelivery], error: BaseException | None) -> None:
+        """Tell those who wait for an acknowledgement."""
         waiting = self._waiting
         for done in [waiting.pop(delivery) for delivery in group if delivery in waiting] if waiting else ():
             done(None if error is None else self._untold(error))

@@ -169,6 +169,11 @@ class BrokerSource(Generic[K]):
         """Whether nothing more may be delivered."""
         return self._drained or self._parting is not None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the stream has ended because the broker cannot be told anything: nothing waits for its answer."""
+        return isinstance(self.ledger.end, self.lost)
+
     # The end.
 
     async def drain(self, seconds: float) -> None:
@@ -238,8 +243,12 @@ class BrokerSource(Generic[K]):
         try:
             async with asyncio.timeout(PARTING_TIME):
                 try:
+                    if isinstance(end, self.lost):
+                        # A silent server would have each group wait for as long as the first one.
+                        self.acks.stop()
+                        self.ledger.give_up(end)
                     await self._finish()
-                    if not isinstance(end, self.lost):
+                    if not self.is_lost:
                         await self.give_back(keys)
                 finally:
                     while len(self.ledger):  # being settled

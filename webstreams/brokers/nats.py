@@ -98,6 +98,8 @@ def _check(jetstream: object, function: str) -> None:
 class _Source(FetchingSource[str]):
     """Asks for messages; the key of a delivery is the subject that its acknowledgement goes to."""
 
+    lost = (OSError, StaleConnectionError, ConnectionClosedError, ConnectionReconnectingError)
+
     def __init__(self, jetstream: JetStreamContext, stream: str, durable: str, limit: int) -> None:
         super().__init__(limit, f"the JetStream stream {stream!r}")
         self._jetstream = jetstream
@@ -229,7 +231,8 @@ class _Source(FetchingSource[str]):
         await self.finish_fetching(cancel=True)
         self._requests.clear()
         if self._subscription is not None and self._client.is_connected:
-            await self._subscription.drain()
+            # A server that is silent would not answer, and draining waits for that.
+            await (self._subscription.unsubscribe() if self.is_lost else self._subscription.drain())
 
     async def give_back(self, keys: list[str]) -> None:
         """Have everything delivered again, in the order of the stream."""

@@ -42,9 +42,10 @@ def consume(channel: AbstractChannel, queue: AbstractQueue | str, *, prefetch: i
     a message that comes for the first time; for others it is known of quorum queues only.
 
     The stream is errored with the client's error as soon as the client sees that the channel or the connection is lost
-    (at once if the connection is closed, after two missed heartbeats if it is silent), and with `RuntimeError` when
-    the broker cancels the consumer, as it does when the queue is deleted. It does not come back with a robust
-    connection: `resilient` opens a new one.
+    (at once if the connection is closed; when it is silent after three times its heartbeat and three seconds, and that
+    is 183 seconds unless the URL says otherwise: with ``?heartbeat=10``, 33 seconds), and with `RuntimeError` when the
+    broker cancels the consumer, as it does when the queue is deleted. It does not come back with a robust connection:
+    `resilient` opens a new one.
 
     Raises `TypeError` for anything other than a channel, a queue and an integer `prefetch`;
     `ValueError` for one below 1. Not in the Standard.
@@ -140,6 +141,8 @@ class _Source(BrokerSource[int]):
         error = None if closing.cancelled() else closing.exception()
         if error is None:
             error = ChannelClosed(None, "the channel was closed")
+        elif isinstance(error, asyncio.CancelledError):  # the client cancels its reader when it hears nothing any more
+            error = ConnectionClosed(None, "the connection is lost: the broker has been silent for too long")
         self.fail(error)
 
     def _cancelled(self, frame: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
@@ -178,7 +179,7 @@ class _Source(FetchingSource[bytes]):
 
     async def fetch(self, count: int) -> None:
         """Read our own past first, then what others have left, then what is new."""
-        async with asyncio.timeout(BLOCK_TIME + COMMAND_TIME):
+        async with _in_time(BLOCK_TIME + COMMAND_TIME):
             if self._past is None and self._has_more and time.monotonic() < self._claim_at:
                 await self._fetch_more(count)
             else:
@@ -306,7 +307,7 @@ class _Source(FetchingSource[bytes]):
 
     async def acknowledge_together(self, keys: list[bytes]) -> None:
         """Acknowledge several entries with one command."""
-        async with asyncio.timeout(COMMAND_TIME):
+        async with _in_time(COMMAND_TIME):
             await self._client.xack(self._key, self._group, *keys)
 
     async def _release(self, keys: Sequence[bytes]) -> None:
@@ -320,7 +321,7 @@ class _Source(FetchingSource[bytes]):
         ours = list(self.ledger)
         if not ours:
             return
-        async with asyncio.timeout(COMMAND_TIME):
+        async with _in_time(COMMAND_TIME):
             pending = await self._pending(ours[0] if len(ours) == 1 else b"-", b"+", PAGE + len(ours))
             ours_now = set(self.ledger)
             held = [each["message_id"] for each in pending if each["message_id"] in ours_now]
@@ -331,7 +332,7 @@ class _Source(FetchingSource[bytes]):
 
     async def stop(self) -> None:
         """Read no more. What a read has got that waited and was cancelled is given back with the rest."""
-        await self.finish_fetching(cancel=self._read_waits)
+        await self.finish_fetching(cancel=self._read_waits or self.is_lost)
         self._read_waits = True
         if isinstance(self.ledger.end, self.lost):
             self.ledger.told(self._take_with_read(), self.ledger.end)
@@ -341,6 +342,18 @@ class _Source(FetchingSource[bytes]):
         """Let others claim everything that this consumer has, at once."""
         pending = await self._pending(b"-", b"+", PAGE + len(keys))
         await self._release([each["message_id"] for each in pending])
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """Have what is in the block end within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        if error.args:  # of the client
+            raise
+        raise TimeoutError(f"Redis has not answered within {seconds:g} seconds") from error
 
 
 def _entries_of(answer: Any) -> list[tuple[bytes, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -53,6 +53,10 @@ class NatsPlace(Place):
         async with self.connect() as js:
             info = await js.consumer_info(self.name, GROUP)
             return info.num_ack_pending, info.num_pending
+
+    def allowed(self, limit: int, ages: Sequence[float]) -> int:
+        # What a dead one had is counted until it is delivered again: after that time, and when there is room for it.
+        return limit * (1 + sum(age < 3 * self.ack_wait for age in ages))
 
 
 PLACE: Final = NatsPlace

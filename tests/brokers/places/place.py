@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -59,6 +60,10 @@ class Place(ABC):
     @abstractmethod
     async def waiting(self) -> tuple[int, int]:
         """Ask the broker how many messages are delivered and not acknowledged, and how many were not delivered yet."""
+
+    def allowed(self, limit: int, ages: Sequence[float]) -> int:
+        """Give how much may be unsettled for the broker, when consumers were killed so many seconds ago."""
+        return limit
 
     def body(self, value: Any) -> bytes:
         """Give the body of a value."""

@@ -9,12 +9,13 @@ import pytest
 
 from tests.brokers.killing import kill_consumers
 from tests.brokers.places import Place
+from tests.brokers.servers import Server
 
 
 @pytest.mark.timeout(300)
-async def test_nothing_is_lost_by_killing_the_consumer(place: Place, tmp_path: Path) -> None:
+async def test_nothing_is_lost_by_killing_the_consumer(place: Place, server: Server, tmp_path: Path) -> None:
     place.hasten()
     await place.make()
     await place.fill(1000)
-    outcome = await kill_consumers(place, 1000, 2, tmp_path / "numbers", random.Random(4))
+    outcome = await kill_consumers(place, server, 1000, 2, tmp_path / "numbers", random.Random(4))
     assert outcome.is_good, outcome

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiormq.exceptions import ConnectionClosed
+from nats.aio.subscription import Subscription
+from nats.errors import StaleConnectionError
 
 from tests.brokers.places import GROUP, Place
 from tests.brokers.places.kafka import KafkaClients, KafkaPlace
 from tests.brokers.places.nats import NatsPlace
 from tests.brokers.places.redis import RedisPlace
 from tests.brokers.real.test_each_broker import read
+from tests.brokers.servers import Server
 from tests.waiting import until
 from webstreams import Promise, WritableStream
-from webstreams.brokers import Deliveries, _feeding, acknowledging, kafka, redis
+from webstreams.brokers import Deliveries, _feeding, _source, acknowledging, kafka, nats, redis
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,6 +38,24 @@ async def test_rabbitmq_takes_what_is_rejected_to_the_dead_letters(place: Place)
                 await asyncio.sleep(0.02)
         assert message.body == b"0"
         await reader.cancel()
+
+
+@pytest.mark.brokers("rabbitmq")
+async def test_a_silent_rabbitmq_is_a_lost_connection(place: Place, stoppable: Server) -> None:
+    """The client cancels what it does itself when it has missed three heartbeats, and tells that as its reason."""
+    await place.make()
+    await place.fill(1)
+    place.url += "?heartbeat=1"
+    async with place.connect() as channels:
+        reader = place.consume(channels, 5).get_reader()
+        await read(reader)
+        waiting = reader.read()
+        stoppable.signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(waiting, 60)
+        finally:
+            stoppable.signal(signal.SIGCONT)
 
 
 async def ready(place: Place, count: int) -> None:
@@ -156,6 +179,35 @@ async def test_the_end_does_not_wait_for_a_read_of_redis_that_waits(
 
 
 @pytest.mark.brokers("redis")
+async def test_a_silent_redis_is_asked_nothing_more(
+    place: Place, stoppable: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the midst of a read that would have gone on, and with acknowledgements on their way."""
+    assert isinstance(place, RedisPlace)
+    place.claim_idle = 0.6
+    monkeypatch.setattr(redis, "BLOCK_TIME", 3600.0)
+    monkeypatch.setattr(redis, "COMMAND_TIME", 0.5)
+    monkeypatch.setattr(_feeding, "LONGEST_FETCH", 3600.0)
+    monkeypatch.setattr(_source, "PARTING_TIME", 3600.0)
+    await place.make()
+    await place.fill(2000)
+    written = asyncio.Semaphore(0)
+    sink: WritableStream[Any] = WritableStream({"write": lambda value, controller: written.release()})
+    async with place.connect() as client:
+        pipe = place.consume(client, 20).pipe_to(acknowledging(sink))
+        for _ in range(100):
+            await written.acquire()
+        stoppable.signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(60):
+                with pytest.raises(TimeoutError, match="has not answered"):
+                    await asyncio.shield(pipe)
+            assert pipe.done()
+        finally:
+            stoppable.signal(signal.SIGCONT)
+
+
+@pytest.mark.brokers("redis")
 async def test_redis_writes_what_is_rejected_to_the_dead_letters(place: Place) -> None:
     await place.make()
     await place.fill(1)
@@ -184,6 +236,28 @@ async def test_nats_is_told_that_the_work_is_in_progress(place: Place) -> None:
         await delivery.ack()
         await reader.cancel()
         assert (await js.consumer_info(place.name, GROUP)).num_redelivered == 0
+
+
+@pytest.mark.brokers("nats")
+async def test_a_silent_nats_server_is_not_waited_for(
+    place: Place, stoppable: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Draining a subscription waits for an answer, which does not come."""
+    monkeypatch.setattr(nats, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(_source, "PARTING_TIME", 3600.0)
+    monkeypatch.setattr(Subscription, "drain", lambda subscription: asyncio.sleep(3600))
+    await place.make()
+    await place.fill(1)
+    async with place.connect() as js:
+        reader = place.consume(js, 10).get_reader()
+        await read(reader)
+        waiting = reader.read()
+        stoppable.signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(StaleConnectionError):
+                await asyncio.wait_for(waiting, 60)
+        finally:
+            stoppable.signal(signal.SIGCONT)
 
 
 @pytest.mark.brokers("kafka")
