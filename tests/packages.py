@@ -19,7 +19,7 @@ from readme_renderer import markdown
 
 PROJECT = Path(__file__).parents[1]
 # What users and packagers of distributions look for in an sdist, besides the package: to test it and to read about it.
-FOLDERS = ("tests", "wpt_ports", "docs", "examples", "benchmarks")
+FOLDERS = (".ci", ".github", "tests", "wpt_ports", "docs", "examples", "benchmarks")
 FILES = (
     "ARCHITECTURE.md",
     "CHANGELOG.md",
