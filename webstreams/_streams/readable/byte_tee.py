@@ -33,6 +33,7 @@ class ByteTee(Tee):
         self.reader: ReadableStreamGenericReader = ReadableStreamDefaultReader(stream)
         self.read_again = [False, False]
         for index, branch in enumerate((branch1, branch2)):
+            # CreateReadableByteStream
             self.add_branch(ReadableByteStreamController(INTERNAL, branch, TeeBranch(self, index), 0, None))
         self.forward_reader_error(self.reader)
 

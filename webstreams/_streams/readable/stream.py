@@ -566,13 +566,3 @@ def create_readable_stream(
         stream = ReadableStream(BLANK)
     ReadableStreamDefaultController(INTERNAL, stream, source, high_water_mark, size_algorithm)
     return stream
-
-
-def create_readable_byte_stream(
-    source: Source, high_water_mark: float = 0, stream: ReadableStream[Any] | None = None
-) -> ReadableStream[Any]:
-    """CreateReadableByteStream"""
-    if stream is None:
-        stream = ReadableStream(BLANK)
-    ReadableByteStreamController(INTERNAL, stream, source, high_water_mark, None)
-    return stream

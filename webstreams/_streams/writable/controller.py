@@ -233,10 +233,6 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         if self._stream._state == "writable":
             self._error(error)
 
-    def _get_backpressure(self) -> bool:
-        """WritableStreamDefaultControllerGetBackpressure"""
-        return self._strategy_hwm - self._queue.total <= 0
-
     def _get_chunk_size(self, chunk: Any) -> Any:
         """WritableStreamDefaultControllerGetChunkSize"""
         size_algorithm = self._strategy_size_algorithm
@@ -368,6 +364,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
                 return
         if self._write_watch is not None:
             self._write_watch.chunk_was_queued(stream, queue, stream._is_ready_watched)
+        # WritableStreamDefaultControllerGetBackpressure
         if not stream._backpressure and queue.total >= self._strategy_hwm:
             writer = stream._writer
             if writer is not None and writer._ready_promise is not None:
