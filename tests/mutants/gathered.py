@@ -26,15 +26,15 @@ GUARDS_OF_GATHERED: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "gathered: a look": (
         _WORKERS,
-        "takes_time = self._gathering is not None\n        self.interrupt()\n",
-        "takes_time = self._gathering is not None\n",
+        "            self.quick_calls = 0  # it takes time\n            self.interrupt()\n",
+        "            self.quick_calls = 0  # it takes time\n",
     ),
-    "gathered: a look that tells nobody": (_WORKERS, "        if takes_time:\n", "        if False:\n"),
-    "gathered: a look that learns nothing": (
+    "gathered: a look that tells nobody": (
         _WORKERS,
-        "        if takes_time:\n            self.quick_calls = 0\n",
-        "        if takes_time:\n",
+        "        self._owner.calls_returned()\n\n    def _share",
+        "\n    def _share",
     ),
+    "gathered: a look that learns nothing": (_WORKERS, "self.quick_calls = 0  # it takes time", "pass"),
     "gathered: a read comes": (_SOURCE, "            self.workers.interrupt()\n", "            pass\n"),
     "gathered: the task is cancelled": (_WORKERS, "        self._workers.interrupt()\n", ""),
     "gathered: a call that changes its context": (
@@ -67,8 +67,8 @@ GUARDS_OF_GATHERED: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "gathered: the window of what nobody wants": (
         _SOURCE,
-        "        if self._discards:\n            self._in_window = self.workers.outstanding\n",
-        "        if self._discards:\n",
+        "        if self._is_drain():\n            self._in_window = self.workers.outstanding\n            self._give",
+        "        if self._is_drain():\n            self._give",
     ),
     # Others have their turn.
     "gathered: nobody looks": (
