@@ -377,19 +377,19 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "ALONE and",
     ),
     "a promise of an iteration that somebody keeps": (
-        "_streams/readable/iterator",
+        "_streams/readable/iteration",
         "if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):\n"
         "                    self.outcome = PENDING  # it may",
         "if ALONE and not getweakrefcount(self):\n                    self.outcome = PENDING  # it may",
     ),
     "a promise of an iteration over many chunks that somebody keeps": (
-        "_streams/readable/iterator",
+        "_streams/readable/iteration",
         "if ALONE and getrefcount(self) == ALONE and not getweakrefcount(self):\n"
         "                    self.outcome = PENDING\n",
         "if ALONE and not getweakrefcount(self):\n                    self.outcome = PENDING\n",
     ),
     "a promise of an iteration that keeps its chunk": (
-        "_streams/readable/iterator",
+        "_streams/readable/iteration",
         "                    self._value = None\n                    self.is_reading = False\n",
         "                    self.is_reading = False\n",
     ),
@@ -417,6 +417,69 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "_streams/readable/iterator",
         "    iteration.jobs.leave_run()\n    stream = iteration.reader._stream\n",
         "    stream = iteration.reader._stream\n",
+    ),
+    # Loops of users, which take a read and its await in one.
+    "loop: a job that is queued": (
+        "_streams/readable/iteration",
+        "            or jobs.jobs\n            or jobs.busy\n",
+        "            or jobs.busy\n",
+    ),
+    "loop: in a callback": (
+        "_streams/readable/iteration",
+        "            or jobs.jobs\n            or jobs.busy\n",
+        "            or jobs.jobs\n",
+    ),
+    "loop: not in its task": (
+        "_streams/readable/iteration",
+        "            or jobs.busy\n            or task_of(jobs.loop) is not jobs._top\n",
+        "            or jobs.busy\n",
+    ),
+    "loop: the time is up": (
+        "_streams/readable/iteration",
+        "            or jobs.countdown <= 0\n            or jobs.jobs\n",
+        "            or jobs.jobs\n",
+    ),
+    "loop: a promise that has given its chunk": (
+        "_fastpath/reading",
+        "        promise.begin_anew()\n        return HAS_COME\n",
+        "        return HAS_COME\n",
+    ),
+    "loop: another state": ("_fastpath/reading", "            or cycle.state is not self._state\n", ""),
+    "loop: another reader": (
+        "_fastpath/reading",
+        "            or key is not self._key\n            or not self._is_parked\n",
+        "            or not self._is_parked\n",
+    ),
+    "loop: within a period": (
+        "_fastpath/reading",
+        "            or not self._is_parked\n            or self._is_low\n            or jobs.busy\n",
+        "            or self._is_low\n            or jobs.busy\n",
+    ),
+    "loop: few are left": (
+        "_fastpath/reading",
+        "            or self._is_low\n            or jobs.busy\n",
+        "            or jobs.busy\n",
+    ),
+    "loop: while jobs run": (
+        "_fastpath/reading",
+        "            or self._is_low\n            or jobs.busy\n",
+        "            or self._is_low\n",
+    ),
+    "loop: a job before the next period": (
+        "_fastpath/reading",
+        "            or self.pending\n            or jobs.countdown <= 0\n            or jobs._top",
+        "            or jobs.countdown <= 0\n            or jobs._top",
+    ),
+    "loop: the time of a run is up": (
+        "_fastpath/reading",
+        "            or jobs.countdown <= 0\n            or jobs._top",
+        "            or jobs._top",
+    ),
+    "loop: a run in another task": ("_fastpath/reading", "            or jobs._top is not task_of(jobs.loop)\n", ""),
+    "loop: longer histories": (
+        "_fastpath/reading",
+        "        self._iteration_cycle = None  # its rows refer to the histories\n",
+        "",
     ),
     # The writes of users.
     "entry: a write whose jobs nobody runs": (

@@ -125,6 +125,13 @@ class Run:
         self.leave()
         return IN_VAIN
 
+    def iterates(self, key: object, promise: Any) -> int:
+        """An ``async for`` of a user's reads and awaits in one, by a promise that nobody else has: bring the chunk.
+
+        Return `IN_VAIN` if the read has not begun, `HAS_COME`, or where it is: `IS_READ`, `HALFWAY`.
+        """
+        return IN_VAIN
+
     def writes(self, writer: object, chunk: Any, promise: Any) -> bool:
         """A user's writer writes a chunk; whether the steps of the write have been done.
 

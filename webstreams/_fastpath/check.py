@@ -98,7 +98,7 @@ class CheckedRun(WriteRun):
     def _pass(self, segment: Segment) -> bool:
         return self._pass_slowly(segment)
 
-    def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
+    def _cycle_of(self, state: State, take: Callable[[Any], object] | None) -> Segment | None:
         return None
 
     def _arrive(self, segment: Segment) -> None:

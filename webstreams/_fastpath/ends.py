@@ -14,7 +14,7 @@ from .._engine.jobs import JobQueue
 from .._engine.promise_state import FULFILLED, PENDING
 from .._engine.run import Run
 from .._streams.part import Part
-from .._streams.readable.iterator import Iteration
+from .._streams.readable.iteration import Iteration
 from .._streams.readable.reader import ReadableStreamDefaultReader, ReadPromise
 from .._streams.readable.state import ReadRequest
 

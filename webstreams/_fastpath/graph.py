@@ -196,8 +196,8 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "drain", "end", "is_answered", "is_simple", "job_count", "loops", "moves", "needs", "once", "repeat",
-        "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
+        "codes", "drain", "end", "is_answered", "is_awaited", "is_simple", "job_count", "loops", "moves", "needs",
+        "once", "repeat", "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -223,6 +223,8 @@ class Segment:
         # Whether it ends with that chunk, or with the code of a user who writes, and nothing else is to be done; and
         # where the chunk is.
         self.is_simple = False
+        # Of a read and its await in one: whether its calls are made between the two.
+        self.is_awaited = False
         self.value_chunks: deque[Any] = _NOWHERE
         self.value_index = 0
         # What has become of the promises of the user who writes; None where it ends somewhere else.

@@ -12,7 +12,7 @@ from typing import Any
 from .._engine.jobs import FAST_PATH, FIRST_READS, TURN_BUDGET, JobQueue
 from .._engine.run import Policy, Run, Trigger
 from .._platform.weak_group import WeakGroup
-from .._streams.readable.iterator import Iteration
+from .._streams.readable.iteration import Iteration
 from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadableStreamDefaultReader
 from .._streams.writable.writer import WritableStreamDefaultWriter

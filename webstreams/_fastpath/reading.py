@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._engine.jobs import task_of
@@ -20,7 +20,7 @@ class ReadRun(CoroutineRun):
     """A run that is parked while the user's own code runs: the streams stay as they were, and whoever touches one
     leaves the run."""
 
-    __slots__ = ("_answers_at_once", "_cycle_growths", "_cycles", "_take")
+    __slots__ = ("_answers_at_once", "_cycle_growths", "_cycles", "_iteration_cycle", "_take")
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
@@ -31,6 +31,12 @@ class ReadRun(CoroutineRun):
         self._cycles: dict[State, Segment] = {}
         self._cycle_growths = -1
         self._take: Callable[[Any], object] | None = None
+        # The last one of a loop of a user's, which takes the chunk itself.
+        self._iteration_cycle: Segment | None = None
+
+    def _ensure(self, lengths: Sequence[int]) -> bool:
+        self._iteration_cycle = None  # its rows refer to the histories
+        return super()._ensure(lengths)
 
     # The reads of a user's.
 
@@ -171,6 +177,72 @@ class ReadRun(CoroutineRun):
             return False
         return jobs.may_run_jobs() and self._segment_of(state) is not None
 
+    # Loops of a user's, where nothing comes between a read and its await.
+
+    def iterates(self, key: object, promise: ReadPromise[Any]) -> int:
+        """See `Run`. Written out, for it is called for every chunk: `reads` and `awaits` in one."""
+        jobs, cycle = self._jobs, self._iteration_cycle
+        if (
+            cycle is None
+            or cycle.state is not self._state
+            or key is not self._key
+            or not self._is_parked
+            or self._is_low
+            or jobs.busy
+            or self.pending
+            or jobs.countdown <= 0
+            or jobs._top is not task_of(jobs.loop)
+        ):
+            return self._iterates_slowly(key, promise)
+        self.promise = promise
+        self._is_parked = False
+        jobs.busy = cycle.is_awaited
+        try:
+            outcome = self._perform(cycle) if cycle.once is None else cycle.once(self)
+            if outcome is not AS_ALWAYS:
+                following = self._following(outcome)
+                if following is None or not self._go(following):
+                    return self._became_of(promise)
+        except BaseException:
+            if cycle.is_awaited:
+                promise.replace_mark()
+            raise
+        finally:
+            jobs.busy = False
+        if outcome is not AS_ALWAYS:
+            return self._awaits_iteration(promise)
+        jobs.countdown -= cycle.job_count
+        self.periods += 2
+        self._segment = cycle
+        self._is_parked = True
+        self.promise = None
+        self.chunk = cycle.value_chunks[cycle.value_index]
+        return HAS_COME
+
+    def _iterates_slowly(self, key: object, promise: ReadPromise[Any]) -> int:
+        state = self._state
+        if not self.reads(key, promise):
+            return IN_VAIN
+        if self._jobs.run is not self:
+            return IS_READ
+        outcome = self._awaits_iteration(promise)
+        if outcome == HAS_COME and state is not None and state is self._state:
+            self._iteration_cycle = self._cycle_of(state, None)
+        return outcome
+
+    def _awaits_iteration(self, promise: ReadPromise[Any]) -> int:
+        """Await a read that a loop has begun, if the chunk is not there yet."""
+        state = self._state
+        assert state is not None
+        if state.kind == AWAIT:
+            outcome = self.awaits(promise)
+            if outcome != HAS_COME:
+                return IS_READ if outcome == IN_VAIN else outcome
+        else:
+            self._has_come(promise)
+        promise.begin_anew()
+        return HAS_COME
+
     def collect(self, key: object, promise: ReadPromise[Any], take: Callable[[Any], object]) -> int:
         """See `Run`."""
         jobs = self._jobs
@@ -230,7 +302,7 @@ class ReadRun(CoroutineRun):
         promise.has_been_read()
         return IS_READ
 
-    def _cycle_of(self, state: State, take: Callable[[Any], object]) -> Segment | None:
+    def _cycle_of(self, state: State, take: Callable[[Any], object] | None) -> Segment | None:
         """Return a read and its await in one, if only one of them calls callbacks."""
         if self._take is not take or self._cycle_growths != self.growths:
             self._take, self._cycle_growths = take, self.growths
@@ -240,7 +312,7 @@ class ReadRun(CoroutineRun):
             emit(cycle)
         return cycle
 
-    def _make_cycle(self, state: State, take: Callable[[Any], object]) -> Segment | None:
+    def _make_cycle(self, state: State, take: Callable[[Any], object] | None) -> Segment | None:
         reading = state.segment
         waiting = None if reading is None else reading.end.segment
         if reading is None or waiting is None or waiting.end is not state or waiting.value is None:
@@ -249,8 +321,14 @@ class ReadRun(CoroutineRun):
             return None
         cycle = Segment(state, (), [*reading.steps, *waiting.steps], state, waiting.job_count)
         giver, age = waiting.value
-        deliver: Any = (cycle.steps[0], None, take, None, deque(), self._histories[giver], -1 - age, False)
-        cycle.rows = [*reading.rows, *waiting.rows, deliver]
+        cycle.rows = [*reading.rows, *waiting.rows]
+        if take is not None:
+            deliver: Any = (cycle.steps[0], None, take, None, deque(), self._histories[giver], -1 - age, False)
+            cycle.rows.append(deliver)
+        elif age < 0:
+            return None
+        cycle.value_chunks, cycle.value_index = self._histories[giver], -1 - age
+        cycle.is_awaited = bool(waiting.rows)
         cycle.loops = True
         self._cycles[state] = cycle
         return cycle

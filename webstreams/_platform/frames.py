@@ -7,11 +7,13 @@ would so keep the promises of calls that are long over, and their rejections cou
 from __future__ import annotations
 
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from opcode import opmap
 from types import FrameType, TracebackType
 from typing import Final
 
 LIBRARY: Final = __name__.partition(".")[0] + "."
 SUSPENDABLE: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+_GET_AITER: Final = opmap["GET_AITER"]
 
 
 def without_library(traceback: TracebackType | None) -> TracebackType | None:
@@ -48,3 +50,8 @@ def forget_variables(error: BaseException) -> None:
 def is_library(frame: FrameType) -> bool:
     """Whether a frame runs code of this package."""
     return str(frame.f_globals.get("__name__", "")).startswith(LIBRARY)
+
+
+def begins_async_for(frame: FrameType) -> bool:
+    """Whether a frame is where an ``async for`` asks for its iterator, which nobody but that loop will ever have."""
+    return frame.f_code.co_code[frame.f_lasti] == _GET_AITER

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import json
+from sys import _getframe
 from typing import Any, Literal, overload
 
 from typing_extensions import TypeVar
 
 from ..._engine.promise import Promise, promise_rejected_with
+from ..._platform.frames import begins_async_for
 from ..._platform.idl import INTERNAL
 from ..._platform.mistakes import cure_for_destination, cure_for_stage, described
 from ...consumers import JoinedBytes, JoinedText, ListOfChunks
@@ -148,7 +150,8 @@ class ConsumedStream(ReadableStreamState[T]):
 
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks, as `values` does."""
-        return self.values()
+        iterator = self.values()
+        return iterator._for_loop() if begins_async_for(_getframe(1)) else iterator
 
     # Consumers: ours, as other runtimes have them. Coroutines, which do nothing before they are awaited.
 
