@@ -15,6 +15,7 @@ from .byte_streams import GUARDS_OF_BYTES
 from .code import GUARDS_OF_CODE
 from .gathered import GUARDS_OF_GATHERED
 from .operators import GUARDS_OF_OPERATORS
+from .workers import GUARDS_OF_WORKERS
 
 PACKAGE = Path(webstreams.__file__).parent
 CONSTANT = "_constant: ClassVar[tuple[str, ...]] = ("
@@ -631,7 +632,7 @@ GUARDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-ALL_GUARDS = (GUARDS, GUARDS_OF_BYTES, GUARDS_OF_CODE, GUARDS_OF_GATHERED, GUARDS_OF_OPERATORS)
+ALL_GUARDS = (GUARDS, GUARDS_OF_BYTES, GUARDS_OF_CODE, GUARDS_OF_GATHERED, GUARDS_OF_OPERATORS, GUARDS_OF_WORKERS)
 
 
 def guards_dropped() -> Iterator[Mutant]:

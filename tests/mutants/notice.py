@@ -37,10 +37,11 @@ TESTS = [
     "tests/fastpath/test_operators.py",
     "tests/fastpath/test_code.py",
     "tests/operators/test_gathered_calls.py",
+    "tests/workers/test_pipes.py",
     "tests/operators/test_concurrency_queue.py",
 ]
 # Left out: what runs again on another loop or in another process, and the random tests, of which there are fewer here.
-LEFT_OUT = "not uvloop and not environment and not observed and not finds_no_difference"
+LEFT_OUT = "not process and not uvloop and not environment and not observed and not finds_no_difference"
 # The programs of many pipelines take as long as all others together.
 SLOW_TO_CHECK = "piped_together"
 FIRST_CHECKED = range(2)

@@ -45,6 +45,9 @@ REDUNDANT: Final[dict[str, str]] = {
         "no call is made then, and the countdown is as if one had been: the worker comes back at once"
     ),
     "gathered: what nobody wants": "for_each() waits for its end all the time: its calls would never be gathered",
+    "taken: items that somebody counts": (
+        "who observes the source of a pipe observes its sink, too (observe), and that takes nothing at once then"
+    ),
     "measured: backpressure at the entry": (
         "its queue has at most four chunks (has_room()), each smaller than a sixth of its mark (fits()), so that it is"
         " below that. There is backpressure with a mark of 0 only, and then no chunk is small enough"

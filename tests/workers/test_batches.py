@@ -40,8 +40,11 @@ class Heard:
     def got(self, kind: int, value: Any) -> None:
         self.messages.append((kind, value))
 
-    def got_chunk(self, message: Any) -> None:
-        self.messages.append(message)
+    def got_chunks(self, chunks: list[Any]) -> None:
+        self.messages += [(CHUNK, chunk) for chunk in chunks]
+
+    def were_taken(self) -> None:
+        """Nothing was left for later."""
 
     def have_come(self) -> None:
         self.batches.append(len(self.messages))

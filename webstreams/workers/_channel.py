@@ -21,11 +21,23 @@ CLEANING: Final = 10
 class Owner(Protocol):
     """Who has the worker."""
 
-    def changed(self, has_ended: bool) -> None:
-        """Something has arrived, or the worker has ended."""
+    def changed(self, has_ended: bool, is_telling: bool) -> None:
+        """Something has arrived, or the worker has ended; if it `is_telling`, there will be a `were_taken`."""
+
+    def were_taken(self) -> None:
+        """What has arrived was taken, as far as that is done at once."""
 
     def failed(self, error: BaseException) -> None:
         """The worker has died, or has sent something other than a message."""
+
+
+class Done:
+    """So many chunks are done."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
 
 
 class Channel:
@@ -35,17 +47,16 @@ class Channel:
         self._owner = owner
         self._grace = job.grace
         self._loop = get_running_loop()
-        # How many chunks it may be sent; how many it has not done with.
-        self.room = window
-        self.in_flight = 0
+        # How many chunks it may be sent, of so many that it may have.
+        self.room = self._window = window
         # How many chunks it may send and has not been told of, and how many make a message worth while.
         self._owed = window
         self._batch = max(1, window // 2)
         # How many chunks were taken for reads to come: they are not owed before these.
         self._ahead = 0
-        # What it has sent: a chunk, or the number of chunks that are done, if it matters what belongs to which.
-        self.received: deque[tuple[int, Any]] = deque()
-        self.got_chunk: Callable[[tuple[int, Any]], None] = self.received.append
+        # What it has sent: a chunk, or how many chunks are done, if it matters what belongs to which.
+        self.received: deque[Any] = deque()
+        self.got_chunks: Callable[[list[Any]], None] = self.received.extend
         self._keeps_order = keeps_order
         # Its own end: none, or an error.
         self.has_ended = False
@@ -62,11 +73,17 @@ class Channel:
         self.gone: Promise[None]
         self.gone, self._resolve_gone, _ = Promise.with_resolvers()
         self._host = job.start(self)
+        self._send_with_others = self._host.end.send_with_others
         self._host.exited.then(self._exited)
 
     def __repr__(self) -> str:
         """Show how it is."""
         return f"<worker: {self.in_flight} chunks in flight, {'ended' if self.gone.done() else 'running'}>"
+
+    @property
+    def in_flight(self) -> int:
+        """How many chunks it has not done with."""
+        return self._window - self.room
 
     @property
     def is_over(self) -> bool:
@@ -87,15 +104,13 @@ class Channel:
             sent = None
             self._expect_end()  # which tells why
         self.room -= 1
-        self.in_flight += 1
         return None if sent is None else sent.then(None, _overlook)
 
     def send_with_others(self, chunk: Any) -> bool:
         """Send a chunk at the end of this turn, if there is room and something to do until then; else return false."""
-        if self.room <= 0 or self.in_flight <= 0 or self.has_ended or not self._host.end.send_with_others(chunk):
+        if not 0 < self.room < self._window or self.has_ended or not self._send_with_others(chunk):
             return False
         self.room -= 1
-        self.in_flight += 1
         return True
 
     def close(self) -> None:
@@ -117,12 +132,13 @@ class Channel:
         self._ahead = 0
         if self._owed >= self._batch:
             self.want()
-        return self.received.popleft()[1]
+        return self.received.popleft()
 
     def take_ahead(self) -> list[Any]:
         """Take chunks for reads to come, of at least two that have come. Not the last one: its read is told the end."""
         self._ahead = min(len(self.received) - 1, self._batch)
-        return [self.received.popleft()[1] for _ in range(self._ahead)]
+        take = self.received.popleft
+        return [take() for _ in range(self._ahead)]
 
     def stop(self, kind: int, reason: object) -> None:
         """Ask the worker to end; kill it if it has not ended after the grace time."""
@@ -148,14 +164,13 @@ class Channel:
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
         if kind == CHUNK:
-            self.got_chunk((kind, value))
+            self.received.append(value)
         elif kind == READY:
             self._has_begun = True
         elif kind == PULL:
             self.room += value
-            self.in_flight -= value
             if self._keeps_order:
-                self.received.append((kind, value))
+                self.received.append(Done(value))
         elif kind in (CLOSE, ERROR):
             if kind == ERROR:
                 self.error = as_exception(value)
@@ -166,7 +181,12 @@ class Channel:
     def have_come(self) -> None:
         """Let the owner go on."""
         if not self._is_stopped:
-            self._owner.changed(self.has_ended)
+            self._owner.changed(self.has_ended, self._host.end.is_telling)
+
+    def were_taken(self) -> None:
+        """See `Listener`."""
+        if not self._is_stopped:
+            self._owner.were_taken()
 
     def ended(self, error: BaseException | None) -> None:
         """The connection has ended."""
@@ -232,7 +252,7 @@ class Channel:
         if died:
             self._owner.failed(WorkerDied(self._code))
         else:
-            self._owner.changed(self.has_ended)
+            self._owner.changed(self.has_ended, False)
 
 
 def _overlook(error: object) -> None:

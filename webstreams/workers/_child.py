@@ -18,7 +18,7 @@ from multiprocessing.spawn import prepare
 from typing import Any, NamedTuple
 
 from ._errors import exit_status
-from ._frames import SETUP, decode
+from ._frames import SETUP, Frame, decode
 from ._work import SocketLink, run
 
 
@@ -89,7 +89,9 @@ def _receive_setup(link: SocketLink) -> Setup | None:
         link.fetch()
     except (EOFError, OSError):
         return None
-    kind, setup = decode(link.frames.popleft())
+    frame = link.frames.popleft()
+    assert isinstance(frame, Frame)
+    kind, setup = decode(frame)
     assert kind == SETUP
     assert isinstance(setup, Setup)
     return setup

@@ -24,8 +24,8 @@ class Listener(Protocol):
     """Who is told what arrives."""
 
     @property
-    def got_chunk(self) -> Callable[[Message], None]:
-        """What takes the message of a chunk: a call of its own, for most messages are chunks."""
+    def got_chunks(self) -> Callable[[list[Any]], None]:
+        """What takes chunks that have come one after the other: a call of its own, for most messages are chunks."""
 
     def got(self, kind: int, value: Any) -> None:
         """Take a message."""
@@ -33,12 +33,51 @@ class Listener(Protocol):
     def have_come(self) -> None:
         """Go on: all messages that have come together were told."""
 
+    def were_taken(self) -> None:
+        """Go on: the jobs that they have made are done, unless there was no time for all of them."""
+
     def ended(self, error: BaseException | None) -> None:
         """Nothing more will arrive: the connection was closed, or has failed."""
 
 
 class End(ABC):
     """Our end; `listener` is told what arrives."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._loop: AbstractEventLoop = get_running_loop()
+        self._jobs = current_jobs()
+        self._turn = Turn(self._flush)
+        # Whether the listener is being told, or the jobs of that are being done: what is sent meanwhile goes after it.
+        self.is_telling = False
+
+    def _wake(self) -> None:
+        """Tell what has arrived; called by the loop.
+
+        The jobs that this makes are done at once, and what they send goes then: another turn of the loop would cost as
+        much as a system call.
+        """
+        run_after = self._jobs.run_after
+        self.is_telling = True
+        try:
+            run_after(self._take)
+            run_after(self._listener.were_taken)
+        finally:
+            self.is_telling = False
+            self._flush()
+
+    def _send_later(self) -> None:
+        """Have `_flush` called when this turn, or what is told now, is over."""
+        if not self.is_telling and not self._turn.is_awaited:
+            self._turn.will_end()
+
+    @abstractmethod
+    def _take(self) -> None:
+        """Take what has arrived, and tell the listener."""
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Send what has waited for others."""
 
     @abstractmethod
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
@@ -64,14 +103,12 @@ class SocketEnd(End):
     """Our end of a socket."""
 
     def __init__(self, connection: socket.socket, listener: Listener, trusted: bool = True) -> None:
+        super().__init__(listener)
         connection.setblocking(False)
         enlarge_buffer(connection)
         self._socket = connection
-        self._listener = listener
         # Whether what comes may be unpickled.
         self._trusted = trusted
-        self._loop = get_running_loop()
-        self._turn = Turn(self._flush)
         self._reader = FrameReader(connection, trusted)
         self._outgoing = Outgoing()
         # Whether it is the system that has to take more; for each message that waits for this, how much is to be sent
@@ -81,8 +118,7 @@ class SocketEnd(End):
         self._is_reading = True
         self._is_finishing = False
         self._is_closed = False
-        # The jobs that a message makes are done at once: another turn of the loop would cost as much as a system call.
-        self._loop.add_reader(connection.fileno(), current_jobs().run_after, self._readable)
+        self._loop.add_reader(connection.fileno(), self._wake)
 
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> Promise[None] | None:
         """See `End`."""
@@ -93,8 +129,7 @@ class SocketEnd(End):
             raise BrokenPipeError("the other end has gone")
         if not self._is_full:
             if may_wait and was_copied and outgoing.size < MOST_HELD:
-                if not self._turn.is_awaited:
-                    self._turn.will_end()
+                self._send_later()
                 return None
             self._begin()
             if not outgoing.size:
@@ -108,8 +143,8 @@ class SocketEnd(End):
         outgoing = self._outgoing
         if self._is_full or self._is_closed or outgoing.size >= MOST_HELD or not outgoing.add_small(chunk):
             return False
-        if not self._turn.is_awaited:
-            self._turn.will_end()
+        if not self.is_telling:
+            self._send_later()
         return True
 
     def drain(self) -> None:
@@ -147,7 +182,8 @@ class SocketEnd(End):
 
     # Receiving.
 
-    def _readable(self) -> None:
+    def _take(self) -> None:
+        """See `End`."""
         for _ in range(READS_IN_A_ROW):
             if not self._is_reading or not self._receive() or self._reader.is_drained:
                 return
@@ -167,15 +203,18 @@ class SocketEnd(End):
             return False
         return True
 
-    def _tell(self, frames: list[Frame | Message]) -> None:
+    def _tell(self, frames: list[Frame | bytes]) -> None:
         listener = self._listener
+        begin = 0
         try:
-            for frame in frames:
-                if isinstance(frame, Frame):
-                    kind, value = decode(frame, self._trusted)
-                    listener.got(kind, value)
-                else:
-                    listener.got_chunk(frame)
+            for index in self._reader.others:
+                if begin < index:
+                    listener.got_chunks(frames[begin:index])
+                begin = index + 1
+                kind, value = decode(frames[index], self._trusted)
+                listener.got(kind, value)
+            if begin < len(frames):
+                listener.got_chunks(frames[begin:] if begin else frames)
         finally:
             listener.have_come()
 
@@ -197,8 +236,8 @@ class SocketEnd(End):
             self._loop.add_writer(self._socket.fileno(), self._writable)
 
     def _flush(self) -> None:
-        """Send what has waited for the end of the turn."""
-        if not self._is_full and not self._is_closed:
+        """See `End`."""
+        if self._outgoing.size and not self._is_full and not self._is_closed:
             try:
                 self._begin()
             except OSError as error:
@@ -238,9 +277,7 @@ class ThreadEnd(End):
     """Our end of the queues to a thread."""
 
     def __init__(self, listener: Listener) -> None:
-        self._loop: AbstractEventLoop = get_running_loop()
-        self._turn = Turn(self._flush)
-        self._listener = listener
+        super().__init__(listener)
         self._is_closed = False
         # What is to be put with one call, and what has come from the thread; whether the loop was woken for this.
         self._held: list[Message] = []
@@ -251,19 +288,20 @@ class ThreadEnd(End):
     def send(self, kind: int, value: Any, *, may_wait: bool = False) -> None:
         """See `End`."""
         self._held.append((kind, value))
-        if not may_wait:
+        if may_wait:
+            self._send_later()
+        else:
             self._flush()
-        elif not self._turn.is_awaited:
-            self._turn.will_end()
 
     def send_with_others(self, chunk: Any) -> bool:
         """See `End`."""
         self._held.append((CHUNK, chunk))
-        if not self._turn.is_awaited:
-            self._turn.will_end()
+        if not self.is_telling:
+            self._send_later()
         return True
 
     def _flush(self) -> None:
+        """See `End`."""
         held, self._held = self._held, []
         if held:
             self.link.messages.put(held)
@@ -286,16 +324,17 @@ class ThreadEnd(End):
         self._arrived.append((kind, value))
         if not self._is_woken:
             self._is_woken = True
-            self._loop.call_soon_threadsafe(self._take)
+            self._loop.call_soon_threadsafe(self._wake)
 
     def _take(self) -> None:
+        """See `End`."""
         self._is_woken = False  # before the last look
         while self._arrived:
             message = self._arrived.popleft()
             if self._is_closed:
                 continue
             if message[0] == CHUNK:
-                self._listener.got_chunk(message)
+                self._listener.got_chunks([message[1]])
             else:
                 self._listener.got(*message)
                 del message  # an error refers to the frames of the thread

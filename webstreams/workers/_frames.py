@@ -107,14 +107,14 @@ def _reason_parts(reason: object) -> tuple[Part, list[Part]]:
     return words, [] if data is None else [data]
 
 
-def decode(frame: Frame | Message, trusted: bool = True) -> Message:
-    """Return the message of a frame, which may be one already; raises what unpickling raises.
+def decode(frame: Frame | bytes, trusted: bool = True) -> Message:
+    """Return the message of a frame, which may be the chunk already; raises what unpickling raises.
 
     Nothing is unpickled that comes from somebody who is not trusted, for a pickle runs what its author wants: raises
     `DataError` for a chunk that is pickled, and leaves reasons at their words.
     """
     if not isinstance(frame, Frame):
-        return frame
+        return CHUNK, frame
     kind, number, data, buffers = frame
     if kind in WITHOUT_DATA:
         return kind, number

@@ -14,8 +14,8 @@ from .._platform.stages import note_stage, stage_name
 from .._streams.door import enqueue_all, fail_sink, fail_with, takes_short_bursts
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.writable.controller import WritableStreamDefaultController
-from ._channel import Channel
-from ._frames import CANCEL, ERROR, PULL
+from ._channel import Channel, Done
+from ._frames import CANCEL, ERROR
 from ._hosts import Job
 
 # With so few chunks that may be sent, or fewer, a write has to wait before a run of the fast path is worth its start.
@@ -47,6 +47,8 @@ class Pool:
         self._writable_is_over = False
         # The chunk that waits for a worker, and what settles its write.
         self._waiting: tuple[Any, Callable[[Any], None], Callable[[object], None]] | None = None
+        # The same for a chunk that was sent meanwhile, if the write is not done yet; and how the sending goes.
+        self._sent: tuple[Callable[[Any], None], Promise[None] | None] | None = None
         self.channels: list[Channel] = []
         try:
             for _ in range(count):
@@ -68,6 +70,8 @@ class Pool:
         only = self._only
         if only is None or not only.received or self._some_have_ended or self._is_delivering or self._readable_is_over:
             self._deliver()
+            if self._is_wanted:
+                self._write_is_done()
         else:
             self._give(only)
 
@@ -132,14 +136,21 @@ class Pool:
 
     # What the workers tell.
 
-    def changed(self, has_ended: bool) -> None:
+    def changed(self, has_ended: bool, is_telling: bool) -> None:
         """Go on: there may be room, a chunk, or an end."""
         if has_ended:
             self._some_have_ended = True
-        if self._waiting is not None:
+        if self._waiting is not None and self._freest() is not None:
             self._send_waiting()
+            # What reads and what writes would take turns chunk by chunk: each of them is quicker without the other.
+            if not is_telling or not self._is_wanted:
+                self._write_is_done()
         if self._is_wanted or self._some_have_ended:
             self._deliver()
+
+    def were_taken(self) -> None:
+        """What has arrived was delivered, and perhaps read: let the writer go on."""
+        self._write_is_done()
 
     def failed(self, error: BaseException) -> None:
         """A worker has died, or its function has failed."""
@@ -203,6 +214,7 @@ class Pool:
 
     def _refuse_more(self, reason: object) -> None:
         waiting, self._waiting = self._waiting, None
+        self._write_is_done()
         if not self._writable_is_over:
             self._writable_is_over = True
             fail_sink(self._sink, reason)
@@ -220,13 +232,19 @@ class Pool:
         return best
 
     def _send_waiting(self) -> None:
-        if self._waiting is not None and self._freest() is not None:
-            chunk, resolve, reject = self._waiting
-            self._waiting = None
-            try:
-                resolve(self.write(chunk, self._sink))
-            except Exception as error:
-                reject(error)
+        assert self._waiting is not None
+        chunk, resolve, reject = self._waiting
+        self._waiting = None
+        try:
+            self._sent = resolve, self.write(chunk, self._sink)
+        except Exception as error:
+            reject(error)
+
+    def _write_is_done(self) -> None:
+        if self._sent is not None:
+            resolve, sending = self._sent
+            self._sent = None
+            resolve(sending)
 
     # Delivering.
 
@@ -266,11 +284,11 @@ class Pool:
             channel = self._order[0]
             if not channel.received:
                 return None
-            if channel.received[0][0] != PULL:
+            if type(channel.received[0]) is not Done:
                 return channel
             self._one_is_done(channel)
         for channel in self.channels:
-            while channel.received and channel.received[0][0] == PULL:
+            while channel.received and type(channel.received[0]) is Done:
                 channel.received.popleft()
             if channel.received:
                 # The next time, another one comes first.
@@ -282,9 +300,10 @@ class Pool:
 
     def _one_is_done(self, channel: Channel) -> None:
         self._order.popleft()
-        kind, number = channel.received.popleft()
-        if number > 1:
-            channel.received.appendleft((kind, number - 1))
+        done = channel.received[0]
+        done.count -= 1
+        if done.count <= 0:
+            channel.received.popleft()
 
     def _end_if_over(self) -> bool:
         over = [channel for channel in self.channels if channel.is_over]

@@ -8,7 +8,6 @@ from typing import Final
 from .._platform.errors import DataError
 from ._frames import (
     BYTES,
-    CHUNK,
     HEAD,
     MAX_BUFFERS,
     MAX_FRAME,
@@ -19,7 +18,6 @@ from ._frames import (
     WITHOUT_DATA,
     Data,
     Frame,
-    Message,
 )
 
 # The memory for what arrives (bytes). A head, and the sizes of all the buffers that a frame may have, fit into it.
@@ -54,21 +52,23 @@ class FrameReader:
         self._large: LargeFrame | None = None
         # Whether less has come than there was room for.
         self.is_drained = False
+        # Which of those that were returned last are frames.
+        self.others: list[int] = []
 
     @property
     def is_in_a_frame(self) -> bool:
         """Whether a frame has begun to arrive and has not ended."""
         return self._filled > 0 or self._large is not None
 
-    def receive(self, wait: bool) -> list[Frame | Message]:
-        """Receive once; return the frames that are complete now, small ones with `bytes` as their messages.
+    def receive(self, wait: bool) -> list[Frame | bytes]:
+        """Receive once; return the frames that are complete now, or the chunks of small ones with `bytes`.
 
         Raises `EOFError` at the end, `DataError` for what is no frame, `OSError`; `BlockingIOError` if nothing has come
         and we are not to wait.
         """
         return self._receive_small(wait) if self._large is None else self._receive_large(self._large, wait)
 
-    def _receive_small(self, wait: bool) -> list[Frame | Message]:
+    def _receive_small(self, wait: bool) -> list[Frame | bytes]:
         space = self._buffer[self._filled : self._limit]
         size = self._socket.recv_into(space, 0, 0 if wait else socket.MSG_DONTWAIT)
         if not size:
@@ -77,44 +77,54 @@ class FrameReader:
         self._filled += size
         return self._take()
 
-    def _receive_large(self, large: LargeFrame, wait: bool) -> list[Frame | Message]:
+    def _receive_large(self, large: LargeFrame, wait: bool) -> list[Frame | bytes]:
         room = large.room
         size = large.receive(self._socket, wait)
         if not size:
             raise self._end()
         self.is_drained = size < room
+        self.others = []
         if not large.is_complete:
             return []
         self._large = None
         self._limit = HEAD.size
+        self.others.append(0)
         return [large.frame()]
 
     def _end(self) -> EOFError:
         return EOFError("the other end has stopped in the middle" if self.is_in_a_frame else "the other end has gone")
 
-    def _take(self) -> list[Frame | Message]:
+    def _take(self) -> list[Frame | bytes]:
         """Take the frames out of the buffer; keep the beginning of one that has to wait for more."""
-        frames: list[Frame | Message] = []
-        begin, end = 0, self._filled
-        buffer = self._buffer
-        while end - begin >= HEAD_SIZE:
+        frames: list[Frame | bytes] = []
+        others: list[int] = []
+        self.others = others
+        buffer, begin, end = self._buffer, 0, self._filled
+        last = end - HEAD_SIZE
+        while begin <= last:
             kind, number, length = UNPACK(buffer, begin)
-            after: int = begin + HEAD_SIZE + length
-            if kind == BYTES and not number and after <= end:  # most of all frames
-                self._limit = PIECE
-                frames.append((CHUNK, bytes(buffer[begin + HEAD_SIZE : after])))
-            else:
-                after = self._take_one(begin, end, frames)
-                if after == begin:
-                    break
+            data = begin + HEAD_SIZE
+            after: int = data + length
+            if kind == BYTES and after <= end and not number:  # most of all frames
+                frames.append(bytes(buffer[data:after]))
+                begin = after
+                continue
+            count = len(frames)
+            after = self._take_one(begin, end, frames)
+            if after == begin:
+                break
+            if len(frames) > count:
+                others.append(count)
             begin = after
+        if len(frames) > len(others):
+            self._limit = PIECE
         rest = end - begin
         if rest and begin:
             self._buffer[:rest] = self._buffer[begin:end]
         self._filled = rest
         return frames
 
-    def _take_one(self, begin: int, end: int, frames: list[Frame | Message]) -> int:
+    def _take_one(self, begin: int, end: int, frames: list[Frame | bytes]) -> int:
         """Take the frame that begins there; return where the next one begins, or the same if too little has come."""
         kind, number, length = HEAD.unpack_from(self._buffer, begin)
         data: int = begin + HEAD.size

@@ -26,7 +26,7 @@ from .._streams.writable.controller import WritableStreamDefaultController
 from .._streams.writable.stream import WritableStream
 from ._ends import SocketEnd
 from ._errors import WorkerDied
-from ._frames import CHUNK, CLOSE, ERROR, PULL, Message
+from ._frames import CHUNK, CLOSE, ERROR, PULL
 
 GONE: Final = "the other end of the transferred stream has gone without a word: its process or event loop has ended"
 
@@ -58,12 +58,16 @@ class Side(ABC):
         elif not self.take(kind, value):
             raise DataError(f"the other end of the transferred stream has sent what the {self.name} side cannot get")
 
-    def got_chunk(self, message: Message) -> None:
-        """Take a chunk."""
-        self.got(*message)
+    def got_chunks(self, chunks: list[Any]) -> None:
+        """Take chunks."""
+        for chunk in chunks:
+            self.got(CHUNK, chunk)
 
     def have_come(self) -> None:
         """Every message is looked at when it is told."""
+
+    def were_taken(self) -> None:
+        """Nothing was left for later."""
 
     def ended(self, error: BaseException | None) -> None:
         """The connection has ended, or what has come is no message."""

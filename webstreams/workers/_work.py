@@ -25,7 +25,7 @@ class Link(ABC):
 
     def __init__(self) -> None:
         # What has come and was not taken.
-        self.frames: deque[Frame | Message] = deque()
+        self.frames: deque[Frame | Message | bytes] = deque()
 
     @abstractmethod
     def fetch(self, wait: bool = True) -> bool:
@@ -104,7 +104,7 @@ class Work:
         # After how many chunks we tell that they are done, if nothing else makes us send.
         self._batch = batch
         # Those that have come; what is pickled stays so until its turn has come.
-        self._chunks: deque[Frame | Message] = deque()
+        self._chunks: deque[Frame | Message | bytes] = deque()
         self._has_chunk = False
         self._done = 0
         # Whether something was made of the chunk under way: then there will be a message about the next one, too.
@@ -130,6 +130,8 @@ class Work:
             raise StopIteration
         self._has_chunk = True
         frame = self._chunks.popleft()
+        if type(frame) is bytes:
+            return frame
         return decode(frame)[1] if isinstance(frame, Frame) else frame[1]
 
     def _wait_for_more(self) -> None:
@@ -195,10 +197,10 @@ class Work:
         frames, chunks = self._link.frames, self._chunks
         while frames:
             frame = frames.popleft()
-            if frame[0] == CHUNK or frame[0] in RAW_KINDS:
+            if type(frame) is bytes or frame[0] == CHUNK or frame[0] in RAW_KINDS:
                 chunks.append(frame)
             else:
-                self._handle(*decode(frame))
+                self._handle(*(decode(frame) if isinstance(frame, Frame) else frame))
 
     def _handle(self, kind: int, value: Any) -> None:
         if kind == PULL:

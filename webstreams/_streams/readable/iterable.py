@@ -40,6 +40,9 @@ from .source import Source
 #   the end:      1. and 2. as above; 3. the generator's ``return`` awaits its value; 4. Web IDL reacts: one job more
 ASYNC_ITEM_TICKS: Final = 1
 SYNC_ITEM_TICKS: Final = 3
+# How many jobs there would be from an item that a sink takes at once to the next one, as far as the clock is concerned:
+# those that put it into the stream, the end of the pull, and the next step of the pipe.
+JOBS_OF_AN_ITEM: Final = SYNC_ITEM_TICKS + 3
 # How many jobs come before the one that fulfills the promise of the generator's return(): 1. of a synchronous item.
 SYNC_CLOSE_TICKS: Final = 1
 
@@ -64,6 +67,7 @@ class IterableSource(Source, Part, Fetching):
         "give",
         "is_async",
         "pump",
+        "takes",
     )
     # `give` and `_controller`: see below; `_call` and `_is_pulling` move only where an item has to be waited for, which
     # is not done in a period; the rest of it is made once.
@@ -80,6 +84,7 @@ class IterableSource(Source, Part, Fetching):
         "give",
         "is_async",
         "pump",
+        "takes",
     )
     _chunk_slots: ClassVar[tuple[str, ...]] = ("_item",)
 
@@ -98,6 +103,8 @@ class IterableSource(Source, Part, Fetching):
         self._on_item: Job | None = None
         self._on_end: Job | None = None
         self.context = self._context = copy_context()
+        # Ours, shared with the pipe that reads: its sink takes an item at once, if it can; else returns false.
+        self.takes: Callable[[Any], bool] | None = None
         # Takes the items of an asynchronous generator.
         self.pump: Pump | None = None
         # Asks the iterator; the fast path puts itself in its place to watch.
@@ -206,10 +213,31 @@ class IterableSource(Source, Part, Fetching):
         # The code that `_fastpath.codegen` makes does the same.
         try:
             value = next(self._iterator, END_OF_ITERATION)
+            if self.takes is not None:
+                value = self._give_many(value, self.takes)
         except BaseException as error:
             self.iterator_raised(error)
         else:
             self.put_next(controller, value)
+
+    def _give_many(self, item: Any, takes: Callable[[Any], bool]) -> Any:
+        """Give items that are taken at once, as long as nothing else happens between two of them; return the next.
+
+        The state stays that of the first one, as it is when the iterator is asked: the pipe's read waits.
+        """
+        jobs, iterator = self._jobs, self._iterator
+        while (
+            type(item) in NEVER_AWAITABLE
+            and not jobs.jobs
+            and jobs.busy
+            and jobs.is_alone
+            and jobs.run is None
+            and (jobs.countdown > 0 or not jobs.is_late())
+            and takes(item)
+        ):
+            jobs.countdown -= JOBS_OF_AN_ITEM
+            item = next(iterator, END_OF_ITERATION)
+        return item
 
     def iterator_raised(self, error: BaseException) -> None:
         """Error the stream with what the iterator has raised."""

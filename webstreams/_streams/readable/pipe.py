@@ -11,7 +11,8 @@ promises of the reference implementation would queue, in the same order:
                   sink
 
 A sink of the library's own may take chunks at once (`UnderlyingSink.take_at_once`). Nothing is written then, nothing is
-waited for, and the promises of the read have no jobs: `_step` follows the chunk, and goes on with the next read.
+waited for, and the promises of the read have no jobs: `_step` follows the chunk, and goes on with the next read. The
+items of an iterator have no jobs at all, as long as nothing else is to be done between two of them (`taking`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from .leaving import ENDS, leave_with
 from .pipe_ending import Ending
 from .reader import ReadableStreamDefaultReader
 from .state import ReadableStreamState, ReadRequest
+from .taking import Taker
 from .whole import begin_whole, may_be_whole
 
 Action = Callable[[], Promise[Any]]
@@ -181,8 +183,8 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
         # The source was closed or errored before, with chunks left that were taken back from cancelled reads.
         self._source_has_ended = False
         self._chunk: Any = None
-        # The sink, if it may take chunks at once.
-        self._taker: UnderlyingSink | None = None
+        # What gives the sink chunks that it may take at once.
+        self._taker: Taker | None = None
         # What decides whether a read takes the fast path, if this pipe may begin a period; and what that keeps of it.
         self._policy: Policy | None = None
         self._trace_handle: object = None
@@ -212,9 +214,11 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             controller: Any = self.dest._controller
             sink = controller._sink
             if isinstance(sink, UnderlyingSink) and sink.take_at_once is not None:
-                self._taker = sink
-            else:
-                self._enter_fast_path()
+                self._taker = Taker(self, sink)
+                self._taker.begin()
+                self.source._jobs.push(self._step)
+                return
+            self._enter_fast_path()
         self._step()
 
     def _begin_whole(self) -> None:
@@ -404,7 +408,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def chunk_steps(self, chunk: Any) -> None:
         """Write the chunk; not while the source is calling ``enqueue()``, which must not call the sink."""
         self._has_read = True
-        if self._taker is not None and self._was_taken(self._taker, chunk):
+        if self._taker is not None and self._taker.takes(chunk):
             if self._is_adopted:
                 self.source._jobs.push(self._step)
             return
@@ -416,20 +420,6 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.source._jobs.push(self._write_chunk)
         if self._is_adopted:
             self.source._jobs.push(self._hop)
-
-    def _was_taken(self, sink: UnderlyingSink, chunk: Any) -> bool:
-        """Whether the sink has taken the chunk; not while others wait, nor when somebody observes what is written."""
-        dest = self.dest
-        controller: Any = dest._controller
-        return (
-            sink.take_at_once is not None
-            and not controller._queue.chunks
-            and dest._state == "writable"
-            and dest._close_request is None
-            and controller._started
-            and controller._write_watch is None
-            and sink.take_at_once(chunk)
-        )
 
     def _write_chunk(self) -> None:
         chunk, self._chunk = self._chunk, None
@@ -520,7 +510,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
     def finish(self, error: tuple[object, ...]) -> None:
         """Finalize: both locks are free before the promise is settled."""
         self._release()
-        fed, self._fed, self._taker = self._fed, None, None
+        fed, self._fed = self._fed, None
         if fed is not None:
             fed._fed_by = None
         self._ending = self._action = self._registration = None
@@ -535,6 +525,9 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             self.promise._fulfill(None)
 
     def _release(self) -> None:
+        if self._taker is not None:
+            self._taker.end()
+            self._taker = None
         if self.writer._stream is not None:
             # Nobody has looked at their promises, and nobody will.
             self.writer._ready_promise = self.writer._closed_promise = self.reader._closed_promise = None
