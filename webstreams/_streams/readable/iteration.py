@@ -88,6 +88,8 @@ class Iteration:
             self.spare = None
             read = spare
         queue.total -= 1
+        if jobs.reads_left > 1:
+            jobs.reads_left -= 1  # it counts: the next read that waits may begin a run
         read.is_reading = True
         read.outcome = FULFILLED
         read._value = queue.chunks.popleft()
@@ -132,6 +134,8 @@ class Iteration:
             jobs.schedule()
         jobs.countdown -= 1
         queue.total -= 1
+        if jobs.reads_left > 1:
+            jobs.reads_left -= 1
         stream._disturbed = True
         self.how = 0
         return queue.chunks.popleft()
