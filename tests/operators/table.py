@@ -86,7 +86,7 @@ def twice(chunk: Any) -> list[Any]:
 
 
 async def pause(chunk: Any) -> Any:
-    await asyncio.sleep(0.002)
+    await asyncio.sleep(0.01)
     return chunk
 
 
