@@ -90,7 +90,9 @@ if sys.platform == "linux":  # which lists the children of a process
 
     def test_a_test_that_leaves_a_child_fails_itself(tmp_path: Path) -> None:
         (tmp_path / "children.py").write_text((ROOT / "tests/children.py").read_text().replace("= 30.0", "= 0.1"))
-        fixture = (ROOT / "tests/conftest.py").read_text().split("@pytest.fixture(autouse=True)\n")[1]
+        fixture = (
+            (ROOT / "tests/conftest.py").read_text().split("@pytest.fixture(autouse=True)\n")[1].split("\n\n\n")[0]
+        )
         own = (
             "import pytest\nfrom children import end_children, running_children\nfrom collections.abc import Iterator\n"
         )

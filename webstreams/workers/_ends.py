@@ -49,7 +49,7 @@ class End(ABC):
         self._jobs = current_jobs()
         self._turn = Turn(self._flush)
         # Whether the listener is being told, or the jobs of that are being done: what is sent meanwhile goes after it.
-        self.is_telling = False
+        self.is_telling: bool = False
 
     def _wake(self) -> None:
         """Tell what has arrived; called by the loop.

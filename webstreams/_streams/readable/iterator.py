@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from sys import _getframe
 from types import TracebackType
-from typing import Any, Final, Generic, Self, cast
+from typing import Any, Generic, Self, cast
 
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show, summary
-from ..._engine.build import compiled
 from ..._engine.loop_end import wait_until_over
 from ..._engine.promise import Promise
 from ..._platform.errors import is_control_flow
@@ -22,9 +21,6 @@ from .iteration import Iteration
 from .leaving import ENDS, LEAVES
 
 T = TypeVar("T", default=Any, covariant=True)
-
-# Which frame calls a method here (`_getframe`): compiled methods have none themselves.
-_CALLER: Final = 0 if compiled else 1
 
 
 class ReadableStreamAsyncIterator(Generic[T]):
@@ -44,7 +40,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
 
     def __aiter__(self) -> Self:
         """Return the iterator itself."""
-        return self._for_loop() if begins_async_for(_getframe(_CALLER)) else self
+        return self._for_loop() if begins_async_for(_getframe(1)) else self
 
     def _for_loop(self) -> Self:
         """Return what an ``async for`` iterates over, which is not told from the iterator."""
