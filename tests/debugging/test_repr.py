@@ -305,7 +305,6 @@ CLASSES = [
 FINAL_WHEN_COMPILED = {
     "Promise",
     "ReadableByteStreamController",
-    "ReadableStreamAsyncIterator",
     "ReadableStreamBYOBRequest",
     "ReadableStreamDefaultController",
     "TransformStreamDefaultController",
