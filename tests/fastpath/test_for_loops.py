@@ -80,6 +80,17 @@ def flattened(log: Log) -> ReadableStream[Any]:
     return pulled(log).pipe_through(mapping(transform))
 
 
+def seldom_two(log: Log) -> ReadableStream[Any]:
+    """A period that has run often is not the last one that is found: others need more of the last chunks."""
+
+    def transform(chunk: Any, controller: Any) -> None:
+        log.append(("transform", chunk))
+        for _ in range(1 + (chunk in (150, 200)) + 2 * (chunk == 250)):
+            controller.enqueue((chunk, _))
+
+    return pulled(log).pipe_through(mapping(transform, 4, 4))
+
+
 def with_coroutines(log: Log) -> ReadableStream[Any]:
     async def transform(chunk: Any, controller: Any) -> None:
         log.append(("transform", chunk, asyncio.current_task() is not None))
@@ -145,7 +156,7 @@ async def leave(log: Log, number: int, chunks: Any) -> None:
         log.append("left")
 
 
-SOURCES = [filled, pulled, mapped, filtering, flattened, with_coroutines, failing]
+SOURCES = [filled, pulled, mapped, filtering, flattened, seldom_two, with_coroutines, failing]
 BODIES = [nothing, queue_jobs, let_others_run, await_another, read_ahead, read_by_hand, use_other_streams, leave]
 
 
@@ -267,6 +278,46 @@ def test_an_iterator_can_be_used_after_its_loop() -> None:
 
     plain, fast = on_both_paths(program)
     assert plain == fast == list(range(ODD + 1, LAST))
+
+
+async def take_one(chunks: Any, log: Log) -> None:
+    async for chunk in chunks:
+        log.append(("taken", chunk))
+        break
+
+
+def step_outside_of_tasks(iterators: list[Any], log: Log) -> None:
+    """Step a loop as a callback of the event loop does, and note what came of it."""
+    log.append("step")
+    try:
+        take_one(iterators[0], log).send(None)
+    except StopIteration:
+        log.append("came at once")
+    else:
+        log.append("has to wait")
+
+
+@pytest.mark.parametrize("source", [filled, pulled])
+def test_a_loop_outside_of_all_tasks_has_to_wait(source: Callable[[Log], ReadableStream[Any]]) -> None:
+    """Who steps it may be anywhere on the stack: no jobs run there."""
+
+    async def program() -> Log:
+        log: Log = []
+        iterators: list[Any] = []
+        asyncio.get_running_loop().call_soon(step_outside_of_tasks, iterators, log)  # before the jobs of the turn
+        chunks = source(log).values()
+        iterators.append(chunks)
+        number = 0
+        async for chunk in chunks:
+            log.append(chunk)
+            number += 1
+            if number == ODD:
+                await asyncio.sleep(0)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert plain == fast
+    assert "has to wait" in fast[fast.index("step") :]
 
 
 # Who asks.
