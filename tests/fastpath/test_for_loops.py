@@ -320,6 +320,24 @@ def test_a_loop_outside_of_all_tasks_has_to_wait(source: Callable[[Log], Readabl
     assert "has to wait" in fast[fast.index("step") :]
 
 
+def test_a_loop_over_another_stream_gets_chunks_of_its_own() -> None:
+    async def program() -> Log:
+        log: Log = []
+        other = pulled(log).map(str).values()
+        log.append(await other.__anext__())
+        number = 0
+        async for chunk in pulled(log):
+            log.append(chunk)
+            number += 1
+            if number == ODD:
+                await take_one(other, log)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert plain == fast
+    assert ("taken", "1") in fast
+
+
 # Who asks.
 
 
