@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -87,8 +87,16 @@ class Server:
                 process.wait(PATIENCE)
         self.processes = []
 
-    def signal(self, what: signal.Signals) -> None:
-        """Send a signal to all processes: SIGSTOP makes a server that is silent, SIGCONT has it go on."""
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Have the server say nothing in the block, and go on behind it."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
         for process in self.processes:
             os.killpg(process.pid, what)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.brokers.test_piped import QuickBroker
-from tests.waiting import until
+from tests.waiting import another_task, until
 from webstreams import AbortController, Promise, WritableStream
 from webstreams.brokers import Deliveries, acknowledging
 from webstreams.observe import observe
@@ -126,26 +126,17 @@ async def test_whoever_observes_is_told_of_each() -> None:
 
 
 async def test_other_tasks_have_their_turns() -> None:
-    turns = 0
-
-    async def count_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    counting = asyncio.ensure_future(count_turns())
-    await asyncio.sleep(0)
     before: list[int] = []
 
     def write(value: int, controller: object) -> None:
-        before.append(turns)
+        before.append(beats.count)
         end = time.perf_counter() + 0.0005
         while time.perf_counter() < end:
             pass
 
-    await run(write)
-    counting.cancel()
+    async with another_task() as beats:
+        await asyncio.sleep(0)
+        await run(write)
     # Each turn may take eight milliseconds, which is less than a page takes: pages are interrupted.
     assert len(set(before)) > COUNT / 30 + 5
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from webstreams import ReadableStream, open_process
 
-from ..waiting import until
+from ..waiting import another_task, until
 from . import processes
 from .processes import is_gone, is_waiting, python
 
@@ -61,25 +60,13 @@ async def test_a_consumer_that_stops_stops_the_source() -> None:
 
 
 async def test_an_endless_child_leaves_the_loop_its_turn() -> None:
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    async with await open_process("yes", check=False) as process:
-        counting = asyncio.ensure_future(count())
+    async with await open_process("yes", check=False) as process, another_task() as beats:
         received = 0
         async for chunk in process.readable:
             received += len(chunk)
             if received > 10_000_000:
                 break
-        counting.cancel()
-        with suppress(asyncio.CancelledError):
-            await counting
-    assert turns > 10
+    assert beats.count > 11
 
 
 async def test_cancelling_closes_the_pipe() -> None:

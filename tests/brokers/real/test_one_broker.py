@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 import pytest
@@ -50,12 +49,8 @@ async def test_a_silent_rabbitmq_is_a_lost_connection(place: Place, stoppable: S
         reader = place.consume(channels, 5).get_reader()
         await read(reader)
         waiting = reader.read()
-        stoppable.signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(ConnectionClosed):
-                await asyncio.wait_for(waiting, 60)
-        finally:
-            stoppable.signal(signal.SIGCONT)
+        with stoppable.silent(), pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(waiting, 60)
 
 
 async def ready(place: Place, count: int) -> None:
@@ -197,14 +192,11 @@ async def test_a_silent_redis_is_asked_nothing_more(
         pipe = place.consume(client, 20).pipe_to(acknowledging(sink))
         for _ in range(100):
             await written.acquire()
-        stoppable.signal(signal.SIGSTOP)
-        try:
+        with stoppable.silent():
             async with asyncio.timeout(60):
                 with pytest.raises(TimeoutError, match="has not answered"):
                     await asyncio.shield(pipe)
             assert pipe.done()
-        finally:
-            stoppable.signal(signal.SIGCONT)
 
 
 @pytest.mark.brokers("redis")
@@ -252,12 +244,8 @@ async def test_a_silent_nats_server_is_not_waited_for(
         reader = place.consume(js, 10).get_reader()
         await read(reader)
         waiting = reader.read()
-        stoppable.signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(StaleConnectionError):
-                await asyncio.wait_for(waiting, 60)
-        finally:
-            stoppable.signal(signal.SIGCONT)
+        with stoppable.silent(), pytest.raises(StaleConnectionError):
+            await asyncio.wait_for(waiting, 60)
 
 
 @pytest.mark.brokers("kafka")
