@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
 from typing import Any
+
+import pytest
+
+from webstreams._engine import jobs
 
 # How long anything may take on a machine that has much else to do (seconds).
 LIMIT = 30
@@ -48,3 +53,15 @@ async def another_task() -> AsyncIterator[Beats]:
         yield beats
     finally:
         task.cancel()
+
+
+# Turns of a clock that never goes back, also where several tests of one loop have it.
+_TICKS = count(int(2 * time.monotonic() / jobs.TURN_BUDGET))
+
+
+@contextmanager
+def each_look_ends_a_turn() -> Iterator[None]:
+    """Have each look of the library at its clock tell that the turn has lasted long enough, on any machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "monotonic", lambda: next(_TICKS) * jobs.TURN_BUDGET)
+        yield

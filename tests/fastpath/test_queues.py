@@ -6,7 +6,6 @@ import asyncio
 import math
 import random
 from itertools import count
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from webstreams._engine import jobs as _jobs
 from webstreams.consumers import LimitExceeded
 
 from ..shares import share_of
+from ..waiting import another_task, each_look_ends_a_turn
 from .pipelines import mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, OFF, ON, fast_paths, periods
 
@@ -92,22 +92,12 @@ def test_a_limit_ends_a_full_queue_at_its_chunk(mode: str) -> None:
 @pytest.mark.parametrize("end", ["list", "for"])
 async def test_others_have_their_turn_while_a_long_queue_is_read(end: str) -> None:
     """The clock says after each countdown that the turn has lasted too long."""
-    turns: list[int] = []
-    filled = Filled(FULL, 1, closes=True)
-
-    async def take_turns() -> None:
-        for number in count():
-            turns.append(number)
-            await asyncio.sleep(0)
-
-    with pytest.MonkeyPatch.context() as patch:
-        ticks = count(int(2 * monotonic() / _jobs.TURN_BUDGET))
-        patch.setattr(_jobs, "monotonic", lambda: next(ticks) * _jobs.TURN_BUDGET)
-        others = asyncio.create_task(take_turns())
-        chunks = await filled.stream.list() if end == "list" else [chunk async for chunk in filled.stream]
-        others.cancel()
+    stream = Filled(FULL, 1, closes=True).stream
+    async with another_task() as beats:
+        with each_look_ends_a_turn():
+            chunks = await stream.list() if end == "list" else [chunk async for chunk in stream]
     assert chunks == list(range(FULL))
-    assert len(turns) > 10
+    assert beats.count > 10
 
 
 class Bursts:
