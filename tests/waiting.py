@@ -56,12 +56,12 @@ async def another_task() -> AsyncIterator[Beats]:
 
 
 # Turns of a clock that never goes back, also where several tests of one loop have it.
-_TICKS = count(int(2 * time.monotonic() / jobs.TURN_BUDGET))
+_TICKS = count(int(time.monotonic() / jobs.TURN_BUDGET))
 
 
 @contextmanager
 def each_look_ends_a_turn() -> Iterator[None]:
     """Have each look of the library at its clock tell that the turn has lasted long enough, on any machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "monotonic", lambda: next(_TICKS) * jobs.TURN_BUDGET)
+        patch.setattr(jobs, "monotonic", lambda: 2 * next(_TICKS) * jobs.TURN_BUDGET)
         yield

@@ -12,8 +12,9 @@ import pytest
 from webstreams import Promise, ReadableStream, ReadableStreamAsyncIterator, WritableStream, queue_microtask
 from webstreams._platform.frames import begins_async_for
 
+from ..waiting import another_task, each_look_ends_a_turn
 from .pipelines import mapping, numbers, on_both_paths
-from .test_reading import tick
+from .test_reading import in_run, tick
 
 LAST = 300
 # When something else is done than always: in a run, and not at its begin.
@@ -318,6 +319,95 @@ def test_a_loop_outside_of_all_tasks_has_to_wait(source: Callable[[Log], Readabl
     plain, fast = on_both_paths(program)
     assert plain == fast
     assert "has to wait" in fast[fast.index("step") :]
+
+
+def test_a_loop_that_a_job_steps_has_to_wait() -> None:
+    """The task that runs the jobs is on the stack: no other job may run before this one ends."""
+
+    async def program() -> Log:
+        log: Log = []
+        chunks = filled(log).values()
+        queue_microtask(step_outside_of_tasks, [chunks], log)
+        log.append(await Promise.resolve("another"))
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert plain == fast
+    assert fast[:2] == ["step", "has to wait"]
+
+
+def test_a_loop_that_a_callback_of_its_own_run_steps_has_to_wait() -> None:
+    """The read of the loop is not over: the next chunk must not come before its own."""
+
+    async def program() -> Log:
+        log: Log = []
+        iterators: list[Any] = []
+        count = iter(range(LAST))
+
+        def pull(controller: Any) -> None:
+            number = next(count)
+            log.append(("pull", number))
+            if number == ODD:
+                step_outside_of_tasks(iterators, log)
+            controller.enqueue(number)
+            if number == LAST - 1:
+                controller.close()
+
+        iterators.append(ReadableStream({"pull": pull}).values())
+        async for chunk in iterators[0]:
+            log.append(chunk)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert plain == fast
+    assert "has to wait" in fast
+
+
+def test_a_read_whose_chunk_comes_late_does_not_get_an_earlier_one() -> None:
+    """The promise of the loop has given chunks before: it must be as new."""
+
+    async def program() -> Log:
+        log: Log = []
+        count = iter(range(LAST))
+
+        def pull(controller: Any) -> None:
+            number = next(count)
+            if number == ODD:
+                log.append(repr(stream))  # the run is left
+                asyncio.get_running_loop().call_soon(controller.enqueue, number)
+            else:
+                controller.enqueue(number)
+            if number == ODD - 1:
+                controller.enqueue("one more")
+            if number == LAST - 1:
+                controller.close()
+
+        stream: ReadableStream[Any] = ReadableStream({"pull": pull}, {"high_water_mark": 0})
+        async for chunk in stream:
+            log.append(chunk)
+        return log
+
+    plain, fast = on_both_paths(program)
+    assert plain == fast
+    assert [each for each in fast if type(each) is int] == list(range(LAST))
+
+
+def test_another_task_has_its_turns_while_a_run_has_a_loop() -> None:
+    """The clock stands until the run goes on in the loop."""
+
+    async def program() -> list[bool]:
+        chunks = numbers(3 * LAST).values()
+        async with another_task() as beats:
+            async for number in chunks:
+                if number == ODD:
+                    break
+            ran, before = in_run(), beats.count
+            with each_look_ends_a_turn():
+                async for _ in chunks:
+                    pass
+            return [ran, beats.count - before > 10]
+
+    assert on_both_paths(program) == ([False, True], [True, True])
 
 
 def test_a_loop_over_another_stream_gets_chunks_of_its_own() -> None:

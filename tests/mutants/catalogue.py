@@ -338,13 +338,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "await: a job that was queued": (
         "_fastpath/reading",
-        "            or self.pending\n            or jobs.busy\n",
-        "            or jobs.busy\n",
-    ),
-    "await: in a callback": (
-        "_fastpath/reading",
-        "            or self.pending\n            or jobs.busy\n",
-        "            or self.pending\n",
+        "            or not segment.is_simple\n            or self.pending\n",
+        "            or not segment.is_simple\n",
     ),
     "a promise of a reader that somebody keeps": (
         "_streams/readable/reader",
@@ -453,18 +448,8 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "loop: within a period": (
         "_fastpath/reading",
-        "            or not self._is_parked\n            or self._is_low\n            or jobs.busy\n",
-        "            or self._is_low\n            or jobs.busy\n",
-    ),
-    "loop: few are left": (
-        "_fastpath/reading",
-        "            or self._is_low\n            or jobs.busy\n",
-        "            or jobs.busy\n",
-    ),
-    "loop: while jobs run": (
-        "_fastpath/reading",
-        "            or self._is_low\n            or jobs.busy\n",
-        "            or self._is_low\n",
+        "            or not self._is_parked\n            or self.pending\n",
+        "            or self.pending\n",
     ),
     "loop: a job before the next period": (
         "_fastpath/reading",

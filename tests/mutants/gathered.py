@@ -70,6 +70,11 @@ GUARDS_OF_GATHERED: Final[dict[str, tuple[str, str, str]]] = {
         "        if self._is_drain():\n            self._in_window = self.workers.outstanding\n            self._give",
         "        if self._is_drain():\n            self._give",
     ),
+    "gathered: a result that is put back before the end": (
+        _SOURCE,
+        "        self._controller._queue.plenty = math.inf  # a chunk may",
+        "        # a chunk may",
+    ),
     # Others have their turn.
     "gathered: nobody looks": (
         _WORKERS,

@@ -23,7 +23,6 @@ REDUNDANT: Final[dict[str, str]] = {
         "a pipe leaves the run itself (Pipe.end_now), and no run begins while another read of its stream is pending"
     ),
     "an iterator that fails": _KNOWN_STATE,
-    "await: in a callback": "who is busy has left the run, or is a coroutine that has a task of its own (goes_on())",
     "emitted: an item that was not taken": (
         "what is not taken has left the run and has queued a job, which is the other half of the guard"
     ),

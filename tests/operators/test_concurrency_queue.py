@@ -7,7 +7,9 @@ from typing import Any
 
 from tests.faults.helpers import failure, quiet, soon, turns
 from tests.grids import each_of
-from webstreams import SKIP, ReadableStreamDefaultReader
+from tests.waiting import each_look_ends_a_turn
+from webstreams import SKIP, Promise, ReadableStreamDefaultReader
+from webstreams._engine.jobs import current_jobs
 
 from .table import BOOM, Numbers, settle
 
@@ -121,6 +123,36 @@ async def test_reads_that_are_cancelled_give_their_results_back_in_order() -> No
         assert sorted(got + rest) == list(range(1, len(got) + 21))
         await soon(reader.cancel())
         await settle()
+
+
+async def test_a_result_that_is_put_back_when_the_end_is_near_is_the_last_one() -> None:
+    """All within one turn: the end is found, then a read gives its result back, and only then the stream is closed."""
+    reader = await ready_reader(Numbers(WINDOW))  # no worker is left
+    jobs = current_jobs()
+
+    has_begun = []
+
+    async def read_until_the_end() -> None:
+        has_begun.append(True)
+        *_, last = [reader.read() for _ in range(1, WINDOW)]
+        withdrawn: Any = reader.read()
+        assert withdrawn.cancel()
+        jobs.countdown = 0  # the time is up, so that this has to wait
+        await last
+
+    with each_look_ends_a_turn():
+        task = asyncio.create_task(read_until_the_end())
+        if not has_begun:  # as an eager task has
+            await asyncio.sleep(0)
+        jobs.countdown = WINDOW
+        task.cancel()
+        for _ in range(3):
+            await Promise.resolve(None)
+        result = await reader.read()
+        assert result.value == WINDOW - 1
+    assert (await soon(reader.read())).done
+    await soon(reader.closed)
+    await settle()
 
 
 async def test_the_end_comes_behind_what_is_in_the_queue() -> None:

@@ -111,12 +111,12 @@ class ReadRun(CoroutineRun):
         jobs, state = self._jobs, self._state
         assert state is not None
         segment = state.segment
+        # No jobs are busy while it is parked: they would have left it, or are a coroutine that has a task of its own.
         if (
             promise is not self.promise
             or segment is None
             or not segment.is_simple
             or self.pending
-            or jobs.busy
             or jobs.countdown <= 0
             or self._is_low
             or not self._is_parked
@@ -182,13 +182,12 @@ class ReadRun(CoroutineRun):
     def iterates(self, key: object, promise: ReadPromise[Any]) -> int:
         """See `Run`. Written out, for it is called for every chunk: `reads` and `awaits` in one."""
         jobs, cycle = self._jobs, self._iteration_cycle
+        # No jobs are busy, as in `awaits`; and a cycle takes nothing out of a queue of many, which might be low.
         if (
             cycle is None
             or cycle.state is not self._state
             or key is not self._key
             or not self._is_parked
-            or self._is_low
-            or jobs.busy
             or self.pending
             or jobs.countdown <= 0
             or jobs._top is not task_of(jobs.loop)
