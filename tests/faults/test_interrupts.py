@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -101,6 +102,94 @@ def test_y5_interrupts_go_through(
     finally:
         finish(loop)
     assert [each for each in reported if not tells_of(interrupt, each.get("exception"))] == []
+
+
+async def list_behind_flush(callback: Callable[..., Any]) -> None:
+    await chunks_stream("a").pipe_through(TransformStream({"flush": callback})).list()
+
+
+async def loop_behind_flush(callback: Callable[..., Any]) -> None:
+    async with chunks_stream("a").pipe_through(TransformStream({"flush": callback})).values() as chunks:
+        async for _ in chunks:
+            pass
+
+
+async def list_and_cancel(callback: Callable[..., Any]) -> None:
+    def fail(chunk: Any, controller: Any) -> None:
+        raise ValueError(chunk)
+
+    source: ReadableStream[Any] = ReadableStream(
+        {"pull": lambda controller: controller.enqueue("a"), "cancel": callback}, {"high_water_mark": 0}
+    )
+    with suppress(ValueError):
+        await source.pipe_through(TransformStream({"transform": fail})).list()
+    await turns(10)
+
+
+async def list_and_cancel_of_a_transform(callback: Callable[..., Any]) -> None:
+    transform: TransformStream[Any, Any] = TransformStream({"cancel": callback})
+    async with transform.readable.values():
+        pass
+
+
+async def list_behind_size(callback: Callable[..., Any]) -> None:
+    await chunks_stream("a", "b").batched(size=2, size_of=callback).list()
+
+
+async def list_behind_key(callback: Callable[..., Any]) -> None:
+    async def same(chunk: Any) -> Any:
+        return chunk
+
+    await chunks_stream("a", "b").map(same, concurrency=2, key=callback).list()
+
+
+async def block_of_a_writer_that_closes(callback: Callable[..., Any]) -> None:
+    async with WritableStream[Any]({"close": callback}).get_writer():
+        pass
+
+
+async def block_of_a_writer_that_aborts(callback: Callable[..., Any]) -> None:
+    async with WritableStream[Any]({"abort": callback}).get_writer():
+        raise ValueError("the block fails")
+
+
+@EVERY_LOOP
+@INTERRUPTS
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "program",
+    [
+        list_behind_flush,
+        loop_behind_flush,
+        list_and_cancel,
+        list_and_cancel_of_a_transform,
+        list_behind_size,
+        list_behind_key,
+        block_of_a_writer_that_closes,
+        block_of_a_writer_that_aborts,
+    ],
+)
+def test_what_cleans_up_behind_an_interrupt_does_not_wait_for_the_interrupted_callback(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+    interrupt: type[BaseException],
+    form: str,
+    program: Callable[[Callable[..., Any]], Coroutine[Any, Any, None]],
+) -> None:
+    """The interrupt comes out of the task that awaits: its promise was never settled, and list() waited for ever."""
+    if form != "function" and program in (list_behind_size, list_behind_key):
+        return  # they take plain functions only
+    loop = make_loop()
+    loop.set_exception_handler(lambda _, context: None)
+
+    async def main() -> None:
+        async with asyncio.timeout(5):
+            await program(raising(interrupt("stop"), form))
+
+    try:
+        with pytest.raises(interrupt):
+            loop.run_until_complete(main())
+    finally:
+        finish(loop)
 
 
 def tells_of(interrupt: type[BaseException], error: Any) -> bool:

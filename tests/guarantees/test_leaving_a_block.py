@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -92,6 +93,30 @@ async def test_async_with_values_raises_what_the_source_s_cancel_raised() -> Non
         async with stream.values():
             pass
     assert caught.value is oops
+    assert not stream.locked
+
+
+async def cancelled_in_the_block(block: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(block)
+    await turns(10)
+    task.cancel()
+    with quiet():
+        await asyncio.wait({task})
+    return task
+
+
+async def test_async_with_values_raises_the_cancellation_of_the_task_when_the_source_s_cancel_fails_too() -> None:
+    def cancel() -> None:
+        raise Oops
+
+    stream = stream_of(RecordingSource(cancel))
+
+    async def iterate() -> None:
+        async with stream.values() as chunks:
+            async for _ in chunks:
+                pass
+
+    assert (await cancelled_in_the_block(iterate())).cancelled()
     assert not stream.locked
 
 
@@ -247,6 +272,22 @@ async def test_async_with_get_writer_frees_the_lock_when_the_abort_fails_too() -
                 raise oops
         assert caught.value is oops or caught.value.__context__ is oops
         assert not stream.locked
+
+
+@pytest.mark.parametrize(
+    "sink", [lambda: Sink(abort_error=Oops()), lambda: {"start": lambda controller: controller.error(Oops())}]
+)
+async def test_async_with_get_writer_raises_the_cancellation_of_the_task_when_the_abort_fails_too(
+    sink: Callable[[], Any],
+) -> None:
+    stream: WritableStream[Any] = WritableStream(sink())
+
+    async def write() -> None:
+        async with stream.get_writer():
+            await asyncio.Event().wait()
+
+    assert (await cancelled_in_the_block(write())).cancelled()
+    assert not stream.locked
 
 
 async def test_async_with_get_writer_raises_the_error_of_a_stream_that_was_errored_meanwhile() -> None:

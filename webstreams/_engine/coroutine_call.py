@@ -166,7 +166,7 @@ class CoroutineCall:
         target._reject(stored_error(failure))
         if goes_through(failure):
             # The caller has to see the rejected promise first, to end what it began.
-            self._jobs.push(partial(_go_through, failure))
+            self._jobs.push(partial(go_through, failure))
 
     def _wait_by_hand(self, yielded: Any) -> None:
         self._yielded = yielded
@@ -305,5 +305,6 @@ def call_coroutine(jobs: JobQueue, coroutine: Coroutine[Any, Any, Any], context:
     return None
 
 
-def _go_through(error: BaseException) -> NoReturn:
+def go_through(error: BaseException) -> NoReturn:
+    """Raise an interrupt, as a job: it goes on to the event loop."""
     raise error

@@ -18,11 +18,11 @@ from typing import Any, Final, Generic, Self
 from typing_extensions import TypeVar
 
 from .._debug.repr import Marker, show, show_value, show_words
-from .._platform.errors import as_exception, callback_error, throw
+from .._platform.errors import as_exception, goes_through, stored_error, throw
 from .._platform.idl import refuse_constructor
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
-from .coroutine_call import CoroutineCall, start_coroutine
+from .coroutine_call import CoroutineCall, go_through, start_coroutine
 from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
 from .jobs import get_running_loop as _running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
@@ -361,7 +361,9 @@ class ThenReaction(Reaction):
         try:
             value = function(promise._value)
         except BaseException as error:
-            self.derived._reject(callback_error(error))
+            self.derived._reject(stored_error(error))
+            if goes_through(error):
+                raise
         else:
             self.derived._resolve_with(value)
 
@@ -425,7 +427,9 @@ def _settle_like(target: Promise[Any], future: Any) -> None:
     try:
         value = future.result()
     except BaseException as error:
-        target._reject(callback_error(error))
+        target._reject(stored_error(error))
+        if goes_through(error):
+            raise
     else:
         target._fulfill(value)
 
@@ -444,6 +448,18 @@ def promise_rejected_with(jobs: JobQueue, reason: object, *words: object) -> Pro
     """Web IDL: "a promise rejected with"; `words` tell which call gives it to the user (`CallPromise`)."""
     promise: Promise[Any] = CallPromise(jobs, *words) if words else Promise(jobs)
     promise._reject(reason)
+    return promise
+
+
+def promise_of_failure(jobs: JobQueue, error: BaseException) -> Promise[Any]:
+    """Return a promise that is rejected with what a callback raised, as a stream stores it.
+
+    An interrupt goes on to the event loop in a job of its own: who called has to see the promise first, or what waits
+    for the end of the callback would wait for ever.
+    """
+    promise = promise_rejected_with(jobs, stored_error(error))
+    if goes_through(error):
+        jobs.push(partial(go_through, error))
     return promise
 
 

@@ -76,7 +76,12 @@ class ReadableStreamAsyncIterator(Generic[T]):
         iteration = self._iteration
         is_cancelled = error is not None and is_control_flow(error)
         iteration.how = ENDS if is_cancelled else max(iteration.how, LEAVES)
-        await wait_until_over(self.aclose(), iteration.jobs.end)
+        try:
+            await wait_until_over(self.aclose(), iteration.jobs.end)
+        except Exception:
+            if error is None or isinstance(error, Exception):
+                raise
+            # The task was cancelled, or the program interrupted: that is what counts.
 
     def __repr__(self) -> str:
         """Show the stream, and whether a read is pending."""

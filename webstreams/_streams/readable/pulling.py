@@ -16,8 +16,8 @@ from ..._engine.callbacks import (
     outcome_of,
 )
 from ..._engine.jobs import Job, JobQueue
-from ..._engine.promise import Promise, converted, promise_rejected_with, upon
-from ..._platform.errors import call, callback_error, goes_through
+from ..._engine.promise import Promise, converted, promise_of_failure, upon
+from ..._platform.errors import call, goes_through
 from ..._platform.stages import note_stage
 from ..meter import Meter
 from ..queue import QueueTotal
@@ -227,7 +227,7 @@ class PullingController(ReadableController, CallsBack):
         try:
             return converted(self._jobs, source.cancel(reason), source.context)
         except BaseException as error:
-            return promise_rejected_with(self._jobs, callback_error(error))
+            return promise_of_failure(self._jobs, error)
         finally:
             self._clear_algorithms()
 

@@ -19,8 +19,8 @@ from ..._engine.callbacks import (
 from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.delay import after
 from ..._engine.jobs import Job
-from ..._engine.promise import AlgorithmPromise, Promise, converted, promise_rejected_with, upon
-from ..._platform.errors import callback_error, goes_through
+from ..._engine.promise import AlgorithmPromise, Promise, converted, promise_of_failure, upon
+from ..._platform.errors import goes_through
 from ..._platform.stages import note_stage
 from ..meter import Meter
 from ..part import Part
@@ -290,7 +290,7 @@ def finish_once(
     try:
         result = converted(stream._jobs, call(controller), context)
     except BaseException as error:
-        result = promise_rejected_with(stream._jobs, callback_error(error))
+        result = promise_of_failure(stream._jobs, error)
     finally:
         controller._clear_algorithms()
     end.begun(result)

@@ -20,9 +20,9 @@ from ..._engine.callbacks import (
 )
 from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.jobs import Job, JobQueue
-from ..._engine.promise import Promise, converted, promise_rejected_with, upon
+from ..._engine.promise import Promise, converted, promise_of_failure, upon
 from ..._engine.settling import Settled
-from ..._platform.errors import call, callback_error, goes_through
+from ..._platform.errors import call, goes_through
 from ..._platform.idl import INTERNAL, do_nothing, refuse_constructor
 from ..._platform.stages import note_stage
 from ..abort import AbortController, AbortSignal
@@ -151,7 +151,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         try:
             return converted(self._jobs, sink.abort(reason), sink.context)
         except BaseException as error:
-            return promise_rejected_with(self._jobs, callback_error(error))
+            return promise_of_failure(self._jobs, error)
         finally:
             self._clear_algorithms()
 
@@ -262,7 +262,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         try:
             promise = converted(self._jobs, close(), sink.context)
         except BaseException as error:
-            promise = promise_rejected_with(self._jobs, callback_error(error))
+            promise = promise_of_failure(self._jobs, error)
         finally:
             self._clear_algorithms()
         call_under_way = call_of(promise)

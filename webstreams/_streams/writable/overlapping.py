@@ -16,9 +16,8 @@ from typing import Any, Final
 from ..._engine.callbacks import call_of
 from ..._engine.coroutine_call import CoroutineCall
 from ..._engine.jobs import JobQueue
-from ..._engine.promise import Promise, converted, promise_rejected_with, upon
+from ..._engine.promise import Promise, converted, promise_of_failure, promise_rejected_with, upon
 from ..._engine.settling import Settled
-from ..._platform.errors import callback_error
 from ..queue import QueueWithSizes
 from .controller import WritableStreamDefaultController
 from .sink import Sink
@@ -225,7 +224,7 @@ class OverlappingSink(Sink):
         try:
             outcome = converted(self._jobs, self._begin(chunk), self.context)
         except BaseException as error:
-            outcome = promise_rejected_with(self._jobs, callback_error(error))
+            outcome = promise_of_failure(self._jobs, error)
         call = call_of(outcome)
         if call is None:
             upon(self._jobs, outcome, partial(self.fulfilled, request), partial(self.rejected, request))

@@ -256,7 +256,12 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             if error is not None:
                 ends_at_once = is_control_flow(error) and not stream._is_closed_or_errored()
                 aborting = stream._abort_at_once(error) if ends_at_once else self.abort(error)
-                await wait_until_over(aborting, self._jobs.end)
+                try:
+                    await wait_until_over(aborting, self._jobs.end)
+                except Exception:
+                    if isinstance(error, Exception):
+                        raise
+                    # The task was cancelled, or the program interrupted: that is what counts.
             elif not stream._close_queued_or_in_flight() and stream._state != "closed":
                 await self._close_with_error_propagation()
             else:

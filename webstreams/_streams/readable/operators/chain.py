@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
-from ...._engine.promise import NEVER_AWAITABLE, Promise, is_awaitable, promise_rejected_with, wait_for_all
-from ...._platform.errors import callback_error, goes_through, stored_error
+from ...._engine.promise import NEVER_AWAITABLE, Promise, is_awaitable, promise_of_failure, wait_for_all
+from ...._platform.errors import goes_through, stored_error
 from ...._platform.stages import note_stage
 from ...door import end_of
 from ...holder import LockHolder
@@ -592,7 +592,7 @@ class Chain(Owner, Waiter, Part):
             try:
                 promise = each.cancel(reason)
             except BaseException as error:
-                promise = promise_rejected_with(self.jobs, callback_error(error))
+                promise = promise_of_failure(self.jobs, error)
             if promise is not None:
                 promises.append(promise)
         return promises

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ...._debug.repr import show_count
 from ...._engine.promise import Promise, wait_for_all
 from ...._engine.workers import QUICK, Slot, Workers
-from ...._platform.errors import callback_error
+from ...._platform.errors import goes_through, stored_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
 from .chain import Chain
@@ -183,9 +183,11 @@ class ConcurrentSource(OperatorSource, Receiver):
             slot.key = key(slot.chunk)
             waiting = self._active.get(slot.key)
         except BaseException as error:
-            failure = callback_error(error)
+            failure = stored_error(error)
             note_stage(failure, key, "key")
             self.call_failed(slot, failure)
+            if goes_through(error):
+                raise
             return
         if waiting is None:
             self._active[slot.key] = deque()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
-from ...._platform.errors import callback_error
+from ...._platform.errors import goes_through, stored_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
 from .chain import Chain
@@ -83,12 +83,14 @@ class TimedSource(OperatorSource, Receiver):
         try:
             self._keep(chunk)
         except BaseException as error:
-            stored = callback_error(error)
+            stored = stored_error(error)
             note_stage(stored, self, "function")
             cancelling = self._chain.cancel(stored)
             if cancelling is not None:
                 cancelling._mark_handled()
             self.take_error(stored)
+            if goes_through(error):
+                raise
         else:
             self._go_on()
 
