@@ -93,6 +93,14 @@ async def test_none_is_joined_if_one_cannot_be() -> None:
     assert outcomes == ["ack"]
 
 
+async def test_a_delivery_that_is_given_twice_is_not_joined_and_keeps_its_duty() -> None:
+    delivery, outcomes = logged(1)
+    with pytest.raises(RuntimeError, match="a delivery twice"):
+        Delivery.join([delivery, delivery])
+    await delivery.ack()
+    assert outcomes == ["ack"]
+
+
 async def test_joining_nothing_gives_an_empty_batch() -> None:
     together = Delivery[Any].join([])
     assert (together.value, together.attempt) == ([], None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -208,3 +209,60 @@ async def test_mistakes_are_told() -> None:
     writer = on_value(TransformStream()).writable.get_writer()
     with pytest.raises(TypeError, match="takes deliveries, not int"):
         await writer.write(1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="takes deliveries, not int"):
+        await ReadableStream.from_([1]).map(on_value(repr)).list()  # type: ignore[arg-type]
+
+
+class Pair:
+    """Any pair."""
+
+    def __init__(self, readable: Any, writable: Any) -> None:
+        self.readable = readable
+        self.writable = writable
+
+
+async def test_a_pair_that_cannot_be_used_is_not_locked() -> None:
+    locked, free = TransformStream[Any, Any](), TransformStream[Any, Any]()
+    locked.readable.get_reader()
+    locked.writable.get_writer()
+    for pair in (Pair(free.readable, locked.writable), Pair(locked.readable, free.writable)):
+        with pytest.raises(TypeError, match="locked"):
+            on_value(pair)
+    for pair in (Pair(free.readable, 5), Pair(5, free.writable)):
+        with pytest.raises(TypeError, match="a pair of a ReadableStream and a WritableStream"):
+            on_value(pair)
+    assert not free.readable.locked
+    assert not free.writable.locked
+
+
+async def test_the_failure_of_a_transform_is_told_once() -> None:
+    reported: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def fail(value: int, controller: Any) -> None:
+        raise KeyError(value)
+
+    def fail_at_the_end(controller: Any) -> None:
+        raise KeyError("the end")
+
+    async def acknowledged(delivery: Delivery[int]) -> None:
+        await delivery.ack()
+
+    for transformer in ({"transform": fail}, {"flush": fail_at_the_end}):
+        deliveries: ReadableStream[Delivery[int]] = ReadableStream.from_([logged(1)[0]])
+        pair = on_value(TransformStream[Any, Any](transformer))
+        with pytest.raises(KeyError) as caught:
+            await deliveries.pipe_through(pair).for_each(acknowledged)
+        del caught, pair
+        gc.collect()
+        await asyncio.sleep(0.01)
+    assert reported == []
+
+
+async def test_an_error_of_a_function_says_which_one_it_was() -> None:
+    def parse(value: str) -> int:
+        return int(value)
+
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        await ReadableStream.from_([logged("x")[0]]).map(on_value(parse)).list()
+    assert any("parse" in note for note in caught.value.__notes__)

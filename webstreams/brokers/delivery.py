@@ -157,14 +157,16 @@ class Delivery(Generic[T]):
         """Make one delivery with the list of the values: settling it settles all of them the same way.
 
         For batches: ``deliveries.batched(100).map(Delivery.join)``. The metadata is the list of theirs, `attempt` the
-        highest of theirs. Raises `RuntimeError` when one of them was settled before, and `TypeError` for what are no
-        deliveries; then none is joined.
+        highest of theirs. Raises `RuntimeError` when one of them was settled before or is there twice, and `TypeError`
+        for what are no deliveries; then none is joined.
         """
         together = list(deliveries) if isinstance(deliveries, Iterable) else None
         if together is None or not all(isinstance(each, Delivery) for each in together):
             raise TypeError(f"Delivery.join() needs an iterable of deliveries, not {deliveries!r}")
         for each in together:
             each._require_unsettled("joined")  # noqa: SLF001 - of this class
+        if len(set(together)) < len(together):
+            raise RuntimeError("Delivery.join() was given a delivery twice, and a delivery is settled once")
         settlement = _Joined([each._take("joined with others") for each in together])  # noqa: SLF001
         attempts = [each.attempt for each in together if each.attempt is not None]
         return Delivery(

@@ -9,8 +9,10 @@ from typing import Any, Generic, overload
 
 from typing_extensions import TypeVar
 
+from .._engine.door import ignored
 from .._engine.promise import Promise
 from .._flow.pipelines import ComposedPair
+from .._platform.stages import stage_name
 from .._streams.door import abort_at_once, fail_sink, fail_with, state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.marks import SKIP
@@ -95,16 +97,29 @@ def _required_simple(pair: Any) -> Any:
             "on_value() cannot tell which chunk of a composed pair belongs to which delivery: apply it to each of the "
             "pairs, and compose the results"
         )
+    if not isinstance(pair.readable, ReadableStream) or not isinstance(pair.writable, WritableStream):
+        raise TypeError(
+            "on_value() needs a pair of a ReadableStream and a WritableStream, not of "
+            f"{type(pair.readable).__name__} and {type(pair.writable).__name__}"
+        )
     return pair
+
+
+def _require_delivery(delivery: object) -> None:
+    if not isinstance(delivery, Delivery):
+        raise TypeError(f"on_value() takes deliveries, not {type(delivery).__name__}")
 
 
 class _OnValue(Generic[I, O]):
     """A function of a value, applied to the value of a delivery."""
 
     def __init__(self, function: Callable[[I], Any]) -> None:
+        # What errors say that they arose in.
+        self.stage_name = stage_name(function)
         self._function = function
 
     async def __call__(self, delivery: Delivery[I]) -> Delivery[O] | Skip:
+        _require_delivery(delivery)
         result = self._function(delivery.value)
         if isawaitable(result):
             result = await result
@@ -118,8 +133,12 @@ class ValuePair(Generic[I, O]):
     """A pair of streams for deliveries, around one for values. `on_value` makes it."""
 
     def __init__(self, pair: ReadableWritablePair[Any, Any]) -> None:
-        self._writer = pair.writable.get_writer()
         self._reader = pair.readable.get_reader()
+        try:
+            self._writer = pair.writable.get_writer()
+        except TypeError:
+            self._reader.release_lock()
+            raise
         self._next: Promise[ReadValueResult[O] | ReadDoneResult[None]] | None = None
         self._wanted = asyncio.Event()
         self._has_ended = False
@@ -172,12 +191,11 @@ class ValuePair(Generic[I, O]):
     # A delivery.
 
     async def _write(self, delivery: Delivery[I], controller: object) -> None:
-        if not isinstance(delivery, Delivery):
-            raise self._failed(TypeError(f"on_value() takes deliveries, not {type(delivery).__name__}"))
         try:
+            _require_delivery(delivery)
             await self._want()
             parts = Parts(delivery)
-            written = self._writer.write(delivery.value)
+            written = ignored(self._writer.write(delivery.value))  # a failure may be seen at the other side first
             while await self._has_output(written):
                 chunk = self._take_output()
                 if chunk.done:
@@ -195,7 +213,7 @@ class ValuePair(Generic[I, O]):
 
     async def _close(self) -> None:
         try:
-            closed = self._writer.close()
+            closed = ignored(self._writer.close())
             while await self._has_output(closed):
                 if not self._take_output().done:
                     raise RuntimeError(
@@ -235,7 +253,7 @@ class ValuePair(Generic[I, O]):
     async def _has_output(self, written: Promise[None]) -> bool:
         """Wait until the pair has given a chunk, or has finished a write and gives nothing more for it."""
         if self._next is None:
-            self._next = self._reader.read()
+            self._next = ignored(self._reader.read())
         if not self._next.done() and not written.done():
             await asyncio.wait([self._next, written], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
         return self._next.done()
