@@ -356,6 +356,21 @@ def test_an_interrupt_goes_through(kind: type[BaseException]) -> None:
     assert controller.signal.aborted
 
 
+def test_an_interrupt_lets_the_dependent_signals_run_first() -> None:
+    controller = AbortController()
+    log: list[str] = []
+
+    def listener(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    controller.signal.add_event_listener("abort", listener)
+    dependent = AbortSignal.any([controller.signal])
+    listen(log, dependent=dependent)
+    with pytest.raises(KeyboardInterrupt):
+        controller.abort()
+    assert log == ["dependent"]
+
+
 def test_exceptions_of_listeners_without_a_loop_go_to_the_excepthook(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, traceback: seen.append(error))

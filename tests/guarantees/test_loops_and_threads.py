@@ -19,6 +19,7 @@ from webstreams import (
     ReadableStream,
     ReadableStreamBYOBReader,
     ReadableStreamDefaultReader,
+    StreamError,
     TransformStream,
     WritableStream,
     WritableStreamDefaultWriter,
@@ -192,3 +193,32 @@ async def test_constructing_in_a_thread_without_a_loop_is_a_runtime_error(make: 
     error = in_another_thread(lambda: error_of(make))
     assert isinstance(error, RuntimeError)
     assert NO_LOOP in str(error)
+
+
+@each_of(derive=[lambda signal: signal, lambda signal: AbortSignal.any([signal])])
+async def test_an_abort_from_another_thread_that_is_refused_can_be_made_up_for(
+    derive: Callable[[AbortSignal], AbortSignal],
+) -> None:
+    """It aborts nothing, so that the right thread can still end the pipe."""
+    controller = AbortController()
+    pipe = stream_of(RecordingSource()).pipe_to(WritableStream(), signal=derive(controller.signal))
+    error = in_another_thread(lambda: error_of(lambda: controller.abort("too early")))
+    assert isinstance(error, RuntimeError)
+    assert not controller.signal.aborted
+    controller.abort("in time")
+    with pytest.raises(StreamError) as caught:
+        await asyncio.wait_for(pipe, 5)
+    assert caught.value.reason == "in time"
+
+
+def test_a_pipe_of_a_closed_loop_does_not_keep_its_signal_from_being_aborted() -> None:
+    controller = AbortController()
+
+    async def begin() -> None:
+        stream_of(RecordingSource()).pipe_to(WritableStream(), signal=controller.signal)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()
+    controller.abort()
+    assert controller.signal.aborted

@@ -10,7 +10,7 @@ from weakref import ReferenceType, ref
 
 from .._debug.repr import show, show_count, show_value
 from .._debug.watches import warn_of_mistakes
-from .._engine.jobs import current_jobs, get_running_loop
+from .._engine.jobs import JobQueue, current_jobs, get_running_loop
 from .._platform.arguments import MAX_FLOAT, show_number
 from .._platform.errors import AbortError, throw
 from .._platform.idl import INTERNAL, refuse_constructor
@@ -104,8 +104,9 @@ class AbortSignal:
         self._reason: Any = None
         self._listeners: list[_Registration] = []
         self._handler: _Registration | None = None
-        # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal.
-        self._algorithms: dict[Algorithm, None] = {}
+        # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal; the values
+        # are the jobs of the loop in which alone an algorithm may run.
+        self._algorithms: dict[Algorithm, JobQueue | None] = {}
         self._dependent = False
         # Tuples and a dict: most signals have none of these, and a set is large when it is empty.
         self._source_signals: tuple[AbortSignal, ...] = ()
@@ -239,16 +240,33 @@ class AbortSignal:
         """DOM: "signal abort"."""
         if self._aborted:
             return
-        self._set_reason(reason)
-        dependents = []
+        signals = [self]
         for weak in self._dependent_signals:
             dependent = weak()
             if dependent is not None and not dependent._aborted:
-                dependent._set_reason(self._reason)
-                dependents.append(dependent)
-        self._run_abort_steps()
-        for dependent in dependents:
-            dependent._run_abort_steps()
+                signals.append(dependent)
+        for signal in signals:
+            signal._require_running()
+        self._set_reason(reason)
+        for dependent in signals[1:]:
+            dependent._set_reason(self._reason)
+        interrupts: list[BaseException] = []
+        for signal in signals:
+            try:
+                signal._run_abort_steps()
+            except (KeyboardInterrupt, SystemExit) as error:  # of a listener
+                interrupts.append(error)
+        if interrupts:
+            raise interrupts[0]
+
+    def _require_running(self) -> None:
+        """Raise RuntimeError, while nothing is aborted yet, unless all that an abort ends belongs to the running loop;
+        leave out what belonged to a loop that is closed."""
+        for algorithm, jobs in list(self._algorithms.items()):
+            if jobs is not None and jobs.loop.is_closed():
+                del self._algorithms[algorithm]
+            elif jobs is not None:
+                jobs.require_running()
 
     def _set_reason(self, reason: object) -> None:
         self._aborted = True
@@ -259,11 +277,13 @@ class AbortSignal:
         algorithms, self._algorithms = self._algorithms, {}
         for algorithm in algorithms:
             algorithm()
-        self._fire(Event("abort", self))
-        self._strong_dependents.clear()
-        for source in self._source_signals:
-            source._strong_dependents.pop(self, None)
-            source._keep_alive_for_dependents()
+        try:
+            self._fire(Event("abort", self))
+        finally:
+            self._strong_dependents.clear()
+            for source in self._source_signals:
+                source._strong_dependents.pop(self, None)
+                source._keep_alive_for_dependents()
 
     def _fire(self, event: Event) -> None:
         for registration in list(self._listeners):
@@ -284,10 +304,10 @@ class AbortSignal:
 
     # Abort algorithms.
 
-    def _add_algorithm(self, algorithm: Algorithm) -> None:
-        """DOM: "add" an algorithm to the signal."""
+    def _add_algorithm(self, algorithm: Algorithm, jobs: JobQueue | None = None) -> None:
+        """DOM: "add" an algorithm to the signal; with `jobs`, one that runs in their loop only."""
         if not self._aborted:
-            self._algorithms[algorithm] = None
+            self._algorithms[algorithm] = jobs
             self._keep_alive()
 
     def _remove_algorithm(self, algorithm: Algorithm) -> None:
@@ -338,7 +358,11 @@ class AbortController:
         return self._signal
 
     def abort(self, reason: object = None) -> None:
-        """Abort the signal, by default with an `AbortError`; runs its listeners now. Only the first call counts."""
+        """Abort the signal, by default with an `AbortError`; runs its listeners now. Only the first call counts.
+
+        Raises `RuntimeError`, and aborts nothing, in another event loop or thread than that of a pipe with this signal:
+        ``loop.call_soon_threadsafe(controller.abort)`` is for other threads.
+        """
         self._signal._signal_abort(reason)
 
     def __repr__(self) -> str:

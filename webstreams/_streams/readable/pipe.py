@@ -198,7 +198,7 @@ class Pipe(ReadRequest, Settled, Trigger, Part):
             if self.options.signal.aborted:
                 self._abort_algorithm()
                 return self.promise
-            self.options.signal._add_algorithm(self._abort_algorithm)
+            self.options.signal._add_algorithm(self._abort_algorithm, self.source._jobs)
         self._watch()
         write_watch = self.dest._controller._write_watch
         if write_watch is not None and not self.shutting_down:
