@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -35,6 +36,7 @@ from webstreams import (
     threads,
     workers,
 )
+from webstreams.observe import opentelemetry, terminal, web
 
 VALUES: dict[str, Any] = {
     "None": None, "True": True, "5": 5, "-1": -1, "0": 0, "1.5": 1.5, "nan": math.nan, "inf": math.inf, "-0.1": -0.1,
@@ -174,6 +176,14 @@ CALLS: dict[str, tuple[Callable[..., Any], Good]] = {
         lambda **given: readable().pipe_to(**given), lambda _: {"destination": WritableStream(), "signal": None}),
     "ReadableStream.pipe_through": (
         lambda **given: readable().pipe_through(**given), lambda _: {"transform": TransformStream(), "signal": None}),
+    "observe": (observe.observe, lambda _: {"subject": readable()}),
+    "observe.label": (observe.label, lambda _: {"thing": readable(), "name": "a name"}),
+    "observe.terminal.show": (
+        terminal.show, lambda _: {"pipeline": observe.observe(closed()), "file": io.StringIO()}),
+    "observe.web.app": (web.app, lambda _: {"pipeline": observe.observe(readable())}),
+    "observe.opentelemetry.instrument": (opentelemetry.instrument, lambda _: {"meter_provider": None}),
+    "acknowledging": (brokers.acknowledging, lambda _: {"sink": WritableStream()}),
+    "on_value": (brokers.on_value, lambda _: {"transform": TransformStream()}),
 }  # fmt: skip
 
 # What an error may name instead of the parameter: the function that needs something else.

@@ -125,7 +125,10 @@ else:
             ".ends": _ENDS,  # which knows in which of its modules they are
             ".shaping": ("ChunkedStream", "LineStream", "chunked", "lines"),
         },
-        submodules=("compression", "consumers", "encoding", "ends", "operations", "shaping", "threads"),
+        submodules=(
+            *("brokers", "compression", "consumers", "encoding", "ends"),
+            *("observe", "operations", "shaping", "threads", "workers"),
+        ),
     )
 
 # The version of the package: pyproject.toml reads it from here.

@@ -248,9 +248,9 @@ async def test_the_failure_of_a_transform_is_told_once() -> None:
     async def acknowledged(delivery: Delivery[int]) -> None:
         await delivery.ack()
 
-    for transformer in ({"transform": fail}, {"flush": fail_at_the_end}):
+    for failing in (TransformStream[Any, Any]({"transform": fail}), TransformStream({"flush": fail_at_the_end})):
         deliveries: ReadableStream[Delivery[int]] = ReadableStream.from_([logged(1)[0]])
-        pair = on_value(TransformStream[Any, Any](transformer))
+        pair = on_value(failing)
         with pytest.raises(KeyError) as caught:
             await deliveries.pipe_through(pair).for_each(acknowledged)
         del caught, pair

@@ -7,7 +7,8 @@ any callable (PEP 562): an object of this class.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -32,3 +33,12 @@ class LazyNames:
         value = getattr(import_module(self._module_of[name], self._package), name)
         setattr(sys.modules[self._package], name, value)
         return value
+
+
+@contextmanager
+def needs_extra(name: str) -> Iterator[None]:
+    """Around imports of other packages: if one of them is missing, the error says which extra has it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f'{error}: pip install "webstreams[{name}]"', name=error.name) from None

@@ -104,8 +104,8 @@ class AbortSignal:
         self._reason: Any = None
         self._listeners: list[_Registration] = []
         self._handler: _Registration | None = None
-        # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal; the values
-        # are the jobs of the loop in which alone an algorithm may run.
+        # Abort algorithms: what pipes and other parts of the library do. A dict, for order and quick removal; the
+        # values are the jobs of the loop in which alone an algorithm may run.
         self._algorithms: dict[Algorithm, JobQueue | None] = {}
         self._dependent = False
         # Tuples and a dict: most signals have none of these, and a set is large when it is empty.

@@ -8,15 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaConnectionError,
-    MessageSizeTooLargeError,
-)
-
 from .._platform.arguments import checked_seconds
+from .._platform.lazy import needs_extra
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
@@ -25,6 +18,15 @@ from ._offsets import Offsets
 from ._publishing import Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
 from .delivery import Outcome
+
+with needs_extra("kafka"):
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+    from aiokafka.errors import (
+        CommitFailedError,
+        IllegalStateError,
+        KafkaConnectionError,
+        MessageSizeTooLargeError,
+    )
 
 __all__ = ["consume", "produce"]
 

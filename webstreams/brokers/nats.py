@@ -6,16 +6,18 @@ import json
 import time
 from typing import Any, Final, TypeAlias
 
-from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionReconnectingError, StaleConnectionError
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig
-from nats.js.errors import APIError, NotFoundError
-
+from .._platform.lazy import needs_extra
 from ._feeding import FetchingSource
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
 from .delivery import Outcome
+
+with needs_extra("nats"):
+    from nats.aio.msg import Msg
+    from nats.errors import ConnectionClosedError, ConnectionReconnectingError, StaleConnectionError
+    from nats.js import JetStreamContext
+    from nats.js.api import AckPolicy, ConsumerConfig
+    from nats.js.errors import APIError, NotFoundError
 
 __all__ = ["consume", "publish"]
 

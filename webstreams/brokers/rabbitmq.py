@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage, AbstractQueue
-from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
 from typing_extensions import TypeVar
 
+from .._platform.lazy import needs_extra
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import BrokerSource, Deliveries, checked_limit
 from .delivery import Outcome
+
+with needs_extra("rabbitmq"):
+    import aio_pika
+    from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage, AbstractQueue
+    from aio_pika.exceptions import ChannelClosed, ConnectionClosed, DeliveryError
 
 if TYPE_CHECKING:
     from aiormq.abc import AbstractChannel as UnderlayChannel

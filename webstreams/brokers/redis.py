@@ -8,12 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as LostError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as LateError
-
 from .._platform.arguments import checked_seconds, checked_size, show_number
+from .._platform.lazy import needs_extra
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
@@ -22,6 +18,12 @@ from ._ledger import OwnedDelivery
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import Deliveries, checked_limit
 from .delivery import Outcome
+
+with needs_extra("redis"):
+    from redis.asyncio import Redis
+    from redis.exceptions import ConnectionError as LostError
+    from redis.exceptions import ResponseError
+    from redis.exceptions import TimeoutError as LateError
 
 __all__ = ["consume", "publish"]
 

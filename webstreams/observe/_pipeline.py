@@ -173,6 +173,14 @@ def watched_by(pipeline: Pipeline) -> Watched:
     return pipeline._watched  # noqa: SLF001 - no name for users, whose objects have it
 
 
+def checked_pipeline(pipeline: Any, view: str) -> Pipeline:
+    """Return what a view is to show. Raises `TypeError` for anything else, such as a stream."""
+    if not isinstance(pipeline, Pipeline):
+        kind = type(pipeline).__name__
+        raise TypeError(f"{view} needs a pipeline, which observe() returns, not {kind}: write observe() around it")
+    return pipeline
+
+
 def promise_of(pipeline: Pipeline, working: Coroutine[Any, Any, None], name: str) -> Promise[None]:
     """Have a task of the pipeline's loop work for a log or a view; return the promise that is settled as it ends."""
     jobs = watched_by(pipeline).jobs

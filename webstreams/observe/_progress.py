@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._streams.readable.operators.checks import checked_number
 from ._statistics import Snapshot, StageStatistics
 from ._timing import CLOCK
 
@@ -39,6 +40,13 @@ def passed_through(stage: StageStatistics) -> int:
 def size_through(stage: StageStatistics) -> int:
     """Return the size of what a stage has dealt with."""
     return stage.size_in if stage.kind == "sink" else stage.size_out
+
+
+def checked_total(total: float | None) -> float | None:
+    """Return the size of the whole, which may be 0, or None if it is not known; raises as `checked_number` does."""
+    if total is None or (type(total) in (int, float) and total == 0):
+        return total
+    return checked_number(total, "total", "bytes, characters or chunks")
 
 
 class Progress:

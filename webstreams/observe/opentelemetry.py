@@ -7,11 +7,13 @@ from math import isfinite
 from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
-
+from .._platform.lazy import needs_extra
 from ._look import Look
 from ._readings import Reading, pipelines, readings
 from ._watched import Watched
+
+with needs_extra("opentelemetry"):
+    from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 
 __all__ = ["instrument"]
 
@@ -53,6 +55,8 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
     ['webstreams.stage.busy_ratio', 'webstreams.stage.chunks', 'webstreams.stage.high_water_mark']
     """
     provider = get_meter_provider() if meter_provider is None else meter_provider
+    if not hasattr(provider, "get_meter"):
+        raise TypeError(f"instrument(): meter_provider must be a MeterProvider, not {type(provider).__name__}")
     if provider in _instrumented:
         return
     _instrumented.add(provider)

@@ -8,8 +8,8 @@ from typing import Any, Final, TextIO
 
 from .._engine.promise import Promise
 from .._streams.readable.operators.checks import checked_positive_seconds
-from ._pipeline import Pipeline, promise_of
-from ._progress import Frame, Progress
+from ._pipeline import Pipeline, checked_pipeline, promise_of
+from ._progress import Frame, Progress, checked_total
 from ._table import lines_of
 from ._text import frame_line
 
@@ -53,7 +53,11 @@ def show(
     >>> asyncio.run(main())  # doctest: +ELLIPSIS
     numbers: ... 5 chunks, held up by ...
     """
+    checked_pipeline(pipeline, "show()")
+    checked_total(total)
     out = sys.stderr if file is None else file
+    if not hasattr(out, "write"):
+        raise TypeError(f"show(): file must be a text file, open for writing, not {type(out).__name__}")
     if interval is not None:
         checked_positive_seconds(interval, "interval")
     if _is_terminal(out):
@@ -64,7 +68,9 @@ def show(
 
 
 def _is_terminal(out: TextIO) -> bool:
-    return Live is not None and out.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if Live is None or not hasattr(out, "isatty"):
+        return False
+    return out.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 async def _write_lines(pipeline: Pipeline, out: TextIO, interval: float, total: float | None) -> None:

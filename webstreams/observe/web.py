@@ -11,8 +11,8 @@ from .._streams.readable.stream import ReadableStream
 from ..ends.asgi import send_response
 from ._look import Look
 from ._page import PAGE
-from ._pipeline import Pipeline, watched_by
-from ._progress import Frame, Progress, Row
+from ._pipeline import Pipeline, checked_pipeline, watched_by
+from ._progress import Frame, Progress, Row, checked_total
 from ._text import count_text, details_of, duration_text, queue_text, size_text
 
 __all__ = ["app"]
@@ -52,7 +52,8 @@ def app(pipeline: Pipeline, *, interval: float = 0.5, total: float | None = None
     True
     False
     """
-    return _App(pipeline, checked_positive_seconds(interval, "interval"), total)
+    shown = checked_pipeline(pipeline, "app()")
+    return _App(shown, checked_positive_seconds(interval, "interval"), checked_total(total))
 
 
 class _App:
