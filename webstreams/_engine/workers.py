@@ -6,20 +6,24 @@ changed its context, or was cancelled, is the last one of its worker.
 
 Calls that end at once, one after the other, are gathered: their results go where the owner keeps them, without a slot
 for each, and it is told of all of them together. As soon as anything else happens while one of these calls is under
-way (`interrupt`), that one gets a slot like any other, and the gathering is over.
+way (`interrupt`), that one gets a slot like any other, and the gathering is over. They are calls for what was
+submitted, or for items that the owner has at once, which the worker takes itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context, copy_context
+from itertools import islice, repeat
 from typing import Any, Final, Protocol
 
 from .._platform.errors import goes_through, stored_error
 from .callback_task import WatchedTask
-from .jobs import JobQueue
+from .jobs import FIRST_COUNTDOWN, JobQueue
+from .promise import NEVER_AWAITABLE, Promise
+from .waiter import PromiseWaiter
 
 # After so many calls in a row that end at once (Workers.submit), which are gathered from then on.
 QUICK: Final = 8
@@ -49,8 +53,17 @@ class Owner(Protocol):
     def may_gather(self) -> bool:
         """Whether nobody waits for the next result."""
 
-    def calls_returned(self) -> None:
-        """Some calls have ended, and their results were gathered."""
+    def items_at_once(self) -> tuple[Iterator[Any], int] | None:
+        """Return what calls may be gathered for without being submitted, and how many; None if that is nothing.
+
+        Until the owner is told of the end, by `calls_returned` or `place`, each result stands for an item.
+        """
+
+    def put_back(self, item: Any) -> None:
+        """The item that was taken last has to be looked at: it may be awaitable."""
+
+    def calls_returned(self, goes_on: bool) -> None:
+        """Some calls have ended, and their results were gathered; whether the worker may take more itself."""
 
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
@@ -79,7 +92,7 @@ class Workers:
         self._gathering: Slot | None = None
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[Promise[None]] = []
         # How many of them were woken and have not gone on yet.
         self._woken = 0
         # What was submitted and no worker has begun with, and how many calls are under way.
@@ -88,6 +101,8 @@ class Workers:
         # Calls in a row during which no other one began: they end at once, so one worker is woken for many chunks.
         self.quick_calls = 0
         self._begun = 0
+        # How many calls may be gathered before the clock is looked at.
+        self._most_at_once = FIRST_COUNTDOWN
         # Whether one worker is awake, and most likely does it all: there will be a look at what it leaves.
         self.will_look = False
         # No worker begins anything any more; what is called when the last one has ended.
@@ -100,12 +115,28 @@ class Workers:
         """How many chunks are waiting for a worker or are with one."""
         return len(self.ready) + self.running
 
+    @property
+    def gathers(self) -> bool:
+        """Whether calls end at once, so that one worker may take more and more itself."""
+        return self.quick_calls >= QUICK and self._results is not None
+
+    def gather(self) -> None:
+        """Have one worker take what the owner has at once (`gathers`); there will be a look at whether it does."""
+        if self._is_stopped:
+            return
+        if not self.will_look:
+            self._look_later()
+        if not (self.running or self._woken or self._wake()) and len(self._tasks) < self._concurrency:
+            self._add_worker()
+
     def submit(self, item: Any) -> None:
         """Have the function called for a chunk, for which the owner has the slot."""
         if self._is_stopped:
             return
         self.ready.append(item)
         if self.will_look:
+            if not (self.running or self._woken):
+                self._wake()
             return
         if self._idle:
             if self.quick_calls >= QUICK:
@@ -117,20 +148,18 @@ class Workers:
     def submit_all(self, items: list[Any]) -> None:
         """Do what `submit` does for one item after the other."""
         for index, item in enumerate(items):
-            if self.will_look:
+            if index and self.will_look:
                 self.ready.extend(items[index:])
                 return
             self.submit(item)
 
     def _wake(self) -> bool:
         """Let an idle worker go on; whether there is one."""
-        while self._idle:
-            idle = self._idle.pop()
-            if not idle.done():
-                idle.set_result(None)
-                self._woken += 1
-                return True
-        return False
+        if not self._idle:
+            return False
+        self._woken += 1
+        self._idle.pop()._fulfill(None)
+        return True
 
     def _look_later(self) -> None:
         self.will_look = True
@@ -146,10 +175,11 @@ class Workers:
             self.interrupt()
         if self.ready and not self.running and (self._woken or self._wake()):
             self._look_later()  # it had left nothing: this has come since
-        elif self.ready:
-            self.quick_calls = 0
+        else:
+            if self.running:
+                self.quick_calls = 0
             self._share_ready()
-        self._owner.calls_returned()
+        self._owner.calls_returned(False)
 
     def _share_ready(self) -> None:
         """Wake a worker for each chunk, or add one."""
@@ -161,6 +191,8 @@ class Workers:
             self._add_worker()
 
     def _add_worker(self) -> None:
+        if self.quick_calls >= QUICK and not self.will_look:
+            self._look_later()
         context = self._context.copy()
         task = WorkerTask(self, self._jobs, self._work(context), context)
         # A stream that is dropped takes its workers along, silently.
@@ -176,19 +208,23 @@ class Workers:
         slot: Slot | None
         value: Any
         while True:
+            items = None
             if not ready:
                 slot = value = None  # a worker that waits must not keep them alive
-                if self._is_closed or not await self._may_go_on():
-                    break
-                continue
+                if self._gathering is None and self.gathers:
+                    items = owner.items_at_once()
+                if items is None:
+                    if self._is_closed or not await self._may_go_on():
+                        break
+                    continue
             if self._gathering is not None:
                 self.interrupt()
             self.running += 1
             self._begun = begun = self._begun + 1
             try:
-                if self.quick_calls >= QUICK and self._results is not None and owner.may_gather():
+                if items is not None or (self.gathers and owner.may_gather()):
                     slot = Slot(None)
-                    value = await self._gather(slot, self._results, context)
+                    value = await self._gather(slot, items, context)
                 else:
                     slot = owner.slot_of(ready.popleft())
                     value = await function(slot.chunk)
@@ -201,7 +237,7 @@ class Workers:
                 break
             if self._gathering is slot:
                 self._gathering = slot = value = None
-                owner.calls_returned()
+                owner.calls_returned(True)
             else:
                 self.quick_calls = self.quick_calls + 1 if begun == self._begun else 0
                 owner.call_returned(slot, value)
@@ -211,22 +247,35 @@ class Workers:
             if context != self._context or task.cancelling():
                 break
 
-    async def _gather(self, slot: Slot, results: deque[Any], context: Context) -> Any:
-        """Do calls as long as they end at once, and nothing else happens; return what the last one gave."""
-        jobs, ready, function = self._jobs, self.ready, self._function
+    async def _gather(self, slot: Slot, at_once: tuple[Iterator[Any], int] | None, context: Context) -> Any:
+        """Do calls as long as they end at once, and nothing else happens; return what the last one gave.
+
+        They are for what is ready, or for what the owner has at once.
+        """
+        jobs, function, unchanged = self._jobs, self._function, self._context
+        assert self._results is not None
+        take_result = self._results.append
         self._gathering = slot
         if not self.will_look:
             self._look_later()  # if one of these calls takes time, the rest is for the others
-        value: Any = None
-        most = max(1, min(len(ready), jobs.countdown))
+        most = max(1, min(len(self.ready) if at_once is None else at_once[1], jobs.countdown, self._most_at_once))
         jobs.countdown -= most - 1
-        for _ in range(most):
-            value = await function(ready.popleft())
+        began = jobs.now()
+        submitted = map(deque.popleft, repeat(self.ready, most))
+        items: Iterator[Any] = submitted if at_once is None else islice(at_once[0], most)
+        value: Any = None
+        for item in items:
+            if type(item) not in NEVER_AWAITABLE and at_once is not None:
+                self._owner.put_back(item)
+                break
+            value = await function(item)
             if self._gathering is not slot:
                 break
-            results.append(value)
-            if context != self._context:
+            take_result(value)
+            if context != unchanged:
                 break
+        else:
+            self._most_at_once = jobs.count_calls(most, began)
         return value
 
     def interrupt(self) -> None:
@@ -236,15 +285,22 @@ class Workers:
             self._owner.place(slot)
 
     async def _may_go_on(self) -> bool:
-        """Wait until there may be something to do; whether it may be done."""
-        idle = self._jobs.loop.create_future()
+        """Wait until there may be something to do; whether it may be done.
+
+        Who reads the results lets it go on inside his own ``await`` then, without a turn of the event loop.
+        """
+        idle: Promise[None] = Promise(self._jobs)
         self._idle.append(idle)
         try:
-            await idle
+            await Suspended(idle)
         except asyncio.CancelledError as error:
+            if idle in self._idle:
+                self._idle.remove(idle)
+            else:
+                self._woken -= 1
             if not self._is_stopped:
                 self._owner.call_failed(None, stored_error(error))
-        if idle.done():
+        else:
             self._woken -= 1
         return not self._is_stopped
 
@@ -267,6 +323,8 @@ class Workers:
             then, self._then = self._then, []
             for each in then:
                 each()
+        elif not (self._is_closed or self._is_stopped):
+            self._owner.calls_returned(False)  # it has not gone on
 
     # Ending.
 
@@ -291,6 +349,20 @@ class Workers:
             self._then.append(then)
         else:
             then()
+
+
+class Suspended:
+    """Awaits a pending promise, and runs no jobs meanwhile: a reader that such a job lets go on could not run any."""
+
+    __slots__ = ("_promise",)
+
+    def __init__(self, promise: Promise[None]) -> None:
+        self._promise = promise
+
+    def __await__(self) -> Generator[Any, None, None]:
+        waiter = PromiseWaiter(self._promise)
+        self._promise._add_reaction(waiter)
+        yield waiter
 
 
 class WorkerTask(WatchedTask):

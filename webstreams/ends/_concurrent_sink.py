@@ -66,7 +66,13 @@ class ConcurrentSink:
         """Each call is told of."""
         return False
 
-    def calls_returned(self) -> None:
+    def items_at_once(self) -> None:
+        """Every call was submitted."""
+
+    def put_back(self, item: Any) -> None:
+        """No item was taken."""
+
+    def calls_returned(self, goes_on: bool) -> None:
         """Calls are not gathered."""
 
     def call_returned(self, slot: Slot, value: Any) -> None:

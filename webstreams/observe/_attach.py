@@ -310,6 +310,8 @@ def _ask_through_stream(readable: Any, counts: Counts | None) -> None:
     """Have a chain that asks the iterator without the stream between tell of it, too, or ask the stream."""
     consumer = consumer_of(readable)
     if isinstance(consumer, Chain):
+        if isinstance(consumer._receiver, ConcurrentSource):
+            consumer._receiver.workers.interrupt()  # a worker may be at its items
         for each in consumer._inputs:
             each.tries_to_share = 0
             if each.reader is readable._reader and each.iterator is not None:

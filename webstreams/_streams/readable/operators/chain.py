@@ -169,13 +169,11 @@ class Chain(Owner, Waiter, Part):
                 else:
                     self._run()
 
-    def take_at_once(self, most: int) -> list[Any]:
-        """Take up to so many items that are there and pass no steps; none if anything would be called for them."""
+    def input_at_once(self) -> Input | None:
+        """Return the input if its items, of which it may have some at once, pass no steps."""
         if self._steps or self._state != OPEN or self._is_running or self._is_waiting or not self._inputs:
-            return []
-        items = self._inputs[0].take_at_once(max(0, min(most, self.jobs.countdown)))
-        self.jobs.countdown -= len(items)
-        return items
+            return None
+        return self._inputs[0]
 
     def _ask_input(self) -> None:
         """Have the next chunk come. Nothing is done after this, for the source of a stream may be called."""

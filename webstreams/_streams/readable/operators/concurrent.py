@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from ...._platform.errors import goes_through, stored_error
 from ...._platform.stages import note_stage
 from ..state import ReadableStreamState
 from .chain import Chain
+from .inputs import Input
 from .marks import SKIP
 from .receiver import Receiver
 from .source import OperatorSource
@@ -43,6 +44,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         "_done",
         "_ended",
         "_function",
+        "_gathered_from",
         "_has_ended",
         "_in_window",
         "_is_asking",
@@ -91,6 +93,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._queued: int | float = 0
         # How many chunks have been read and not been given, or left out.
         self._in_window = 0
+        # While calls are gathered whose chunks do not count in it yet: how many results there were before. Else -1.
+        self._gathered_from = -1
         # The keys of calls under way, each with what waits behind them.
         self._active: dict[Any, deque[Slot]] = {}
         self._is_wanted = False
@@ -109,6 +113,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         """See `OperatorSource`."""
         self._is_wanted = True
         self._jobs.leave_run()
+        self._end_gathering()
         if not self._is_watching:
             self._is_watching = True
             self._chain.watch_end(self._input_has_ended)
@@ -121,8 +126,11 @@ class ConcurrentSource(OperatorSource, Receiver):
     def activity(self) -> str:
         """See `UnderlyingSource`."""
         running = f"{self.workers.running} of {show_count(self._concurrency, 'call')} under way"
-        queued = self._controller._queue.total
-        held = self.workers.outstanding if self._is_drain() else self._in_window - self._queued + queued
+        held = self._in_window - self._queued + self._controller._queue.total
+        if self._is_drain():
+            held = self.workers.outstanding
+        elif self._gathered_from >= 0:
+            held += len(self._done) - self._gathered_from + 1
         return f"{running}, window {held}/{self._window}"
 
     # Reading.
@@ -130,20 +138,31 @@ class ConcurrentSource(OperatorSource, Receiver):
     def _refill(self) -> None:
         """Read as long as the window has room, and no more than one chunk would have to wait for a call to end.
         (`take_chunk` goes on.)"""
-        if self._is_asking or self._has_ended or self._is_over:
-            return
         workers = self.workers
+        if self._is_asking or self._has_ended or self._is_over or (workers.gathers and self._has_plenty()):
+            return
+        self._end_gathering()
         admitted = min(self._window - self._in_window, self._concurrency + 1 - workers.outstanding)
         if admitted > 0 and self._key is None:
-            items = self._chain.take_at_once(admitted)
-            if items:
-                self._in_window += len(items)  # take_chunk(), without the calls
-                workers.submit_all(items)
-                admitted -= len(items)
+            if self._input_at_once() is not None:
+                workers.gather()
+                return
+            admitted -= self._take_at_once(admitted)
         if admitted > 0:
             self._admitted = admitted
             self._is_asking = True
             self._chain.ask()
+
+    def _take_at_once(self, most: int) -> int:
+        """Do what `take_chunk` does for the items that are there at once; return how many that are."""
+        source = self._chain.input_at_once()
+        if source is None:
+            return 0
+        items = source.take_at_once(min(most, self._jobs.countdown))
+        self._jobs.countdown -= len(items)
+        self._in_window += len(items)
+        self.workers.submit_all(items)
+        return len(items)
 
     def _refill_now(self) -> None:
         self._will_refill = False
@@ -162,7 +181,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         workers = self.workers
         if self._key is not None:
             self._submit_by_key(chunk, self._key)
-        elif workers.will_look:
+        elif workers.will_look and workers.running:
             workers.ready.append(chunk)  # submit(), without the call
         else:
             workers.submit(chunk)
@@ -219,25 +238,73 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def place(self, slot: Slot) -> None:
         """The results of what comes later wait behind that of this slot."""
+        if self._gathered_from >= 0:
+            self._count_gathered()
+            self._in_window += 1
         if self._is_ordered:
+            if self._is_wanted:
+                self._give_next()
             self._slots.append(slot)
         elif self._is_drain():
             self._in_window = self.workers.outstanding
 
     def may_gather(self) -> bool:
-        """Whether no read waits, and no result for that of another call; or whether nobody waits for any."""
-        return self._discards or not (self._is_wanted or self._slots)
+        """Whether no result waits for that of another call; or whether nobody wants any."""
+        return self._discards or not self._slots
+
+    def items_at_once(self) -> tuple[Iterator[Any], int] | None:
+        """Return the items of the input, if it calls nothing for them, and how many the window admits."""
+        source = self._input_at_once()
+        if source is None or source.iterator is None:
+            return None
+        self._gathered_from = len(self._done)
+        return source.iterator, self._window - self._in_window
+
+    def _input_at_once(self) -> Input | None:
+        """Return the input if a worker that gathers results may take its items itself, and there are any, and room."""
+        if self._is_asking or self._has_ended or self._is_over or self._in_window >= self._window:
+            return None
+        if not (self.workers.gathers and self.may_gather()) or self._has_plenty():
+            return None
+        source = self._chain.input_at_once()
+        return source if source is not None and source.has_items_at_once() else None
+
+    def _has_plenty(self) -> bool:
+        """Whether reads find results in the queue, for this turn of the event loop: calls begin behind them, together,
+        or when the turn is over."""
+        queue = self._controller._queue
+        return queue.plenty == FULL and bool(queue.chunks)
+
+    def put_back(self, item: Any) -> None:
+        """The input has to look at an item."""
+        source = self._chain.input_at_once()
+        assert source is not None
+        source.put_back(item)
+
+    def _count_gathered(self) -> None:
+        """Calls are not gathered any more: their chunks count in the window like others."""
+        self._in_window += len(self._done) - self._gathered_from
+        self._gathered_from = -1
+
+    def _end_gathering(self) -> None:
+        """The window is looked at while a call is under way that was to be gathered: it does not end at once."""
+        if self._gathered_from >= 0:
+            self.workers.interrupt()
 
     def _is_drain(self) -> bool:
         """Whether the window is what waits for calls or is with one: `_in_window` is set right when they have ended."""
         return self._discards and self._key is None
 
-    def calls_returned(self) -> None:
+    def calls_returned(self, goes_on: bool) -> None:
         """Some calls have ended, and their results are there."""
+        if self._gathered_from >= 0:
+            self._count_gathered()
         if self._is_drain():
             self._in_window = self.workers.outstanding
+        if self._is_wanted:
             self._give_next()
-        self._refill()
+        if not goes_on or self._input_at_once() is None:
+            self._refill()
 
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
@@ -260,8 +327,11 @@ class ConcurrentSource(OperatorSource, Receiver):
         if self._is_wanted:
             self._give_next()
         workers = self.workers
-        if workers.quick_calls < QUICK or not workers.ready:
+        if workers.quick_calls < QUICK:
             self._refill()
+        elif not workers.ready:
+            if self._input_at_once() is None:  # else the worker takes them, most likely
+                self._refill()
         elif not (self._will_refill or workers.will_look):
             # The worker goes on at once, most likely: it is given more when it has nothing left, in one loop.
             self._will_refill = True
@@ -300,6 +370,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _drop(self) -> None:
         self._is_over = True
+        self._gathered_from = -1
         self._controller._queue.reset_queue()
         self._slots.clear()
         self._done.clear()
@@ -343,8 +414,9 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._done.clear()
         queue.chunks.extend(results)
         queue.total = self._queued = len(results)
-        queue.plenty = FULL
-        self._jobs.loop.call_soon(self._turn_is_over)
+        if queue.plenty != FULL:
+            queue.plenty = FULL
+            self._jobs.loop.call_soon(self._turn_is_over)
 
     def _turn_is_over(self) -> None:
         """From now on each read tells that it has taken a result (`result_was_taken`)."""
@@ -354,6 +426,7 @@ class ConcurrentSource(OperatorSource, Receiver):
     def result_was_taken(self) -> None:
         """See `OperatorSource`."""
         if not self._is_over:
+            self._end_gathering()
             self._count_taken()
             self._refill()
 

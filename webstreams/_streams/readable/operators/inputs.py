@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from operator import length_hint
 from typing import Any, ClassVar, Final
 
 from ...._engine.jobs import Job, JobQueue
@@ -149,18 +150,25 @@ class Input(ReadRequest, Part):
         self.iterator = source._iterator if source.pump is None else source.pump.items()
         return True
 
+    def has_items_at_once(self) -> bool:
+        """Whether it is an iterator that calls nothing for an item, and that has any."""
+        return type(self.iterator) in SILENT and length_hint(self.iterator) > 0
+
     def take_at_once(self, most: int) -> list[Any]:
-        """Take up to so many items from an iterator, if that calls nothing, and as long as none may be awaitable."""
-        iterator = self.iterator
+        """Take up to so many of them, as long as none may be awaitable."""
         items: list[Any] = []
-        if iterator is None or type(iterator) not in SILENT:
-            return items
-        for item in islice(iterator, most):
-            if type(item) not in NEVER_AWAITABLE:
-                self.iterator = chain((item,), iterator)
-                break
-            items.append(item)
+        if most > 0 and self.iterator is not None and self.has_items_at_once():
+            for item in islice(self.iterator, most):
+                if type(item) not in NEVER_AWAITABLE:
+                    self.put_back(item)
+                    break
+                items.append(item)
         return items
+
+    def put_back(self, item: Any) -> None:
+        """Have an item that was taken from the iterator come next; it is one that calls something from now on."""
+        if self.iterator is not None:
+            self.iterator = chain((item,), self.iterator)
 
     def may_have_more(self) -> bool:
         """Whether the iterator has ended only because the item that it was asked for is not there yet."""
