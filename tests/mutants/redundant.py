@@ -38,12 +38,9 @@ REDUNDANT: Final[dict[str, str]] = {
         "there is none: the jobs at its begin are those of parts (can_begin), and the jobs of ordinary parts queue no"
         " others. It is for what somebody adds"
     ),
-    "gathered: a look": "whatever can happen to the call from then on interrupts it, too: another one, a read, the end",
-    "gathered: a look that learns nothing": "the next call that takes time has one more turn to itself, no more",
     "gathered: a turn that is over": (
         "no call is made then, and the countdown is as if one had been: the worker comes back at once"
     ),
-    "gathered: what nobody wants": "for_each() waits for its end all the time: its calls would never be gathered",
     "taken: items that somebody counts": (
         "who observes the source of a pipe observes its sink, too (observe), and that takes nothing at once then"
     ),

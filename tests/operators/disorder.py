@@ -15,6 +15,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.faults.helpers import other_tasks
@@ -38,6 +39,8 @@ class Calls:
         self.skips = chance.random() < 0.2
         self.fails_at = chance.randrange(60) if way == "error of a call" else -1
         self.is_answered = chance.random() < 0.3
+        # How many turns a call takes: one of six at random, or nearly always none, so that calls are gathered.
+        self.pauses = chance.choice([[0, 0, 0, 1, 3, 10], [0] * 40 + [1, 3]])
         self.running = self.started = self.taken = self.skipped = 0
         # How many reads the consumer has under way at a time: they may have their chunks before it looks.
         self.reads = 1
@@ -71,7 +74,7 @@ class Calls:
         return chunk
 
     async def _pause(self, is_stubborn: bool) -> None:
-        for _ in range(self.chance.choice([0, 0, 0, 1, 3, 10])):
+        for _ in range(self.chance.choice(self.pauses)):
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError:
@@ -83,10 +86,10 @@ async def run_once(chance: random.Random) -> str:
     """Do one run; return how it was to end."""
     way = chance.choice(WAYS)
     calls = Calls(chance, way)
-    length = chance.choice([0, 1, 10, 60])
+    length = chance.choice([0, 1, 10, 60, 300])
     source = Numbers(length, {"error of the source": "error", "silent source": "nothing"}.get(way, "close"))
     is_ordered = chance.random() < 0.5
-    stream = source.stream(chance.choice([0, 1, 4])).map(
+    stream = _stream_of(source, way, chance).map(
         calls,
         concurrency=calls.concurrency,
         ordered=is_ordered,
@@ -105,6 +108,15 @@ async def run_once(chance: random.Random) -> str:
         assert sorted(chunks) == wanted
         assert source.cancellations == []
     return way
+
+
+def _stream_of(source: Numbers, way: str, chance: random.Random) -> ReadableStream[int]:
+    """Return a stream of the source's; or of an iterator, whose items calls may take where they are."""
+    stream = source.stream(chance.choice([0, 1, 4]))
+    kind: Callable[[range], Iterable[int]] | None = chance.choice([None, None, range.__iter__, list, tuple])
+    if kind is None or way in {"error of the source", "silent source"}:
+        return stream
+    return ReadableStream.from_(kind(range(source.stop)))
 
 
 async def _consume(stream: ReadableStream[int], calls: Calls, way: str, chance: random.Random) -> list[int]:

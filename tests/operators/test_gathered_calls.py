@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.faults.helpers import soon, turns
 from tests.grids import each_of
 from webstreams import SKIP, ReadableStream, ReadableStreamDefaultController
 from webstreams._engine.workers import QUICK
+from webstreams.observe import observe
 
 from .table import settle
 
@@ -458,4 +460,74 @@ async def test_other_tasks_have_their_turns_between_calls_that_are_gathered(monk
     await asyncio.wait({watching})
     assert 0 < next(filter(None, clock.waits)) <= 120
     await soon(reader.cancel())
+    await settle()
+
+
+async def test_other_tasks_have_their_turns_between_calls_for_items_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reads, which take no time here, and calls, which do, have each a pace of their own."""
+    clock = Clock()
+    monkeypatch.setattr("webstreams._engine.jobs.monotonic", clock.time)
+    reader = ReadableStream.from_(range(3000)).map(clock, concurrency=16, window=1000).get_reader()
+    for number in range(KNOWN):
+        assert (await soon(reader.read())).value == number
+    watching = asyncio.create_task(clock.watch())
+    await turns(2)
+    for number in range(KNOWN, 3000):
+        assert (await soon(reader.read())).value == number
+    watching.cancel()
+    await asyncio.wait({watching})
+    assert 0 < max(clock.waits) <= 120
+    assert (await soon(reader.read())).done
+    await settle()
+
+
+@each_of(make=[range, lambda count: list(range(count))])
+async def test_the_window_that_is_shown_counts_calls_whose_results_are_gathered(make: Any) -> None:
+    taken, shown = 0, []
+
+    async def call(number: int) -> int:
+        window = re.search(r"(\d) of 4 calls under way, window (\d+)/16", repr(stream))
+        assert window is not None
+        assert number + 1 - taken <= int(window[2]) <= 16 or int(window[2]) == number - taken  # one is being given
+        shown.append(window[1])
+        return number
+
+    stream = ReadableStream.from_(make(300)).map(call, concurrency=4, window=16)
+    async for number in stream:
+        taken += 1
+        assert number == taken - 1
+    assert set(shown) == {"1"}
+    await settle()
+
+
+@each_of(concurrency=[1, 4])
+async def test_calls_of_for_each_that_all_change_their_context(concurrency: int) -> None:
+    """Each of them is the last one of its worker."""
+    seen = []
+
+    async def call(number: int) -> None:
+        seen.append(VARIABLE.get())
+        if number > KNOWN:
+            VARIABLE.set(number)
+
+    await soon(ReadableStream.from_(range(100)).for_each(call, concurrency=concurrency))
+    assert seen == [-1] * 100
+    await settle()
+
+
+async def test_observing_begins_in_a_call_whose_result_is_gathered() -> None:
+    """From then on items are counted that a worker would have taken itself."""
+    pipelines: list[Any] = []
+
+    async def call(number: int) -> int:
+        if number == KNOWN:
+            pipelines.append(observe(mapped))
+        return number
+
+    mapped = ReadableStream.from_(range(200)).map(call, concurrency=4, window=100)
+    assert await mapped.list() == list(range(200))
+    counted = pipelines[0].stages[0].chunks_out
+    assert counted == 200 - KNOWN - 1
     await settle()

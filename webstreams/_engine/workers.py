@@ -103,8 +103,10 @@ class Workers:
         self._begun = 0
         # How many calls may be gathered before the clock is looked at.
         self._most_at_once = FIRST_COUNTDOWN
-        # Whether one worker is awake, and most likely does it all: there will be a look at what it leaves.
-        self.will_look = False
+        # One worker is awake, and most likely does it all: there will be a look at what it leaves.
+        self._will_look = False
+        # Whether that is so at the moment: the last of them may wait again before the look.
+        self.is_attended = False
         # No worker begins anything any more; what is called when the last one has ended.
         self._is_stopped = False
         self._is_closed = False
@@ -124,9 +126,9 @@ class Workers:
         """Have one worker take what the owner has at once (`gathers`); there will be a look at whether it does."""
         if self._is_stopped:
             return
-        if not self.will_look:
+        if not self._will_look:
             self._look_later()
-        if not (self.running or self._woken or self._wake()) and len(self._tasks) < self._concurrency:
+        if not (self.is_attended or self._wake()):
             self._add_worker()
 
     def submit(self, item: Any) -> None:
@@ -134,12 +136,10 @@ class Workers:
         if self._is_stopped:
             return
         self.ready.append(item)
-        if self.will_look:
-            if not (self.running or self._woken):
-                self._wake()
+        if self.is_attended:
             return
         if self._idle:
-            if self.quick_calls >= QUICK:
+            if self.quick_calls >= QUICK and not self._will_look:
                 self._look_later()
             self._wake()
         elif len(self._tasks) < self._concurrency:
@@ -148,7 +148,7 @@ class Workers:
     def submit_all(self, items: list[Any]) -> None:
         """Do what `submit` does for one item after the other."""
         for index, item in enumerate(items):
-            if index and self.will_look:
+            if self.is_attended:
                 self.ready.extend(items[index:])
                 return
             self.submit(item)
@@ -159,25 +159,25 @@ class Workers:
             return False
         self._woken += 1
         self._idle.pop()._fulfill(None)
+        self.is_attended = self._will_look
         return True
 
     def _look_later(self) -> None:
-        self.will_look = True
+        self._will_look = True
+        self.is_attended = len(self._idle) < len(self._tasks)
         self._jobs.loop.call_soon(self._look)
 
     def _look(self) -> None:
         """The worker that was awake has had its turn: what it has left is for the others."""
-        self.will_look = False
+        self._will_look = self.is_attended = False
         if self._is_stopped:
             return
-        if self._gathering is not None:
+        if self.running:
             self.quick_calls = 0  # it takes time
             self.interrupt()
         if self.ready and not self.running and (self._woken or self._wake()):
             self._look_later()  # it had left nothing: this has come since
         else:
-            if self.running:
-                self.quick_calls = 0
             self._share_ready()
         self._owner.calls_returned(False)
 
@@ -191,14 +191,13 @@ class Workers:
             self._add_worker()
 
     def _add_worker(self) -> None:
-        if self.quick_calls >= QUICK and not self.will_look:
-            self._look_later()
         context = self._context.copy()
         task = WorkerTask(self, self._jobs, self._work(context), context)
         # A stream that is dropped takes its workers along, silently.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         task.add_done_callback(self._worker_ended)
         self._tasks.add(task)
+        self.is_attended = self._will_look
 
     async def _work(self, context: Context) -> None:
         """Call the function for one chunk after the other. (All in one coroutine: a second one would cost as much.)"""
@@ -256,16 +255,17 @@ class Workers:
         assert self._results is not None
         take_result = self._results.append
         self._gathering = slot
-        if not self.will_look:
+        if not self._will_look:
             self._look_later()  # if one of these calls takes time, the rest is for the others
         most = max(1, min(len(self.ready) if at_once is None else at_once[1], jobs.countdown, self._most_at_once))
         jobs.countdown -= most - 1
         began = jobs.now()
+        is_taken = at_once is not None
         submitted = map(deque.popleft, repeat(self.ready, most))
         items: Iterator[Any] = submitted if at_once is None else islice(at_once[0], most)
         value: Any = None
         for item in items:
-            if type(item) not in NEVER_AWAITABLE and at_once is not None:
+            if is_taken and type(item) not in NEVER_AWAITABLE:
                 self._owner.put_back(item)
                 break
             value = await function(item)
@@ -291,6 +291,7 @@ class Workers:
         """
         idle: Promise[None] = Promise(self._jobs)
         self._idle.append(idle)
+        self.is_attended = self._will_look and len(self._idle) < len(self._tasks)
         try:
             await Suspended(idle)
         except asyncio.CancelledError as error:

@@ -119,8 +119,6 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._chain.watch_end(self._input_has_ended)
         self._count_taken()
         self._give_next()
-        if self._is_wanted:
-            self.workers.interrupt()
         self._refill()
 
     def activity(self) -> str:
@@ -144,20 +142,19 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._end_gathering()
         admitted = min(self._window - self._in_window, self._concurrency + 1 - workers.outstanding)
         if admitted > 0 and self._key is None:
-            if self._input_at_once() is not None:
-                workers.gather()
-                return
-            admitted -= self._take_at_once(admitted)
+            source = self._chain.input_at_once()
+            if source is not None and source.has_items_at_once():
+                if self._may_take():
+                    workers.gather()
+                    return
+                admitted -= self._take_at_once(source, admitted)
         if admitted > 0:
             self._admitted = admitted
             self._is_asking = True
             self._chain.ask()
 
-    def _take_at_once(self, most: int) -> int:
+    def _take_at_once(self, source: Input, most: int) -> int:
         """Do what `take_chunk` does for the items that are there at once; return how many that are."""
-        source = self._chain.input_at_once()
-        if source is None:
-            return 0
         items = source.take_at_once(min(most, self._jobs.countdown))
         self._jobs.countdown -= len(items)
         self._in_window += len(items)
@@ -181,7 +178,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         workers = self.workers
         if self._key is not None:
             self._submit_by_key(chunk, self._key)
-        elif workers.will_look and workers.running:
+        elif workers.is_attended:
             workers.ready.append(chunk)  # submit(), without the call
         else:
             workers.submit(chunk)
@@ -249,8 +246,8 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._in_window = self.workers.outstanding
 
     def may_gather(self) -> bool:
-        """Whether no result waits for that of another call; or whether nobody wants any."""
-        return self._discards or not self._slots
+        """Whether no result waits for that of another call."""
+        return not self._slots
 
     def items_at_once(self) -> tuple[Iterator[Any], int] | None:
         """Return the items of the input, if it calls nothing for them, and how many the window admits."""
@@ -262,12 +259,15 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _input_at_once(self) -> Input | None:
         """Return the input if a worker that gathers results may take its items itself, and there are any, and room."""
-        if self._is_asking or self._has_ended or self._is_over or self._in_window >= self._window:
-            return None
-        if not (self.workers.gathers and self.may_gather()) or self._has_plenty():
-            return None
         source = self._chain.input_at_once()
-        return source if source is not None and source.has_items_at_once() else None
+        if source is None or not source.has_items_at_once() or self._is_asking or self._has_ended or self._is_over:
+            return None
+        return source if self._may_take() else None
+
+    def _may_take(self) -> bool:
+        """Whether it may take items, so far as the calls and the window are concerned."""
+        has_room = self._in_window < self._window and not self._has_plenty()
+        return has_room and self.workers.gathers and self.may_gather()
 
     def _has_plenty(self) -> bool:
         """Whether reads find results in the queue, for this turn of the event loop: calls begin behind them, together,
@@ -301,10 +301,12 @@ class ConcurrentSource(OperatorSource, Receiver):
             self._count_gathered()
         if self._is_drain():
             self._in_window = self.workers.outstanding
-        if self._is_wanted:
-            self._give_next()
+        goes_on = goes_on and self.workers.gathers
         if not goes_on or self._input_at_once() is None:
             self._refill()
+            goes_on = goes_on and bool(self.workers.ready)
+        if self._is_wanted and not goes_on:
+            self._give_next()
 
     def call_returned(self, slot: Slot, value: Any) -> None:
         """A call has ended."""
@@ -332,7 +334,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         elif not workers.ready:
             if self._input_at_once() is None:  # else the worker takes them, most likely
                 self._refill()
-        elif not (self._will_refill or workers.will_look):
+        elif not (self._will_refill or workers.is_attended):
             # The worker goes on at once, most likely: it is given more when it has nothing left, in one loop.
             self._will_refill = True
             self._jobs.loop.call_soon(self._refill_now)
