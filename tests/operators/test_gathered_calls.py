@@ -485,7 +485,8 @@ async def test_other_tasks_have_their_turns_between_calls_for_items_that_are_the
 
 @each_of(make=[range, lambda count: list(range(count))])
 async def test_the_window_that_is_shown_counts_calls_whose_results_are_gathered(make: Any) -> None:
-    taken, shown = 0, []
+    taken = 0
+    shown: list[str] = []
 
     async def call(number: int) -> int:
         window = re.search(r"(\d) of 4 calls under way, window (\d+)/16", repr(stream))
