@@ -24,6 +24,8 @@ MANY = 20
 QUIET_LOOKS = 3
 QUIET_TURNS = 10
 QUIET_TIME = 0.003
+# A pipe that runs takes all the time that a turn of the event loop may have: less than elsewhere (seconds).
+SHORT_TURN = 0.001
 
 
 class Counter:

@@ -18,7 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from .drill import begin, reach_state
+from webstreams._engine import jobs
+
+from .drill import SHORT_TURN, begin, reach_state
 from .rows import ROWS, Drill
 
 ERRORS: Final = "stderr"
@@ -61,6 +63,7 @@ def main() -> None:
     """Fork a process for each line."""
     for table in sys.argv[1:]:
         importlib.import_module(table)
+    jobs.TURN_BUDGET = SHORT_TURN
     words, news = os.fdopen(os.dup(0)), os.dup(1)  # the drills have these numbers for their own
 
     def tell(what: str) -> None:

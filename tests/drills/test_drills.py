@@ -22,9 +22,10 @@ from tests import children
 from tests.grids import each_of
 from tests.loops import LOOP_FACTORIES, NOT_EAGER
 from tests.waiting import LIMIT, until
+from webstreams._engine import jobs
 
 from . import core_rows, end_rows, http_rows, socket_rows, worker_rows
-from .drill import Counter, begin, nothing_left, reach_state, wait_until
+from .drill import SHORT_TURN, Counter, begin, nothing_left, reach_state, wait_until
 from .program import ERRORS
 from .rows import ROWS, Drill, State
 
@@ -47,6 +48,14 @@ def _short_collections() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_turns() -> Iterator[None]:
+    """Most drills end in a turn after the one in which the pipe runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "TURN_BUDGET", SHORT_TURN)
+        yield
 
 
 def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], Awaitable[None]]) -> list[str]:

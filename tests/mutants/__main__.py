@@ -35,15 +35,18 @@ class Verdict(NamedTuple):
     text: str
 
 
-def noticed_by(mutant: Mutant | None) -> str:
-    """Return what notices a mutant, or an empty text; with None, what fails without any."""
+def noticed_by(mutant: Mutant | None, first: Sequence[str] = ()) -> str:
+    """Return what notices a mutant, or an empty text; with None, what fails without any.
+
+    What is most likely to notice it can be given, to be asked first: files of tests.
+    """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "webstreams"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
         if mutant is not None:
             mutant.apply(copy)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, str(ROOT)]), "PYTHONSAFEPATH": "1"}
-        command = [sys.executable, "-m", "tests.mutants.notice"]
+        command = [sys.executable, "-m", "tests.mutants.notice", *first]
         try:
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
@@ -56,11 +59,6 @@ def noticed_by(mutant: Mutant | None) -> str:
         if last.startswith("noticed by "):
             return last.removeprefix("noticed by ")
         return f"an end with status {done.returncode}"
-
-
-def is_noticed(mutant: Mutant | None) -> bool:
-    """Whether a test fails with a mutant; with None, whether one fails without any."""
-    return bool(noticed_by(mutant))
 
 
 def verdict(mutant: Mutant) -> Verdict:

@@ -1,7 +1,7 @@
-"""Run on a mutant: fails as soon as something notices it, and says what (`python -m tests.mutants.notice`).
+"""Run on a mutant: fails as soon as something notices it, and says what (`python -m tests.mutants.notice [TEST...]`).
 
-What is cheap and telling comes first: a few random programs on both paths, then the tests that are quick, then more
-random programs.
+What is cheap and telling comes first: the tests that are named, then a few random programs on both paths, then the
+tests that are quick, then more random programs.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def programs_notice(mode: str, seeds: Sequence[int], names: Sequence[str]) -> st
     return ""
 
 
-def tests_notice() -> str:
-    """Name the first test that fails."""
+def tests_notice(tests: Sequence[str]) -> str:
+    """Name the first of these tests that fails."""
     notice = Notice()
     # Python's own traceback: pytest's parses the code, which some 3.11 cannot do deep in the stack (see .ci/test).
     options = ["-x", "-q", "--tb=native", "-p", "no:cacheprovider", f"--timeout={PATIENCE}", "-k", LEFT_OUT]
-    status = pytest.main([*options, *TESTS], [notice])
+    status = pytest.main([*options, *tests], [notice])
     return notice.name or f"pytest, with status {status}" if status else ""
 
 
@@ -107,7 +107,7 @@ def what_notices() -> str:
     quick = [each for each in PROGRAMS if each != SLOW_TO_CHECK]
     return (
         programs_notice(CHECK, FIRST_CHECKED, quick)
-        or tests_notice()
+        or tests_notice(TESTS)
         or programs_notice(CHECK, CHECKED, quick)
         or programs_notice(ON, MORE, list(PROGRAMS))
         or programs_notice(EMITTED, MORE, list(PROGRAMS))
@@ -120,7 +120,8 @@ def main() -> None:
     """Look whether something notices the mutant."""
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
     selectors.DefaultSelector = ImpatientSelector  # type: ignore[misc]
-    found = what_notices()
+    first = sys.argv[1:]
+    found = (tests_notice(first) if first else "") or what_notices()
     if found:
         print(f"\nnoticed by {found}")
         sys.exit(1)
