@@ -104,9 +104,10 @@ def install_p_map() -> list[str]:
 def measure_p_map(command: list[str], what: str) -> dict[str, float]:
     """Go through the situations in a new process, or only measure the first calls."""
     settings = {
-        "chunks": bounded.CHUNKS, "limit": bounded.LIMIT, "window": bounded.WINDOW, "trivial": bounded.TRIVIAL,
-        "trivial_limit": bounded.TRIVIAL_LIMIT, "leaves_at": bounded.LEAVES_AT, "long": bounded.LONG,
-        "short": bounded.SHORT, "pause": bounded.PAUSE, "patience": bounded.PATIENCE, "what": what,
+        "chunks": bounded.CHUNKS, "slow_chunks": bounded.SLOW_CHUNKS, "limit": bounded.LIMIT, "window": bounded.WINDOW,
+        "trivial": bounded.TRIVIAL, "trivial_limit": bounded.TRIVIAL_LIMIT, "leaves_at": bounded.LEAVES_AT,
+        "long": bounded.LONG, "short": bounded.SHORT, "pause": bounded.PAUSE, "patience": bounded.PATIENCE,
+        "what": what,
     }  # fmt: skip
     found: dict[str, float] = json.loads(run([*command, json.dumps(settings)]))
     return found

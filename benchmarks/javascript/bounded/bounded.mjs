@@ -57,8 +57,8 @@ async function slow() {
   const start = performance.now();
   let taken = 0;
   const options = { concurrency: settings.limit, backpressure: settings.window };
-  for await (const _ of pMapIterable(numbers(settings.chunks), call, options)) taken++;
-  if (taken !== settings.chunks) throw new Error(`${taken} chunks arrived`);
+  for await (const _ of pMapIterable(numbers(settings.slow_chunks), call, options)) taken++;
+  if (taken !== settings.slow_chunks) throw new Error(`${taken} chunks arrived`);
   const milliseconds = performance.now() - start;
   return [milliseconds / 1000, (milliseconds - inCalls / settings.limit) / 1000];
 }

@@ -31,8 +31,8 @@ class ConcurrentSource(OperatorSource, Receiver):
     """Reads as much as the calls and the window admit, and gives the results.
 
     Results that are ready wait here, for each that is taken may let another call begin. But within one turn of the
-    event loop no worker begins anything: until its end they wait in the queue of the stream, which reads take them from
-    without asking (`_put_ready`).
+    event loop many wait in the queue of the stream, which reads take them from without asking (`_put_ready`): calls
+    that most likely end at once begin when it is empty, or when the turn is over.
     """
 
     __slots__ = (
