@@ -7,6 +7,7 @@ import functools
 import inspect
 import multiprocessing
 import queue
+import types
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from io import BytesIO
@@ -165,6 +166,56 @@ async def test_generators_and_coroutines_are_not_members(construct: Callable[[An
         with pytest.raises(TypeError, match=f"not {type(value).__name__}"):
             construct(value)
     assert [chunk async for chunk in agen] == [1]
+
+
+GENERATOR_FUNCTIONS = (generator_function, async_generator_function)
+
+
+@each_of(value=GENERATOR_FUNCTIONS)
+async def test_a_generator_function_is_no_callback(value: Any) -> None:
+    """It would be called, and none of its code would run: a stream whose pull() yields waited for ever."""
+    mistakes: list[tuple[Callable[[], object], str]] = [
+        (lambda: ReadableStream({"pull": value}), r"source's pull .* never run: ReadableStream.from_\(function\(\)\)"),
+        (lambda: WritableStream({"write": value}), r"sink's write .* never run: to_generator\(function\(\)\)"),
+        (lambda: TransformStream({"transform": value}), r"transform .* never run: generator_transform\(function\)"),
+        (lambda: WritableStream({}, {"size": value}), r"strategy's size .* never run"),
+    ]
+    for construct, told in mistakes:
+        with pytest.raises(TypeError, match=told):
+            construct()
+
+
+class Yielding:
+    """Its pull() yields."""
+
+    def pull(self, controller: Any) -> Iterator[int]:
+        yield 1
+
+
+async def test_a_method_that_yields_is_no_callback() -> None:
+    with pytest.raises(TypeError, match="the generator function pull"):
+        ReadableStream(Yielding())
+
+
+@each_of(value=GENERATOR_FUNCTIONS)
+@each_of(method=["map", "filter", "tap", "for_each", "reduce"])
+async def test_an_operator_refuses_a_generator_function(value: Any, method: str) -> None:
+    stream = ReadableStream.from_([1])
+    with pytest.raises(TypeError, match=rf"{method}\(\) needs .* never run: flat_map\(\) takes one"):
+        getattr(stream, method)(*[value, 0][: 2 if method == "reduce" else 1])
+    assert not stream.locked
+    assert await stream.flat_map(lambda chunk: value()).list() == [1]
+    assert await ReadableStream.from_([1]).flat_map(lambda chunk: [chunk]).list() == [1]
+
+
+async def test_a_generator_that_is_a_coroutine_is_a_callback() -> None:
+    @types.coroutine
+    def pull(controller: Any) -> Iterator[None]:
+        yield
+        controller.enqueue("chunk")
+        controller.close()
+
+    assert await ReadableStream({"pull": pull}).list() == ["chunk"]
 
 
 async def test_an_iterator_with_the_members_of_a_source_is_one() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from .arguments import MAX_FLOAT
-from .mistakes import refuse_javascript_names, refuse_mistaken, with_article
+from .mistakes import refuse_generator_function, refuse_javascript_names, refuse_mistaken, with_article
 
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -37,6 +37,8 @@ def callback_member(get: Getter, member: str, name: str) -> Callable[..., Any] |
     value = get(member, None)
     if value is not None and not callable(value):
         raise TypeError(f"the {name}'s {member} must be callable, not {type(value).__name__}")
+    # Python: JavaScript takes a generator function, and drops the generator.
+    refuse_generator_function(value, member, name)
     return value  # type: ignore[no-any-return]
 
 

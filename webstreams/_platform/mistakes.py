@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import (
+    CO_ASYNC_GENERATOR,
+    CO_GENERATOR,
+    CO_ITERABLE_COROUTINE,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+)
 from io import IOBase
 from types import (
     AsyncGeneratorType,
@@ -60,6 +67,13 @@ _INSTEAD_OF_GENERATOR_FUNCTION: Final = {
     SOURCE: "ReadableStream.from_(function())",
     TRANSFORMER: "generator_transform(function)",
 }
+# What generators and their functions are for, where one of them was given as a member.
+_FOR_GENERATORS: Final = {
+    SOURCE: ": ReadableStream.from_(function()) makes a stream of what it yields",
+    SINK: ": to_generator(function()) makes a stream that sends the chunks into it",
+    TRANSFORMER: ": generator_transform(function) makes a stage of one that iterates over all the chunks",
+    STRATEGY: "",
+}
 _STAGE_OF_FUNCTION: Final = 'TransformStream({"transform": function}), or generator_transform(function)'
 _INSTEAD_OF_ITERABLE: Final = {
     SOURCE: "ReadableStream.from_(iterable)",
@@ -100,6 +114,23 @@ def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:
         for key in mapping if isinstance(mapping, Mapping) else ():
             if key not in _KNOWN:
                 yield f"{with_article(name)} has no member {key!r}: it is never used"
+
+
+def gives_generator(function: Any) -> bool:
+    """Whether a call of this only makes a generator, plain or asynchronous: none of its code would run."""
+    if type(function) is not FunctionType and type(function) is not MethodType:
+        return False
+    flags = function.__code__.co_flags if hasattr(function, "__code__") else 0
+    return bool(flags & (CO_GENERATOR | CO_ASYNC_GENERATOR)) and not flags & CO_ITERABLE_COROUTINE
+
+
+def refuse_generator_function(function: Any, member: str, name: str) -> None:
+    """Raise `TypeError` for a generator function as a member of the dictionary `name`, and say what is for those."""
+    if gives_generator(function):
+        raise TypeError(
+            f"the {name}'s {member} must be a plain or coroutine function, not the generator function "
+            f"{_name_of(function)}, whose code would never run{_FOR_GENERATORS[name]}"
+        )
 
 
 def cure_for_stage(value: Any) -> str:

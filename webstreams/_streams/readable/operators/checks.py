@@ -10,11 +10,20 @@ from typing import Any
 
 from ...._platform.arguments import MAX_SIZE, show_number
 from ...._platform.idl import to_number
+from ...._platform.mistakes import gives_generator
 
 
-def require_function(function: Any, method: str) -> None:
-    """Raise TypeError for what cannot be called; a coroutine is the commonest mistake."""
+def require_function(function: Any, method: str, *, may_yield: bool = False) -> None:
+    """Raise TypeError for what cannot be called; a coroutine is the commonest mistake.
+
+    So is a generator function, where none is wanted: it would be called, and none of its code run.
+    """
     if callable(function):
+        if not may_yield and gives_generator(function):
+            raise TypeError(
+                f"{method}() needs a plain or coroutine function, not a generator function, whose code would never "
+                "run: flat_map() takes one, and generator_transform() one that iterates over all the chunks"
+            )
         return
     if iscoroutine(function):
         function.close()
