@@ -38,6 +38,9 @@ REDUNDANT: Final[dict[str, str]] = {
         "there is none: the jobs at its begin are those of parts (can_begin), and the jobs of ordinary parts queue no"
         " others. It is for what somebody adds"
     ),
+    "gathered: a worker that ends tells nobody": (
+        "the look that is due whenever calls are gathered does it a turn later, and so does the next read"
+    ),
     "gathered: a turn that is over": (
         "no call is made then, and the countdown is as if one had been: the worker comes back at once"
     ),

@@ -128,7 +128,7 @@ class Workers:
             return
         if not self._will_look:
             self._look_later()
-        if not (self.is_attended or self._wake()):
+        if not (self.is_attended or self._wake()) and len(self._tasks) < self._concurrency:
             self._add_worker()
 
     def submit(self, item: Any) -> None:
