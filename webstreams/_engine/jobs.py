@@ -54,6 +54,9 @@ Job = Callable[[], object]
 # Called at every use of an object; `Final`, so that compiled code need not look them up.
 get_running_loop: Final[Callable[[], AbstractEventLoop | None]] = _get_running_loop
 get_ident: Final[Callable[[], object]] = _get_ident
+# What is asked first. Which loop runs is known at once from 3.12 on, before that only after a call of the system (does
+# this process have the number that it had?); for the number of a thread an int is made each time.
+ASKS_LOOP: Final = sys.version_info >= (3, 12)
 task_of: Final[Callable[[AbstractEventLoop], Task[Any] | None]] = _task_of
 # Makes a task the current one, or none; gives the one that was that before.
 swap_task: Final[Callable[[AbstractEventLoop, Task[Any] | None], Task[Any] | None]] = _swap_task
@@ -204,10 +207,15 @@ class JobQueue:
         What the public API does to an object begins with this, or with its first half where no run can be under way;
         what other rooms do to streams leaves the run, too, for it may be parked while the code of users runs.
         """
-        if get_ident() != self.thread_probe._thread_id and get_running_loop() is not self.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is self.loop) and get_ident() != self.thread_probe._thread_id:
+            self.require_loop()
         if self.run is not None:
             self.run.leave()  # leave_run(), without the call
+
+    def require_loop(self) -> None:
+        """Raise RuntimeError unless this queue's loop is the one that runs in this thread."""
+        if get_running_loop() is not self.loop:
+            raise_wrong_loop()
 
     def leave_run(self) -> None:
         """Leave the run under way, before something else looks at streams or changes them: a side exit."""

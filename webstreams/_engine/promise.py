@@ -23,8 +23,7 @@ from .._platform.idl import refuse_constructor
 from .._platform.mypyc import subscriptable
 from .awaiting import await_it
 from .coroutine_call import CoroutineCall, go_through, start_coroutine
-from .jobs import JobQueue, current_jobs, get_ident, raise_wrong_loop
-from .jobs import get_running_loop as _running_loop
+from .jobs import ASKS_LOOP, JobQueue, current_jobs, get_ident, get_running_loop
 from .promise_state import FULFILLED, PENDING, PromiseState, Reaction
 from .resolving import AllCollector, DoneCallback, Resolvers
 from .run import HALFWAY, HAS_COME
@@ -214,8 +213,8 @@ class Promise(PromiseState, Generic[T]):
         if self._state != PENDING and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
         elif self._state == PENDING or not jobs.run_pending():
-            if get_ident() != jobs.thread_probe._thread_id and _running_loop() is not jobs.loop:
-                raise_wrong_loop()
+            if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+                jobs.require_loop()
             if self._state == PENDING and self._reactions is None and not jobs.busy:
                 # Nobody else waits: the mark in the queue will do, unless the task has to be suspended. There is only
                 # one, for the one task that nothing on the stack waits for.

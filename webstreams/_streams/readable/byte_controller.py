@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from typing_extensions import Buffer
 
 from ..._debug.repr import show_count, show_queue
-from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise
 from ..._platform.buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
 from ..._platform.idl import INTERNAL, refuse_constructor
@@ -93,8 +93,8 @@ class ReadableByteStreamController(PullingController, Responding):
         run = jobs.run
         if run is not None and run.take(self, chunk):
             return
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)
         own = chunk if type(chunk) is bytes else as_bytes_view(open_view(chunk, "the chunk"), "the chunk")

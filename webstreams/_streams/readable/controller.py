@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, overload
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show_queue
-from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL, refuse_constructor
@@ -76,8 +76,8 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
                 return
             if run.take(self, chunk) or run.take_more(self, chunk):
                 return
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)
         if self._close_requested or self._stream._state != "readable":

@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from ..._debug.repr import Marker
 from ..._engine.alone import ALONE, getrefcount, getweakrefcount
-from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop, task_of
+from ..._engine.jobs import ASKS_LOOP, Job, get_ident, get_running_loop, task_of
 from ..._engine.promise import END_OF_ITERATION, CallPromise, Promise, ThenReaction, promise_resolved_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ, Run
@@ -56,8 +56,8 @@ class Iteration:
     def next(self) -> Promise[Any]:
         """Web IDL: ``next()``, by way of the run that is under way."""
         jobs = self.jobs
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         run = jobs.run
         queue = self.queue
         spare = self.spare
@@ -113,8 +113,8 @@ class Iteration:
         job in that of the loop.
         """
         jobs = self.jobs
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         stream = self.reader._stream
         if stream is None:
             return NOT_YET

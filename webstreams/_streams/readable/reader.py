@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Generic, Self
 from typing_extensions import TypeVar
 
 from ..._engine.alone import ALONE, getrefcount, getweakrefcount
-from ..._engine.jobs import Job, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, Job, get_ident, get_running_loop
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._engine.promise_state import FULFILLED, PENDING, REJECTED
 from ..._engine.run import HALFWAY, HAS_COME, IN_VAIN, IS_READ
@@ -400,8 +400,8 @@ class ReadableStreamDefaultReader(ReadableStreamGenericReader, Generic[T]):
         Standard, 4.4.3.
         """
         jobs = self._jobs
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         stream = self._stream
         if stream is None:
             return promise_rejected_with(jobs, _released("cannot read from the stream"), "read() of", self)

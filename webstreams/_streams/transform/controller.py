@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, overload
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show, show_desired_size, summary
-from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
 from ..._platform.stages import note_stage
@@ -64,8 +64,8 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
                 return
             if run.take(self, chunk) or run.take_more(self, chunk):
                 return
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)
         self._enqueue(chunk)

@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, overload
 
 from typing_extensions import TypeVar
 
-from ..._engine.jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, JobQueue, get_ident, get_running_loop
 from ..._engine.loop_end import wait_until_over
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._engine.promise_state import PENDING
@@ -121,8 +121,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         jobs = self._jobs
         run = jobs.run
         if run is not None:
-            if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-                raise_wrong_loop()
+            if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+                jobs.require_loop()
             promise: Promise[None] | None = run.gives_ready(self)
             if promise is not None:
                 return promise
@@ -208,8 +208,8 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
         5.3.3.
         """
         jobs = self._jobs
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         stream = self._stream
         if stream is None:
             promise = WritePromise(jobs, self)
