@@ -1,9 +1,9 @@
 """Compares random programs on both paths, and shrinks one that differs.
 
 ``python -m tests.fastpath.compare [--program NAME] [--mode 1|check|emitted] FIRST LAST`` runs the programs of these
-seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated, operated or
-of_bytes. Of the first one that differs, the smallest program that still does is shown: fewer throws of the dice
-(`Dice`), each of them calm if it can be.
+seeds on the plain path and in that mode: piped, piped_together, read_from, written, mixed, generated, operated,
+of_bytes or filled. Of the first one that differs, the smallest program that still does is shown: fewer throws of the
+dice (`Dice`), each of them calm if it can be.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cache
 from itertools import zip_longest
 
 from .byte_streams import of_bytes
+from .filling import filled
 from .generators import generated
 from .mixtures import mixed
 from .operators import operated
@@ -24,7 +25,8 @@ from .writers import written
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
 PROGRAMS: dict[str, Program] = {
-    each.__name__: each for each in (piped, piped_together, read_from, written, mixed, generated, operated, of_bytes)
+    each.__name__: each
+    for each in (piped, piped_together, read_from, written, mixed, generated, operated, of_bytes, filled)
 }
 
 # So many programs are tried to shrink one.

@@ -131,4 +131,9 @@ def transfer(view: object) -> None:
         try:
             view.release()
         except BufferError as error:
-            raise TypeError(f"the memoryview cannot be taken over: {error}") from None
+            raise cannot_transfer(error) from None
+
+
+def cannot_transfer(error: BufferError) -> TypeError:
+    """Return the error for a memoryview that other views keep open."""
+    return TypeError(f"the memoryview cannot be taken over: {error}")

@@ -7,13 +7,13 @@ from typing import Any
 
 from typing_extensions import Buffer
 
+from ..._engine.jobs import get_ident, get_running_loop, raise_wrong_loop
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.buffer import as_bytes_view, items_of, open_view, transfer
 from ..._platform.idl import to_enforced_integer
 from ..._platform.mypyc import mypyc_attr
 from ..results import ReadDoneResult, ReadValueResult
-from .byte_controller import ReadableByteStreamController
-from .pull_into import ByteQueue, PullIntoDescriptor
+from .pull_into import ByteQueue, PullIntoDescriptor, descriptor_of
 from .reader import ReadableStreamGenericReader, ReadPromise, require_unlocked
 from .state import ReadableStreamState, ReadRequest
 
@@ -61,16 +61,39 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         Cancelling the only task that awaits the promise withdraws the read: bytes that it got already are for the
         next one. Streams Standard, 4.5.3.
         """
-        self._jobs.require_running()
+        jobs = self._jobs
+        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
+            raise_wrong_loop()
+        if jobs.run is not None:
+            jobs.run.leave()  # require_running(), without the call
         try:
-            own = _checked_view(view)
-            minimum = _checked_minimum(min, own)
-            if self._stream is None:
+            own = open_view(view, "the view")
+            is_bytes = own.ndim == 1 and own.format == "B"
+            length = len(own) if is_bytes else 0
+            if length == 0 or own.readonly:
+                _check_view(own)
+            minimum = 1 if type(min) is int and min == 1 else _checked_minimum(min, own)
+            stream = self._stream
+            if stream is None:
                 raise TypeError("the reader was released: cannot read from the stream")
         except (TypeError, ValueError) as error:
-            return promise_rejected_with(self._jobs, error, "read() of", self if self._stream is None else self._stream)
-        promise: ReadPromise[Any] = ReadPromise(self._stream)
-        self._read(own, view, minimum, promise)
+            return promise_rejected_with(jobs, error, "read() of", self if self._stream is None else self._stream)
+        spare: ReadPromise[Any] | None = self._spare
+        if spare is None:
+            promise: ReadPromise[Any] = ReadPromise(stream)
+        else:
+            promise = spare
+            self._spare = None
+        if stream._state != "readable":
+            self._read(own, view, minimum, promise)
+            return promise
+        # _read() and descriptor_of(), without the calls.
+        stream._disturbed = True
+        if is_bytes:
+            descriptor = PullIntoDescriptor(own, own, length, minimum, 1, "byob", promise)
+        else:
+            descriptor = descriptor_of(own, minimum, promise)
+        stream._controller._pull_into(descriptor, view)
         return promise
 
     def _read(self, view: memoryview, given: Any, minimum: int, request: ReadRequest) -> None:
@@ -83,9 +106,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         elif stream._returned:
             self._fill_from_returned(stream._returned, view, given, request)
         else:
-            controller = stream._controller
-            assert isinstance(controller, ReadableByteStreamController)
-            controller._pull_into(view, given, minimum, request)
+            stream._controller._pull_into(descriptor_of(view, minimum, request), given)
 
     def _fill_from_returned(self, returned: deque[Any], view: memoryview, given: Any, request: ReadRequest) -> None:
         """Fill the view of a read of a closed stream with bytes that were taken back from a cancelled read."""
@@ -94,7 +115,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         except TypeError as error:
             request.error_steps(error)
             return
-        descriptor = PullIntoDescriptor(view, view.itemsize, "byob", request)
+        descriptor = descriptor_of(view, 1, request)
         queue = ByteQueue()
         for chunk in returned:
             queue.enqueue(bytes(chunk))
@@ -107,23 +128,17 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
             request.error_steps(TypeError("too few bytes are left to fill one item of the view"))
 
 
-def _checked_view(view: Any) -> memoryview:
-    own = open_view(view, "the view")
+def _check_view(own: memoryview) -> None:
     if own.readonly:
         raise TypeError("the view must be writable")
     if own.nbytes == 0:
         raise TypeError("the view must not be empty")
-    if own.format == "B" and own.ndim == 1:
-        return own
     buffer = as_bytes_view(own, "the view")
     if own.ndim != 1:
         items_of(buffer, own.format)
-    return own
 
 
 def _checked_minimum(minimum: Any, view: memoryview) -> int:
-    if type(minimum) is int and minimum == 1:
-        return 1
     number = to_enforced_integer(minimum, "min")
     if number == 0:
         raise TypeError("min must be greater than 0")

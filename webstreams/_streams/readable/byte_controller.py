@@ -11,7 +11,15 @@ from typing_extensions import Buffer
 from ..._debug.repr import show_count, show_queue
 from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise
-from ..._platform.buffer import as_bytes_view, is_released, open_view, same_memory, transfer, whole_buffer
+from ..._platform.buffer import (
+    as_bytes_view,
+    cannot_transfer,
+    is_released,
+    open_view,
+    same_memory,
+    transfer,
+    whole_buffer,
+)
 from ..._platform.idl import INTERNAL, refuse_constructor
 from .byob_request import ReadableStreamBYOBRequest, Responding
 from .pull_into import ByteQueue, PullIntoDescriptor
@@ -76,7 +84,13 @@ class ReadableByteStreamController(PullingController, Responding):
     @property
     def byob_request(self) -> ReadableStreamBYOBRequest | None:
         """The request of a reader to fill its own memory, None if there is none."""
-        return self._get_byob_request()  # in a run, too: no memory waits there
+        # In a run, too: no memory waits there.
+        request = self._byob_request
+        if request is None and self._pending_pull_intos:
+            first = self._pending_pull_intos[0]
+            request = ReadableStreamBYOBRequest(INTERNAL, self, first.buffer[first.bytes_filled :])
+            self._byob_request = request
+        return request
 
     @property
     def desired_size(self) -> float | None:
@@ -140,7 +154,7 @@ class ReadableByteStreamController(PullingController, Responding):
             except (MemoryError, OverflowError) as allocation_error:
                 read_request.error_steps(allocation_error)
                 return
-            self._append_pull_into(PullIntoDescriptor(buffer, 1, "default", read_request))
+            self._append_pull_into(PullIntoDescriptor(buffer, buffer, size, 1, 1, "default", read_request))
         add_read_request(self._stream, read_request)
         self._call_pull_if_needed()
 
@@ -288,7 +302,11 @@ class ReadableByteStreamController(PullingController, Responding):
             return
         if self._meter is not None:
             self._meter.chunk_is_put(chunk)
-        if self._pending_pull_intos:
+        pending = self._pending_pull_intos
+        if pending:
+            first = pending[0]
+            if first.reader_type == "byob" and self._may_fill() and self._complete(first, len(chunk), chunk):
+                return
             self._take_over_first_pull_into()
             reader = stream._reader
         if reader is not None and not reader._is_byob:
@@ -329,13 +347,18 @@ class ReadableByteStreamController(PullingController, Responding):
 
     def _take_over_first_pull_into(self) -> None:
         first = self._pending_pull_intos[0]
-        if self._byob_request is not None and is_released(self._byob_request._view):
+        if not self._may_fill():
             raise TypeError("cannot enqueue: the view of the pending BYOB request was released")
         self._invalidate_byob_request()
         if first.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(first)
         elif first.reader_type == "byob":
             self._put_partial_fill_behind_queue()
+
+    def _may_fill(self) -> bool:
+        """Whether the source has not released the view that it was asked to fill."""
+        request = self._byob_request
+        return request is None or not is_released(request._view)
 
     def _enqueue_cloned_chunk_to_queue(self, chunk: memoryview) -> None:
         """ReadableByteStreamControllerEnqueueClonedChunkToQueue"""
@@ -368,35 +391,49 @@ class ReadableByteStreamController(PullingController, Responding):
 
     # Bytes for BYOB readers.
 
-    def _pull_into(self, view: memoryview, given: Any, minimum: int, request: ReadRequest) -> None:
-        """ReadableByteStreamControllerPullInto; `view` is ours already, `given` what the reader was given."""
-        try:
-            transfer(given)
-        except TypeError as transfer_error:
-            request.error_steps(transfer_error)
-            return
-        descriptor = PullIntoDescriptor(view, minimum * view.itemsize, "byob", request)
-        if self._pending_pull_intos:
-            self._pending_pull_intos.append(descriptor)
-            add_read_request(self._stream, request)
-            return
-        if self._stream._state == "closed":
-            request.close_steps(descriptor.convert())
-            return
-        if self._queue.total > 0:
-            if self._queue.fill(descriptor):
-                filled_view = descriptor.convert()
-                self._handle_queue_drain()
-                request.chunk_steps(filled_view)
+    def _pull_into(self, descriptor: PullIntoDescriptor, given: Any) -> None:
+        """ReadableByteStreamControllerPullInto; the view of the descriptor is ours already, `given` what the reader
+        was given."""
+        request = descriptor.request
+        if isinstance(given, memoryview):
+            try:
+                given.release()  # transfer(), without the call
+            except BufferError as error:
+                request.error_steps(cannot_transfer(error))
                 return
-            if self._close_requested:
-                error = _insufficient_bytes()
-                self._error(error)
-                request.error_steps(error)
+        stream, pending = self._stream, self._pending_pull_intos
+        if not pending:
+            if stream._state == "closed":
+                request.close_steps(descriptor.convert())
                 return
-        self._append_pull_into(descriptor)
-        add_read_request(self._stream, request)
-        self._call_pull_if_needed()
+            if self._queue.total > 0 and self._pull_from_queue(descriptor, request):
+                return
+            if pending is NO_PULL_INTOS:
+                pending = self._pending_pull_intos = deque()
+        reader = stream._reader
+        assert reader is not None
+        is_first = not pending
+        pending.append(descriptor)
+        reader._read_requests.append(request)
+        if is_first:
+            if self._pulling and self._can_pull:
+                self._pull_again = True  # _call_pull_if_needed(), without the call
+            else:
+                self._call_pull_if_needed()
+
+    def _pull_from_queue(self, descriptor: PullIntoDescriptor, request: ReadRequest) -> bool:
+        """Answer a read from the queue, or with an error if there is too little; whether that could be done."""
+        if self._queue.fill(descriptor):
+            filled_view = descriptor.convert()
+            self._handle_queue_drain()
+            request.chunk_steps(filled_view)
+            return True
+        if self._close_requested:
+            error = _insufficient_bytes()
+            self._error(error)
+            request.error_steps(error)
+            return True
+        return False
 
     def _process_pull_into_descriptors_using_queue(self) -> list[PullIntoDescriptor]:
         """ReadableByteStreamControllerProcessPullIntoDescriptorsUsingQueue"""
@@ -418,6 +455,39 @@ class ReadableByteStreamController(PullingController, Responding):
         done = self._stream._state == "closed"
         fulfill_read_request(self._stream, descriptor.convert(), done)
 
+    def _complete(self, first: PullIntoDescriptor, count: int, chunk: bytes | memoryview | None) -> bool:
+        """Give the reader its view, if that is ready with so many bytes more, and nothing else is to be done; whether
+        that was done.
+
+        # Python: what the abstract operations do in this most common case, in their order, without their calls. The
+        # bytes are those of `chunk`, or in the view already.
+        """
+        filled = first.bytes_filled + count
+        if (
+            filled > first.byte_length
+            or filled < first.minimum_fill
+            or filled % first.element_size != 0
+            or self._queue.total > 0
+            or first.reader_type == "none"
+            or self._stream._state != "readable"
+            or self._meter is not None
+        ):
+            return False
+        request = self._byob_request
+        if request is not None:
+            self._byob_request = None
+            request._invalidate()
+        if chunk is not None:
+            first.buffer[first.bytes_filled : filled] = chunk
+        first.bytes_filled = filled
+        self._pending_pull_intos.popleft()
+        requests = self._stream._reader._read_requests  # type: ignore[union-attr]  # there is a read request
+        is_all = filled == first.byte_length and first.reader_type == "byob"
+        requests.popleft().chunk_steps(first.view if is_all else first.convert())
+        if requests or self._strategy_hwm > 0:
+            self._call_pull_if_needed()
+        return True
+
     def _shift_pending_pull_into(self) -> PullIntoDescriptor:
         """ReadableByteStreamControllerShiftPendingPullInto"""
         assert self._byob_request is None
@@ -427,10 +497,7 @@ class ReadableByteStreamController(PullingController, Responding):
 
     def _get_byob_request(self) -> ReadableStreamBYOBRequest | None:
         """ReadableByteStreamControllerGetBYOBRequest"""
-        if self._byob_request is None and self._pending_pull_intos:
-            view = self._pending_pull_intos[0].unfilled()
-            self._byob_request = ReadableStreamBYOBRequest(INTERNAL, self, view)
-        return self._byob_request
+        return self.byob_request
 
     def _invalidate_byob_request(self) -> None:
         """ReadableByteStreamControllerInvalidateBYOBRequest"""
@@ -441,6 +508,8 @@ class ReadableByteStreamController(PullingController, Responding):
     def _respond(self, bytes_written: int) -> None:
         """ReadableByteStreamControllerRespond"""
         first = self._pending_pull_intos[0]
+        if bytes_written > 0 and self._complete(first, bytes_written, None):
+            return
         if self._stream._state == "closed":
             if bytes_written != 0:
                 raise TypeError(f"bytes_written must be 0 on a closed stream, not {bytes_written}")

@@ -15,7 +15,7 @@ class PullIntoDescriptor:
     """One region of memory that waits to be filled.
 
     # Python: `buffer` is a view of the region alone, byte by byte, so there is no byte offset in it; `view` is the same
-    # memory with the item format that the reader gave.
+    # memory with the item format that the reader gave: the same object, where that is bytes.
     """
 
     __slots__ = (
@@ -30,22 +30,27 @@ class PullIntoDescriptor:
         "view",
     )
 
-    def __init__(self, view: memoryview, minimum_fill: int, reader_type: ReaderType, request: Any) -> None:
-        self.buffer = as_bytes_view(view, "the view")
-        self.view = view if view.ndim == 1 else items_of(self.buffer, view.format)
-        self.byte_length = self.buffer.nbytes
+    def __init__(
+        self,
+        buffer: memoryview,
+        view: memoryview,
+        byte_length: int,
+        minimum_fill: int,
+        element_size: int,
+        reader_type: ReaderType,
+        request: Any,
+    ) -> None:
+        self.buffer = buffer
+        self.view = view
+        self.byte_length = byte_length
         self.bytes_filled = 0
         self.minimum_fill = minimum_fill
-        self.element_size = view.itemsize
+        self.element_size = element_size
         self.reader_type: ReaderType = reader_type
         # Ours: the read request that waits for it, to find it when that is withdrawn.
         self.request = request
         # Ours: the read was cancelled while the source had the memory; its bytes are for the next read.
         self.is_withdrawn = False
-
-    def unfilled(self) -> memoryview:
-        """Return the rest that is to be filled."""
-        return self.buffer[self.bytes_filled :]
 
     def replace(self, buffer: memoryview) -> None:
         """Fill other memory from now on; TypeError if that cannot have the item format."""
@@ -61,7 +66,17 @@ class PullIntoDescriptor:
         assert self.bytes_filled % self.element_size == 0
         if self.reader_type == "default":
             return self.buffer[: self.bytes_filled].tobytes()
+        if self.bytes_filled == self.byte_length:
+            return self.view  # all of it; nobody else has this view
         return self.view[: self.bytes_filled // self.element_size]
+
+
+def descriptor_of(view: memoryview, minimum: int, request: Any) -> PullIntoDescriptor:
+    """Return the descriptor for a BYOB read into `view`, a view of any items that is ours alone."""
+    buffer = as_bytes_view(view, "the view")
+    items = view if view.ndim == 1 else items_of(buffer, view.format)
+    size = view.itemsize
+    return PullIntoDescriptor(buffer, items, len(buffer), minimum * size, size, "byob", request)
 
 
 class ByteQueue(QueueTotal):

@@ -15,7 +15,7 @@ from ..._engine.callbacks import (
     completion_of,
     outcome_of,
 )
-from ..._engine.jobs import Job, JobQueue
+from ..._engine.jobs import Job, JobQueue, task_of
 from ..._engine.promise import Promise, converted, promise_of_failure, upon
 from ..._platform.errors import call, goes_through
 from ..._platform.stages import note_stage
@@ -157,8 +157,56 @@ class PullingController(ReadableController, CallsBack):
             jobs.jobs.append(self._on_pull_fulfilled)
             if not jobs.scheduled:
                 jobs.schedule()
-        elif result is not DEFERRED:
-            callback_returned(self, jobs, outcome_of(jobs, result, source.context))
+        else:
+            self._pull_returned(result, source)
+
+    def _answers_at_once(self) -> bool:
+        """See `ReadableController`.
+
+        # Python: `run_until()`, `_callback_fulfilled()` and `_call_pull_if_needed()`, without the calls. The job that
+        # is due is that of the last pull; the read has asked for another one, whose chunk lets the task go on.
+        """
+        jobs = self._jobs
+        queue = jobs.jobs
+        if (
+            not self._pull_again
+            or not self._can_pull
+            or not queue
+            or queue[0] is not self._on_pull_fulfilled
+            or jobs.countdown <= 0
+            or task_of(jobs.loop) is not jobs._top
+        ):
+            return False
+        source = self._source
+        assert source is not None and source.pull is not None
+        queue.popleft()
+        jobs.countdown -= 1
+        jobs.busy = True
+        self._pull_again = False
+        try:
+            try:
+                result = source.pull(self)
+            except BaseException as error:
+                callback_failed(self, jobs, error)
+                if goes_through(error):
+                    raise
+                return False
+            if result is not None:
+                self._pull_returned(result, source)
+                return False
+        finally:
+            jobs.busy = False
+        queue.append(self._on_pull_fulfilled)
+        if queue[0] is jobs.mark:
+            queue.popleft()
+            jobs.countdown -= 1
+            return True
+        return False
+
+    def _pull_returned(self, result: Any, source: Source | UnderlyingSource) -> None:
+        """React to what pull() has returned, if it is not None."""
+        if result is not DEFERRED:
+            callback_returned(self, self._jobs, outcome_of(self._jobs, result, source.context))
 
     def _after_return(self) -> Job:
         return self._on_pull_fulfilled

@@ -83,19 +83,34 @@ class ReadPromise(Promise[R], ReadRequest):
                 return came  # type: ignore[no-any-return]
             if outcome == HALFWAY:
                 return (yield from self._wait_for_mark())
-        elif self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
+        if self._state == FULFILLED and not jobs.jobs and not jobs.busy and jobs.countdown > 0:
             jobs.countdown -= 1  # run_pending(), without the call
-            result: R = self._value
-            self._reactions = None  # result(), without the call
-            if ALONE and not self._handled and getrefcount(self) == ALONE and not getweakrefcount(self):
-                reader = self._stream._reader
-                if reader is not None:
-                    self._state = PENDING  # begin_anew(), without the call
-                    self._value = None
-                    self._serial = 0
-                    reader._spare = self
-            return result
-        return (yield from super().__await__())
+        elif self._state != PENDING or self._reactions is not None or jobs.busy:
+            return (yield from super().__await__())
+        else:
+            # What Promise.__await__() does, without the call.
+            if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
+                raise_wrong_loop()
+            self._reactions = jobs.mark
+            try:
+                has_come = self._stream._controller._answers_at_once() or jobs.run_until(jobs.mark)
+            except BaseException:
+                self._replace_mark()
+                raise
+            if not has_come:
+                yield self._replace_mark()
+            if self._state != FULFILLED:
+                return self.result()
+        result: R = self._value
+        self._reactions = None  # result(), without the call
+        if ALONE and not self._handled and getrefcount(self) == ALONE and not getweakrefcount(self):
+            reader = self._stream._reader
+            if reader is not None:
+                self._state = PENDING  # begin_anew(), without the call
+                self._value = None
+                self._serial = 0
+                reader._spare = self
+        return result
 
     def chunk_steps(self, chunk: Any) -> None:
         """A chunk is there."""

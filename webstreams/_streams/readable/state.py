@@ -67,7 +67,7 @@ class GenericReaderState(Part):
     # Ours, shared: who reads, if it is not the user: in words, and the pipe, the tee or the operators themselves.
     _holder: LockHolder | None
     _consumer: object
-    # Ours: the promise of a read that nobody can look at any more, for the next one.
+    # Ours, shared: the promise of a read that nobody can look at any more, for the next one.
     _spare: Any
 
     def _error_read_requests(self, error: object) -> None:
@@ -110,6 +110,15 @@ class ReadableController(Part):
     def _pull_steps(self, read_request: ReadRequest) -> None:
         """[[PullSteps]]"""
         raise NotImplementedError
+
+    def _pull_into(self, descriptor: Any, given: Any) -> None:
+        """ReadableByteStreamControllerPullInto, of a byte stream."""
+        raise NotImplementedError
+
+    def _answers_at_once(self) -> bool:
+        """Ours, shared: have a task's await of a read answered by the source, if the job that is due asks it; whether
+        the read was."""
+        return False
 
     def _collect_steps(self, take: Callable[[Any], object]) -> None:
         """Ours, shared: have the chunks taken that are made when they are asked for, and that come at once."""
