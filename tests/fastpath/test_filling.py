@@ -262,3 +262,53 @@ def test_what_a_read_has_brought_is_not_the_memory_of_the_stream_any_more() -> N
         return log
 
     assert_same(program)
+
+
+async def waiting(reader: Any, controllers: list[Any]) -> Any:
+    """Let two tasks read into memory of two bytes each; return them when the source was asked."""
+    tasks = [asyncio.ensure_future(seen(reader.read(bytearray(2)))) for _ in range(2)]
+    while not controllers:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_bytes_of_a_read_that_was_cancelled_come_before_those_that_fill_the_next_view() -> None:
+    controllers: list[Any] = []
+    source: Any = {"type": "bytes", "pull": controllers.append}
+    stream: ReadableStream[Any] = ReadableStream(source)
+    first, second = await waiting(stream.get_reader(mode="byob"), controllers)
+    controller = controllers[0]
+    controller.enqueue(b"ab")
+    request = controller.byob_request
+    first.cancel()
+    await asyncio.sleep(0)
+    request.view[:] = b"cd"
+    request.respond(2)
+    assert await second == (b"ab", False)
+
+
+async def test_a_view_of_a_reader_that_has_gone_is_for_the_next_one() -> None:
+    controllers: list[Any] = []
+    source: Any = {"type": "bytes", "pull": controllers.append}
+    stream: ReadableStream[Any] = ReadableStream(source)
+    filling = stream.get_reader(mode="byob")
+    tasks = await waiting(filling, controllers)
+    request = controllers[0].byob_request
+    filling.release_lock()
+    await asyncio.wait(tasks)
+    request.view[:] = b"cd"
+    request.respond(2)
+    assert await stream.get_reader().read() == (b"cd", False)
+
+
+async def test_nothing_is_written_to_a_view_of_a_closed_stream() -> None:
+    controllers: list[Any] = []
+    source: Any = {"type": "bytes", "pull": controllers.append}
+    tasks = await waiting(ReadableStream(source).get_reader(mode="byob"), controllers)
+    request = controllers[0].byob_request
+    controllers[0].close()
+    with pytest.raises(TypeError, match="must be 0 on a closed stream"):
+        request.respond(1)
+    request.respond(0)
+    assert [await each for each in tasks] == [(b"", True), (b"", True)]
