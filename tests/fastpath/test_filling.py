@@ -312,3 +312,26 @@ async def test_nothing_is_written_to_a_view_of_a_closed_stream() -> None:
         request.respond(1)
     request.respond(0)
     assert [await each for each in tasks] == [(b"", True), (b"", True)]
+
+
+async def test_a_view_that_the_source_has_released_is_not_filled() -> None:
+    controllers: list[Any] = []
+    source: Any = {"type": "bytes", "pull": controllers.append}
+    tasks = await waiting(ReadableStream(source).get_reader(mode="byob"), controllers)
+    controllers[0].byob_request.view.release()
+    with pytest.raises(TypeError, match="was released"):
+        controllers[0].enqueue(b"ab")
+    for each in tasks:
+        each.cancel()
+
+
+async def test_a_default_reader_gets_bytes_of_the_memory_that_was_made_for_it() -> None:
+    log: Log = []
+    source: Any = {
+        "type": "bytes",
+        "pull": lambda controller: respond(controller, 1, log),
+        "auto_allocate_chunk_size": 2,
+    }
+    chunk, _ = await ReadableStream(source).get_reader().read()
+    assert type(chunk) is bytes
+    assert chunk == b"\x01\x00"

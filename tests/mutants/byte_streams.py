@@ -33,8 +33,8 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
     "await: another task": (_PULLING, "            or task_of(jobs.loop) is not jobs._top\n", ""),
     "await: a job before the chunk": (
         _PULLING,
-        "        if queue[0] is jobs.mark:\n",
-        "        if jobs.mark in queue:\n",
+        "        if queue[0] is jobs.mark and",
+        "        if jobs.mark in queue and",
     ),
     "await: while jobs run": (
         _READER,

@@ -197,7 +197,7 @@ class PullingController(ReadableController, CallsBack):
         finally:
             jobs.busy = False
         queue.append(self._on_pull_fulfilled)
-        if queue[0] is jobs.mark:
+        if queue[0] is jobs.mark and jobs.countdown > 0:
             queue.popleft()
             jobs.countdown -= 1
             return True
