@@ -6,7 +6,6 @@ from typing import Final
 
 _CONTROLLER: Final = "_streams/readable/byte_controller"
 _PULLING: Final = "_streams/readable/pulling"
-_READER: Final = "_streams/readable/reader"
 _PASSES: Final = "not self._pending_pull_intos and self._queue.total == 0"
 
 GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
@@ -27,22 +26,13 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
         "            not self._pull_again\n            or not",
         "            not",
     ),
-    "await: a source that is closed": (_PULLING, "            or not self._can_pull\n", ""),
     "await: another job is due": (_PULLING, "            or queue[0] is not self._on_pull_fulfilled\n", ""),
-    "await: the time is up": (_PULLING, "            or jobs.countdown <= 0\n", ""),
     "await: another task": (_PULLING, "            or task_of(jobs.loop) is not jobs._top\n", ""),
     "await: a job before the chunk": (
         _PULLING,
         "        if queue[0] is jobs.mark and",
         "        if jobs.mark in queue and",
     ),
-    "await: while jobs run": (
-        _READER,
-        " or self._reactions is not None or jobs.busy:",
-        " or self._reactions is not None:",
-    ),
-    "await: somebody else waits": (_READER, " or self._reactions is not None or jobs.busy:", " or jobs.busy:"),
-    "await: an error": (_READER, "            if self._state != FULFILLED:\n", "            if False:\n"),
     "views: less than is asked for": (_CONTROLLER, "            or filled < first.minimum_fill\n", ""),
     "views: a part of an item": (_CONTROLLER, "            or filled % first.element_size != 0\n", ""),
     "views: bytes that came back": (

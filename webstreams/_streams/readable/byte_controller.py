@@ -11,18 +11,10 @@ from typing_extensions import Buffer
 from ..._debug.repr import show_count, show_queue
 from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise
-from ..._platform.buffer import (
-    as_bytes_view,
-    cannot_transfer,
-    is_released,
-    open_view,
-    same_memory,
-    transfer,
-    whole_buffer,
-)
+from ..._platform.buffer import as_bytes_view, cannot_transfer, is_released, open_view, transfer
 from ..._platform.idl import INTERNAL, refuse_constructor
 from .byob_request import ReadableStreamBYOBRequest, Responding
-from .pull_into import ByteQueue, PullIntoDescriptor
+from .pull_into import ByteQueue, PullIntoDescriptor, replacement
 from .pulling import PullingController
 from .source import Source, UnderlyingSource
 from .state import (
@@ -529,7 +521,7 @@ class ReadableByteStreamController(PullingController, Responding):
                 raise TypeError(f"the view must be empty on a closed stream, it has {byte_length} bytes")
         elif byte_length == 0:
             raise TypeError("the view must not be empty on a readable stream")
-        new_buffer = _replacement(first, view)
+        new_buffer = replacement(first, view)
         if new_buffer is not None:
             first.replace(new_buffer)
         transfer(given)
@@ -598,22 +590,6 @@ class ReadableByteStreamController(PullingController, Responding):
         if descriptor.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(descriptor)
         self._answer_from_queue()
-
-
-def _replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:
-    """Check that a new view fits the request; give the memory to fill from now on, None if it is the same as before."""
-    size = view.nbytes
-    if first.bytes_filled + size > first.byte_length:
-        raise ValueError(f"the view has {size} bytes, more than the request's view")
-    new_buffer, new_offset = whole_buffer(view)
-    old_buffer, old_offset = whole_buffer(first.buffer)
-    if new_offset != old_offset + first.bytes_filled:
-        raise ValueError("the view must begin where the request's view begins")
-    if new_buffer.nbytes != old_buffer.nbytes:
-        raise ValueError("the view's memory must have the same size as that of the request's view")
-    if same_memory(new_buffer, old_buffer):
-        return None
-    return new_buffer[old_offset : old_offset + first.byte_length]
 
 
 def _insufficient_bytes() -> TypeError:

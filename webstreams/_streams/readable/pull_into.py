@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar, Literal
 
-from ..._platform.buffer import as_bytes_view, items_of
+from ..._platform.buffer import as_bytes_view, items_of, same_memory, whole_buffer
 from ..queue import PutBackChunks, QueueTotal
 
 ReaderType = Literal["default", "byob", "none"]
@@ -77,6 +77,22 @@ def descriptor_of(view: memoryview, minimum: int, request: Any) -> PullIntoDescr
     items = view if view.ndim == 1 else items_of(buffer, view.format)
     size = view.itemsize
     return PullIntoDescriptor(buffer, items, len(buffer), minimum * size, size, "byob", request)
+
+
+def replacement(first: PullIntoDescriptor, view: memoryview) -> memoryview | None:
+    """Check that a new view fits the request; give the memory to fill from now on, None if it is the same as before."""
+    size = view.nbytes
+    if first.bytes_filled + size > first.byte_length:
+        raise ValueError(f"the view has {size} bytes, more than the request's view")
+    new_buffer, new_offset = whole_buffer(view)
+    old_buffer, old_offset = whole_buffer(first.buffer)
+    if new_offset != old_offset + first.bytes_filled:
+        raise ValueError("the view must begin where the request's view begins")
+    if new_buffer.nbytes != old_buffer.nbytes:
+        raise ValueError("the view's memory must have the same size as that of the request's view")
+    if same_memory(new_buffer, old_buffer):
+        return None
+    return new_buffer[old_offset : old_offset + first.byte_length]
 
 
 class ByteQueue(QueueTotal):
