@@ -157,8 +157,8 @@ class PullingController(ReadableController, CallsBack):
             jobs.jobs.append(self._on_pull_fulfilled)
             if not jobs.scheduled:
                 jobs.schedule()
-        else:
-            self._pull_returned(result, source)
+        elif result is not DEFERRED:
+            callback_returned(self, jobs, outcome_of(jobs, result, source.context))
 
     def _answers_at_once(self) -> bool:
         """See `ReadableController`.
@@ -192,7 +192,8 @@ class PullingController(ReadableController, CallsBack):
                     raise
                 return False
             if result is not None:
-                self._pull_returned(result, source)
+                if result is not DEFERRED:
+                    callback_returned(self, jobs, outcome_of(jobs, result, source.context))
                 return False
         finally:
             jobs.busy = False
@@ -202,11 +203,6 @@ class PullingController(ReadableController, CallsBack):
             jobs.countdown -= 1
             return True
         return False
-
-    def _pull_returned(self, result: Any, source: Source | UnderlyingSource) -> None:
-        """React to what pull() has returned, if it is not None."""
-        if result is not DEFERRED:
-            callback_returned(self, self._jobs, outcome_of(self._jobs, result, source.context))
 
     def _after_return(self) -> Job:
         return self._on_pull_fulfilled
