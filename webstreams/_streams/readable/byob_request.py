@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._debug.repr import show, show_count, summary
-from ..._engine.jobs import JobQueue, get_ident, get_running_loop, raise_wrong_loop
+from ..._engine.jobs import ASKS_LOOP, JobQueue, get_ident, get_running_loop
 from ..._platform.buffer import is_released, open_view
 from ..._platform.idl import INTERNAL, MAX_SAFE_INTEGER, refuse_constructor, to_enforced_integer
 from ..._platform.mypyc import mypyc_attr, trait
@@ -68,8 +68,8 @@ class ReadableStreamBYOBRequest:
         if controller is None:
             controller = self._require_valid()
         jobs = controller._jobs
-        if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-            raise_wrong_loop()
+        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+            jobs.require_loop()
         if jobs.run is not None:
             jobs.run.leave()  # require_running(), without the call
         try:

@@ -89,8 +89,8 @@ class ReadPromise(Promise[R], ReadRequest):
             return (yield from super().__await__())
         else:
             # What Promise.__await__() does, without the call.
-            if get_ident() != jobs.thread_probe._thread_id and get_running_loop() is not jobs.loop:
-                raise_wrong_loop()
+            if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
+                jobs.require_loop()
             self._reactions = jobs.mark
             try:
                 has_come = self._stream._controller._answers_at_once() or jobs.run_until(jobs.mark)
