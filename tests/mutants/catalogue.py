@@ -554,9 +554,9 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "require_running": (
         "_engine/jobs",
-        "            raise_wrong_loop()\n        if self.run is not None:\n"
+        "            self.require_loop()\n        if self.run is not None:\n"
         "            self.run.leave()  # leave_run(), without the call\n",
-        "            raise_wrong_loop()\n",
+        "            self.require_loop()\n",
     ),
     "repr": ("_engine/jobs", "BEFORE_SHOWING.prepare = _leave_run_of\n", ""),
     "signal": ("_streams/writable/controller", "        self._jobs.leave_run()\n", ""),
