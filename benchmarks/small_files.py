@@ -175,6 +175,12 @@ async def copy_with_streams(folder: Path) -> None:
     await asyncio.gather(*(read_file(folder / "large").pipe_to(write_file(name)) for name in names))
 
 
+async def copy_in_place_with_streams(folder: Path) -> None:
+    """Copy many files at once into files that are there."""
+    names = [folder / f"copy{number}" for number in range(COPIES)]
+    await asyncio.gather(*(read_file(folder / "large").pipe_to(write_file(name, mode="in_place")) for name in names))
+
+
 async def copy_anew_with_shutil(folder: Path) -> None:
     """Copy many files at once in threads, under names that are new, and remove them."""
     await copy_with_shutil(folder)
@@ -231,6 +237,7 @@ ROWS: dict[str, tuple[Way, Way, int]] = {
     "write 2 KB under a new name": (write_new_by_hand, write_new_with_streams, WRITES),
     "200 copies of 100 KB, new names": (copy_anew_with_shutil, copy_anew_with_streams, COPIES),
     "200 copies of 100 KB over old ones": (copy_with_shutil, copy_with_streams, COPIES),
+    "the same, into the old ones": (copy_with_shutil, copy_in_place_with_streams, COPIES),
     "the same, with the same guarantee": (copy_by_hand, copy_with_streams, COPIES),
     "2,000 readers of 2 KB at once": (readers_in_threads, readers_of_streams, READERS),
     "standard input to output, 200 MB": (pass_with_asyncio, pass_with_streams, 1),
