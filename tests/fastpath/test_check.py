@@ -7,13 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
 
 from webstreams import AbortController, WritableStream
-from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
 from webstreams._fastpath import check, policy, snapshot
 from webstreams._fastpath.check import CheckedRun
@@ -21,6 +19,7 @@ from webstreams._streams.readable.pulling import PullingController
 from webstreams._streams.readable.tee import Tee
 from webstreams.operations import is_disturbed
 
+from ..waiting import each_look_ends_a_turn
 from .pipelines import mapping, numbers
 from .programs import CHECK, fast_paths, periods
 
@@ -134,24 +133,24 @@ async def test_a_period_of_other_jobs_is_reported() -> None:
     assert "the period has 6 jobs, not 5" in str(faults[0]["exception"])
 
 
-async def test_the_first_read_of_a_stream_disturbs_it_in_a_run_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_read_of_a_stream_disturbs_it_in_a_run_too() -> None:
     """It was not disturbed by a read that began a run: here one between two turns of a pipe."""
-    ticks = count()
-    monkeypatch.setattr(_jobs, "monotonic", lambda: next(ticks) * 2 * _jobs.TURN_BUDGET)
-    faults = watch_faults()
-    stream = numbers(10 * LAST).pipe_through(mapping(lambda chunk, controller: controller.enqueue(chunk), 1, 10 * LAST))
-    for _ in range(20):
-        await asyncio.sleep(0)
-    reader = stream.get_reader()
-    jobs = current_jobs()
-    assert jobs.jobs, "the pipe goes on in the next turn"
-    assert not stream._disturbed
-    jobs.reads_left = 1  # as after many reads of another stream
-    read = reader.read()
-    assert isinstance(jobs.run, CheckedRun)
-    assert is_disturbed(stream)
-    assert await read == (0, False)
-    assert faults == []
+    with each_look_ends_a_turn():
+        faults = watch_faults()
+        pass_on = mapping(lambda chunk, controller: controller.enqueue(chunk), 1, 10 * LAST)
+        stream = numbers(10 * LAST).pipe_through(pass_on)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        reader = stream.get_reader()
+        jobs = current_jobs()
+        assert jobs.jobs, "the pipe goes on in the next turn"
+        assert not stream._disturbed
+        jobs.reads_left = 1  # as after many reads of another stream
+        read = reader.read()
+        assert isinstance(jobs.run, CheckedRun)
+        assert is_disturbed(stream)
+        assert await read == (0, False)
+        assert faults == []
 
 
 @pytest.mark.parametrize(("part", "name"), [(Tee, "reading"), (PullingController, "_pulling")])

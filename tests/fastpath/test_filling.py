@@ -11,7 +11,8 @@ import pytest
 from webstreams import Promise, ReadableStream, queue_microtask
 from webstreams._engine.jobs import swap_task
 
-from .filling import as_without_shortcuts
+from ..waiting import another_task
+from .filling import as_without_shortcuts, is_open
 from .pipelines import await_outside_of_tasks, on_both_paths
 
 COUNT = 30
@@ -24,15 +25,7 @@ def respond(controller: Any, number: int, log: Log) -> None:
     view = controller.byob_request.view
     view[0] = number
     controller.byob_request.respond(view.nbytes)
-    log.append(("released", released(view), repr(controller.byob_request)))
-
-
-def released(view: memoryview) -> bool:
-    try:
-        view.nbytes
-    except ValueError:
-        return True
-    return False
+    log.append(("released", not is_open(view), repr(controller.byob_request)))
 
 
 def respond_in_parts(controller: Any, number: int, log: Log) -> None:
@@ -227,23 +220,15 @@ def test_a_task_that_is_begun_on_the_stack_of_another() -> None:
 
 async def test_other_tasks_have_their_turns() -> None:
     """However long the source answers at once."""
-    turns = 0
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
 
     def pull(controller: Any) -> None:
         controller.byob_request.respond(1)
 
-    other = asyncio.create_task(take_turns())
     source: Any = {"type": "bytes", "pull": pull}
     reader = ReadableStream(source).get_reader(mode="byob")
-    while turns < 5:
-        await reader.read(bytearray(1))
-    other.cancel()
+    async with another_task() as beats:
+        while beats.count < 5:
+            await reader.read(bytearray(1))
 
 
 def test_what_a_read_has_brought_is_not_the_memory_of_the_stream_any_more() -> None:

@@ -367,14 +367,10 @@ class JobQueue:
         self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
         return False
 
-    def now(self) -> float:
-        """What `is_late` takes for the time."""
-        return monotonic()
-
     def count_calls(self, count: int, began: float) -> int:
         """Return how many calls like those since `began`, which counted as a job each, may be made before `is_late`
         looks at the clock; if they took a time, it does so next."""
-        spent = max(self.now() - began, 1e-7)
+        spent = max(monotonic() - began, 1e-7)
         if spent > TURN_BUDGET / 16:
             self.countdown = min(self.countdown, 0)
         return max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / spent * count)))
@@ -395,7 +391,7 @@ class JobQueue:
         return monotonic() - self._turn_started
 
     def clock(self) -> float:
-        """Tell the time (seconds)."""
+        """Tell what `is_late` takes for the time (seconds)."""
         return monotonic()
 
     def _restart_clock(self) -> None:

@@ -165,6 +165,18 @@ async def wait_until_over(promise: Any, end: LoopEnd) -> None:
         await promise
 
 
+async def wait_behind(error: BaseException | None, promise: Any, end: LoopEnd) -> None:
+    """Wait at the end of a block, which `error` has left if there is one, for what ends its stream.
+
+    If that fails, too, its error is raised, but where the task was cancelled or the program interrupted: that counts.
+    """
+    try:
+        await wait_until_over(promise, end)
+    except Exception:
+        if error is None or isinstance(error, Exception):
+            raise
+
+
 async def wait_a_while(promises: list[Watched]) -> None:
     """Wait until all are done, without a task for each; not longer than a moment."""
     left = len(promises)

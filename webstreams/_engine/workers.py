@@ -259,7 +259,7 @@ class Workers:
             self._look_later()  # if one of these calls takes time, the rest is for the others
         most = max(1, min(len(self.ready) if at_once is None else at_once[1], jobs.countdown, self._most_at_once))
         jobs.countdown -= most - 1
-        began = jobs.now()
+        began = jobs.clock()
         is_taken = at_once is not None
         submitted = map(deque.popleft, repeat(self.ready, most))
         items: Iterator[Any] = submitted if at_once is None else islice(at_once[0], most)

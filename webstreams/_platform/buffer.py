@@ -131,9 +131,4 @@ def transfer(view: object) -> None:
         try:
             view.release()
         except BufferError as error:
-            raise cannot_transfer(error) from None
-
-
-def cannot_transfer(error: BufferError) -> TypeError:
-    """Return the error for a memoryview that other views keep open."""
-    return TypeError(f"the memoryview cannot be taken over: {error}")
+            raise TypeError(f"the memoryview cannot be taken over: {error}") from None

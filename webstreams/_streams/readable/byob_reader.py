@@ -7,7 +7,6 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.buffer import as_bytes_view, items_of, open_view, transfer
 from ..._platform.idl import to_enforced_integer
@@ -62,10 +61,7 @@ class ReadableStreamBYOBReader(ReadableStreamGenericReader):
         next one. Streams Standard, 4.5.3.
         """
         jobs = self._jobs
-        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
-            jobs.require_loop()
-        if jobs.run is not None:
-            jobs.run.leave()  # require_running(), without the call
+        jobs.require_running()
         try:
             own = open_view(view, "the view")
             is_bytes = own.ndim == 1 and own.format == "B"

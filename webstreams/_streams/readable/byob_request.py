@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..._debug.repr import show, show_count, summary
-from ..._engine.jobs import ASKS_LOOP, JobQueue, get_ident, get_running_loop
+from ..._engine.jobs import JobQueue
 from ..._platform.buffer import is_released, open_view
-from ..._platform.idl import INTERNAL, MAX_SAFE_INTEGER, refuse_constructor, to_enforced_integer
+from ..._platform.idl import INTERNAL, refuse_constructor, to_enforced_integer
 from ..._platform.mypyc import mypyc_attr, trait
 from .state import ReadableStreamState
 
@@ -61,17 +61,8 @@ class ReadableStreamBYOBRequest:
         `view` was released, when 0 bytes are given to a readable stream or more than 0 to a closed one; `ValueError`
         for more bytes than `view` has.
         """
-        written = bytes_written
-        if type(written) is not int or not 0 <= written <= MAX_SAFE_INTEGER:
-            written = to_enforced_integer(bytes_written, "bytes_written")
-        controller = self._controller
-        if controller is None:
-            controller = self._require_valid()
-        jobs = controller._jobs
-        if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
-            jobs.require_loop()
-        if jobs.run is not None:
-            jobs.run.leave()  # require_running(), without the call
+        written = to_enforced_integer(bytes_written, "bytes_written")
+        controller = self._require_valid()
         try:
             len(self._view)  # type: ignore[arg-type]  # is_released(), without the call; it has one as long as it is valid
         except ValueError:

@@ -11,7 +11,7 @@ from typing_extensions import Buffer
 from ..._debug.repr import show_count, show_queue
 from ..._engine.jobs import ASKS_LOOP, get_ident, get_running_loop
 from ..._engine.promise import Promise
-from ..._platform.buffer import as_bytes_view, cannot_transfer, is_released, open_view, transfer
+from ..._platform.buffer import as_bytes_view, is_released, open_view, transfer
 from ..._platform.idl import INTERNAL, refuse_constructor
 from .byob_request import ReadableStreamBYOBRequest, Responding
 from .pull_into import ByteQueue, PullIntoDescriptor, replacement
@@ -387,12 +387,11 @@ class ReadableByteStreamController(PullingController, Responding):
         """ReadableByteStreamControllerPullInto; the view of the descriptor is ours already, `given` what the reader
         was given."""
         request = descriptor.request
-        if isinstance(given, memoryview):
-            try:
-                given.release()  # transfer(), without the call
-            except BufferError as error:
-                request.error_steps(cannot_transfer(error))
-                return
+        try:
+            transfer(given)
+        except TypeError as error:
+            request.error_steps(error)
+            return
         stream, pending = self._stream, self._pending_pull_intos
         if not pending:
             if stream._state == "closed":

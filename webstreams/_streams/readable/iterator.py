@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, cast
 from typing_extensions import TypeVar
 
 from ..._debug.repr import show, summary
-from ..._engine.loop_end import wait_until_over
+from ..._engine.loop_end import wait_behind
 from ..._engine.promise import Promise
 from ..._platform.errors import is_control_flow
 from ..._platform.frames import begins_async_for
@@ -76,12 +76,7 @@ class ReadableStreamAsyncIterator(Generic[T]):
         iteration = self._iteration
         is_cancelled = error is not None and is_control_flow(error)
         iteration.how = ENDS if is_cancelled else max(iteration.how, LEAVES)
-        try:
-            await wait_until_over(self.aclose(), iteration.jobs.end)
-        except Exception:
-            if error is None or isinstance(error, Exception):
-                raise
-            # The task was cancelled, or the program interrupted: that is what counts.
+        await wait_behind(error, self.aclose(), iteration.jobs.end)
 
     def __repr__(self) -> str:
         """Show the stream, and whether a read is pending."""

@@ -544,7 +544,7 @@ class ReadableStream(ConsumedStream[T]):
         return stream
 
     def _stepped(self, method: str, kind: int, function: Callable[[T], Any]) -> ReadableStream[Any]:
-        require_function(function, method, may_yield=method == "flat_map")
+        require_function(function, method, may_yield=kind == EXPAND)
         return self._with_step(method, Step(kind, function, copy_context()))
 
     def _with_step(self, method: str, step: Step) -> ReadableStream[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, overload
 from typing_extensions import TypeVar
 
 from ..._engine.jobs import ASKS_LOOP, JobQueue, get_ident, get_running_loop
-from ..._engine.loop_end import wait_until_over
+from ..._engine.loop_end import wait_behind
 from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_with
 from ..._engine.promise_state import PENDING
 from ..._engine.settling import Settled
@@ -256,12 +256,7 @@ class WritableStreamDefaultWriter(WriterState, Generic[T]):
             if error is not None:
                 ends_at_once = is_control_flow(error) and not stream._is_closed_or_errored()
                 aborting = stream._abort_at_once(error) if ends_at_once else self.abort(error)
-                try:
-                    await wait_until_over(aborting, self._jobs.end)
-                except Exception:
-                    if isinstance(error, Exception):
-                        raise
-                    # The task was cancelled, or the program interrupted: that is what counts.
+                await wait_behind(error, aborting, self._jobs.end)
             elif not stream._close_queued_or_in_flight() and stream._state != "closed":
                 await self._close_with_error_propagation()
             else:

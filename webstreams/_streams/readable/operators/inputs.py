@@ -155,14 +155,14 @@ class Input(ReadRequest, Part):
         return type(self.iterator) in SILENT and length_hint(self.iterator) > 0
 
     def take_at_once(self, most: int) -> list[Any]:
-        """Take up to so many of them, as long as none may be awaitable."""
+        """Take up to so many of them, if there are any, as long as none may be awaitable."""
+        assert self.iterator is not None
         items: list[Any] = []
-        if most > 0 and self.iterator is not None and self.has_items_at_once():
-            for item in islice(self.iterator, most):
-                if type(item) not in NEVER_AWAITABLE:
-                    self.put_back(item)
-                    break
-                items.append(item)
+        for item in islice(self.iterator, max(most, 0)):
+            if type(item) not in NEVER_AWAITABLE:
+                self.put_back(item)
+                break
+            items.append(item)
         return items
 
     def put_back(self, item: Any) -> None:
