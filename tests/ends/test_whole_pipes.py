@@ -114,6 +114,23 @@ async def test_a_small_file_is_copied_in_one_call(path: Path, tmp_path: Path, si
     await ended(source, destination)
 
 
+@pytest.mark.parametrize(("mode", "expected"), [("in_place", b"new"), ("append", b"the old onenew")])
+async def test_a_file_in_place_is_written_in_one_call(
+    path: Path, tmp_path: Path, mode: Any, expected: bytes, calls: list[Any]
+) -> None:
+    (tmp_path / "original").write_bytes(b"new")
+    for source in ReadableStream.from_([b"n", b"ew"]), read_file(tmp_path / "original"):
+        path.write_bytes(b"the old one")
+        inode = path.stat().st_ino
+        destination = write_file(path, mode=mode)
+        await source.pipe_to(destination)
+        assert path.read_bytes() == expected
+        assert path.stat().st_ino == inode
+        assert len(calls) == 1
+        calls.clear()
+        await ended(source, destination)
+
+
 @pytest.mark.parametrize("size", [0, READ_AHEAD + 1, 5 * READ_AHEAD])
 async def test_other_files_are_copied_too(path: Path, tmp_path: Path, size: int) -> None:
     (tmp_path / "original").write_bytes(b"c" * size)
@@ -188,6 +205,24 @@ async def test_a_copy_that_is_cancelled_is_not_published(
     assert names(path) == ["original"]
     assert not source.locked
     assert not destination.locked
+
+
+@pytest.mark.parametrize("mode", ["in_place", "append"])
+async def test_a_copy_that_is_cancelled_before_it_is_read_leaves_what_is_in_place(
+    path: Path, tmp_path: Path, gate: tuple[threading.Event, threading.Event], mode: Any
+) -> None:
+    reached, passed = gate
+    path.write_bytes(b"old")
+    (tmp_path / "original").write_bytes(b"content")
+    task = asyncio.ensure_future(_await(read_file(tmp_path / "original").pipe_to(write_file(path, mode=mode))))
+    async with asyncio.timeout(30):
+        await until(reached.is_set)
+        task.cancel()
+        await asyncio.sleep(0)
+        passed.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert path.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("options", [{}, {"prevent_cancel": True}, {"prevent_abort": True}], ids=str)

@@ -1,8 +1,8 @@
 """Pipes of what is there already into a sink that takes it, and the end, in one call. Not in the Standard.
 
 A pipe reads a chunk after some jobs, writes it after some more, and closes after others: of a small file, that costs
-more than all that the system does. Where nobody can see any of these steps, all of them are one. The sink is one of
-the library's that shows nothing before its end, and the source is
+more than all that the system does. Where nobody can see any of these steps, all of them are one. The sink is that
+of a file, and the source is
 
 - a list or a tuple of the user's with a few small chunks,
 - or one of the library's that is emptied in a thread, if it is small: then the sink does so, in its own thread.

@@ -382,14 +382,18 @@ class ThreadSink(WholeSink):
             return error
         if content is None:
             return False
+        if self._was_discarded():  # a file in place keeps what it has
+            return True
         self.open()
         self._is_open = True
         self.put(content)
-        with self._lock:
-            if self._is_discarded:  # nobody has closed the stream
-                return True
-        self.finish()
+        if not self._was_discarded():  # or else nobody has closed the stream
+            self.finish()
         return True
+
+    def _was_discarded(self) -> bool:
+        with self._lock:
+            return self._is_discarded
 
     def _work(self) -> None:
         if not self._is_open:

@@ -55,6 +55,11 @@ class FileSink(ThreadSink):
         self._must_truncate = False
         self._gate = Gate()
 
+    @property
+    def takes_whole(self) -> bool:
+        """Always: of a file that is written in place, too, nobody sees less than after a write and a close."""
+        return True
+
     def __repr__(self) -> str:
         """Show the path."""
         return f"write_file({self._path!r})"
