@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -171,6 +172,35 @@ async def test_break_cancels_the_task() -> None:
                 break
         await turns(10)
     assert producer.ended == ["cancelled", "done"]
+    await nothing_alive()
+
+
+@each_of(mark=[0, 1, 5], taken=range(1, 8), writes=["numbers", "another stream"])
+async def test_leaving_while_the_task_is_about_to_write(writes: str, taken: int, mark: int) -> None:
+    """The chunk before was asked for by a stream that is cancelled meanwhile: the task is told by its cancellation."""
+    ended: list[type[BaseException]] = []
+
+    async def pass_on(writer: Any) -> None:
+        try:
+            if writes == "numbers":
+                await Producer()(writer)
+            async for number in ReadableStream.from_(itertools.count()):
+                await writer.write(number)
+        except BaseException as error:
+            ended.append(type(error))
+            raise
+
+    with quiet():
+        assert await from_producer(pass_on, {"high_water_mark": mark}).take(taken).list() == list(range(taken))
+        async for number in from_producer(pass_on, {"high_water_mark": mark}):
+            if number == taken:
+                break
+        reader = from_producer(pass_on, {"high_water_mark": mark}).get_reader()
+        for _ in range(taken):
+            await reader.read()
+        await reader.cancel()
+        await turns(10)
+    assert ended == [asyncio.CancelledError] * 3
     await nothing_alive()
 
 

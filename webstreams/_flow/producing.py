@@ -115,6 +115,8 @@ class _Producer(Generic[T]):
     def cancel(self, reason: object) -> Promise[None] | None:
         """Cancel the task; the promise is settled when it has ended."""
         self.is_cancelled = True
+        # A write before the task sees its cancellation waits for that: the stream takes no more chunks.
+        self._is_wanted = False
         if self._task is None:
             return None
         promise, resolve, reject = Promise.with_resolvers()
