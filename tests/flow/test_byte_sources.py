@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import array
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.dropping import Dropped
-from tests.faults.helpers import ByteSource, chunks_stream, failure, read_all, soon, stream_of, turns
+from tests.faults.helpers import ByteSource, chunks_stream, failure, quiet, read_all, soon, stream_of, turns
 from tests.grids import by_key, each_of
-from webstreams import ReadableStream, from_bytes
+from webstreams import Promise, ReadableStream, from_bytes
 
 from .support import nothing_alive
 
@@ -218,6 +219,86 @@ async def test_a_chunk_that_is_not_bytes_like_errors_the_stream_and_cancels_the_
 async def test_what_gives_no_bytes_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         from_bytes(wrong)
+
+
+@each_of(wrong=["text", 3, None, memoryview(DATA)[::2]])
+async def test_an_item_that_is_not_bytes_like_errors_the_stream_and_closes_the_iterator(wrong: Any) -> None:
+    closed: list[bool] = []
+
+    def items() -> Iterator[Any]:
+        try:
+            yield b"chunk"
+            yield wrong
+        finally:
+            closed.append(True)
+
+    with from_bytes(items()).get_reader(mode="byob") as reader:
+        assert bytes((await reader.read(bytearray(10))).value or b"") == b"chunk"
+        assert isinstance(await failure(reader.read(bytearray(10))), TypeError)
+    assert closed == [True]
+
+
+async def test_cancelling_closes_the_iterator() -> None:
+    closed: list[bool] = []
+
+    def items() -> Iterator[bytes]:
+        try:
+            while True:
+                yield DATA
+        finally:
+            closed.append(True)
+
+    with from_bytes(items()).get_reader(mode="byob") as reader:
+        await reader.read(bytearray(10))
+        await reader.cancel(REASON)
+    assert closed == [True]
+
+
+async def test_an_error_of_the_iterator_errors_the_stream() -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"chunk"
+        raise ERROR
+
+    reader = from_bytes(failing()).get_reader()
+    assert (await reader.read()).value == b"chunk"
+    assert await failure(reader.read()) is ERROR
+    assert any("failing, in its pull()" in note for note in ERROR.__notes__)
+
+
+async def test_items_that_have_to_be_waited_for() -> None:
+    async def later(chunk: bytes) -> bytes:
+        await turns(3)
+        return chunk
+
+    items: list[Any] = [later(b"spam "), b"", Promise.resolve(b"eggs")]
+    assert await from_bytes(items).bytes() == b"spam eggs"
+    items = [later(b"spam")]
+    reader = from_bytes(items).get_reader()
+    reading = reader.read()
+    await turns(1)
+    with quiet():
+        await reader.cancel(REASON)
+        await turns(10)
+    assert (await reading).done
+
+
+async def test_others_have_turns_while_all_items_are_empty() -> None:
+    reader = from_bytes(itertools.repeat(b"")).get_reader()
+    reading = reader.read()
+    await turns(20)
+    await reader.cancel(REASON)
+    assert (await reading).done
+    await nothing_alive()
+
+
+@each_of(make_source=[lambda: DATA[:7], lambda: [DATA[:7]], lambda: asynchronously([DATA[:7]])])
+async def test_the_end_inside_of_an_item_is_told_to_the_reader_alone(make_source: Callable[[], Any]) -> None:
+    with quiet():
+        reader = from_bytes(make_source()).get_reader(mode="byob")
+        assert len((await reader.read(array.array("I", [0] * 4))).value or b"") == 1
+        assert "a part of an item" in str(await failure(reader.read(array.array("I", [0] * 4))))
+        await turns(5)
+    await nothing_alive()
 
 
 async def test_a_locked_stream_is_refused() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, Final, overload
 
 from typing_extensions import Buffer
 
+from .._engine.awaiting import next_turn
 from .._engine.door import ignored
 from .._engine.jobs import queue_microtask
-from .._engine.promise import Promise
+from .._engine.promise import NEVER_AWAITABLE, Promise, is_awaitable
 from .._platform.buffer import as_bytes_view, is_bytes_like, open_view
+from .._platform.stages import note_stage
 from .._streams.door import fail_with, is_byte_stream
 from .._streams.readable.byte_controller import ReadableByteStreamController
 from .._streams.readable.source import LaterSource
@@ -18,6 +21,11 @@ from .._streams.readable.stream import ReadableStream
 from .inputs import Input, require_free
 
 _NONE: Final = memoryview(b"")
+# No item; the iterator of a source that was cancelled, or has failed.
+_NOTHING: Final = object()
+_ENDED: Final = iter(())
+# So many empty items are taken in one pull, then others have their turn.
+EMPTY_AT_ONCE: Final = 64
 
 
 @overload
@@ -45,7 +53,7 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
     """
     if is_bytes_like(source):
         held: Any = source if isinstance(source, bytes) else open_view(source, "the source").tobytes()
-        return ReadableStream(_ByteSource(ReadableStream.from_([held])))
+        return ReadableStream(_ItemSource([held]))
     if isinstance(source, str):
         raise TypeError("from_bytes() needs bytes, not str: encode the text, or pipe it through a TextEncoderStream")
     if not isinstance(source, ReadableStream):
@@ -54,24 +62,128 @@ def from_bytes(source: Any) -> ReadableStream[bytes]:
                 "from_bytes() needs a bytes-like object, or an iterable or a stream of them, not "
                 f"{type(source).__name__}"
             )
+        if not hasattr(type(source), "__aiter__"):
+            return ReadableStream(_ItemSource(source))
         return ReadableStream(_ByteSource(ReadableStream.from_(source)))
     require_free(source, "its source", "from_bytes")
     return source if is_byte_stream(source) else ReadableStream(_ByteSource(source))
 
 
-class _ByteSource(LaterSource):
-    """The underlying byte source over a stream of chunks."""
+class _Giver:
+    """What both underlying byte sources do with a chunk."""
 
     stage_name = "from_bytes()"
 
     type = "bytes"
 
+    def __init__(self) -> None:
+        # What is left of the last chunk.
+        self._rest = _NONE
+
+    def _take(self, controller: ReadableByteStreamController, chunk: Any) -> bool:
+        """Give a chunk to who reads; whether there was anything in it. Raises TypeError if it is not bytes-like."""
+        is_bytes = type(chunk) is bytes
+        view = chunk if is_bytes else as_bytes_view(open_view(chunk, "a chunk"), "a chunk")
+        if not view:
+            return False
+        if controller.byob_request is None:
+            controller.enqueue(view)
+            return True
+        self._rest = memoryview(view)
+        self._give(controller)
+        if self._rest and not is_bytes:
+            self._rest = memoryview(bytes(self._rest))  # whoever gave the chunk may use its memory again
+        return True
+
+    def _give(self, controller: ReadableByteStreamController) -> None:
+        """Fill the memory of the reader, or give all that is left to a default reader."""
+        rest, request = self._rest, controller.byob_request
+        view = None if request is None else request.view
+        if request is None or view is None:
+            self._rest = _NONE
+            controller.enqueue(rest)
+            return
+        count = min(len(rest), len(view))
+        view[:count] = rest[:count]
+        self._rest = rest[count:]
+        request.respond(count)
+
+    def _end(self, controller: ReadableByteStreamController) -> None:
+        with suppress(TypeError):  # in the middle of an item: the reader is told
+            controller.close()
+        request = controller.byob_request
+        if request is not None:
+            request.respond(0)
+
+
+class _ItemSource(_Giver):
+    """The underlying byte source over the items of an iterable, which is asked where bytes are pulled."""
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        super().__init__()
+        self._iterator: Any = iter(iterable)
+
+    def pull(self, controller: ReadableByteStreamController) -> Coroutine[Any, Any, None] | None:
+        if self._rest:
+            self._give(controller)
+            return None
+        missing = self._next(controller)
+        return None if missing is _NOTHING else self._wait(controller, missing)
+
+    def cancel(self, reason: object) -> None:
+        self._rest = _NONE
+        self._close()
+
+    def _next(self, controller: ReadableByteStreamController) -> Any:
+        """Give the next item that is not empty, or the end. Return `_NOTHING`, or what has to be waited for first: the
+        item, or None if many were empty."""
+        for _ in range(EMPTY_AT_ONCE):
+            try:
+                item = next(self._iterator, _NOTHING)
+            except BaseException as error:
+                note_stage(error, self._iterator, "pull()")
+                raise
+            if item is _NOTHING:
+                self._end(controller)
+                return _NOTHING
+            if type(item) not in NEVER_AWAITABLE and is_awaitable(item):
+                return item
+            if self._accept(controller, item):
+                return _NOTHING
+        return None
+
+    async def _wait(self, controller: ReadableByteStreamController, missing: Any) -> None:
+        while missing is not _NOTHING:
+            if missing is None:
+                await next_turn()
+            else:
+                item = await missing
+                if self._iterator is _ENDED or self._accept(controller, item):
+                    return
+            missing = self._next(controller)
+
+    def _accept(self, controller: ReadableByteStreamController, item: Any) -> bool:
+        try:
+            return self._take(controller, item)
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        self._iterator = _ENDED
+        if close is not None:
+            close()
+
+
+class _ByteSource(_Giver, LaterSource):
+    """The underlying byte source over a stream of chunks."""
+
     _controller: ReadableByteStreamController
 
     def __init__(self, stream: ReadableStream[Any]) -> None:
+        super().__init__()
         self._input = Input(stream, self, "from_bytes")
-        # What is left of the last chunk.
-        self._rest = _NONE
         self._is_reading = False
 
     def start(self, controller: ReadableByteStreamController) -> None:
@@ -79,7 +191,7 @@ class _ByteSource(LaterSource):
 
     def pull(self, controller: ReadableByteStreamController) -> None:
         if self._rest:
-            self._give()
+            self._give(controller)
         elif not self._is_reading:
             self._is_reading = True
             self._read()
@@ -94,40 +206,17 @@ class _ByteSource(LaterSource):
     def arrived(self, source: Input, chunk: Any) -> None:
         self._is_reading = False
         try:
-            view = as_bytes_view(open_view(chunk, "a chunk"), "a chunk")
+            was_empty = not self._take(self._controller, chunk)
         except Exception as error:
             self._controller.error(error)
             ignored(source.cancel(error))
             return
-        if not view.nbytes:
+        if was_empty:
             self._is_reading = True
             queue_microtask(self._read)  # not now: there may be thousands of them
-        elif self._controller.byob_request is None:
-            self._controller.enqueue(chunk if type(chunk) is bytes else view)
-        else:
-            self._rest = view
-            self._give()
-            if self._rest and type(chunk) is not bytes:
-                self._rest = memoryview(bytes(self._rest))  # whoever gave the chunk may use its memory again
-
-    def _give(self) -> None:
-        """Fill the memory of the reader, or give all that is left to a default reader."""
-        rest, request = self._rest, self._controller.byob_request
-        view = None if request is None else request.view
-        if request is None or view is None:
-            self._rest = _NONE
-            self._controller.enqueue(rest)
-            return
-        count = min(len(rest), len(view))
-        view[:count] = rest[:count]
-        self._rest = rest[count:]
-        request.respond(count)
 
     def ended(self, source: Input) -> None:
-        self._controller.close()
-        request = self._controller.byob_request
-        if request is not None:
-            request.respond(0)
+        self._end(self._controller)
 
     def failed(self, source: Input, error: Any) -> None:
         fail_with(self._controller, error)
