@@ -153,6 +153,14 @@ async def test_a_higher_level_compresses_more(format: CompressionFormat, low: in
     assert len(strong) < len(weak)
 
 
+@each_of(level=[19, 20, 21, 22])
+async def test_what_the_highest_levels_make_is_taken_by_receivers(level: int) -> None:
+    """Left alone, zstd takes windows of up to 128 MiB there, which RFC 9659 does not allow."""
+    data = random.Random(level).randbytes(1000) * 100
+    made = await through([data], CompressionStream("zstd", level=level))
+    assert await through([made], DecompressionStream("zstd")) == data
+
+
 # Arguments.
 
 

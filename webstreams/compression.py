@@ -11,8 +11,9 @@ from ._debug.repr import show
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
 from ._transforms.compressors import make_compressor
-from ._transforms.decompressors import DEFAULT_MAX_WINDOW, make_decompressor
+from ._transforms.decompressors import make_decompressor
 from ._transforms.demand_driven import Codec, PulledPair
+from ._transforms.formats import DEFAULT_MAX_WINDOW
 
 __all__ = ["CompressionFormat", "CompressionStream", "DecompressionStream"]
 
@@ -52,8 +53,9 @@ class CompressionStream(_GenericTransformStream):
 
     `format` is "gzip", "deflate" (which is zlib's format), "deflate-raw", "brotli" or "zstd". The last two need an
     optional package: ``pip install "webstreams[brotli]"``, ``pip install "webstreams[zstd]"`` (none on Python 3.14).
-    `level` is how hard it tries, in the numbers of the format (zlib 0 to 9, Brotli 0 to 11, zstd up to 22); by default
-    the format's own default, which for Brotli is the slowest.
+    `level` is how hard it tries, in the numbers of the format (zlib 0 to 9, Brotli 0 to 11, zstd up to 22, with
+    windows of 8 MiB at most, so that receivers take what it makes); by default the format's own default, which for
+    Brotli is the slowest.
 
     A compressor keeps what it is given until it has a block; so what was written may come out much later. With
     `flush_chunks`, all of a chunk comes out when the chunk is used up, and a decompressor at the other end can give all

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .._platform.arguments import checked_integer
 from .demand_driven import STEP, Codec
-from .formats import INLINE, WINDOW_BITS, Input, brotli, check_format, zstd
+from .formats import DEFAULT_MAX_WINDOW, INLINE, WINDOW_BITS, Input, brotli, check_format, zstd
 
 # For codecs that may take long over a few bytes: they gather a block, and compress it all at once.
 NEVER_INLINE: Final = -1
@@ -17,6 +17,8 @@ NEVER_INLINE: Final = -1
 LONGEST_CALL: Final = 1 << 20
 # From this level on, zstd is too slow for the loop's thread.
 SLOW_ZSTD_LEVEL: Final = 7
+# From this level on, zstd would take a larger window than receivers allow by default, ours and browsers (RFC 9659).
+ULTRA_ZSTD_LEVEL: Final = 20
 
 
 class Compressor(Input):
@@ -82,9 +84,12 @@ def _brotli_compressor(level: Any, flush_chunks: bool) -> Compressor:
 
 
 def _zstd_compressor(level: Any, flush_chunks: bool) -> Compressor:
-    lowest, highest = zstd.CompressionParameter.compression_level.bounds()
-    level = checked_level(level, lowest, highest)
-    codec = zstd.ZstdCompressor(level)
+    level = checked_level(level, *zstd.CompressionParameter.compression_level.bounds())
+    parameters = zstd.CompressionParameter
+    options = {} if level is None else {parameters.compression_level: level}
+    if (level or 0) >= ULTRA_ZSTD_LEVEL:
+        options[parameters.window_log] = (DEFAULT_MAX_WINDOW - 1).bit_length()
+    codec = zstd.ZstdCompressor(options=options)
     flush = partial(codec.flush, zstd.ZstdCompressor.FLUSH_BLOCK) if flush_chunks else None
     return Compressor(codec.compress, codec.flush, flush, NEVER_INLINE if (level or 0) >= SLOW_ZSTD_LEVEL else INLINE)
 

@@ -9,10 +9,8 @@ from .._platform.arguments import checked_integer
 from .._platform.errors import DataError
 from .decoders import BrotliDecoder, Decoder, ZlibDecoder, ZstdDecoder
 from .demand_driven import PIECE, Codec
-from .formats import WINDOW_BITS, Input, brotli, check_format, zstd
+from .formats import DEFAULT_MAX_WINDOW, WINDOW_BITS, Input, brotli, check_format, zstd
 
-# The window that RFC 9659 lets a zstd content coding have (bytes).
-DEFAULT_MAX_WINDOW: Final = 8 * 1024 * 1024
 # So many members, frames or blocks are read in one step at most, however little they hold: each takes a few
 # microseconds.
 LONGEST_STEP: Final = 128

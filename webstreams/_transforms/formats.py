@@ -42,6 +42,8 @@ FORMATS: Final = ("brotli", "deflate", "deflate-raw", "gzip", "zstd")
 WINDOW_BITS: Final = {"deflate": zlib.MAX_WBITS, "deflate-raw": -zlib.MAX_WBITS, "gzip": 16 + zlib.MAX_WBITS}
 _PACKAGES: Final = {"brotli": "Brotli 1.2 or newer", "zstd": "backports.zstd"}
 
+# The window that RFC 9659 lets a zstd content coding have (bytes).
+DEFAULT_MAX_WINDOW: Final = 8 * 1024 * 1024
 # Up to this many bytes are compressed in the loop's thread (bytes).
 INLINE: Final = 16384
 
