@@ -312,6 +312,24 @@ async def test_surrogates_in_any_chunks() -> None:
         assert all(output)
 
 
+@each_of(
+    size=[8192, 8193, 131_072, 131_073, 300_000], made_of=["a\u20ac", "\ud83d\ude00", "x\U0001f600\udc00", "\ud800"]
+)
+async def test_long_chunks_with_surrogates(made_of: str, size: int) -> None:
+    text = "".join(random.Random(size).choices(made_of, k=size))
+    expected = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    output = await ReadableStream.from_([text, "."]).pipe_through(TextEncoderStream()).list()
+    assert b"".join(output) == expected + b"."
+    assert len(output) == 2, "one chunk gives one chunk"
+
+
+@each_of(text=["\u20ac", "\ud800", "\U0001f600\udc00"])
+async def test_a_long_text_lets_other_tasks_run(text: str) -> None:
+    async with another_task() as beats:
+        await ReadableStream.from_([text * 500_000]).pipe_through(TextEncoderStream()).list()
+    assert beats.count > 500_000 / (1 << 17)
+
+
 # Nothing is left (FAULTS T7).
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import Buffer
 
@@ -140,6 +140,11 @@ class TextDecoderStream:
         yield from show_sides(self._transform.readable, self._transform.writable)
 
 
+# So much is encoded at once, and of a text with surrogates, which takes a thousand times as long (characters).
+_PART: Final = 1 << 17
+_PART_WITH_SURROGATES: Final = 1 << 13
+
+
 class _Encoding:
     """The transformer of a `TextEncoderStream`."""
 
@@ -151,15 +156,40 @@ class _Encoding:
         # The leading surrogate that ended the last chunk.
         self._leading = ""
 
-    def transform(self, chunk: Any, controller: TransformStreamDefaultController[bytes]) -> None:
+    def transform(
+        self, chunk: Any, controller: TransformStreamDefaultController[bytes]
+    ) -> Coroutine[Any, Any, None] | None:
         """Encode and enqueue a chunk."""
         text = self._leading + _as_text(chunk)
         self._leading = ""
         if "\ud800" <= text[-1:] <= "\udbff":
             self._leading = text[-1]
             text = text[:-1]
-        if text:
+        if len(text) > _PART_WITH_SURROGATES:
+            try:
+                data = text.encode() if len(text) <= _PART else None
+            except UnicodeEncodeError:
+                data = None
+            if data is None:
+                return self._transform_in_parts(text, controller)
+            controller.enqueue(data)
+        elif text:
             controller.enqueue(_encode(text))
+        return None
+
+    async def _transform_in_parts(self, text: str, controller: TransformStreamDefaultController[bytes]) -> None:
+        """Do the same, so that no task of the loop waits for a whole chunk."""
+        made = []
+        for part in _in_parts(text, _PART):
+            try:
+                made.append(part.encode())
+            except UnicodeEncodeError:
+                for small in _in_parts(part, _PART_WITH_SURROGATES):
+                    made.append(_encode(small))
+                    await next_turn()
+            else:
+                await next_turn()
+        controller.enqueue(b"".join(made))
 
     def flush(self, controller: TransformStreamDefaultController[bytes]) -> None:
         """Encode and flush."""
@@ -220,3 +250,14 @@ def _encode(text: str) -> bytes:
     except UnicodeEncodeError:
         # UTF-16 puts the halves of a pair together, and replaces those that are alone.
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _in_parts(text: str, size: int) -> Iterator[str]:
+    """Cut a text into parts, but no surrogate pair."""
+    start = 0
+    while start < len(text):
+        end = start + size
+        if "\ud800" <= text[end - 1 : end] <= "\udbff" and "\udc00" <= text[end : end + 1] <= "\udfff":
+            end += 1
+        yield text[start:end]
+        start = end
