@@ -7,9 +7,12 @@ import asyncio
 import ctypes
 import mmap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from webstreams import ReadableStream, from_bytes, write_file
 
 from .byob import byob_stream, bytes_of, is_released
 from .helpers import ByteSource, failure, quiet, soon, stream_of, turns
@@ -134,6 +137,25 @@ async def test_b13_view_of_a_foreign_format() -> None:
     else:
         assert value is not None and value.nbytes == 16
         assert bytes(given) == bytes(range(16))
+
+
+class References(ctypes.Structure):
+    """A structure that refers to an object of Python's."""
+
+    _fields_ = [("Offset", ctypes.c_int), ("item", ctypes.py_object)]
+
+
+@pytest.mark.parametrize("make", [ctypes.py_object * 4, References], ids=["array", "structure"])
+async def test_b13_references_to_objects_are_no_bytes(make: Callable[[], Any], tmp_path: Path) -> None:
+    """Who reads bytes into them ends the process; who sends them tells where its objects are."""
+    source, reader = byob_stream()
+    assert "refers to other objects" in str(await failure(reader.read(make())))
+    for take in (source.controller.enqueue, from_bytes):
+        with pytest.raises(TypeError, match="refers to other objects"):
+            take(make())
+    written = ReadableStream.from_([make()]).pipe_to(write_file(tmp_path / "file"))
+    assert "refers to other objects" in str(await failure(written))
+    assert not (tmp_path / "file").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ memoryview of our own and to release the one that was given away.
 from __future__ import annotations
 
 import ctypes
+import re
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ def _address_of(view: memoryview) -> int:
         ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
 
 
+# The names in the format of a structure (PEP 3118); "O" elsewhere in it is a reference to an object.
+_FIELD_NAMES: Final = re.compile(":[^:]*:")
 # What is asked about most.
 _NEVER_BYTES_LIKE: Final = frozenset({str, list, tuple, dict, range, GeneratorType, AsyncGeneratorType})
 
@@ -62,21 +65,35 @@ def is_bytes_like(value: object) -> bool:
         return False  # without an exception, which takes longer
     try:
         memoryview(value)  # type: ignore[arg-type]
-    except TypeError:
-        return False
+    except (TypeError, ValueError):
+        return False  # a NumPy array of dates has the protocol, and raises ValueError
     return True
 
 
 def open_view(buffer: Any, what: str) -> memoryview:
     """Return a memoryview of any C-contiguous buffer; TypeError, which names `what`, for anything else."""
+    view = any_view(buffer, what)
+    if not view.c_contiguous:
+        raise TypeError(f"{what} must be C-contiguous")
+    return view
+
+
+def any_view(buffer: Any, what: str) -> memoryview:
+    """Return a memoryview of any buffer; TypeError, which names `what`, for anything else.
+
+    Memory that holds references to Python objects is refused, too: as bytes they mean nothing, and who writes bytes
+    over them ends the process.
+    """
     try:
         view = memoryview(buffer)
     except TypeError:
         raise wrong_chunk(buffer, what) from None
-    except ValueError:
-        raise TypeError(f"{what} must not be a released memoryview") from None
-    if not view.c_contiguous:
-        raise TypeError(f"{what} must be C-contiguous")
+    except ValueError as error:
+        if isinstance(buffer, memoryview):
+            raise TypeError(f"{what} must not be a released memoryview") from None
+        raise TypeError(f"{what} must be a bytes-like object, and {type(buffer).__name__} is none: {error}") from error
+    if view.format != "B" and "O" in _FIELD_NAMES.sub("", view.format):
+        raise TypeError(f"{what} must be a bytes-like object, and this {type(buffer).__name__} refers to other objects")
     return view
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from .._platform.buffer import wrong_chunk
+from .._platform.buffer import any_view
 from .._streams.strategy import add_byte_counter, convert_strategy
 from ..types import QueuingStrategyDict
 
@@ -15,10 +15,7 @@ PIECE: Final = 64 * 1024
 
 def view_of(chunk: Any) -> memoryview:
     """Return the bytes of a chunk; raises TypeError if it is not bytes-like."""
-    try:
-        view = memoryview(chunk)
-    except TypeError:
-        raise wrong_chunk(chunk) from None
+    view = any_view(chunk, "the chunk")
     if view.nbytes == 0:
         return memoryview(b"")
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
@@ -32,7 +29,7 @@ def size_of(chunk: Any) -> int:
     """
     try:
         return memoryview(chunk).nbytes
-    except TypeError:
+    except (TypeError, ValueError):
         return 0
 
 

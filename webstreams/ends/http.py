@@ -17,6 +17,7 @@ from .._debug.repr import show
 from .._engine.door import ignored
 from .._engine.jobs import current_jobs
 from .._engine.promise import Promise
+from .._platform.buffer import any_view
 from .._platform.errors import LoopEndedError
 from .._streams.checks import require_readable
 from .._streams.readable.stream import ReadableStream
@@ -227,7 +228,7 @@ class RequestBody:
         try:
             while True:
                 chunk = await anext(self._chunks)
-                data = chunk if isinstance(chunk, bytes) else bytes(memoryview(chunk))
+                data = chunk if isinstance(chunk, bytes) else any_view(chunk, "the chunk").tobytes()
                 if data:
                     return data
         except (Exception, asyncio.CancelledError):
