@@ -15,6 +15,7 @@ from webstreams import (
     StreamError,
     TransformStream,
     WritableStream,
+    from_bytes,
 )
 
 from .helpers import (
@@ -167,6 +168,20 @@ async def test_y5_odd_exception_in_size(kind: type[BaseException], side: str) ->
         sized: WritableStream[Any] = WritableStream({}, {"size": raising(odd, "function")})
         errors = [await failure(sized.get_writer().write("chunk"))]
     for error in errors:
+        assert isinstance(error, StreamError)
+        assert error.reason is odd
+
+
+async def test_y5_the_end_of_another_kind_of_iterator() -> None:
+    """A plain iterator raises what ends an asynchronous one: that is a failure, and not its end."""
+
+    odd = StopAsyncIteration("odd")
+
+    def fail(_: object) -> Any:
+        raise odd
+
+    for stream in (ReadableStream.from_(map(fail, [1])), from_bytes(map(fail, [1]))):
+        error = await failure(stream.get_reader().read())
         assert isinstance(error, StreamError)
         assert error.reason is odd
 

@@ -136,7 +136,8 @@ class IterableSource(Source, Part, Fetching):
     def _take_later(self, item: Promise[Any]) -> None:
         """Put an item into the stream when it comes; then the pull is done."""
         next_value: Promise[Any] = Promise(self._jobs)
-        item._react(next_value._fulfill, partial(_reject_or_end, next_value))
+        rejected = partial(_reject_or_end, next_value) if self.is_async else next_value._reject
+        item._react(next_value._fulfill, rejected)
         callback_returned(self._controller, self._jobs, self._react(next_value, self._take))
 
     def _take_item(self) -> None:
