@@ -542,7 +542,7 @@ async def test_a_chunk_that_is_no_buffer_fails_the_request_and_cancels_the_strea
         {"pull": lambda controller: controller.enqueue("text"), "cancel": lambda reason: cancelled.set()}
     )
     async with serve(digest_of_body) as url, httpx.AsyncClient(verify=TRUSTS_NOBODY) as client:
-        with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
+        with pytest.raises(TypeError, match="must be a bytes-like object, not str: encode text first"):
             await client.post(url, content=to_request_body(stream))
     assert cancelled.is_set()
 
