@@ -27,7 +27,7 @@ from .shares import share_of
 
 # So many random programs of each kind: most on asyncio's own loop, for the loop makes little difference to a run. What
 # they take is a few seconds; `python -m tests.fastpath.compare` runs as many as one likes.
-SEEDS = {"asyncio": 50}
+SEEDS = {"asyncio": 30}
 SEEDS_ELSEWHERE = 15
 CHECKED_SEEDS = 10
 # So many periods of each program are on the fast path, or more.

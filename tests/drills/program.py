@@ -28,6 +28,14 @@ ERRORS: Final = "stderr"
 # that takes as long as all else that a drill does, most of all where there are clients and servers of HTTP.
 STANDARD: Final = {"_io", "_thread", "asyncio", "atexit", "builtins", "codecs", "encodings", "io", "logging", "signal"}
 TAKEN_TO_PIECES: Final = {"__main__", "sys", "tests", "threading", "webstreams"} | STANDARD
+# What a package imports when it is used first, if a table imports the package: once, and not in each process.
+LATE: Final = {
+    "anyio": ["anyio._backends._asyncio", "anyio.streams.tls"],
+    "httpx": ["httpcore"],
+    "httpx2": ["httpcore2"],
+    "ssl": ["encodings.idna"],
+    "uvicorn": ["uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.auto", "uvicorn.lifespan.off"],
+}
 
 
 async def interrupted(name: str, drill: Drill, tell: Any) -> None:
@@ -63,6 +71,8 @@ def main() -> None:
     """Fork a process for each line."""
     for table in sys.argv[1:]:
         importlib.import_module(table)
+    for late in [each for package, names in LATE.items() if package in sys.modules for each in names]:
+        importlib.import_module(late)
     jobs.TURN_BUDGET = SHORT_TURN
     words, news = os.fdopen(os.dup(0)), os.dup(1)  # the drills have these numbers for their own
 

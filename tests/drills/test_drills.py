@@ -40,14 +40,12 @@ LOOPS = each_of(loop=NOT_EAGER)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _short_collections() -> Iterator[None]:
+def _short_collections() -> None:
     """Collect what the drills have made, not what was there before: each drill collects several times."""
     for factory in LOOP_FACTORIES.values():
         factory().close()  # what the first loop of a process keeps is no drill's
     gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    gc.freeze()  # for good, as after every few tests: nothing looks at all objects of the run again
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,7 +14,7 @@ from webstreams.observe import observe
 from .pipelines import assert_alike, mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, ON, fast_paths, periods
 
-CHUNKS = 600
+CHUNKS = 400
 
 Stream = ReadableStream[Any]
 

@@ -19,7 +19,7 @@ from ..waiting import another_task, each_look_ends_a_turn
 from .pipelines import mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, OFF, ON, fast_paths, periods
 
-FULL = 3000
+FULL = 1500
 
 
 class Filled:

@@ -302,8 +302,7 @@ def collections_after(allocations: int) -> Iterator[Callable[[], None]]:
     gc.freeze()
     try:
         yield begin
-    finally:
-        gc.unfreeze()
+    finally:  # what was frozen stays so, as after every few tests: nothing looks at all objects of the run again
         gc.set_threshold(*thresholds)
         gc.enable()
 

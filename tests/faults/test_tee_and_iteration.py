@@ -402,7 +402,7 @@ async def test_r13_aclose_with_several_anext_pending() -> None:
     assert len(source.cancellations) == 1
 
 
-@pytest.mark.parametrize(("source_type", "length"), [(Limited, 100_000), (LimitedBytes, 20_000)])
+@pytest.mark.parametrize(("source_type", "length"), [(Limited, 20_000), (LimitedBytes, 10_000)])
 async def test_r14_long_iteration_keeps_no_promises(source_type: type[Limited], length: int) -> None:
     """Many chunks are iterated over: the number of living promises stays what it was after the first thousand."""
     count = 0

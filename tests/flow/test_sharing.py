@@ -72,7 +72,7 @@ async def test_the_queue_is_bounded_and_nothing_is_lost_silently(
     policy: Policy, count: int, kind: type[Source]
 ) -> None:
     seed = random.Random(count)
-    chunks = 150 if count < 64 else 50
+    chunks = 60 if count < 64 else 40
     mark = seed.choice([1, 3, 16])
     source = kind(chunks)
     shared = share(source.stream, high_water_mark=mark, policy=policy)

@@ -12,7 +12,6 @@ from typing import Any
 from tests.dropping import Dropped
 from tests.faults.helpers import Counted, count_living, failure, soon, turns
 from tests.grids import each_of
-from tests.loops import LOOP_FACTORIES
 from webstreams import (
     AbortController,
     AbortError,
@@ -138,12 +137,12 @@ async def test_what_all_have_read_is_not_held() -> None:
 
 
 @each_of(policy=POLICIES)
-async def test_subscribing_and_cancelling_100_000_times_leaves_nothing(policy: Policy) -> None:
+async def test_subscribing_and_cancelling_thousands_of_times_leaves_nothing(policy: Policy) -> None:
     source = Source()
     shared = share(source.stream, policy=policy)
     first = shared.subscribe().get_reader()
     samples = []
-    times = 100_000 // len(POLICIES) // len(LOOP_FACTORIES)
+    times = 3_000
     for number in range(times):
         subscription = shared.subscribe()
         if number % 1000 == 0:

@@ -218,9 +218,9 @@ async def test_many_pipelines_leave_nothing() -> None:
     gc.collect()
     before, pipelines, stages = len(gc.get_objects()), len(PIPELINES), len(STAGES)
     for _ in range(4):
-        await make(250)()
+        await make(100)()
         gc.collect()
-    assert len(gc.get_objects()) < before + 1000
+    assert len(gc.get_objects()) < before + 400
     assert len(PIPELINES) <= pipelines + 2
     assert len(STAGES) <= stages + 8
 
