@@ -27,6 +27,16 @@ GUARDS_OF_BYTES: Final[dict[str, tuple[str, str, str]]] = {
         "            not",
     ),
     "await: another job is due": (_PULLING, "            or queue[0] is not self._on_pull_fulfilled\n", ""),
+    "await: a source that is closed": (
+        _PULLING,
+        "            or not self._can_pull\n            or not queue",
+        "            or not queue",
+    ),
+    "await: a time that is over": (
+        _PULLING,
+        "            or jobs.countdown <= 0\n            or task_of",
+        "            or task_of",
+    ),
     "await: another task": (_PULLING, "            or task_of(jobs.loop) is not jobs._top\n", ""),
     "await: a job before the chunk": (
         _PULLING,

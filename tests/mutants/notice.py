@@ -25,6 +25,7 @@ TESTS = [
     "tests/fastpath/test_entry.py",
     "tests/fastpath/test_ordinary.py",
     "tests/fastpath/test_reading.py",
+    "tests/fastpath/test_answers.py",
     "tests/fastpath/test_for_loops.py",
     "tests/test_fast_paths.py",
     "tests/fastpath/test_regressions.py",

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import random
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from tests.faults.helpers import soon, turns
 from tests.grids import each_of
 from webstreams import SKIP, ReadableStream, ReadableStreamDefaultController
-from webstreams._engine.workers import QUICK
+from webstreams._engine.jobs import current_jobs
+from webstreams._engine.workers import QUICK, Slot, Workers
 from webstreams.observe import observe
 
 from .table import settle
@@ -79,6 +81,65 @@ async def test_no_more_calls_than_allowed_while_several_take_time() -> None:
         assert function.started == list(range(min(number + 3, 200)))
         function.gates[number].set()
         assert (await soon(read)).value == number
+    await settle()
+
+
+class Calls:
+    """Keeps the results of calls, as an owner of workers does that keeps their order."""
+
+    def __init__(self) -> None:
+        self.results: deque[Any] = deque()
+        self._slots: deque[Slot] = deque()
+
+    def slot_of(self, item: Any) -> Slot:
+        slot = Slot(item)
+        self.place(slot)
+        return slot
+
+    def place(self, slot: Slot) -> None:
+        self._slots.append(slot)
+
+    def may_gather(self) -> bool:
+        return not self._slots
+
+    def items_at_once(self) -> None:
+        return None
+
+    def put_back(self, item: Any) -> None:
+        raise NotImplementedError
+
+    def calls_returned(self, goes_on: bool) -> None:
+        pass
+
+    def call_returned(self, slot: Slot, value: Any) -> None:
+        slot.is_done, slot.value = True, value
+        while self._slots and self._slots[0].is_done:
+            self.results.append(self._slots.popleft().value)
+
+    def call_failed(self, slot: Slot | None, error: BaseException) -> None:
+        raise error
+
+
+async def test_a_worker_that_was_woken_before_ends_the_gathering_of_another() -> None:
+    """Both were woken for calls that may take time; the first learns that they end at once, and gathers the next."""
+    function, calls = Slow(0, 1, 100), Calls()
+    workers = Workers(current_jobs(), function, 2, calls, calls.results)
+    workers.submit_all([0, 1])
+    await turns(20)
+    for number in (0, 1):
+        function.gates[number].set()
+    await turns(20)
+    for number in range(2, QUICK):
+        workers.submit(number)
+        await turns(20)
+    assert workers.quick_calls == QUICK - 1
+    workers.submit_all([99, 100, 101])
+    await turns(20)
+    assert function.started == [*range(QUICK), 99, 100, 101]
+    function.gates[100].set()
+    await turns(20)
+    assert list(calls.results) == function.started
+    workers.close()
     await settle()
 
 
