@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -63,6 +64,28 @@ def test_a_dependent_that_somebody_listens_to_is_kept_until_it_is_aborted(collec
     controller.abort()
     assert log == ["dependent"]
     assert not is_alive(dependent)
+
+
+async def test_the_timer_of_a_signal_that_nobody_has_is_given_up() -> None:
+    """A signal for each request, most of which are over long before: no timer waits on."""
+    context = ContextVar[object]("context")
+    seen: list[weakref.ref[Any]] = []
+
+    class Value:
+        """What a timer holds, with its context."""
+
+    def request() -> None:
+        value = Value()
+        seen.append(weakref.ref(value))
+        context.set(value)
+        AbortSignal.any([AbortSignal.timeout(LONG), AbortController().signal])
+
+    for _ in range(300):
+        copy_context().run(request)
+    gc.collect()
+    await turns(3)
+    gc.collect()
+    assert [each for each in seen if each() is not None] == []
 
 
 def test_a_dependent_of_a_dependent_is_kept_by_the_source(collected: None) -> None:

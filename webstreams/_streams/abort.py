@@ -145,7 +145,7 @@ class AbortSignal:
         if isinstance(seconds, int) and seconds >= LOOKS_LIKE_MILLISECONDS:
             told = f"AbortSignal.timeout({seconds}) is {seconds} seconds: write {seconds / 1000} for milliseconds"
             warn_of_mistakes(jobs, [told])
-        jobs.loop.call_later(seconds, _time_out, ref(signal), signal._pin)
+        _Timer(signal, signal._pin, jobs, seconds)
         return signal
 
     @staticmethod
@@ -389,11 +389,28 @@ def _create_dependent_signal(signals: list[AbortSignal]) -> AbortSignal:
     return result
 
 
-def _time_out(weak: ReferenceType[AbortSignal], pin: list[AbortSignal]) -> None:
-    signal = weak()
-    if signal is not None:
-        signal._signal_abort(TimeoutError(f"AbortSignal.timeout({signal._timeout}) expired, after as many seconds"))
-        pin.clear()
+class _Timer:
+    """Aborts a signal when its time is up; the event loop has it until then, or until the signal is collected."""
+
+    __slots__ = ("_handle", "_jobs", "_pin", "_signal")
+
+    def __init__(self, signal: AbortSignal, pin: list[AbortSignal], jobs: JobQueue, seconds: float) -> None:
+        self._jobs = jobs
+        self._pin = pin
+        self._signal = ref(signal, self._was_collected)
+        self._handle: Any = jobs.loop.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._handle = None
+        signal = self._signal()
+        if signal is not None:
+            signal._signal_abort(TimeoutError(f"AbortSignal.timeout({signal._timeout}) expired, after as many seconds"))
+            self._pin.clear()
+
+    def _was_collected(self, _: ReferenceType[AbortSignal]) -> None:
+        if self._handle is not None:
+            self._jobs.push_of_collected(self._handle.cancel)
+            self._handle = None
 
 
 def _report_exception(error: BaseException) -> None:
