@@ -160,11 +160,11 @@ class PipelineRun(Performer):
         if reservoir.limit and count > reservoir.limit + 2:
             reservoir.count = 0
             reservoir.spare.extend(marks_for(reservoir))
-            queue.total = reservoir.limit
         else:
             reservoir.spare.extend(reservoir.store)
             reservoir.store.clear()
         queue.chunks = reservoir.spare
+        queue.count_again()
 
     def _segment_of(self, state: State) -> Segment | None:
         """Return the period that begins in a state, if there is one."""
@@ -452,7 +452,7 @@ class PipelineRun(Performer):
             else:
                 setattr(part, name, value)
         for reservoir in self._explorer.reservoirs:
-            reservoir.queue.total = len(reservoir.store)
+            reservoir.queue.count_again()
         self._pipeline.measure()
         end = self._pipeline.end
         if end is None or self.promise is None:

@@ -441,7 +441,7 @@ class Explorer(Run):
         queue.chunks.clear()
         queue.chunks.extend(content[: marks[0]])
         queue.chunks.extend(Tagged(reservoir, reservoir.count + number) for number in range(reservoir.limit))
-        queue.total = len(queue.chunks)
+        queue.count_again()
         return pops, content[marks[-1] + 1 :]
 
     # It is no run of callbacks.

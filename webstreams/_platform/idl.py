@@ -51,6 +51,10 @@ def first_given(*callbacks: Any) -> Any:
     return next((callback for callback in callbacks if callback is not None and callback is not do_nothing), None)
 
 
+# Not `Final`: compiled code would not take the int for a float then.
+NOTHING: float = 0
+
+
 def to_number(value: Any) -> int | float:
     """Convert to Web IDL's "unrestricted double"; what JavaScript would not take for a number becomes NaN, and an
     integer that is too large for it infinity."""

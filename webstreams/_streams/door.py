@@ -15,6 +15,7 @@ from .._engine.promise import Promise, promise_resolved_with
 from .._engine.settling import Settled
 from .holder import LockHolder
 from .meter import Meter
+from .queue import as_shown
 from .readable.byte_controller import ReadableByteStreamController
 from .readable.controller import ReadableStreamDefaultController
 from .readable.pipe import Pipe, PipePromise
@@ -56,7 +57,7 @@ def high_water_mark_of(stream: Stream) -> float:
     """Return the high-water mark of the queue of a stream, in the units of its strategy."""
     controller: Any = stream._controller
     mark: float = controller._strategy_hwm
-    return mark
+    return as_shown(mark)
 
 
 def queued_in(stream: Stream) -> float:
@@ -66,7 +67,7 @@ def queued_in(stream: Stream) -> float:
     controller: Any = stream._controller
     queue = controller._measure if hasattr(controller, "_measure") else controller._queue
     total: float = queue.total
-    return total
+    return as_shown(total)
 
 
 def lock_of(stream: Stream) -> Lock | None:
@@ -124,8 +125,7 @@ def consumer_of(stream: ReadableStreamState[Any]) -> object:
 
 def set_meter(stream: ReadableStreamState[Any], meter: Meter) -> None:
     """Have the chunks counted that are put into the queue of a stream."""
-    controller: Any = stream._controller
-    controller._meter = meter
+    stream._controller._observe(meter)
 
 
 def is_byte_stream(stream: ReadableStreamState[Any]) -> bool:

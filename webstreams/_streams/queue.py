@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from .._platform.idl import is_non_negative_number, to_number
+from .._platform.idl import NOTHING, is_non_negative_number, to_number
 from .part import Part
 
 _INFINITE: Final = math.inf
@@ -49,12 +49,15 @@ class QueueTotal(Part):
     __slots__ = ("total",)
     _constant: ClassVar[tuple[str, ...]] = ()
 
-    # Ints stay ints in the compiled build, too, where `float` would make floats of them.
-    total: int | float
+    # An int as long as all sizes are; compiled code needs no objects for it, and takes ints for floats (`as_shown`).
+    total: float
 
     def chunk_count(self) -> int:
         """How many chunks are in the queue."""
         raise NotImplementedError
+
+    def put_by_steps(self) -> None:
+        """Have every chunk put by all steps from now on, also where nothing but this is done."""
 
 
 class QueueWithSizes(QueueTotal):
@@ -63,18 +66,24 @@ class QueueWithSizes(QueueTotal):
     # Python: without a size algorithm every chunk counts 1, and no sizes are kept.
     """
 
-    __slots__ = ("_put_back", "chunks", "plenty", "sizes")
-    # While chunks pass, no chunk is put back.
-    _constant: ClassVar[tuple[str, ...]] = ("_put_back", "plenty")
+    __slots__ = ("_put_back", "brimful", "chunks", "plenty", "sizes")
+    # While chunks pass, no chunk is put back, close() is not called and nobody begins to observe.
+    _constant: ClassVar[tuple[str, ...]] = ("_put_back", "brimful", "plenty")
     _chunk_slots: ClassVar[tuple[str, ...]] = ("chunks",)
 
-    def __init__(self, sized: bool, high_water_mark: int | float = _INFINITE) -> None:
+    brimful: float
+    plenty: float
+
+    def __init__(self, sized: bool, high_water_mark: float = _INFINITE) -> None:
         self.chunks: deque[Any] = deque()
         self.sizes: deque[float] | None = deque() if sized else None
         # From this total on, to take a chunk out is all that a read does: the queue stays full, so that nobody is asked
         # for more, and does not become empty, so that no stream closes.
-        self.plenty: int | float = _INFINITE if sized else high_water_mark + 1 if high_water_mark > 1 else 2
-        self.total = 0
+        self.plenty = _INFINITE if sized else high_water_mark + 1 if high_water_mark > 1 else 2
+        # From this total on, to put a chunk in is all that enqueue() does: no read waits, nobody is asked for more, a
+        # transform has its backpressure already. Infinite from the call of close() on.
+        self.brimful = _INFINITE if sized else max(high_water_mark, 1)
+        self.total = NOTHING
         self._put_back: PutBackChunks | None = None
 
     def enqueue_close(self, sentinel: object) -> None:
@@ -116,15 +125,24 @@ class QueueWithSizes(QueueTotal):
         """How many chunks are in the queue."""
         return len(self.chunks)
 
+    def count_again(self) -> None:
+        """Set the total anew, after others have put chunks into a queue that keeps no sizes."""
+        self.total = NOTHING + len(self.chunks)
+
     def reset_queue(self) -> None:
         """ResetQueue."""
         self.chunks.clear()
         if self.sizes is not None:
             self.sizes.clear()
-        self.total = 0
+        self.total = NOTHING
+
+    def put_by_steps(self) -> None:
+        """See `QueueTotal`."""
+        self.brimful = _INFINITE
 
     def put_back(self, value: Any, serial: int) -> None:
         """Take a chunk back that was dequeued for a read which was cancelled; its size is not counted again."""
+        self.put_by_steps()  # the queue is full now perhaps, and no enqueue() has seen it
         if self._put_back is None:
             self._put_back = PutBackChunks()
         index = self._put_back.place(serial, value, self.chunks)
@@ -133,3 +151,10 @@ class QueueWithSizes(QueueTotal):
             self.total += 1
         else:
             self.sizes.insert(index, 0)
+
+
+def as_shown(number: float) -> int | float:
+    """Return a total or what is left of a mark as users get it, in both builds: a whole number is an int."""
+    if isinstance(number, int) or not number.is_integer():
+        return number
+    return int(number)

@@ -144,7 +144,7 @@ def _attach_transform(stream: Any) -> None:
     name = "transform" if transformer is None else name_of(transformer.transform, "transform")
     stage = Stage(name, "transform", counts, writable=stream._writable, readable=stream._readable)
     _made(stage)
-    stream._readable_controller._meter = counts
+    stream._readable_controller._observe(counts)
     sink = stream._writable_controller._sink
     if sink is not None:  # else the writable side has ended, and the readable one still has chunks
         sink._meter = counts
@@ -261,7 +261,7 @@ def _attach_plain_source(readable: Any, source: UnderlyingSource, owner: Any) ->
     else:
         _made(Stage(name, "source", counts, readable=readable))
     pull = None if source.pull is None else ObservedPull(source.pull, counts, controller)
-    controller._meter = SourceMeter(counts, controller, pull)
+    controller._observe(SourceMeter(counts, controller, pull))
     if pull is not None:
         source.pull = pull.replacement
 
@@ -292,7 +292,7 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
     controller = readable._controller
     _made(Stage(name_of(source._iterator, "source"), "source", counts, readable=readable))
     if source.is_async:
-        controller._meter = ItemMeter(counts)
+        controller._observe(ItemMeter(counts))
         asking = ObservedItemPull(source, counts)
         stand_in = UnderlyingSource({"pull": asking.call, "cancel": source.cancel})
         assert source.context is not None
@@ -301,7 +301,7 @@ def _attach_iterable(readable: Any, source: IterableSource) -> None:
         _ask_through_stream(readable, None)
     else:
         pull = ObservedPull(source.give, counts, controller)
-        controller._meter = SourceMeter(counts, controller, pull)
+        controller._observe(SourceMeter(counts, controller, pull))
         source.give = pull.replacement
         _ask_through_stream(readable, counts)
 

@@ -60,7 +60,7 @@ class ReadableByteStreamController(PullingController, Responding):
         self,
         stream: ReadableStreamState[Any],
         source: Source | UnderlyingSource,
-        high_water_mark: int | float,
+        high_water_mark: float,
         auto_allocate_chunk_size: int | None,
     ) -> None:
         """SetUpReadableByteStreamController"""

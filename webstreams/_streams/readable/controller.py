@@ -37,7 +37,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         self,
         stream: ReadableStreamState[T],
         source: Source | UnderlyingSource,
-        high_water_mark: int | float,
+        high_water_mark: float,
         size_algorithm: SizeAlgorithm | None,
     ) -> None:
         """SetUpReadableStreamDefaultController"""
@@ -80,14 +80,13 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             jobs.require_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)
-        if self._close_requested or self._stream._state != "readable":
-            raise TypeError(f"cannot enqueue: {self._why_not()}")
         queue = self._queue
-        if queue.total >= queue.plenty and self._meter is None:
-            queue.chunks.append(chunk)  # _put(), without the call: no read waits, and nobody is asked for more
+        if queue.total >= queue.brimful:
+            queue.chunks.append(chunk)  # _put(), without the call: nothing but this is done
             queue.total += 1
-        else:
-            self._put(chunk)
+            return
+        self._require_open("enqueue")
+        self._put(chunk)
 
     def close(self) -> None:
         """Close the stream after the chunks that are in the queue.
@@ -184,6 +183,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         if not self._can_close_or_enqueue():
             return
         self._close_requested = True
+        self._queue.put_by_steps()
         self._can_pull = False
         if not self._queue.chunks:
             self._clear_algorithms()

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any, ClassVar, Literal
 
 from ..._platform.buffer import as_bytes_view, items_of, same_memory, whole_buffer
+from ..._platform.idl import NOTHING
 from ..queue import PutBackChunks, QueueTotal
 
 ReaderType = Literal["default", "byob", "none"]
@@ -107,7 +108,7 @@ class ByteQueue(QueueTotal):
     def __init__(self) -> None:
         self.entries: deque[bytes | memoryview] = deque()
         self._head_offset = 0
-        self.total = 0
+        self.total = NOTHING
         self._put_back: PutBackChunks | None = None
 
     def enqueue(self, chunk: bytes | memoryview) -> None:
@@ -145,7 +146,7 @@ class ByteQueue(QueueTotal):
         """ResetQueue"""
         self.entries.clear()
         self._head_offset = 0
-        self.total = 0
+        self.total = NOTHING
 
     def settle_last(self) -> None:
         """Copy the last entry if it still is the user's memory, which may be used again."""
@@ -159,7 +160,7 @@ class ByteQueue(QueueTotal):
     def fill(self, descriptor: PullIntoDescriptor) -> bool:
         """ReadableByteStreamControllerFillPullIntoDescriptorFromQueue: whether the descriptor is ready."""
         assert descriptor.bytes_filled < descriptor.minimum_fill
-        total: int = self.total  # type: ignore[assignment]  # lengths
+        total = int(self.total)
         to_copy = min(total, descriptor.byte_length - descriptor.bytes_filled)
         max_filled = descriptor.bytes_filled + to_copy
         max_aligned = max_filled - max_filled % descriptor.element_size

@@ -20,7 +20,7 @@ from ..._engine.promise import Promise, converted, promise_of_failure, upon
 from ..._platform.errors import call, goes_through
 from ..._platform.stages import note_stage
 from ..meter import Meter
-from ..queue import QueueTotal
+from ..queue import QueueTotal, as_shown
 from .source import Source, UnderlyingSource
 from .state import ReadableController, ReadableStreamState
 
@@ -63,9 +63,10 @@ class PullingController(ReadableController, CallsBack):
 
     # Ours, shared with the two controllers: the queue, as far as it is of one kind.
     _measure: QueueTotal
+    _strategy_hwm: float
 
     def _initialize(
-        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: int | float
+        self, stream: ReadableStreamState[Any], source: Source | UnderlyingSource, high_water_mark: float
     ) -> None:
         self._stream = stream
         self._started = False
@@ -246,7 +247,13 @@ class PullingController(ReadableController, CallsBack):
             return None
         if state == "closed":
             return 0
-        return self._strategy_hwm - self._measure.total
+        size = self._strategy_hwm - self._measure.total
+        return size if type(size) is int else as_shown(size)
+
+    def _observe(self, meter: Meter) -> None:
+        """See `ReadableController`."""
+        self._meter = meter
+        self._measure.put_by_steps()
 
     # Ending.
 

@@ -19,6 +19,7 @@ from ..._engine.promise import Promise, promise_rejected_with, promise_resolved_
 from ..._platform.errors import forget_library
 from ..._platform.mypyc import mypyc_attr, subscriptable, trait
 from ..holder import LockHolder, show_holder
+from ..meter import Meter
 from ..part import Part
 from ..queue import PutBackChunks, QueueWithSizes
 from .leaving import ENDS, end_feeder
@@ -125,6 +126,10 @@ class ReadableController(Part):
 
     def _release_steps(self) -> None:
         """[[ReleaseSteps]]"""
+        raise NotImplementedError
+
+    def _observe(self, meter: Meter) -> None:
+        """Ours, shared: have a meter told of every chunk from now on."""
         raise NotImplementedError
 
     def _has_queued(self) -> bool:

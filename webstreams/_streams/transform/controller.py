@@ -68,7 +68,12 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
             jobs.require_loop()
         if run is not None:
             chunk = run.intercept(self, chunk)
-        self._enqueue(chunk)
+        queue = self._stream._readable_controller._queue
+        if queue.total >= queue.brimful:
+            queue.chunks.append(chunk)  # _enqueue(), without the call: nothing but this is done
+            queue.total += 1
+        else:
+            self._enqueue(chunk)
 
     def error(self, reason: object = None) -> None:
         """Error both sides with `reason`, any object."""
@@ -100,16 +105,6 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
         readable_controller = stream._readable_controller
         if readable_controller._close_requested or readable_controller._stream._state != "readable":
             raise TypeError(f"cannot enqueue into the readable side: {readable_controller._why_not()}")
-        queue = readable_controller._queue
-        if (
-            queue.total >= queue.plenty
-            and stream._backpressure
-            and stream._backpressure_change is None
-            and readable_controller._meter is None
-        ):
-            queue.chunks.append(chunk)  # _put(), without the call: no read waits, and the backpressure stays
-            queue.total += 1
-            return
         try:
             readable_controller._put(chunk)
         except Exception as error:

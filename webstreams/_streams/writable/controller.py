@@ -26,7 +26,7 @@ from ..._platform.errors import call, goes_through
 from ..._platform.idl import INTERNAL, do_nothing, refuse_constructor
 from ..._platform.stages import note_stage
 from ..abort import AbortController, AbortSignal
-from ..queue import QueueWithSizes
+from ..queue import QueueWithSizes, as_shown
 from ..strategy import SizeAlgorithm
 from .sink import LeadingSink, Sink, UnderlyingSink
 from .state import WritableController, WritableStreamState, update_backpressure
@@ -64,6 +64,8 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         "_under_way",
     )
 
+    _strategy_hwm: float
+
     def __init__(self, token: object = None, *setup: Any, **_: Any) -> None:
         if token is not INTERNAL:
             raise refuse_constructor("WritableStreamDefaultController")
@@ -73,7 +75,7 @@ class WritableStreamDefaultController(WritableController, CallsBack):
         self,
         stream: WritableStreamState[Any],
         sink: Sink | UnderlyingSink,
-        high_water_mark: int | float,
+        high_water_mark: float,
         size_algorithm: SizeAlgorithm | None,
     ) -> None:
         """SetUpWritableStreamDefaultController"""
@@ -246,7 +248,8 @@ class WritableStreamDefaultController(WritableController, CallsBack):
 
     def _get_desired_size(self) -> int | float:
         """WritableStreamDefaultControllerGetDesiredSize"""
-        return self._strategy_hwm - self._queue.total
+        size = self._strategy_hwm - self._queue.total
+        return size if type(size) is int else as_shown(size)
 
     def _process_close(self) -> None:
         """WritableStreamDefaultControllerProcessClose"""

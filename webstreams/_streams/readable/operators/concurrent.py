@@ -90,7 +90,7 @@ class ConcurrentSource(OperatorSource, Receiver):
         results: deque[Any] | None = deque(maxlen=0) if discards else self._done if is_ordered else None
         self.workers = Workers(self._jobs, function, concurrency, self, results if key is None else None)
         # How many were in the queue of the stream when it was last looked at; they count in the window.
-        self._queued: int | float = 0
+        self._queued = 0
         # How many chunks have been read and not been given, or left out.
         self._in_window = 0
         # While calls are gathered whose chunks do not count in it yet: how many results there were before. Else -1.
@@ -124,7 +124,7 @@ class ConcurrentSource(OperatorSource, Receiver):
     def activity(self) -> str:
         """See `UnderlyingSource`."""
         running = f"{self.workers.running} of {show_count(self._concurrency, 'call')} under way"
-        held = self._in_window - self._queued + self._controller._queue.total
+        held = self._in_window - self._queued + len(self._controller._queue.chunks)
         if self._is_drain():
             held = self.workers.outstanding
         elif self._gathered_from >= 0:
@@ -415,7 +415,8 @@ class ConcurrentSource(OperatorSource, Receiver):
         self._in_window -= len(self._done) - len(results)
         self._done.clear()
         queue.chunks.extend(results)
-        queue.total = self._queued = len(results)
+        queue.count_again()
+        self._queued = len(results)
         if queue.plenty != FULL:
             queue.plenty = FULL
             self._jobs.loop.call_soon(self._turn_is_over)
@@ -434,7 +435,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _count_taken(self) -> None:
         """Reads have taken results out of the queue, perhaps without telling it."""
-        left = self._controller._queue.total
+        left = len(self._controller._queue.chunks)
         self._in_window -= self._queued - left
         self._queued = left
 
