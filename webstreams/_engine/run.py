@@ -8,7 +8,7 @@ queue knows the run under way (`JobQueue.run`), so that whoever looks at a strea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import get_ident as _get_ident
 from typing import Any, Final
 
@@ -95,6 +95,10 @@ class Run:
     def take_more(self, controller: object, chunk: Any) -> bool:
         """Take one chunk more of the callback under way, behind the one that is expected; whether that was done."""
         return False
+
+    def take_many(self, controller: object, chunks: Sequence[Any]) -> int:
+        """Take chunks as `take_more` takes each of them; return how many, from the first one on."""
+        return 0
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """A chunk is enqueued that was not taken: return it for the plain path, which goes on with it."""

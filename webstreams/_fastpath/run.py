@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -375,6 +376,15 @@ class PipelineRun(Performer):
         self._gives_more = stage.measured or controller
         self.expecting = MORE
         return True
+
+    def take_many(self, controller: Any, chunks: Sequence[Any]) -> int:
+        """See `Run`."""
+        if not chunks or not self.take_more(controller, chunks[0]):
+            return 0
+        if self._gives_more is not controller:
+            return 1  # each one has to fit
+        self._more.extend(chunks[1:])
+        return len(chunks)
 
     def intercept(self, controller: Any, chunk: Any) -> Any:
         """Something is enqueued that is not taken."""

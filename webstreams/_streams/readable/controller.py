@@ -74,7 +74,7 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
                 run.expecting = None  # take(), without the call
                 run.current.output.append(chunk)
                 return
-            if run.take(self, chunk) or run.take_more(self, chunk):
+            if run.take_more(self, chunk) or run.take(self, chunk):
                 return
         if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
             jobs.require_loop()
@@ -109,8 +109,10 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
         queue = self._queue
         reader = self._stream._reader
         is_waited_for = reader is not None and reader._read_requests
-        if is_waited_for or self._jobs.run is not None or queue.sizes is not None or queue.total < self._strategy_hwm:
-            for index in range(1, len(chunks)):
+        run = self._jobs.run
+        if is_waited_for or run is not None or queue.sizes is not None or queue.total < self._strategy_hwm:
+            first = 1 if run is None else 1 + run.take_many(self, chunks[1:])
+            for index in range(first, len(chunks)):
                 self.enqueue(chunks[index])
         elif self._can_close_or_enqueue():
             if self._meter is not None:

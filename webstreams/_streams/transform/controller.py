@@ -62,7 +62,7 @@ class TransformStreamDefaultController(TransformController, Generic[T]):
                 run.expecting = None  # take(), without the call
                 run.current.output.append(chunk)
                 return
-            if run.take(self, chunk) or run.take_more(self, chunk):
+            if run.take_more(self, chunk) or run.take(self, chunk):
                 return
         if not (ASKS_LOOP and get_running_loop() is jobs.loop) and get_ident() != jobs.thread_probe._thread_id:
             jobs.require_loop()

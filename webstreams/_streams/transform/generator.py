@@ -225,7 +225,7 @@ class GeneratorSource(Source, ReadRequest, OwnWait, Part):
     def _give(self, item: Any) -> None:
         run = self._jobs.run
         if run is not None:
-            if run.take(self.controller, item) or run.take_more(self.controller, item):
+            if run.take_more(self.controller, item) or run.take(self.controller, item):
                 return
             item = run.intercept(self.controller, item)
         self.put(item)

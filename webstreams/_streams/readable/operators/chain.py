@@ -379,7 +379,7 @@ class Chain(Owner, Waiter, Part):
         run = self.jobs.run
         if run is not None and self.output is not None and self._inputs and self._inputs[-1].iterator is None:
             # A chunk of a stream: see feed().
-            if run.take(self.output, chunk) or run.take_more(self.output, chunk):
+            if run.take_more(self.output, chunk) or run.take(self.output, chunk):
                 return
             chunk = run.intercept(self.output, chunk)
         self.put(chunk)

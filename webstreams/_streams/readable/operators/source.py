@@ -101,6 +101,9 @@ class OperatorController(ReadableStreamDefaultController[Any]):
                 queue.chunks.extend(ready)  # _enqueue(), without the calls: nobody is asked for more
                 queue.total += len(ready)
             return
+        run = self._jobs.run
+        if run is not None and self._can_close_or_enqueue():
+            ready = ready[run.take_many(self, ready) :]
         for chunk in ready:
             if not self._can_close_or_enqueue():
                 return
