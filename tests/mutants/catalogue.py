@@ -309,6 +309,23 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "if queue.total < queue.plenty or jobs.jobs or jobs.busy",
         "if queue.total < queue.plenty or jobs.busy",
     ),
+    "brimful: a queue that asks for more": ("_streams/queue", "max(high_water_mark, 1)", "1"),
+    "brimful: a queue that is to close": (
+        "_streams/readable/controller",
+        "        self._queue.put_by_steps()\n",
+        "",
+    ),
+    "brimful: somebody observes": ("_streams/readable/pulling", "        self._measure.put_by_steps()\n", ""),
+    "brimful: chunks that came back": (
+        "_streams/queue",
+        "        self.put_by_steps()  # the queue",
+        "        # the queue",
+    ),
+    "more: each one has to fit": (
+        "_fastpath/run",
+        "        if self._gives_more is not controller:\n",
+        "        if False:\n",
+    ),
     "so many chunks that are not too many for their queue": (
         "_fastpath/simulation",
         "        many = MAX_GIVEN if reservoir is None else 1 + reservoir.limit + Reservoir.SLACK\n",

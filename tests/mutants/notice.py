@@ -31,6 +31,7 @@ TESTS = [
     "tests/fastpath/test_regressions.py",
     "tests/fastpath/test_check.py",
     "tests/fastpath/test_queues.py",
+    "tests/fastpath/test_brimful.py",
     "tests/fastpath/test_reuse.py",
     "tests/fastpath/test_writing.py",
     "tests/fastpath/test_measured.py",

@@ -29,6 +29,10 @@ REDUNDANT: Final[dict[str, str]] = {
     "emitted: an iterator that queues a job": (
         "behind a job no item is taken: put_next() leaves the run, which is the other half of the guard"
     ),
+    "more: each one has to fit": (
+        "who gives many at once (lines(), chunked()) gives pieces of one size, and a smaller one at the end, or text,"
+        " which no run counts. It is for what somebody adds"
+    ),
     "entry: a run in a run": (
         "a pipe reads in a run only where that is simulated: the first pipe of a chain that a user reads, whose end"
         " find_pipeline() refuses, and of which an older run has a pipe that has ended (_pipe_goes_on); or the first"
