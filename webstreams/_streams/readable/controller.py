@@ -85,7 +85,8 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
             queue.chunks.append(chunk)  # _put(), without the call: nothing but this is done
             queue.total += 1
             return
-        self._require_open("enqueue")
+        if self._close_requested or self._stream._state != "readable":
+            raise TypeError(f"cannot enqueue: {self._why_not()}")
         self._put(chunk)
 
     def close(self) -> None:
