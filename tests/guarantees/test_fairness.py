@@ -30,6 +30,7 @@ from tests.faults.helpers import (
 from tests.grids import each_of
 from tests.loops import on_every_loop
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream
+from webstreams._engine.jobs import MAX_COUNTDOWN
 
 # Milliseconds.
 COST_OF_A_CHUNK = 0.1
@@ -230,6 +231,15 @@ Worker = Callable[[Heartbeat], Awaitable[None]]
 EVERY_WORKER = each_of(worker=[*WORKERS, *OWN_WORKERS])
 
 
+class WorkThatBecomesSlow(Work):
+    """The same, of which a chunk costs nearly nothing at first, and a thousand times as much then."""
+
+    def goes_on(self) -> bool:
+        self.steps += 1
+        self.now += 0.001 if self.steps <= self._chunks * 2 // 3 else 1.0
+        return self.steps <= self._chunks
+
+
 @contextmanager
 def clock_of(work: Work) -> Iterator[None]:
     """Have the job queue look at the clock of the work."""
@@ -253,6 +263,22 @@ async def test_no_other_task_waits_longer_than_about_ten_milliseconds(worker: Wo
     assert max(work.waits) <= LONGEST_WAIT
     assert work.beats >= CHUNKS * COST_OF_A_CHUNK / LONGEST_WAIT
     assert not other_tasks()
+
+
+@EVERY_WORKER
+@on_every_loop
+async def test_others_do_not_wait_long_either_when_quick_chunks_are_followed_by_slow_ones(worker: Worker) -> None:
+    """When these begin, the clock was last looked at for quick ones; it is looked at after some chunks anyway."""
+    work = WorkThatBecomesSlow()
+    beating = asyncio.create_task(work.beat())
+    with clock_of(work):
+        await asyncio.sleep(0)
+        await worker(work)
+        await asyncio.sleep(0)
+    beating.cancel()
+    await asyncio.wait({beating})
+    assert work.steps >= CHUNKS
+    assert max(work.waits) <= LONGEST_WAIT + MAX_COUNTDOWN
 
 
 @EVERY_WORKER

@@ -470,13 +470,13 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     ),
     "loop: a job before the next period": (
         "_fastpath/reading",
-        "            or self.pending\n            or jobs.countdown <= 0\n            or jobs._top",
-        "            or jobs.countdown <= 0\n            or jobs._top",
+        "            or self.pending\n            or (jobs.countdown <= 0 and (cycle",
+        "            or (jobs.countdown <= 0 and (cycle",
     ),
     "loop: the time of a run is up": (
         "_fastpath/reading",
-        "            or jobs.countdown <= 0\n            or jobs._top",
-        "            or jobs._top",
+        "            or (jobs.countdown <= 0 and (cycle.once is None or jobs.is_late()))\n",
+        "",
     ),
     "loop: a run in another task": ("_fastpath/reading", "            or jobs._top is not task_of(jobs.loop)\n", ""),
     "loop: longer histories": (

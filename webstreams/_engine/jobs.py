@@ -65,9 +65,14 @@ current_tasks: Final[dict[AbstractEventLoop, Task[Any]] | None] = _tasks
 
 # Other tasks of the loop wait no longer than about this for a queue that never empties (seconds).
 TURN_BUDGET = 0.008
-# How many jobs may run before the clock is looked at: at first, and at most.
+# How many jobs may run before the clock is looked at: at first, and at most. However quick the last ones were, the next
+# ones may be a thousand times as slow.
 FIRST_COUNTDOWN = 16
-MAX_COUNTDOWN = 512
+MAX_COUNTDOWN = 64
+# How many times as many there may be where the clock is looked at in between, if they were so quick, at most.
+MAX_QUICKNESS = 8
+# How many calls of a user's may follow each other that were gathered: the time of all of them is taken.
+MAX_CALLS = 128
 
 # From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
 _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
@@ -122,6 +127,7 @@ class JobQueue:
         "loop",
         "mark",
         "policy",
+        "quickness",
         "reads_left",
         "run",
         "scheduled",
@@ -147,6 +153,8 @@ class JobQueue:
         self.scheduled: bool = False
         # How many jobs may run before is_late looks at the clock.
         self.countdown: int = FIRST_COUNTDOWN
+        # How many times as many there may be where the clock is looked at in between.
+        self.quickness: int = 1
         # The tasks of coroutine callbacks: asyncio itself keeps only weak references.
         self.tasks: set[Task[Any]] = set()
         # What coroutine_call.call_coroutine keeps for the next call of a coroutine.
@@ -362,9 +370,11 @@ class JobQueue:
         if spent >= TURN_BUDGET:
             return True
         # Look again after about a quarter of the budget at the pace of the last jobs.
-        pace = max(now - self._checked_at, 1e-7) / self._countdown_from
+        pace = max(now - self._checked_at, 1e-7) / (self._countdown_from - self.countdown)
         self._checked_at = now
-        self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / pace)))
+        count = int(TURN_BUDGET / 4 / pace)
+        self.countdown = self._countdown_from = max(1, min(MAX_COUNTDOWN, count))
+        self.quickness = max(1, min(MAX_QUICKNESS, count // MAX_COUNTDOWN))
         return False
 
     def count_calls(self, count: int, began: float) -> int:
@@ -373,7 +383,7 @@ class JobQueue:
         spent = max(monotonic() - began, 1e-7)
         if spent > TURN_BUDGET / 16:
             self.countdown = min(self.countdown, 0)
-        return max(1, min(MAX_COUNTDOWN, int(TURN_BUDGET / 4 / spent * count)))
+        return max(1, min(MAX_CALLS, int(TURN_BUDGET / 4 / spent * count)))
 
     def _watch_turn(self, now: float) -> None:
         """Start the clock in a turn for which no jobs are scheduled; that must not decide when later jobs will run."""
@@ -397,6 +407,7 @@ class JobQueue:
     def _restart_clock(self) -> None:
         self._turn_started = self._checked_at = monotonic()
         self.countdown = self._countdown_from = min(self._countdown_from, FIRST_COUNTDOWN)
+        self.quickness = 1
 
     def _is_top_level(self) -> bool:
         """Whether the current task was called by the loop, not by other code that goes on after it.

@@ -13,15 +13,17 @@ from os.path import dirname, join
 from textwrap import indent
 from typing import Any, Final
 
+from .._engine.jobs import TURN_BUDGET
 from .._engine.promise import END_OF_ITERATION, NEVER_AWAITABLE
-from .graph import AS_ALWAYS, Raised, Row, Segment
+from .graph import AS_ALWAYS, LOOK_AFTER, OUT_OF_TIME, Raised, Row, Segment
 
 # Where tracebacks say that the code is; the rest of the package is told by its folder and by its name, too.
 FILE_NAME: Final = join(dirname(__file__), "<period>")
 MODULE_NAME: Final = f"{__name__}.<period>"
 # What the code refers to, besides the objects of the period.
 KNOWN: Final = {
-    "AS_ALWAYS": AS_ALWAYS, "END_OF_ITERATION": END_OF_ITERATION, "NEVER_AWAITABLE": NEVER_AWAITABLE, "Raised": Raised,
+    "AS_ALWAYS": AS_ALWAYS, "END_OF_ITERATION": END_OF_ITERATION, "NEVER_AWAITABLE": NEVER_AWAITABLE,
+    "OUT_OF_TIME": OUT_OF_TIME, "Raised": Raised, "TURN_BUDGET": TURN_BUDGET,
 }  # fmt: skip
 
 # The text for more takes too long to compile: other tasks have to have their turn.
@@ -73,7 +75,11 @@ def bind({parameters}):
 
     def repeat(run, count):
         pending = run.pending
+        time_spent = run.time_spent
         for period in range(count):
+            if not period & {look_mask} and period and time_spent() >= TURN_BUDGET:
+                run.done = period
+                return OUT_OF_TIME
 {repeat}
         return AS_ALWAYS
 
@@ -123,6 +129,7 @@ def _binder(shape: tuple[RowShape, ...], drains: bool) -> Callable[..., Any]:
     move = "if period:\n    history.append(store.popleft())\n" if drains else ""
     text = FUNCTIONS.format(
         parameters=", ".join(parameters),
+        look_mask=LOOK_AFTER - 1,
         once=indent("".join(_lines(shape, "")), " " * 8),
         repeat=indent(move + "".join(_lines(shape, "run.done = period\n    ")), " " * 12),
     )

@@ -22,6 +22,10 @@ NOTHING: Final = 0
 
 # Every callback of a period has done what it always does (`Performer._perform`).
 AS_ALWAYS: Final = object()
+# And of periods in a row whose time is up before the last one.
+OUT_OF_TIME: Final = object()
+# After so many of them (a power of 2) the clock is looked at.
+LOOK_AFTER: Final = 16
 
 # Where a state is: a pipe is about to read; the user's own code is about to read, or to await what it has read.
 PIPE: Final = 0

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from .._engine.build import compiled
 from .._engine.callbacks import COMPLETED, outcome_of
+from .._engine.jobs import TURN_BUDGET
 from .._engine.run import Run, get_ident
 from .codegen import emit
-from .graph import AS_ALWAYS, READ, Drain, Raised, Segment, Step
+from .graph import AS_ALWAYS, LOOK_AFTER, OUT_OF_TIME, READ, Drain, Raised, Segment, Step
 from .pipeline import ChainStage, Pipeline, Reservoir
 from .simulation import Explorer, is_plain
 from .snapshot import Reference, chunk_of
@@ -42,6 +43,7 @@ class Performer(Run):
         "done",
         "growths",
         "periods",
+        "time_spent",
     )
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -67,6 +69,7 @@ class Performer(Run):
         self.expecting = self.chunk = self.spare = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
+        self.time_spent = pipeline.jobs.time_spent
 
     def _prepared(self, segment: Segment | None) -> Segment | None:
         """Make the rows of a segment."""
@@ -117,6 +120,9 @@ class Performer(Run):
             return segment.repeat(self, count)
         drain = segment.drain
         for period in range(count):
+            if not period & (LOOK_AFTER - 1) and period and self.time_spent() >= TURN_BUDGET:
+                self.done = period
+                return OUT_OF_TIME
             if drain is not None and period > 0:
                 drain.history.append(drain.store.popleft())  # the move of the last period
             outcome = self._perform(segment)

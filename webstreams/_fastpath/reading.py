@@ -189,7 +189,7 @@ class ReadRun(CoroutineRun):
             or key is not self._key
             or not self._is_parked
             or self.pending
-            or jobs.countdown <= 0
+            or (jobs.countdown <= 0 and (cycle.once is None or jobs.is_late()))
             or jobs._top is not task_of(jobs.loop)
         ):
             return self._iterates_slowly(key, promise)

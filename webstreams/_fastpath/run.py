@@ -13,7 +13,7 @@ from .._streams.readable.pipe import Pipe
 from .._streams.readable.reader import ReadPromise
 from .ends import ReadEnd, put_in_place
 from .exits import Owed, Resolved, marks_for
-from .graph import AS_ALWAYS, MANY, NOTHING, PIPE, READ, Raised, Segment, State, Step, code_of
+from .graph import AS_ALWAYS, MANY, NOTHING, OUT_OF_TIME, PIPE, READ, Raised, Segment, State, Step, code_of
 from .performer import Performer
 from .pipeline import Pipeline, Reservoir, Stage
 from .simulation import owner_of
@@ -203,6 +203,9 @@ class PipelineRun(Performer):
                 outcome = self._repeat(segment, count)
             else:
                 outcome = self._perform(segment) if segment.once is None else segment.once(self)
+            if outcome is OUT_OF_TIME:
+                count, outcome = self.done, AS_ALWAYS
+                jobs.countdown = 0
             if outcome is AS_ALWAYS:
                 jobs.countdown -= count * segment.job_count  # _count_down(), without the call
                 self.periods += count
@@ -233,7 +236,8 @@ class PipelineRun(Performer):
 
     def _periods_without_clock(self, segment: Segment) -> int:
         """Return how many periods there may be until the clock is looked at, at least one."""
-        periods = max(1, -(-self._jobs.countdown // segment.job_count))
+        jobs = self._jobs
+        periods = max(1, -(-jobs.countdown * jobs.quickness // segment.job_count))
         drain = segment.drain
         return periods if drain is None else max(1, min(periods, len(drain.store) - drain.limit))
 

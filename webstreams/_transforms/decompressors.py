@@ -13,7 +13,7 @@ from .formats import DEFAULT_MAX_WINDOW, WINDOW_BITS, Input, brotli, check_forma
 
 # So many members, frames or blocks are read in one step at most, however little they hold: each takes a few
 # microseconds.
-LONGEST_STEP: Final = 128
+LONGEST_STEP: Final = 32
 
 
 class Decompressor(Input):

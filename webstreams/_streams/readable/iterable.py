@@ -40,9 +40,9 @@ from .source import Source
 #   the end:      1. and 2. as above; 3. the generator's ``return`` awaits its value; 4. Web IDL reacts: one job more
 ASYNC_ITEM_TICKS: Final = 1
 SYNC_ITEM_TICKS: Final = 3
-# How many jobs there would be from an item that a sink takes at once to the next one, as far as the clock is concerned:
-# those that put it into the stream, the end of the pull, and the next step of the pipe.
-JOBS_OF_AN_ITEM: Final = SYNC_ITEM_TICKS + 3
+# How many jobs an item that a sink takes at once stands for, as far as the clock is concerned: the looks at it must not
+# take much of the little time that such an item takes.
+JOBS_OF_AN_ITEM: Final = 3
 # How many jobs come before the one that fulfills the promise of the generator's return(): 1. of a synchronous item.
 SYNC_CLOSE_TICKS: Final = 1
 

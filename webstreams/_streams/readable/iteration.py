@@ -335,8 +335,8 @@ class IterationPromise(ReadPromise[T]):
             if (
                 self.outcome == FULFILLED
                 and len(queued) == 1
-                and jobs.countdown > 0
                 and not jobs.busy
+                and (jobs.countdown > 0 or not jobs.is_late())
                 and task_of(jobs.loop) is jobs._top
             ):
                 queued.clear()
