@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from threading import Thread
-from time import sleep
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 from webstreams._engine.delay import after
 from webstreams._engine.jobs import FIRST_COUNTDOWN, MAX_COUNTDOWN, TURN_BUDGET, JobQueue, current_jobs
 from webstreams._engine.loop_end import LoopEnd
-from webstreams._engine.promise import Promise
 
 
 @pytest.fixture
@@ -133,30 +130,6 @@ async def test_run_pending_runs_what_is_queued_now(queue: JobQueue) -> None:
     assert queue.run_pending()
     assert log[1:] == ["later"]
     assert queue.run_pending(), "nothing is queued: the task may go on"
-
-
-async def test_a_task_that_is_suspended_does_not_search_a_long_queue(queue: JobQueue) -> None:
-    """Of many tasks that begin to wait in one turn, each would search what the others have queued."""
-    await be_known(queue)
-    compared: list[object] = []
-
-    class Job:
-        def __call__(self) -> None:
-            """Do nothing."""
-
-        def __eq__(self, other: object) -> bool:
-            compared.append(other)
-            return False
-
-        __hash__ = object.__hash__
-
-    promise, resolve, _ = Promise.with_resolvers()
-    queue.push(partial(sleep, 2 * TURN_BUDGET))
-    for _ in range(2 * MAX_COUNTDOWN):
-        queue.push(Job())
-    queue.push(partial(resolve, "value"))
-    assert await promise == "value"
-    assert compared == []
 
 
 async def test_nothing_is_drained_inside_a_job(queue: JobQueue) -> None:

@@ -253,12 +253,12 @@ class Promise(PromiseState, Generic[T]):
         """Return a waiter, in the place of the mark that stood for it."""
         mark, waiter = self._jobs.mark, PromiseWaiter(self)
         queue = self._jobs.jobs
-        if self._reactions is mark:  # the rule: the queue, which may be long, is not searched
-            self._reactions = waiter
-        elif type(self._reactions) is list and mark in self._reactions:
-            self._reactions = [waiter if each is mark else each for each in self._reactions]
-        elif mark in queue:
+        if mark in queue:
             queue[queue.index(mark)] = waiter
+        if self._reactions is mark:
+            self._reactions = waiter
+        elif type(self._reactions) is list:
+            self._reactions = [waiter if each is mark else each for each in self._reactions]
         return waiter
 
     def __repr__(self) -> str:
