@@ -44,8 +44,8 @@ def channel(
     Closing the writable end closes the readable one after what is queued; aborting it errors that at once. Cancelling
     the readable end errors the writable one with the same reason.
 
-    Raises `TypeError` and `ValueError` for arguments that cannot be used: `on_drop` is one with the policies that drop
-    no single chunk. Not in the Standard.
+    `on_drop` can be given with every policy, as one may come from a setting; "wait" and "error" never call it. Raises
+    `TypeError` and `ValueError` for arguments that cannot be used. Not in the Standard.
 
     >>> import asyncio
     >>> from webstreams import channel
@@ -64,11 +64,6 @@ def channel(
     measure, chosen = checked_size(size, "channel()"), checked_policy(policy, "channel()")
     if on_drop is not None:
         require_plain_function(on_drop, "channel(): on_drop")
-        if chosen in ("wait", "error"):
-            raise ValueError(
-                f'channel(): on_drop is never called with policy="{chosen}", which drops no single chunk: leave it '
-                'out, or take policy="drop-oldest" or "drop-newest"'
-            )
     if chosen == "wait":
         # Without a transformer, a write is done when its chunk is in the queue of the readable side.
         transform: TransformStream[Any, Any] = TransformStream(
