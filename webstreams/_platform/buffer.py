@@ -66,7 +66,7 @@ def is_bytes_like(value: object) -> bool:
     try:
         memoryview(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return False  # a NumPy array of dates has the protocol, and raises ValueError
+        return False  # an array of dates, of numpy, has the protocol, and raises ValueError
     return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Never, overload
 
 from .._debug.repr import show_value
+from .._platform.arguments import MAX_FLOAT
 from .._platform.idl import callback_member, member_getter, to_number
 from .._platform.mistakes import STRATEGY
 
@@ -150,7 +151,7 @@ def extract_high_water_mark(strategy: StrategyMembers, default: float) -> float:
     given = strategy.high_water_mark
     if given is None:
         return default
-    if type(given) is int and given >= 0:
+    if type(given) is int and 0 <= given <= MAX_FLOAT:
         return given
     mark = to_number(given)
     if math.isnan(mark) or mark < 0:

@@ -103,7 +103,8 @@ class OperatorController(ReadableStreamDefaultController[Any]):
             return
         run = self._jobs.run
         if run is not None and self._can_close_or_enqueue():
-            ready = ready[run.take_many(self, ready) :]
+            taken = run.take_many(self, ready)  # not within the brackets: mypyc would call it twice there
+            ready = ready[taken:]
         for chunk in ready:
             if not self._can_close_or_enqueue():
                 return
