@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -60,17 +61,22 @@ class Asking:
     asked: int = 0
     most: int = 0
     beyond: int = -LIMIT
+    # Set when nobody wants to know any more. To cancel the task is not enough: a client in the midst of an answer may
+    # swallow that.
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def go_on(self) -> None:
-        """Ask for ever."""
-        while True:
+        """Ask until it is over."""
+        while not self.is_over.is_set():
             begin = time.monotonic()
             unsettled = await self._unsettled()
             allowed = self.place.allowed(LIMIT, [begin - each for each in self.killed])
             self.asked += 1
             self.most = max(self.most, unsettled)
             self.beyond = max(self.beyond, unsettled - allowed)
-            await asyncio.sleep(ASKED_EVERY.get(self.place.broker, 0.2))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASKED_EVERY.get(self.place.broker, 0.2)):
+                    await self.is_over.wait()
 
     async def _unsettled(self) -> int:
         if isinstance(self.server, RabbitMQ):
@@ -97,10 +103,9 @@ async def kill_consumers(
             if asks.done():
                 break
     finally:
-        asks.cancel()
+        asking.is_over.set()
         await asyncio.wait([asks])
-    if not asks.cancelled():
-        asks.result()
+    asks.result()
     counts = Counter(int(line) for line in _lines(file))
     missing = messages - len(counts)
     duplicates = sum(counts.values()) - len(counts)
