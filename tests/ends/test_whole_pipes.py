@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,13 +188,10 @@ async def test_a_destination_that_cannot_be_opened(tmp_path: Path) -> None:
     assert (await source.get_reader().read()).done  # it was cancelled
 
 
-async def test_a_copy_that_is_cancelled_is_not_published(
-    path: Path, tmp_path: Path, gate: tuple[threading.Event, threading.Event]
-) -> None:
+async def cancel_at_the_gate(copy: Awaitable[None], gate: tuple[threading.Event, threading.Event]) -> None:
+    """Cancel the task of a copy whose thread is about to read, and let the thread go on."""
     reached, passed = gate
-    (tmp_path / "original").write_bytes(b"content")
-    source, destination = read_file(tmp_path / "original"), write_file(path)
-    task = asyncio.ensure_future(_await(source.pipe_to(destination)))
+    task = asyncio.ensure_future(_await(copy))
     async with asyncio.timeout(30):
         await until(reached.is_set)
         task.cancel()
@@ -202,6 +199,14 @@ async def test_a_copy_that_is_cancelled_is_not_published(
         passed.set()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_copy_that_is_cancelled_is_not_published(
+    path: Path, tmp_path: Path, gate: tuple[threading.Event, threading.Event]
+) -> None:
+    (tmp_path / "original").write_bytes(b"content")
+    source, destination = read_file(tmp_path / "original"), write_file(path)
+    await cancel_at_the_gate(source.pipe_to(destination), gate)
     assert names(path) == ["original"]
     assert not source.locked
     assert not destination.locked
@@ -211,17 +216,9 @@ async def test_a_copy_that_is_cancelled_is_not_published(
 async def test_a_copy_that_is_cancelled_before_it_is_read_leaves_what_is_in_place(
     path: Path, tmp_path: Path, gate: tuple[threading.Event, threading.Event], mode: Any
 ) -> None:
-    reached, passed = gate
     path.write_bytes(b"old")
     (tmp_path / "original").write_bytes(b"content")
-    task = asyncio.ensure_future(_await(read_file(tmp_path / "original").pipe_to(write_file(path, mode=mode))))
-    async with asyncio.timeout(30):
-        await until(reached.is_set)
-        task.cancel()
-        await asyncio.sleep(0)
-        passed.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    await cancel_at_the_gate(read_file(tmp_path / "original").pipe_to(write_file(path, mode=mode)), gate)
     assert path.read_bytes() == b"old"
 
 
