@@ -85,7 +85,7 @@ GUARDS_OF_GATHERED: Final[dict[str, tuple[str, str, str]]] = {
         "        if not self._will_look:\n            self._look_later()  # if",
         "        if False:\n            self._look_later()  # if",
     ),
-    "gathered: more than a turn": (_WORKERS, ", 2 * jobs.countdown, self._most_at_once))", "))"),
+    "gathered: more than a turn": (_WORKERS, ", jobs.calls_left(), self._most_at_once))", "))"),
     "gathered: a turn that is over": (_WORKERS, "most = max(1, min(", "most = max(0, min("),
     "gathered: as many as reads": (_WORKERS, ", self._most_at_once))", "))"),
     "gathered: a time that is not told": ("_engine/jobs", "self.countdown = min(self.countdown, 0)", "pass"),

@@ -71,8 +71,9 @@ FIRST_COUNTDOWN = 16
 MAX_COUNTDOWN = 64
 # How many times as many there may be where the clock is looked at in between, if they were so quick, at most.
 MAX_QUICKNESS = 8
-# How many calls of a user's may follow each other that were gathered: the time of all of them is taken.
-MAX_CALLS = 128
+# How many calls of a user's that were gathered may be made for each job that may run: the time of all of them is taken.
+CALLS_FOR_A_JOB = 2
+MAX_CALLS = CALLS_FOR_A_JOB * MAX_COUNTDOWN
 
 # From 3.14 on every single task may be started eagerly, before that only by the loop's task factory.
 _ANY_TASK_MAY_BE_EAGER = sys.version_info >= (3, 14)
@@ -385,6 +386,10 @@ class JobQueue:
             self.countdown = min(self.countdown, 0)
         return max(1, min(MAX_CALLS, int(TURN_BUDGET / 4 / spent * count)))
 
+    def calls_left(self) -> int:
+        """Return how many gathered calls may be made before `is_late` looks at the clock."""
+        return CALLS_FOR_A_JOB * self.countdown
+
     def _watch_turn(self, now: float) -> None:
         """Start the clock in a turn for which no jobs are scheduled; that must not decide when later jobs will run."""
         self._turn_started = self._checked_at = now
@@ -399,6 +404,10 @@ class JobQueue:
     def time_spent(self) -> float:
         """Tell how long the turn has lasted (seconds)."""
         return monotonic() - self._turn_started
+
+    def time_is_up(self) -> bool:
+        """Whether the loop's other tasks have to have their turn, by the clock."""
+        return self.time_spent() >= TURN_BUDGET
 
     def clock(self) -> float:
         """Tell what `is_late` takes for the time (seconds)."""

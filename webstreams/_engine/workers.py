@@ -257,7 +257,7 @@ class Workers:
         self._gathering = slot
         if not self._will_look:
             self._look_later()  # if one of these calls takes time, the rest is for the others
-        most = max(1, min(len(self.ready) if at_once is None else at_once[1], 2 * jobs.countdown, self._most_at_once))
+        most = max(1, min(len(self.ready) if at_once is None else at_once[1], jobs.calls_left(), self._most_at_once))
         jobs.countdown -= most - 1
         began = jobs.clock()
         is_taken = at_once is not None

@@ -13,7 +13,6 @@ from os.path import dirname, join
 from textwrap import indent
 from typing import Any, Final
 
-from .._engine.jobs import TURN_BUDGET
 from .._engine.promise import END_OF_ITERATION, NEVER_AWAITABLE
 from .graph import AS_ALWAYS, LOOK_AFTER, OUT_OF_TIME, Raised, Row, Segment
 
@@ -23,7 +22,7 @@ MODULE_NAME: Final = f"{__name__}.<period>"
 # What the code refers to, besides the objects of the period.
 KNOWN: Final = {
     "AS_ALWAYS": AS_ALWAYS, "END_OF_ITERATION": END_OF_ITERATION, "NEVER_AWAITABLE": NEVER_AWAITABLE,
-    "OUT_OF_TIME": OUT_OF_TIME, "Raised": Raised, "TURN_BUDGET": TURN_BUDGET,
+    "OUT_OF_TIME": OUT_OF_TIME, "Raised": Raised,
 }  # fmt: skip
 
 # The text for more takes too long to compile: other tasks have to have their turn.
@@ -75,9 +74,9 @@ def bind({parameters}):
 
     def repeat(run, count):
         pending = run.pending
-        time_spent = run.time_spent
+        time_is_up = run.time_is_up
         for period in range(count):
-            if not period & {look_mask} and period and time_spent() >= TURN_BUDGET:
+            if not period & {look_mask} and period and time_is_up():
                 run.done = period
                 return OUT_OF_TIME
 {repeat}

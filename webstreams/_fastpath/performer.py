@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from .._engine.build import compiled
 from .._engine.callbacks import COMPLETED, outcome_of
-from .._engine.jobs import TURN_BUDGET
 from .._engine.run import Run, get_ident
 from .codegen import emit
 from .graph import AS_ALWAYS, LOOK_AFTER, OUT_OF_TIME, READ, Drain, Raised, Segment, Step
@@ -43,7 +42,7 @@ class Performer(Run):
         "done",
         "growths",
         "periods",
-        "time_spent",
+        "time_is_up",
     )
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -69,7 +68,7 @@ class Performer(Run):
         self.expecting = self.chunk = self.spare = None
         self.pending = pipeline.jobs.jobs
         self.thread = get_ident()
-        self.time_spent = pipeline.jobs.time_spent
+        self.time_is_up = pipeline.jobs.time_is_up
 
     def _prepared(self, segment: Segment | None) -> Segment | None:
         """Make the rows of a segment."""
@@ -120,7 +119,7 @@ class Performer(Run):
             return segment.repeat(self, count)
         drain = segment.drain
         for period in range(count):
-            if not period & (LOOK_AFTER - 1) and period and self.time_spent() >= TURN_BUDGET:
+            if not period & (LOOK_AFTER - 1) and period and self.time_is_up():
                 self.done = period
                 return OUT_OF_TIME
             if drain is not None and period > 0:

@@ -107,20 +107,15 @@ class ReadableStreamDefaultController(PullingController, Generic[T]):
     def _enqueue_all(self, chunks: list[Any]) -> None:
         """Do what `enqueue` does, for one chunk or more; for transforms of ours that make many at once."""
         self.enqueue(chunks[0])
-        queue = self._queue
-        reader = self._stream._reader
-        is_waited_for = reader is not None and reader._read_requests
         run = self._jobs.run
-        if is_waited_for or run is not None or queue.sizes is not None or queue.total < self._strategy_hwm:
-            first = 1 if run is None else 1 + run.take_many(self, chunks[1:])
-            for index in range(first, len(chunks)):
-                self.enqueue(chunks[index])
-        elif self._can_close_or_enqueue():
-            if self._meter is not None:
-                for chunk in chunks[1:]:
-                    self._meter.chunk_is_put(chunk)
-            queue.chunks.extend(chunks[1:])  # _put(), without the calls: the queue is full already
-            queue.total += len(chunks) - 1
+        first = 1 if run is None else 1 + run.take_many(self, chunks[1:])
+        queue = self._queue
+        for index in range(first, len(chunks)):
+            if queue.total >= queue.brimful and self._jobs.run is None:
+                queue.chunks.extend(chunks[index:])  # enqueue(), without the calls: nothing but this is done
+                queue.total += len(chunks) - index
+                return
+            self.enqueue(chunks[index])
 
     # What the stream and its reader call.
 

@@ -155,7 +155,7 @@ class ConcurrentSource(OperatorSource, Receiver):
 
     def _take_at_once(self, source: Input, most: int) -> int:
         """Do what `take_chunk` does for the items that are there at once; return how many that are."""
-        items = source.take_at_once(min(most, 2 * self._jobs.countdown))
+        items = source.take_at_once(min(most, self._jobs.calls_left()))
         self._jobs.countdown -= len(items)
         self._in_window += len(items)
         self.workers.submit_all(items)
