@@ -24,6 +24,7 @@ from webstreams import (
     AbortSignal,
     CompressionStream,
     DecompressionStream,
+    Promise,
     ReadableStream,
     ReadableStreamBYOBReader,
     ReadableStreamDefaultReader,
@@ -182,6 +183,13 @@ CALLS: dict[str, tuple[Callable[..., Any], Good]] = {
         terminal.show, lambda _: {"pipeline": observe.observe(closed()), "file": io.StringIO()}),
     "observe.web.app": (web.app, lambda _: {"pipeline": observe.observe(readable())}),
     "observe.opentelemetry.instrument": (opentelemetry.instrument, lambda _: {"meter_provider": None}),
+    "ChunkedStream": (webstreams.ChunkedStream, lambda _: {"size": 1}),
+    "resilient": (brokers.resilient, lambda _: {"factory": opened}),
+    "Promise.all": (Promise.all, lambda _: {"values": []}),
+    "Promise.then": (lambda **given: readable().cancel().then(**given), lambda _: {
+        "on_fulfilled": None, "on_rejected": None}),
+    "Promise.add_done_callback": (lambda **given: readable().cancel().add_done_callback(**given), lambda _: {
+        "callback": write_nothing, "context": None}),
     "acknowledging": (brokers.acknowledging, lambda _: {"sink": WritableStream()}),
     "on_value": (brokers.on_value, lambda _: {"transform": TransformStream()}),
 }  # fmt: skip
@@ -197,7 +205,10 @@ ALSO_NAMED = {
 # Paths of the operating system, which has its own errors for them.
 PATHS = {"path"}
 # What is called back: here any function is a good value, and what it does when it is called is its own affair.
-CALLBACKS = {"function", "send", "receive", "callback", "listener", "on_cancel"}
+CALLBACKS = {
+    "function", "send", "receive", "callback", "listener", "on_cancel", "factory", "backoff", "retry",
+    "on_fulfilled", "on_rejected",
+}  # fmt: skip
 
 
 def parameters_of(call: Callable[..., Any], make_good: Good) -> list[str]:
@@ -327,6 +338,24 @@ async def test_a_bool_is_no_number() -> None:
     assert unclear == []
 
 
+async def test_what_only_functions_make_says_so() -> None:
+    made = (
+        brokers.Deliveries, partial(brokers.Publisher, in_flight=1), brokers.ResilientStream,
+        partial(workers.Stage, count=1, window=1, ordered=True),
+    )  # fmt: skip
+    for bad in VALUES.values():
+        for construct in made:
+            with pytest.raises(TypeError, match=r"cannot be constructed: .*\(\)"):
+                construct(bad)
+        with pytest.raises(TypeError, match="needs a pair of a ReadableStream and a WritableStream"):
+            brokers.ValuePair(bad)
+
+
+async def test_a_coroutine_function_is_no_microtask() -> None:
+    with pytest.raises(TypeError, match=r"not a coroutine function.*create_task"):
+        webstreams.queue_microtask(receive)
+
+
 # What leads to other machines, to sockets and to programs, with bad values of its own: any other string or number is
 # the system's affair.
 ADDRESSES: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
@@ -339,7 +368,9 @@ ADDRESSES: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
         lambda bad: webstreams.open_process("true", env=bad),
         [{"": "x"}, {"A=B": "x"}, {"A": 1}, {"A": "\0"}, {b"A\0": b"x"}, {1: "x"}, [("A", "B")], "A=B"]),
     "open_process: cwd": (lambda bad: webstreams.open_process("true", cwd=bad), ["a\0b", b"\0"]),
-    "open_process: stdin": (lambda bad: webstreams.open_process("true", stdin=bad), ["x", -4, -5, 2**31, -(10**30)]),
+    "open_process: stdin": (
+        lambda bad: webstreams.open_process("true", stdin=bad),
+        ["x", -4, -5, 2**31, -(10**30), 10**400]),
     "Delivery.join: deliveries": (brokers.Delivery.join, ["x", b"x", [None], None, produce]),
 }  # fmt: skip
 

@@ -143,7 +143,7 @@ def chunked(size: SupportsIndex) -> ChunkedStream:
     >>> asyncio.run(main())
     [b'spam', b'eggs', b'!']
     """
-    return ChunkedStream(checked_size(size, "size", 1))
+    return ChunkedStream(size)
 
 
 class ChunkedStream:
@@ -151,9 +151,9 @@ class ChunkedStream:
 
     __slots__ = ("__weakref__", "_pair", "_size")
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._pair = _UncutPair(SizeCutter(size), "chunked()")
+    def __init__(self, size: SupportsIndex) -> None:
+        self._size = checked_size(size, "size", 1)
+        self._pair = _UncutPair(SizeCutter(self._size), "chunked()")
 
     @property
     def readable(self) -> ReadableStream[bytes]:

@@ -15,11 +15,13 @@ from nats.aio.client import Client
 from redis.asyncio import Redis
 from yarl import URL
 
+from webstreams import ReadableStream
 from webstreams.brokers import kafka, nats, rabbitmq, redis
 
 from ..grids import each_of
 
 NO_NUMBERS = [True, "x", b"1", [1], {}, 1j, object()]
+NO_STRINGS = [5, True, math.nan, [1], {}, 1j, object(), print, int]
 NO_TIMES = [-1, -0.1, math.nan, -math.inf, 10**400]
 # What is refused besides, by the name of the parameter.
 OUT_OF_RANGE: dict[str, list[Any]] = {
@@ -35,7 +37,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
 
 
 @asynccontextmanager
-async def calls() -> AsyncIterator[dict[str, Callable[..., Any]]]:
+async def calls() -> AsyncIterator[dict[str, partial[Any]]]:
     """What makes a stream of each kind; the clients are connected to nothing."""
     consumer = AIOKafkaConsumer("orders", group_id="all", enable_auto_commit=False)
     producer = AIOKafkaProducer()
@@ -84,6 +86,37 @@ async def test_a_bad_number_is_refused_by_name(parameter: str) -> None:
                     if type(refused) is not error or not str(refused).startswith(f"{parameter} must be "):
                         unclear.append(f"{name}({parameter}={value!r}): {refused!r}")
     assert unclear == []
+
+
+# The parameters that are names: a str, and where the client takes it, bytes.
+NAMES = {
+    "kafka.produce": {"topic"}, "nats.consume": {"stream", "durable"}, "nats.publish": {"subject"},
+    "rabbitmq.consume": {"queue"}, "rabbitmq.publish": {"routing_key"},
+    "redis.consume": {"key", "group", "consumer"}, "redis.publish": {"key"},
+}  # fmt: skip
+
+
+async def test_a_bad_name_is_refused_by_name() -> None:
+    unclear = []
+    async with calls() as made:
+        for name, parameters in NAMES.items():
+            call = made[name]
+            bound = inspect.signature(call.func).bind(*call.args, **call.keywords)
+            for parameter in parameters:
+                for value in (None, *NO_STRINGS):
+                    refused = refusal(partial(call.func, **{**bound.arguments, parameter: value}), {})
+                    if type(refused) is not TypeError or f"{parameter} must be " not in str(refused):
+                        unclear.append(f"{name}({parameter}={value!r}): {refused!r}")
+    assert unclear == []
+
+
+async def test_dead_letters_go_to_a_writable_stream() -> None:
+    async with calls() as made:
+        for call in (made["kafka.consume"], made["redis.consume"]):
+            for value in (ReadableStream(), *NO_STRINGS, "x", b"x"):
+                refused = refusal(call, {"dead_letter": value})
+                assert type(refused) is TypeError
+                assert str(refused).startswith("dead_letter must be a WritableStream, not ")
 
 
 def refusal(call: Callable[..., Any], given: dict[str, Any]) -> Exception | None:

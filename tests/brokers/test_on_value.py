@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -211,6 +211,12 @@ async def test_mistakes_are_told() -> None:
         await writer.write(1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="takes deliveries, not int"):
         await ReadableStream.from_([1]).map(on_value(repr)).list()  # type: ignore[arg-type]
+
+    def generate(value: int) -> Iterator[int]:
+        yield value
+
+    with pytest.raises(TypeError, match="not a generator function"):
+        on_value(generate)
 
 
 class Pair:

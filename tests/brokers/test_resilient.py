@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,6 +194,34 @@ async def test_cancelling_ends_a_pause() -> None:
     await reader.cancel()
     assert (await waiting).done
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+@each_of(pause=[-1, math.nan, math.inf, None, "x", 10**400])
+async def test_a_pause_that_is_none_errors_the_stream(pause: Any) -> None:
+    async def refuse() -> ReadableStream[int]:
+        raise ConnectionError("away")
+
+    reader = resilient(refuse, backoff=lambda attempt: pause).get_reader()
+    with pytest.raises((TypeError, ValueError), match=r"what backoff\(\) returns must be"):
+        await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_a_factory_that_opens_no_stream_is_a_mistake_and_not_called_again() -> None:
+    async def open_nothing() -> Any:
+        return None
+
+    @asynccontextmanager
+    async def enter_nothing() -> AsyncIterator[Any]:
+        yield [1]
+
+    factories: list[tuple[Any, str]] = [
+        (open_nothing, "must open a ReadableStream, not NoneType"),
+        (enter_nothing, "must open a ReadableStream, not list"),
+        (ReadableStream, "must be a coroutine function, or give an async context manager, not ReadableStream"),
+    ]
+    for factory, message in factories:
+        with pytest.raises(TypeError, match=message):
+            await asyncio.wait_for(resilient(factory).get_reader().read(), 5)
 
 
 async def test_a_function_is_needed() -> None:

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
+from inspect import iscoroutinefunction
 from threading import get_ident as _get_ident
 from time import monotonic
 from typing import Any, Final, NoReturn, Protocol, cast
@@ -501,7 +502,7 @@ def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
     """Queue a job of your own, behind all that are pending (HTML: ``queueMicrotask``).
 
     Runs ``callback(*args)`` once, as one microtask. An exception that it raises goes to the event loop's exception
-    handler. Raises `RuntimeError` when no event loop runs in this thread.
+    handler. Raises `TypeError` for a coroutine function, and `RuntimeError` when no event loop runs in this thread.
 
     >>> import asyncio
     >>> async def main() -> None:
@@ -514,6 +515,11 @@ def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
     """
     if not callable(callback):
         raise TypeError(f"queue_microtask() needs a callable, not {type(callback).__name__}")
+    if iscoroutinefunction(callback):
+        raise TypeError(
+            "queue_microtask() needs a plain function, not a coroutine function, whose code would never run: "
+            "asyncio.create_task() runs it"
+        )
     jobs = current_jobs()
     jobs.push(partial(_run_microtask, jobs, callback, args))
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, Self
 from typing_extensions import TypeVar
 
 from .._debug.repr import Marker, show, show_value, show_words
+from .._platform.arguments import checked_callable
 from .._platform.errors import as_exception, goes_through, stored_error, throw
 from .._platform.idl import refuse_constructor
 from .._platform.mypyc import subscriptable
@@ -116,8 +117,10 @@ class Promise(PromiseState, Generic[T]):
     def all(values: Iterable[Awaitable[U] | U]) -> Promise[list[U]]:
         """Return a promise for the list of all the values; it is rejected as soon as one of them is.
 
-        Raises `RuntimeError` when no event loop runs in this thread.
+        Raises `RuntimeError` when no event loop runs in this thread, and `TypeError` for what cannot be iterated over.
         """
+        if not isinstance(values, Iterable):
+            raise TypeError(f"Promise.all() needs an iterable of values, not {type(values).__name__}")
         promises = [Promise.resolve(value) for value in values]
         if not promises:
             return Promise.resolve([])
@@ -131,9 +134,12 @@ class Promise(PromiseState, Generic[T]):
         """Run a function with the value, or with the reason of the rejection; give a promise for what it returns.
 
         The function runs as one microtask after this promise is settled. Without a function for it, the outcome passes
-        on to the returned promise unchanged.
+        on to the returned promise unchanged. Raises `TypeError` for a function that cannot be called.
         """
         self._jobs.require_running()
+        for function, name in ((on_fulfilled, "on_fulfilled"), (on_rejected, "on_rejected")):
+            if function is not None:
+                checked_callable(function, name)
         derived: Promise[Any] = Promise(self._jobs)
         self._handled_by(ThenReaction(self, on_fulfilled, on_rejected, derived))
         return derived
@@ -184,8 +190,14 @@ class Promise(PromiseState, Generic[T]):
         return as_exception(self._value)
 
     def add_done_callback(self, callback: Callable[[Self], object], *, context: Context | None = None) -> None:
-        """Have ``callback(promise)`` called after the promise is settled, as one microtask: a promise reaction."""
+        """Have ``callback(promise)`` called after the promise is settled, as one microtask: a promise reaction.
+
+        Raises `TypeError` for a callback that cannot be called, and for a context that is none.
+        """
         self._jobs.require_running()
+        checked_callable(callback, "callback")
+        if context is not None and not isinstance(context, Context):
+            raise TypeError(f"context must be a contextvars.Context or None, not {type(context).__name__}")
         self._add_reaction(DoneCallback(self, callback, context if context is not None else copy_context()))
 
     def remove_done_callback(self, callback: Callable[[Self], object]) -> int:

@@ -87,6 +87,14 @@ def checked_callable(value: Any, name: str) -> Any:
     return value
 
 
+def checked_text(value: Any, name: str, *also: type) -> Any:
+    """Return an argument that is a name; raises `TypeError` for anything other than a `str` (or one of `also`)."""
+    if not isinstance(value, (str, *also)):
+        wanted = " or ".join(["a str", *(each.__name__ for each in also)])
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+    return value
+
+
 def _range_of(minimum: int | None, maximum: int | None) -> str:
     if minimum is None:
         return f"at most {maximum}"

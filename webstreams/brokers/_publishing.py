@@ -79,6 +79,8 @@ class Publisher(WritableStream[T]):
     __slots__ = ("_sink", "_work")
 
     def __init__(self, work: PublishingWork, in_flight: int) -> None:
+        if not isinstance(work, PublishingWork):
+            raise TypeError("a Publisher cannot be constructed: publish() of the module for a broker returns one")
         super().__init__(BLANK)
         self._work = work
         self._sink = OverlappingSink(self._jobs, in_flight, work.begin, work.finish, work.stop)

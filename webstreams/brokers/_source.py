@@ -15,6 +15,8 @@ from .._platform.arguments import checked_seconds, checked_size
 from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
+from .._streams.writable.stream import WritableStream
+from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._grouping import Grouping
 from ._ledger import Ledger, Message, OwnedDelivery
 from ._standstill import StandstillWatch, watch_standstill
@@ -32,6 +34,13 @@ PARTING_TIME: Final = 5.0
 def checked_limit(limit: Any, name: str) -> int:
     """Return a limit of deliveries. Raises `TypeError` unless it is an integer, `ValueError` for one below 1."""
     return checked_size(limit, name, 1)
+
+
+def writer_of(stream: Any, name: str) -> WritableStreamDefaultWriter[Any]:
+    """Return a writer of an argument. Raises `TypeError` for a locked stream, and for anything else."""
+    if not isinstance(stream, WritableStream):
+        raise TypeError(f"{name} must be a WritableStream, not {type(stream).__name__}")
+    return stream.get_writer()
 
 
 class BrokerSource(Generic[K]):
@@ -283,6 +292,8 @@ class Deliveries(ReadableStream[Delivery[T]]):
     __slots__ = ("_source",)
 
     def __init__(self, source: BrokerSource[Any]) -> None:
+        if not isinstance(source, BrokerSource):
+            raise TypeError("Deliveries cannot be constructed: consume() of the module for a broker returns them")
         self._source = source
         super().__init__(source, {"high_water_mark": 0})
         source.watch = watch_standstill(self._jobs, source.ledger, source.is_hungry, source.limit_name)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from .._platform.arguments import checked_seconds
+from .._platform.arguments import checked_seconds, checked_text
 from .._platform.lazy import needs_extra
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
@@ -16,7 +16,7 @@ from ._feeding import FetchingSource
 from ._ledger import OwnedDelivery
 from ._offsets import Offsets
 from ._publishing import Publisher, PublishingWork
-from ._source import Deliveries, checked_limit
+from ._source import Deliveries, checked_limit, writer_of
 from .delivery import Outcome
 
 with needs_extra("kafka"):
@@ -122,6 +122,7 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
     """
     if not isinstance(producer, AIOKafkaProducer):
         raise TypeError(f"produce() needs an AIOKafkaProducer, not {type(producer).__name__}")
+    checked_text(topic, "topic")
     return Publisher(_Work(producer, topic, timeout), checked_limit(in_flight, "in_flight"))
 
 
@@ -144,7 +145,7 @@ class _Source(FetchingSource[Key]):
         self._commit_interval = commit_interval
         self._revoke_timeout = revoke_timeout
         self._dead_letter: WritableStreamDefaultWriter[Record] | None = (
-            None if dead_letter is None else dead_letter.get_writer()
+            None if dead_letter is None else writer_of(dead_letter, "dead_letter")
         )
         self._partitions: dict[TopicPartition, Offsets] = {}
         # Partitions that go away, or have gone.

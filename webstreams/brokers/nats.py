@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any, Final, TypeAlias
 
+from .._platform.arguments import checked_text
 from .._platform.lazy import needs_extra
 from ._feeding import FetchingSource
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
@@ -66,6 +67,8 @@ def consume(jetstream: JetStreamContext, stream: str, durable: str, *, in_flight
     ...         await delivery.ack()
     """
     _check(jetstream, "consume()")
+    checked_text(stream, "stream")
+    checked_text(durable, "durable")
     return Deliveries(_Source(jetstream, stream, durable, checked_limit(in_flight, "in_flight")))
 
 
@@ -89,6 +92,7 @@ def publish(
     ...         await writer.write(b"an order")
     """
     _check(jetstream, "publish()")
+    checked_text(subject, "subject")
     return Publisher(_Work(jetstream, subject, timeout), checked_limit(in_flight, "in_flight"))
 
 

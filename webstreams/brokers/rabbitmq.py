@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from typing_extensions import TypeVar
 
+from .._platform.arguments import checked_text
 from .._platform.lazy import needs_extra
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
 from ._source import BrokerSource, Deliveries, checked_limit
@@ -95,6 +96,7 @@ def publish(
         raise TypeError(f"publish() needs an exchange of aio-pika (channel.default_exchange), not {_name(exchange)}")
     if not getattr(getattr(exchange, "channel", None), "publisher_confirms", True):
         raise ValueError("publish() needs a channel with confirms: connection.channel(publisher_confirms=True)")
+    checked_text(routing_key, "routing_key")
     return Publisher(_Work(exchange, routing_key, mandatory, timeout), checked_limit(in_flight, "in_flight"))
 
 

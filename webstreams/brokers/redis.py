@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
-from .._platform.arguments import checked_seconds, checked_size, show_number
+from .._platform.arguments import checked_seconds, checked_size, checked_text, show_number
 from .._platform.lazy import needs_extra
 from .._streams.writable.stream import WritableStream
 from .._streams.writable.writer import WritableStreamDefaultWriter
@@ -16,7 +16,7 @@ from ._feeding import FetchingSource
 from ._grouping import Grouping, set_result
 from ._ledger import OwnedDelivery
 from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
-from ._source import Deliveries, checked_limit
+from ._source import Deliveries, checked_limit, writer_of
 from .delivery import Outcome
 
 with needs_extra("redis"):
@@ -78,6 +78,9 @@ def consume(
     ...         await delivery.ack()
     """
     _check(client, "consume()")
+    checked_text(key, "key", bytes)
+    checked_text(group, "group", bytes)
+    checked_text(consumer, "consumer", bytes)
     if not LEAST_IDLE <= checked_seconds(claim_idle, "claim_idle") <= MOST_IDLE:
         raise ValueError(
             f"claim_idle must be from {LEAST_IDLE} to {MOST_IDLE:g} seconds, not {show_number(claim_idle)}"
@@ -111,6 +114,7 @@ def publish(
     ...         await writer.write({b"id": b"1", b"amount": b"20"})
     """
     _check(client, "publish()")
+    checked_text(key, "key", bytes)
     if max_length is not None:
         checked_size(max_length, "max_length")
     return Publisher(_Work(client, key, max_length, timeout), checked_limit(in_flight, "in_flight"))
@@ -145,7 +149,7 @@ class _Source(FetchingSource[bytes]):
         self._consumer = consumer
         self._idle = claim_idle
         self._dead_letter: WritableStreamDefaultWriter[Fields] | None = (
-            None if dead_letter is None else dead_letter.get_writer()
+            None if dead_letter is None else writer_of(dead_letter, "dead_letter")
         )
         # Acknowledgements that go with the next read; none does while a read waits, nor when there are no more reads.
         self._with_read: list[OwnedDelivery] = []

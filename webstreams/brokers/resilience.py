@@ -7,12 +7,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from inspect import isawaitable
 from typing import Any, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_seconds, checked_size
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.checks import require_plain_function
 from .._streams.readable.reader import ReadableStreamDefaultReader
 from .._streams.readable.stream import ReadableStream
 from ._source import Deliveries
@@ -58,8 +60,8 @@ def resilient(
 
     Messages that were on their way when a connection was lost are delivered again: at least once, not exactly once.
 
-    Raises `TypeError` for a `factory` that cannot be called and `attempts` other than an integer, `ValueError` for
-    `attempts` below 1. Not in the Standard.
+    Raises `TypeError` for a function that cannot be called, a `backoff` or `retry` that is a coroutine function, and
+    `attempts` other than an integer, `ValueError` for `attempts` below 1. Not in the Standard.
 
     >>> async def main() -> None:
     ...     tries = iter([ConnectionError("the broker is away"), None])
@@ -76,9 +78,18 @@ def resilient(
     """
     if not callable(factory):
         raise TypeError(f"resilient() needs a function that opens a stream, not {type(factory).__name__}")
+    require_plain_function(backoff, "backoff")
     if attempts is not None:
         checked_size(attempts, "attempts", 1)
+    if retry is not None:
+        require_plain_function(retry, "retry")
     return ResilientStream(_ResilientSource(factory, backoff, attempts, retry or _is_worth_trying))
+
+
+def _required_stream(stream: Any) -> ReadableStream[Any]:
+    if not isinstance(stream, ReadableStream):
+        raise TypeError(f"the factory of resilient() must open a ReadableStream, not {type(stream).__name__}")
+    return stream
 
 
 def _is_worth_trying(error: Exception) -> bool:
@@ -91,6 +102,8 @@ class ResilientStream(ReadableStream[T_co]):
     __slots__ = ("_source",)
 
     def __init__(self, source: _ResilientSource[T_co]) -> None:
+        if not isinstance(source, _ResilientSource):
+            raise TypeError("a ResilientStream cannot be constructed: resilient() returns one")
         self._source = source
         super().__init__(source, {"high_water_mark": 0})
 
@@ -149,7 +162,7 @@ class _ResilientSource(Generic[T]):
         async with self._turn:
             try:
                 while not await self._has_pulled():
-                    self._pause = 0.0 if self._is_ending else self._backoff(self._failures)
+                    self._pause = 0.0 if self._is_ending else self._next_pause()
             except BaseException:
                 self._is_over = True
                 raise
@@ -239,12 +252,20 @@ class _ResilientSource(Generic[T]):
         self._reader = self._stream.get_reader()
         return self._reader
 
+    def _next_pause(self) -> float:
+        return checked_seconds(self._backoff(self._failures), "what backoff() returns", finite=True)
+
     async def _open_after_pause(self) -> ReadableStream[T]:
         await asyncio.sleep(self._pause)
         opening = self._factory()
         if isinstance(opening, AbstractAsyncContextManager):
-            return await self._stack.enter_async_context(opening)
-        return await opening
+            return _required_stream(await self._stack.enter_async_context(opening))
+        if not isawaitable(opening):
+            raise TypeError(
+                "the factory of resilient() must be a coroutine function, or give an async context manager, not "
+                f"{type(opening).__name__}"
+            )
+        return _required_stream(await opening)
 
     async def _close(self) -> None:
         self._reader = self._stream = self._opening = None

@@ -15,6 +15,7 @@ from .._flow.pipelines import ComposedPair
 from .._platform.stages import stage_name
 from .._streams.door import abort_at_once, fail_sink, fail_with, state_of
 from .._streams.readable.controller import ReadableStreamDefaultController
+from .._streams.readable.operators.checks import require_function
 from .._streams.readable.operators.marks import SKIP
 from .._streams.readable.state import ReadableStreamState
 from .._streams.readable.stream import ReadableStream
@@ -83,26 +84,27 @@ def on_value(transform: Any) -> Any:
     the broker is told: ack
     """
     if hasattr(transform, "readable") and hasattr(transform, "writable"):
-        return ValuePair(_required_simple(transform))
+        return ValuePair(transform)
     if callable(transform) and not isinstance(transform, type):
+        require_function(transform, "on_value")
         return _OnValue(transform)
     raise TypeError(
         f"on_value() needs a pair with readable and writable, or a function of a value, not {type(transform).__name__}"
     )
 
 
-def _required_simple(pair: Any) -> Any:
+def _require_simple(pair: Any) -> None:
     if isinstance(pair, ComposedPair):
         raise TypeError(
             "on_value() cannot tell which chunk of a composed pair belongs to which delivery: apply it to each of the "
             "pairs, and compose the results"
         )
-    if not isinstance(pair.readable, ReadableStream) or not isinstance(pair.writable, WritableStream):
+    readable, writable = getattr(pair, "readable", None), getattr(pair, "writable", None)
+    if not isinstance(readable, ReadableStream) or not isinstance(writable, WritableStream):
         raise TypeError(
             "on_value() needs a pair of a ReadableStream and a WritableStream, not of "
-            f"{type(pair.readable).__name__} and {type(pair.writable).__name__}"
+            f"{type(readable).__name__} and {type(writable).__name__}"
         )
-    return pair
 
 
 def _require_delivery(delivery: object) -> None:
@@ -133,6 +135,7 @@ class ValuePair(Generic[I, O]):
     """A pair of streams for deliveries, around one for values. `on_value` makes it."""
 
     def __init__(self, pair: ReadableWritablePair[Any, Any]) -> None:
+        _require_simple(pair)
         self._reader = pair.readable.get_reader()
         try:
             self._writer = pair.writable.get_writer()

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, Self
 from typing_extensions import Buffer
 
 from .._debug.repr import show
-from .._platform.arguments import checked_path
+from .._platform.arguments import checked_path, show_number
 from .._platform.errors import AbortError, as_exception
 from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
@@ -261,7 +261,7 @@ def _check_arguments(args: tuple[object, ...], *redirections: object) -> None:
         if value == subprocess.STDOUT and name != "stderr":
             raise ValueError(f"{name} cannot be subprocess.STDOUT, which is for stderr")
         if isinstance(value, int) and not subprocess.DEVNULL <= value <= MOST_DESCRIPTOR:
-            raise ValueError(f"{name} must be a constant of subprocess or a descriptor, not {value:.6g}")
+            raise ValueError(f"{name} must be a constant of subprocess or a descriptor, not {show_number(value)}")
 
 
 def _check_environment(env: object) -> None:

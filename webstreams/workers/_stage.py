@@ -32,6 +32,8 @@ class Stage(Generic[I, O]):
     """
 
     def __init__(self, job: Job, count: int, window: int, ordered: bool) -> None:
+        if not isinstance(job, Job):
+            raise TypeError("a Stage cannot be constructed: worker() and workers() return one")
         self._job = job
         self._count = count
         self._window = window
