@@ -43,7 +43,10 @@ SYNC_ITEM_TICKS: Final = 3
 # How many jobs an item that a sink takes at once stands for, as far as the clock is concerned: the looks at it must not
 # take much of the little time that such an item takes.
 JOBS_OF_AN_ITEM: Final = 3
-# How many jobs come before the one that fulfills the promise of the generator's return(): 1. of a synchronous item.
+# How many jobs come before the one that fulfills the promise of that generator's return().
+#   not begun, or at its end: 1. the generator awaits the value
+#   within ``yield*``:        2. that awaits the result of the iterator's return(), one job more where it has one
+#   next() is under way:      return() waits for it, up to 1. and 2. of a synchronous item
 SYNC_CLOSE_TICKS: Final = 1
 
 
@@ -330,8 +333,16 @@ class IterableSource(Source, Part, Fetching):
         if method is not None:
             method()
         promise: Promise[Any] = Promise(self._jobs)
-        self._jobs.push(after(self._jobs, SYNC_CLOSE_TICKS, partial(promise._fulfill, None)))
+        ticks = SYNC_CLOSE_TICKS if self._controller is None else self._ticks_of_return(method is not None)
+        self._jobs.push(after(self._jobs, ticks, partial(promise._fulfill, None)))
         return promise
+
+    def _ticks_of_return(self, has_return: bool) -> int:
+        """How many jobs the generator's return() takes, when it was asked for an item before."""
+        pending = self._jobs.jobs
+        if self._item is END_OF_ITERATION:
+            return SYNC_CLOSE_TICKS + (2 if self._on_end in pending else 1 if self._on_item in pending else 0)
+        return SYNC_CLOSE_TICKS + (2 if self._on_item in pending else 1) + has_return
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:
         derived: Promise[Any] = AlgorithmPromise(self._jobs)
