@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeGuard, assert_type
 
@@ -12,6 +12,7 @@ from typing_extensions import TypeIs
 
 from webstreams import (
     SKIP,
+    CompressionStream,
     CountQueuingStrategy,
     LineStream,
     Promise,
@@ -45,9 +46,12 @@ from webstreams import (
     pipeline,
     share,
     to_callable,
+    write_file,
     zip_streams,
 )
+from webstreams.brokers import Delivery, acknowledging, on_value
 from webstreams.types import Skip
+from webstreams.workers import worker, workers
 
 # The types of streams, from what they are made of.
 
@@ -447,6 +451,45 @@ def several(
     assert_type(pair.writable, WritableStream[int])
     assert_type(numbers.pipe_through(pair), ReadableStream[bytes])
     assert_type(compose(*files).writable, WritableStream[bytes])
+
+
+# Deliveries of brokers, and workers.
+
+
+def decode(value: bytes) -> str:
+    return value.decode()
+
+
+async def look_up(value: str) -> int:
+    return len(value)
+
+
+async def deliveries(messages: ReadableStream[Delivery[bytes]], sink: WritableStream[str]) -> None:
+    assert_type(messages.map(on_value(decode)), ReadableStream[Delivery[str]])
+    assert_type(messages.map(on_value(decode)).map(on_value(look_up), concurrency=8), ReadableStream[Delivery[int]])
+    assert_type(messages.batched(7).map(Delivery.join), ReadableStream[Delivery[list[bytes]]])
+    # What takes any buffer takes deliveries of bytes.
+    assert_type(messages.pipe_through(on_value(TextDecoderStream())), ReadableStream[Delivery[str]])
+    assert_type(messages.pipe_through(on_value(CompressionStream("gzip"))), ReadableStream[Delivery[bytes]])
+    decoding = on_value(TextDecoderStream())
+    await messages.pipe_through(decoding).pipe_to(acknowledging(sink))
+    file = acknowledging(write_file("messages"))
+    await messages.pipe_to(file)
+    async for message in messages:
+        assert_type(message.value, bytes)
+        assert_type(message.derive("a", "b"), list[Delivery[str]])
+
+
+def count_words(lines: Iterable[bytes]) -> Iterator[int]:
+    for line in lines:
+        yield len(line.split())
+
+
+async def in_workers(data: ReadableStream[bytes]) -> None:
+    async with worker(count_words, kind="thread") as stage:
+        assert_type(data.pipe_through(stage), ReadableStream[int])
+    async with workers(count_words, count=2, ordered=False) as stage:
+        assert_type(data.pipe_through(stage), ReadableStream[int])
 
 
 # Without type arguments.

@@ -66,6 +66,9 @@ LESS_EXACT: dict[str, dict[str, dict[str, str]]] = {
             "assert_type(numbers.map(lambda number: number + 1), ReadableStream[int])": LAMBDA,
             "assert_type(numbers.reduce(lambda total, number: total + number, 0), Promise[int])": LAMBDA,
             "assert_type(pair.writable, WritableStream[int])": "a pair of several generic stages is not solved",
+            "assert_type(messages.batched(7).map(Delivery.join), ReadableStream[Delivery[list[bytes]]])": (
+                "a generic function that is given to a method is not solved"
+            ),
         },
     },
 }

@@ -13,7 +13,8 @@ from .._engine.promise import Promise
 
 __all__ = ["Delivery", "DeliveryLost", "Outcome", "Settlement"]
 
-T = TypeVar("T", default=Any)
+# Covariant, as what is read of a delivery is its value: those of `bytes` go where those of any buffer go.
+T_co = TypeVar("T_co", covariant=True, default=Any)
 U = TypeVar("U", default=Any)
 
 # What becomes of a delivery: it is done with, it comes again, or it is refused for good.
@@ -75,7 +76,7 @@ def _ended(done: Acknowledged, promise: Promise[None]) -> None:
     done(promise.exception())
 
 
-class Delivery(Generic[T]):
+class Delivery(Generic[T_co]):
     """One message of a broker: its `value`, and the duty to settle it.
 
     `value` is what the pipeline works on; `metadata` is the client's own message (headers, keys, offsets); `attempt`
@@ -104,8 +105,10 @@ class Delivery(Generic[T]):
 
     __slots__ = ("_end", "_settlement", "attempt", "metadata", "value")
 
-    def __init__(self, value: T, settlement: Settlement, *, metadata: Any = None, attempt: int | None = None) -> None:
-        self.value: T = value
+    def __init__(
+        self, value: T_co, settlement: Settlement, *, metadata: Any = None, attempt: int | None = None
+    ) -> None:
+        self.value: T_co = value
         self.metadata: Any = metadata
         self.attempt: int | None = attempt
         self._settlement = settlement
@@ -153,7 +156,7 @@ class Delivery(Generic[T]):
         return derived
 
     @staticmethod
-    def join(deliveries: Iterable[Delivery[T]]) -> Delivery[list[T]]:
+    def join(deliveries: Iterable[Delivery[U]]) -> Delivery[list[U]]:
         """Make one delivery with the list of the values: settling it settles all of them the same way.
 
         For batches: ``deliveries.batched(100).map(Delivery.join)``. The metadata is the list of theirs, `attempt` the
