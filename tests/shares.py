@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from hypothesis import seed, settings
 
 T = TypeVar("T")
+Test = TypeVar("Test", bound=Callable[..., Any])
 
 # "1/2" for the first part of two; without it, all is run.
 SHARE = "WEBSTREAMS_TEST_SHARE"
@@ -14,7 +17,19 @@ SHARE = "WEBSTREAMS_TEST_SHARE"
 
 def share_of(seeds: Sequence[T], share: str | None = None) -> Sequence[T]:
     """Return those of the seeds, or of anything else that is drawn, that are for this build."""
+    part, parts = _part_of(share)
+    return seeds[part - 1 :: parts]
+
+
+def drawn(count: int) -> Callable[[Test], Test]:
+    """Have Hypothesis draw so many examples for a test, the same ones each time; each build draws its part of them."""
+    part, parts = _part_of(None)
+    drawing = settings(max_examples=-(-count // parts), deadline=None, database=None)
+    return lambda test: seed(part)(drawing(test))
+
+
+def _part_of(share: str | None) -> tuple[int, int]:
     share = os.environ.get(SHARE, "1/1") if share is None else share
     part, parts = map(int, share.split("/"))
     assert 1 <= part <= parts, f"{SHARE}={share} has to be the number of a part and how many there are"
-    return seeds[part - 1 :: parts]
+    return part, parts

@@ -18,12 +18,13 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.faults.helpers import turns
 from tests.faults.support import quiet, rejection, settled, value
 from tests.grids import each_of, each_row
+from tests.shares import drawn
 from tests.waiting import another_task, each_look_ends_a_turn
 from webstreams import ReadableStream
 from webstreams._transforms.decompressors import Decompressor
@@ -100,7 +101,7 @@ async def test_it_decompresses_what_others_compress(format: CompressionFormat, s
 
 @FORMAT_BY_FORMAT
 @given(chunks=st.lists(st.binary(max_size=200), max_size=8))
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 def test_any_chunks_compress(format: CompressionFormat, chunks: list[bytes]) -> None:
     async def main() -> bytes:
         return await through(chunks, CompressionStream(format))
@@ -110,7 +111,7 @@ def test_any_chunks_compress(format: CompressionFormat, chunks: list[bytes]) -> 
 
 @FORMAT_BY_FORMAT
 @given(data=st.binary(max_size=400), cuts=st.lists(st.integers(0, 500), max_size=6))
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 def test_compressed_data_may_be_cut_anywhere(format: CompressionFormat, data: bytes, cuts: list[int]) -> None:
     compressed = COMPRESS[format](data)
     edges = [0, *sorted(min(each, len(compressed)) for each in cuts), len(compressed)]

@@ -32,7 +32,7 @@ def wanted_of(text: str) -> bytes:
     return "".join(kept).encode()
 
 
-LINES = 1_500  # of each kind
+LINES = 700  # of each kind
 
 
 def write_text(path: Path, is_compressed: bool) -> str:
@@ -57,7 +57,7 @@ async def test_keeps_every_line_that_is_wanted(tmp_path: Path, is_compressed: bo
 
 async def test_reads_logs_that_were_appended_to(tmp_path: Path) -> None:
     """A gzip member for each day, and zero bytes that fill up the last block of a tape."""
-    days = [f"day {number} INFO grüße\n" * 1000 for number in range(5)]
+    days = [f"day {number} INFO grüße\n" * 300 for number in range(5)]
     (tmp_path / "in").write_bytes(b"".join(gzip.compress(day.encode()) for day in days) + bytes(10_240))
     filtering = Filtering("read file", read_file(tmp_path / "in"), True, tmp_path / "out.gz")
     await asyncio.wait_for(filtering.done, 60)
@@ -72,7 +72,7 @@ async def test_the_same_over_http(tmp_path: Path) -> None:
 
 
 async def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
-    write_sample(tmp_path / "in.gz", 5_000_000)
+    write_sample(tmp_path / "in.gz", 2_000_000)
     async with nothing_left(), serve(tmp_path / "in.gz") as url, download(url) as body:
         filtering = Filtering("receive", body, True, tmp_path / "out.gz")
         task = asyncio.ensure_future(filtering.done)
@@ -159,7 +159,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     # A program that was started in the background may have been told to ignore Ctrl-C, and tells its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with start(tmp_path, "--megabytes", "2") as process:
+    with start(tmp_path, "--megabytes", "1") as process:
         signal.signal(signal.SIGINT, before)
         assert process.stdout is not None
         while not process.stdout.readline().startswith("from the server"):

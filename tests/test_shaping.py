@@ -108,7 +108,7 @@ async def test_a_long_line_of_many_chunks_takes_linear_time() -> None:
 async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
     """Cut from the left, as ``str.split()`` does it, wherever the chunks end."""
     numbers = random.Random(7)
-    for _ in range(200):
+    for _ in range(100):
         end = "".join(numbers.choice("ab") for _ in range(numbers.randrange(1, 4)))
         text = "".join(numbers.choice("ab\r\n") for _ in range(numbers.randrange(12)))
         *whole, rest = text.split(end)
@@ -185,7 +185,7 @@ async def test_lines_are_made_when_they_are_asked_for() -> None:
     write = writer.write("\n" * 1_000_000)
     await turns()
     assert "queue 0/0" in repr(transform.readable)
-    for _ in range(100_000):
+    for _ in range(40_000):
         assert (await reader.read()).value == ""
     await turns()
     assert not write.done()
@@ -200,7 +200,7 @@ async def test_lines_are_made_when_they_are_asked_for() -> None:
 async def test_piped_into_a_sink_lines_are_those_of_a_loop(stages: int) -> None:
     """Where the fast path may take over, a line is given for each read; elsewhere many at once."""
     chance = random.Random(stages)
-    text = "".join(chance.choice(["\n", "\r\n", "\r", "a line\n", "ab"]) for _ in range(40_000)) + "the last one"
+    text = "".join(chance.choice(["\n", "\r\n", "\r", "a line\n", "ab"]) for _ in range(15_000)) + "the last one"
     chunks = [text[start : start + 9000] for start in range(0, len(text), 9000)]
     expected = [line async for line in ReadableStream.from_(chunks).pipe_through(lines())]
     assert expected == io.StringIO(text, newline=None).read().split("\n")

@@ -114,12 +114,14 @@ async def test_a_terminal() -> None:
         os.close(ours)
 
 
+@FORKED
 @in_each_way
 async def test_an_empty_input() -> None:
     async with await child(COPY, stdin=subprocess.DEVNULL) as process:
         assert await process.readable.bytes() == b""
 
 
+@FORKED
 @in_each_way
 async def test_standard_error() -> None:
     program = """

@@ -21,7 +21,7 @@ from webstreams._engine.jobs import current_jobs
 from .pipelines import assert_alike, mapping, on_both_paths
 from .programs import periods
 
-COUNT = 300
+COUNT = 160
 LATE = 60
 # So many chunks pass before a run begins.
 FEW = 20

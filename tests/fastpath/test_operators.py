@@ -14,7 +14,7 @@ from webstreams.observe import observe
 from .pipelines import assert_alike, mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, ON, fast_paths, periods
 
-CHUNKS = 400
+CHUNKS = 240
 
 Stream = ReadableStream[Any]
 
@@ -176,7 +176,7 @@ async def several_at_once(stream: Stream, log: list[Any]) -> None:
 
 async def that_waits(stream: Stream, log: list[Any]) -> None:
     async def wait(chunk: int) -> int:
-        if chunk % 200 == 0:
+        if chunk % 120 == 0:
             await asyncio.sleep(0)
         log.append(("called", chunk))
         return chunk
@@ -187,7 +187,7 @@ async def that_waits(stream: Stream, log: list[Any]) -> None:
 async def that_fails(stream: Stream, log: list[Any]) -> None:
     def fail(chunk: int) -> int:
         log.append(chunk)
-        return 1 // (chunk - 800)
+        return 1 // (chunk - 400)
 
     with pytest.raises(ZeroDivisionError):
         await stream.map(fail).for_each(log.append)
@@ -214,7 +214,7 @@ async def beside_a_branch(stream: Stream, log: list[Any]) -> None:
 async def that_is_left(stream: Stream, log: list[Any]) -> None:
     async for chunk in stream.map(lambda chunk: chunk + 1):
         log.append(chunk)
-        if chunk > 700:
+        if chunk > 400:
             break
     log.append(stream.locked)
 
@@ -229,7 +229,7 @@ def test_what_does_not_repeat_itself_is_alike(given: str, program: Callable[...,
         log: list[Any] = []
         # Only inputs whose chunks get that high fail.
         await program(
-            INPUTS[given]() if program is not that_fails else numbers(900).pipe_through(TransformStream()), log
+            INPUTS[given]() if program is not that_fails else numbers(500).pipe_through(TransformStream()), log
         )
         return log
 

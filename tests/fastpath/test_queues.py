@@ -19,7 +19,7 @@ from ..waiting import another_task, each_look_ends_a_turn
 from .pipelines import mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, OFF, ON, fast_paths, periods
 
-FULL = 1500
+FULL = 800
 
 
 class Filled:
@@ -82,11 +82,11 @@ def test_a_limit_ends_a_full_queue_at_its_chunk(mode: str) -> None:
     async def program() -> list[Any]:
         filled = Filled(FULL, 1, closes=True)
         with pytest.raises(LimitExceeded):
-            await filled.stream.list(limit=1000)
+            await filled.stream.list(limit=500)
         return filled.log
 
     with fast_paths(mode):
-        assert asyncio.run(program()) == [("cancel", "the stream has more than 1000 chunks")]
+        assert asyncio.run(program()) == [("cancel", "the stream has more than 500 chunks")]
 
 
 @pytest.mark.parametrize("end", ["list", "for"])
@@ -118,7 +118,7 @@ class Bursts:
         return mapping(transform, 1, self.random.choice([0, 0, 1, 4]))
 
     async def run(self) -> tuple[list[Any], int]:
-        stream = numbers(60)
+        stream = numbers(24)
         for name in "abc"[: self.random.choice([1, 2, 3])]:
             stream = stream.pipe_through(self.stage(name, self.random.choice([1, 9, 40])))
         await stream.pipe_to(WritableStream({"write": lambda chunk, _: self.log.append(("write", chunk))}))

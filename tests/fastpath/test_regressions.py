@@ -139,7 +139,7 @@ def test_many_chunks_are_more_than_the_mark(mark: int, given: int, end: str) -> 
             for number in range(given):
                 controller.enqueue((chunk, number))
 
-        stream = numbers(40).pipe_through(mapping(transform, 2, mark))
+        stream = numbers(20).pipe_through(mapping(transform, 2, mark))
         if end == "read":
             async for chunk in stream:
                 log.append(chunk)

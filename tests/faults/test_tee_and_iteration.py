@@ -149,18 +149,18 @@ class LimitedBytes(Limited):
 @pytest.mark.parametrize("source_type", [Limited, LimitedBytes])
 @EITHER_BRANCH
 async def test_r8_unread_branch_queues_every_chunk(source_type: type[Limited], index: int) -> None:
-    """One branch is read 10,000 times, the other one not at all: exactly 10,000 chunks wait in that."""
-    source = source_type(10_000)
+    """One branch is read 4,000 times, the other one not at all: exactly 4,000 chunks wait in that."""
+    source = source_type(4_000)
     branches = stream_of(source).tee()
     reader = branches[index].get_reader()
-    for _ in range(10_000):
+    for _ in range(4_000):
         assert (await reader.read()).value == b"chunk"
-    assert source.given == 10_000
+    assert source.given == 4_000
     waiting = branches[1 - index].get_reader()
-    reads = [waiting.read() for _ in range(10_010)]
-    assert [each.done() for each in reads] == [True] * 10_000 + [False] * 10
+    reads = [waiting.read() for _ in range(4_010)]
+    assert [each.done() for each in reads] == [True] * 4_000 + [False] * 10
     waiting.release_lock()
-    for each in reads[10_000:]:
+    for each in reads[4_000:]:
         assert isinstance(await failure(each), TypeError)
 
 
@@ -418,13 +418,13 @@ async def test_r14_long_iteration_keeps_no_promises(source_type: type[Limited], 
 
 
 async def test_r14_many_calls_of_anext_without_waiting() -> None:
-    """20,000 calls of `__anext__` without a wait in between: answered in order, without recursion."""
+    """8,000 calls of `__anext__` without a wait in between: answered in order, without recursion."""
     source = RecordingSource()
     iterator = stream_of(source).values()
-    waiting = [iterator.__anext__() for _ in range(20_000)]
-    for number in range(20_000):
+    waiting = [iterator.__anext__() for _ in range(8_000)]
+    for number in range(8_000):
         source.controller.enqueue(number)
-    assert [await each for each in waiting] == list(range(20_000))
+    assert [await each for each in waiting] == list(range(8_000))
 
 
 async def test_r14_long_chain_of_ended_anext() -> None:

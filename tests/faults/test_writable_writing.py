@@ -285,25 +285,25 @@ class SlowSink:
 
 @pytest.mark.parametrize("transforms", [0, 3])
 async def test_w11_many_megabytes_through_a_bounded_queue(transforms: int) -> None:
-    """128 MiB piped into a sink that is slower than the source: never more than a few chunks are alive."""
+    """32 MiB piped into a sink that is slower than the source: never more than a few chunks are alive."""
     CountedChunk.reset()
     sink = SlowSink()
-    readable = ReadableStream[CountedChunk](ManyChunks(2048), {"high_water_mark": 2})
+    readable = ReadableStream[CountedChunk](ManyChunks(512), {"high_water_mark": 2})
     for _ in range(transforms):
         readable = readable.pipe_through(TransformStream[CountedChunk, CountedChunk]())
     await readable.pipe_to(WritableStream[CountedChunk](sink, {"high_water_mark": 2}))
-    assert sink.total == 2048 * 65536
+    assert sink.total == 512 * 65536
     # Two queues of two, one chunk in the sink, one on its way; each transform has one in its queue and one on its way.
     assert CountedChunk.most <= 6 + 2 * transforms
     assert CountedChunk.live <= 1
 
 
 async def test_w11_many_megabytes_of_a_byte_stream() -> None:
-    """64 MiB of a byte stream piped into a slow sink: the peak memory is that of a few chunks."""
+    """32 MiB of a byte stream piped into a slow sink: the peak memory is that of a few chunks."""
 
     class Source:
         type: Literal["bytes"] = "bytes"
-        left = 1024
+        left = 512
 
         def pull(self, controller: ReadableByteStreamController) -> None:
             if self.left == 0:
@@ -323,7 +323,7 @@ async def test_w11_many_megabytes_of_a_byte_stream() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert sink.total == 1024 * 65536
+    assert sink.total == 512 * 65536
     assert peak - before < 16 * 65536
 
 

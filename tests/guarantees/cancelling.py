@@ -11,15 +11,15 @@ import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests.faults.helpers import turns
+from tests.shares import drawn
 from webstreams import ReadableStream, queue_microtask
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-PROGRAMS = settings(max_examples=40, deadline=None, derandomize=True)
+PROGRAMS = drawn(40)
 
 # More turns than anything takes that does not hang, and than anything needs to come to rest.
 MANY_TURNS = 2000

@@ -27,9 +27,9 @@ from tests.faults.support import listener_count
 from tests.grids import each_of
 from webstreams import AbortController, AbortSignal, ReadableStream, TransformStream, WritableStream
 
-CHUNKS = 800
+CHUNKS = 400
 # Objects that are alive at these chunks are counted.
-SAMPLES = (100, 400, CHUNKS - 1)
+SAMPLES = (100, 250, CHUNKS - 1)
 # What may differ between two samples, for hundreds of chunks: what the loop is about to run.
 TOLERANCE = 20
 

@@ -19,7 +19,7 @@ from . import functions
 pytestmark = pytest.mark.usefixtures("from_nursery")
 
 KINDS = ("process", "thread")
-MIXED = [b"small", b"x" * (SMALL + 1), 1, b"", "text", bytearray(b"changes"), b"small", ["pickled"], b"last"] * 20
+MIXED = [b"small", b"x" * (SMALL + 1), 1, b"", "text", bytearray(b"changes"), b"small", ["pickled"], b"last"] * 12
 
 
 def written(stage: Any) -> list[Any]:

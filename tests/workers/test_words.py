@@ -24,7 +24,7 @@ def text(tmp_path: Path) -> Path:
     folder = Path(sysconfig.get_path("stdlib"))
     path = tmp_path / "text"
     with path.open("wb") as file:
-        for source in sorted((folder / "asyncio").glob("*.py")) * 4:
+        for source in sorted((folder / "asyncio").glob("*.py")) * 2:
             file.write(source.read_bytes())
         file.write(b"caf\xe9 \xff\n" * 3 + "zuletzt ohne Zeilenende: größe".encode())
     return path

@@ -55,6 +55,7 @@ async def test_state_stays_in_the_worker(kind: Any) -> None:
         assert await through(stage, range(1, 101)).list() == [n * (n + 1) // 2 for n in range(1, 101)] + [-5050]
 
 
+@FORKED
 async def test_it_is_another_process_and_it_is_gone_after_the_block() -> None:
     before = open_descriptors()
     async with worker(functions.pid) as stage:
@@ -110,6 +111,7 @@ async def test_credits_are_never_exceeded(window: int) -> None:
     assert taken == list(range(100))
 
 
+@FORKED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_an_error_of_the_function_arrives_as_itself(kind: Any) -> None:
     async with worker(functions.fail, kind=kind) as stage:
@@ -150,6 +152,7 @@ async def test_the_error_of_a_chunk_that_cannot_be_pickled_names_the_worker() ->
     assert caught.value.__notes__ == ["in the stage same, in its input: a chunk could not be sent to the worker"]
 
 
+@FORKED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_abort_waits_until_the_worker_has_ended(kind: Any) -> None:
     """Also where a write waits for room, which is rejected; everybody gets the reason itself."""
@@ -170,6 +173,7 @@ async def test_abort_waits_until_the_worker_has_ended(kind: Any) -> None:
     assert reason.__notes__ == ["in the stage same, in its write()"]
 
 
+@FORKED
 async def test_a_worker_that_exits_has_died() -> None:
     async with worker(functions.leave) as stage:
         with pytest.raises(WorkerDied, match="exit status 3") as caught:
@@ -179,6 +183,7 @@ async def test_a_worker_that_exits_has_died() -> None:
     assert caught.value.__notes__ == ["in the stage leave, in its function"]
 
 
+@FORKED
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_function_that_ignores_its_input_ends_both_sides(kind: Any) -> None:
     async with worker(functions.ignore, kind=kind) as stage:
@@ -188,6 +193,7 @@ async def test_a_function_that_ignores_its_input_ends_both_sides(kind: Any) -> N
             await writer.closed
 
 
+@FORKED
 async def test_what_hangs_is_killed() -> None:
     async with worker(functions.hang, grace=0.05) as stage:
         (pid,) = [chunk async for chunk in stage.readable.take(1)]
@@ -272,6 +278,7 @@ async def test_a_child_that_ends_before_it_is_told_what_to_do(size: int, monkeyp
             await through(stage, [1]).list()
 
 
+@FORKED
 async def test_the_exit_status_of_a_killed_child() -> None:
     async with worker(functions.pid) as stage:
         writer, reader = stage.writable.get_writer(), stage.readable.get_reader()
