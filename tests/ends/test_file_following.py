@@ -382,6 +382,50 @@ async def test_a_name_that_becomes_a_directory(path: Path) -> None:
         await reader.read()
 
 
+async def test_what_is_read_before_the_name_is_of_no_use(path: Path) -> None:
+    reader = follow(path).get_reader()
+    await reader.read()
+    with path.open("ab") as file:
+        path.unlink()
+        path.mkdir()
+        file.write(b"last\n")
+    assert (await reader.read()).value == b"last\n"
+    with pytest.raises(IsADirectoryError):
+        await reader.read()
+
+
+async def test_a_directory_that_is_made_anew(tmp_path: Path) -> None:
+    """Meanwhile something else has its name."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "log"
+    path.write_bytes(b"first\n")
+    reader = follow(path).get_reader()
+    await reader.read()
+    folder.rename(tmp_path / "old")
+    folder.touch()
+    read = reader.read()
+    await some_looks()
+    assert not read.done()
+    folder.unlink()
+    folder.mkdir()
+    path.write_bytes(b"second\n")
+    assert (await read).value == b"second\n"
+    await reader.cancel()
+
+
+async def test_a_directory_that_stays_away(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "log").write_bytes(b"first\n")
+    reader = follow(folder / "log").get_reader()
+    await reader.read()
+    folder.rename(tmp_path / "old")
+    folder.touch()
+    with pytest.raises(NotADirectoryError):
+        await reader.read()
+
+
 async def test_a_missing_file(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await follow(path.with_name("missing")).get_reader().read()

@@ -115,6 +115,25 @@ async def test_all_addresses_of_a_host_have_one_port() -> None:
         await client.close()
 
 
+async def test_an_address_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ::1 for localhost, in containers without IPv6: the other addresses of the host are enough."""
+    found: list[Any] = []
+
+    async def getaddrinfo(*args: Any, **options: Any) -> Any:
+        return found
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    nowhere = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))
+    here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+    for found[:] in ([nowhere, here], [here, nowhere]):
+        async with serve_tcp(says(b"hello"), "host", 0) as server:
+            assert [each.getsockname()[0] for each in server.sockets] == ["127.0.0.1"]
+    found[:] = [nowhere]
+    with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1 port 0: ") as caught:
+        await serve_tcp(says(b"hello"), "host", 0)
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
 class NoReaders(asyncio.SelectorEventLoop):
     """A loop that cannot watch sockets for their being readable, as that of Windows."""
 
@@ -195,6 +214,28 @@ async def test_what_is_not_idle() -> None:
         assert bytes((await soon(reader.read(bytearray(4), min=4))).value or b"") == b"done"
         client.abort()
         await client.wait_closed()
+
+
+async def test_a_read_that_was_given_up_is_not_idle() -> None:
+    """A handler that looks whether there is something, and then works for long."""
+    looks: list[object] = []
+
+    async def handler(connection: Connection) -> None:
+        reader, view = connection.readable.get_reader(mode="byob"), bytearray(1)
+        with suppress(TimeoutError):
+            looks.append(await asyncio.wait_for(reader.read(view), 0.01))
+        await asyncio.sleep(0.5)
+        await write(connection, b"done")
+        looks.append(await failure(reader.read(bytearray(1))))
+
+    async with serve_tcp(handler, "127.0.0.1", 0, idle_timeout=0.1) as server:
+        client = await connect_tcp(*server.sockets[0].getsockname())
+        reader = client.readable.get_reader()
+        assert (await soon(reader.read())).value == b"done"
+        assert isinstance(await failure(reader.read()), ConnectionResetError)
+        await client.wait_closed()
+        await until(lambda: looks)
+    assert [type(each) for each in looks] == [TimeoutError]  # of the one that waited for long
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tls"])

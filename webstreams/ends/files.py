@@ -46,9 +46,10 @@ def read_file(
       A file that was written anew (it is shorter than what was read, or its first or last KiB that was read is
       different now) is read again from its beginning. When another file takes the name, the old one is read until the
       new one has something and the old one has had nothing for three looks (at the latest for 50 looks), then the new
-      one from its beginning; while nothing has the name, it waits. So no byte is lost of a log that is rotated by
-      renaming, if each file has the name for longer than `interval`; of one that is copied and truncated, only what
-      was not read yet when it was truncated.
+      one from its beginning; while nothing has the name, it waits; one that may not be opened yet (it gets its owner
+      and permissions later, or too many files are open) is tried again for 50 looks. So no byte is lost of a log that
+      is rotated by renaming, if each file has the name for longer than `interval`; of one that is copied and truncated,
+      only what was not read yet when it was truncated.
     - A FIFO or a terminal is read until its other end is closed (with `follow`, the next writer is waited for). It can
       be cancelled while it waits.
 

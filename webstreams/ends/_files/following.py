@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -15,6 +16,9 @@ COMPARED: Final = 1024
 # the latest after that many. Programs do not all go over to a new log at the same time.
 QUIET_LOOKS: Final = 3
 MOST_LOOKS: Final = 50
+# Why a file that has just got the name may not be opened yet: it gets its owner and permissions a moment after that, its
+# directory is being made anew, or too many files are open. There are other tries for as many looks.
+MAY_PASS: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE, errno.ENFILE})
 
 
 class Fingerprint:
@@ -54,6 +58,8 @@ class FollowedFileSource(FileSource):
         # How many looks there were since the successor has something, and how many since the old one had more.
         self._looks = 0
         self._quiet_looks = 0
+        # How many looks in a row have not told what has the name.
+        self._failed_looks = 0
 
     def take_at_once(self, view: memoryview | None) -> int | bytes:
         """Leave all reads to the thread, which compares."""
@@ -109,11 +115,17 @@ class FollowedFileSource(FileSource):
 
     def _look_for_successor(self, file: io.FileIO) -> None:
         newest = self._successors[-1] if self._successors else file
-        if not self._has_the_name(newest):
-            try:
+        try:
+            if not self._has_the_name(newest):
                 self._successors.append(self.as_file(self.open_path()))
-            except FileNotFoundError:
-                return  # it has just gone
+        except FileNotFoundError:
+            return  # it has just gone
+        except OSError as error:
+            self._failed_looks += 1
+            if error.errno not in MAY_PASS or self._failed_looks >= MOST_LOOKS:
+                raise
+            return
+        self._failed_looks = 0
         if self._successors and self._may_leave(file):
             successor = self._successors.pop(0)
             file.close()

@@ -208,7 +208,11 @@ class FileSource(ThreadSource):
         is_at_end = not chunk or self._is_last(len(chunk), wanted)
         if chunk and not self.advance(file, chunk):
             chunk = b""
-        self._look_for_end(file, is_at_end)
+        try:
+            self._look_for_end(file, is_at_end)
+        except OSError:
+            if not chunk:
+                raise  # else the next call will meet it again, after this chunk
         return chunk
 
     def _is_last(self, size: int, wanted: int) -> bool:

@@ -22,7 +22,7 @@ from typing_extensions import Buffer
 
 from ..._engine.promise import Promise
 from ..._platform.stages import note_stage
-from ..._streams.door import fail_sink, fail_with
+from ..._streams.door import fail_sink, fail_with, is_waited_for
 from ..._streams.readable.byte_controller import ReadableByteStreamController
 from ..._streams.readable.source import LaterSource
 from ..._streams.readable.stream import ReadableStream
@@ -188,7 +188,8 @@ class Link(asyncio.BufferedProtocol):
         return None if seconds is None else Deadline(self._loop, seconds, is_waiting, expired, progress)
 
     def _is_waited_for(self) -> bool:
-        return self._source.is_wanted and not self._source.is_over
+        # Not for a read that was withdrawn: whoever gave it up is busy with something else.
+        return self._source.is_wanted and not self._source.is_over and is_waited_for(self.readable)
 
     def _has_been_idle(self, seconds: float) -> None:
         self.fail(TimeoutError(errno.ETIMEDOUT, f"the peer has sent nothing for {seconds:g} seconds (idle_timeout)"))

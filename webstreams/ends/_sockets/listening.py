@@ -24,6 +24,9 @@ ACCEPTS_IN_A_ROW: Final = 100
 # How long to wait when there are no descriptors or no memory for another connection (seconds).
 PAUSE: Final = 0.5
 
+# An address of a host which this machine does not have: as ::1 of "localhost" where IPv6 is switched off, as in many
+# containers. It is enough to listen on the others.
+NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 SYSTEM_IS_FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -34,10 +37,18 @@ async def open_tcp(host: str | None, port: int, backlog: int) -> list[socket.soc
     found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
     sockets: list[socket.socket] = []
     try:
+        missing: OSError | None = None
         for family, kind, protocol, _, address in dict.fromkeys(found):
             if sockets and not port:
                 address = (address[0], sockets[0].getsockname()[1], *address[2:])
-            sockets.append(_bound(family, kind, protocol, address))
+            try:
+                sockets.append(_bound(family, kind, protocol, address))
+            except OSError as error:
+                if error.errno not in NOT_HERE:
+                    raise
+                missing = error
+        if missing is not None and not sockets:
+            raise missing
         for each in sockets:
             each.listen(backlog)
     except BaseException:
@@ -47,7 +58,10 @@ async def open_tcp(host: str | None, port: int, backlog: int) -> list[socket.soc
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
-    made = socket.socket(family, kind, protocol)
+    try:
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _cannot_listen(address, error) from None
     try:
         made.setblocking(False)
         if os.name == "posix" and sys.platform != "cygwin":
@@ -57,8 +71,12 @@ def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -
         made.bind(address)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}") from None
+        raise _cannot_listen(address, error) from None
     return made
+
+
+def _cannot_listen(address: tuple[object, ...], error: OSError) -> OSError:
+    return OSError(error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}")
 
 
 def open_unix(path: str | bytes, mode: int | None, backlog: int) -> socket.socket:
