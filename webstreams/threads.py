@@ -43,6 +43,7 @@ from weakref import finalize
 
 from typing_extensions import TypeVar
 
+from ._engine.door import ignored
 from ._engine.jobs import current_jobs, get_running_loop
 from ._engine.promise import Promise
 from ._platform.arguments import checked_callable, checked_seconds
@@ -351,6 +352,8 @@ class _ThreadSource(Generic[T]):
         self._cancelled = False
         # Fulfilled after the thread has ended, with what the function raised or None.
         self._ended, self._resolve_ended, _ = Promise.with_resolvers()
+        # What `cancel` has returned.
+        self._left: Promise[None] | None = None
 
     async def pull(self, controller: ReadableStreamDefaultController[T]) -> None:
         """Take the next chunk, or end as the function did."""
@@ -382,17 +385,17 @@ class _ThreadSource(Generic[T]):
         if not self._started:
             return Promise.resolve()
         promise, resolve, reject = Promise.with_resolvers()
+        self._left = promise
         timer = self._loop.call_later(THREAD_PATIENCE, resolve, None)
         self._ended.then(partial(_outcome, reason)).then(resolve, reject)
         self._ended.then(partial(_call_off, timer))
         return promise
 
-    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[BaseException | None]:
-        """The event loop has ended: make the writer raise."""
-        if not self._cancelled:
-            self._cancelled = True
-            self._cancel(error)
-        return self._ended
+    def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
+        """The event loop has ended: make the writer raise. A thread that was left behind is not waited for again."""
+        if self._left is None:
+            ignored(self.cancel(error))
+        return self._left
 
     def abandon(self) -> None:
         """Nobody has the stream any more; called in any thread."""

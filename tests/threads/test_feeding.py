@@ -19,8 +19,10 @@ from webstreams import (
     AbortError,
     StreamError,
     TransformStream,
+    WritableStream,
     threads,
 )
+from webstreams._engine import loop_end
 from webstreams.threads import ThreadSafeReader, ThreadSafeWriter, readable_from_thread
 
 from .support import (
@@ -300,6 +302,31 @@ def test_the_end_of_the_loop_ends_the_thread(factory: str, reads: int, caplog: p
             thread.join(timeout=20)
         assert feeders() == []
     assert [each for each in caplog.messages if CUT_OFF not in each] == []
+
+
+@each_of(factory=LOOP_FACTORIES)
+def test_a_thread_that_was_left_behind_is_not_waited_for_again(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a pipe that has waited long enough for a blocked thread: the end of the loop comes right after."""
+    monkeypatch.setattr(loop_end, "PATIENCE", 1000.0)
+    free, blocked = threading.Event(), threading.Event()
+
+    def block(writer: ThreadSafeWriter[int]) -> None:
+        blocked.set()
+        free.wait()
+
+    async def main() -> None:
+        pipe = readable_from_thread(block).pipe_to(WritableStream())
+        await until(blocked.is_set)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pipe, 0.01)
+
+    try:
+        with asyncio.Runner(loop_factory=LOOP_FACTORIES[factory]) as runner:
+            runner.run(main())
+    finally:
+        free.set()
+    for thread in feeders():
+        thread.join(timeout=20)
 
 
 @each_of(factory=LOOP_FACTORIES)
