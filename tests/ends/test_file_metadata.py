@@ -63,6 +63,26 @@ async def test_other_attributes_stay(path: Path) -> None:
     assert {name: os.getxattr(path, name) for name in os.listxattr(path)} == {"user.tag": b"1", "user.empty": b""}
 
 
+async def test_what_is_taken_away_while_a_file_is_written(path: Path) -> None:
+    """It is looked at twice: who closes a file to others meanwhile finds it closed afterwards."""
+    path.chmod(0o666)
+    os.setxattr(path, ACCESS_LIST, access_list(user=6, group=6, mask=6, other=6))
+    async with write_file(path).get_writer() as writer:
+        await writer.write(bytes(1_000_000))
+        os.removexattr(path, ACCESS_LIST)
+        path.chmod(0o600)
+    assert path.stat().st_size == 1_000_000 and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listxattr(path) == []
+
+
+async def test_what_got_the_name_while_a_file_is_written(path: Path) -> None:
+    path.unlink()
+    async with write_file(path).get_writer() as writer:
+        await writer.write(bytes(1_000_000))
+        path.touch(0o600)
+    assert path.stat().st_size == 1_000_000 and stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 async def test_nobody_else_may_open_the_new_file_before_it_has_the_list(path: Path) -> None:
     os.setxattr(path, ACCESS_LIST, access_list(user=6, group=0, mask=6))
     writer = write_file(path).get_writer()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.faults.helpers import failure, soon, turns
 from webstreams import WritableStream, WritableStreamDefaultWriter
 from webstreams.ends.sockets import Connection, connect_tcp, serve_tcp
 
-from .sockets import Network, failure_or_none, write
+from .sockets import Network, contexts, echo, failure_or_none, write
 from .web import until
 
 RESET = struct.pack("ii", 1, 0)
@@ -81,6 +83,47 @@ async def test_a_handler_that_meets_the_reset(reported: list[Any], way: str) -> 
         await until(lambda: errors and not server._tasks)
     assert isinstance(errors[0], ExceptionGroup if way == "group" else OSError)
     assert reported == []
+
+
+@pytest.mark.parametrize("way", [read, echo], ids=["read", "echo"])
+async def test_a_peer_that_hangs_up_without_the_goodbye_of_tls(
+    reported: list[Any], way: Callable[[Connection], Awaitable[None]]
+) -> None:
+    errors: list[BaseException] = []
+
+    async def handler(connection: Connection) -> None:
+        try:
+            await write(connection, b"hello")
+            await way(connection)
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    def hang_up(address: Any) -> None:
+        client = contexts()[1].wrap_socket(socket.create_connection(address), server_hostname="localhost")
+        assert client.recv(5) == b"hello"  # all that came was read, or it would be a reset
+        client.sendall(b"half of")
+        os.close(client.detach())
+
+    async with serve_tcp(handler, "127.0.0.1", 0, ssl=contexts()[0]) as server:
+        await asyncio.to_thread(hang_up, server.sockets[0].getsockname())
+        await until(lambda: errors and not server._tasks)
+    assert isinstance(errors[0], OSError)
+    assert reported == []
+
+
+async def test_closing_what_the_peer_has_reset_unread(network: Network) -> None:
+    """The system says that it is "not connected", which nobody understands."""
+
+    async def handler(connection: Connection) -> None:
+        connection.abort()
+
+    async with network.serve(handler) as server:
+        client = await network.connect(server)
+        await until(lambda: not server._tasks)
+        await turns(10)
+        error = await failure_or_none(client.close())
+    assert error is None or isinstance(error, ConnectionResetError)
 
 
 async def test_what_the_handler_adds_in_a_group_is_reported(reported: list[Any]) -> None:

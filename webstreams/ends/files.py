@@ -89,9 +89,9 @@ def write_file(path: Path, *, mode: Mode = "replace", fsync: bool = False) -> Wr
 
     - ``mode="replace"`` writes a new file in the same directory, which takes the name, and the place of the file that
       had it, when the stream is closed. It gets the permissions of the old file, its owner, access control list and
-      other extended attributes (on Linux), as far as that is allowed, and never more permissions than that; or those
-      that the umask leaves to a new one. A symbolic link stays, and what it links to is replaced; other hard links
-      keep the old file.
+      other extended attributes (on Linux), as far as that is allowed, and never more permissions than that, also if
+      they are changed while the new one is written; or those that the umask leaves to a new one. A symbolic link
+      stays, and what it links to is replaced; other hard links keep the old file.
     - ``mode="create"`` does the same for a name that must not exist: `FileExistsError`, at the beginning or from
       ``close()`` if somebody else was faster.
     - ``mode="append"`` writes behind what the file has; it is made if there is none. Each chunk is there when it is

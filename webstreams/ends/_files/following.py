@@ -16,7 +16,7 @@ COMPARED: Final = 1024
 # the latest after that many. Programs do not all go over to a new log at the same time.
 QUIET_LOOKS: Final = 3
 MOST_LOOKS: Final = 50
-# Why a file that has just got the name may not be opened yet: it gets its owner and permissions a moment after that, its
+# Why a file that has just got the name may not be opened yet: it gets its owner and permissions a moment later, its
 # directory is being made anew, or too many files are open. There are other tries for as many looks.
 MAY_PASS: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE, errno.ENFILE})
 

@@ -46,6 +46,8 @@ class FileSink(ThreadSink):
         self.behind = WRITE_BEHIND if mode in ("replace", "create") else 0
         # Where the file is in the end: the name, or what it links to.
         self._target = path
+        # What it replaces, as it was when it was opened.
+        self._old: os.stat_result | None = None
         self._file: io.FileIO | TemporaryFile | None = None
         # What is written until it is complete, if that is not the file itself.
         self._temporary: TemporaryFile | None = None
@@ -105,6 +107,8 @@ class FileSink(ThreadSink):
         assert self._file is not None
         if self._must_truncate:
             self._truncate()
+        if self._temporary is not None and self._mode == "replace":
+            self._take_over_changes(self._temporary)
         if self._fsync:
             os.fsync(self._file.fileno())
         self._file.close()
@@ -151,8 +155,20 @@ class FileSink(ThreadSink):
                 error.strerror = f"{error.strerror} (no new file can be made beside it: {IN_PLACE})"
             raise
         self._file = self._temporary
+        self._old = old
         if old is not None:
             take_over(self._temporary.fileno(), self._target, old, self._temporary.status)
+
+    def _take_over_changes(self, temporary: TemporaryFile) -> None:
+        """Look once more at what is replaced: who may do with it less than before may do no more with the new file."""
+        try:
+            now = os.lstat(self._target)
+        except OSError:
+            return  # there is nothing, or the end of all this tells
+        old = self._old
+        is_same = old is not None and old.st_ctime_ns == now.st_ctime_ns and os.path.samestat(old, now)
+        if not is_same and stat.S_ISREG(now.st_mode):
+            take_over(temporary.fileno(), self._target, now, os.fstat(temporary.fileno()))
 
     def _replace(self, temporary: str) -> None:
         try:

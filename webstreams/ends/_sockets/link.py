@@ -107,6 +107,8 @@ class Link(asyncio.BufferedProtocol):
         error: object = exc
         if self.reason:
             error = self.reason[0]
+        elif self._error is not None:  # the reader was told before
+            error = self._error
         elif error is None and was_open:
             error = self._cut_error()
         elif error is None:
@@ -257,7 +259,9 @@ class Link(asyncio.BufferedProtocol):
         """Called by the event loop: the peer will send no more. Whether the connection stays open for writing."""
         if self.is_tls:
             self._drain_tls()
-            self._source.fail(self._cut_error())
+            if not self._source.is_over:
+                self._has_failed, self._error = True, self._cut_error()
+                self._source.fail(self._error)
             return False
         self._source.end()
         return not self._sink.is_over
@@ -409,9 +413,12 @@ class _LinkSink:
         if not link.transport.is_closing() and link.transport.can_write_eof():
             try:
                 link.transport.write_eof()
-            except OSError as error:
+            except OSError as raised:
+                error = raised
+                if raised.errno == errno.ENOTCONN:  # so the system says it while nobody reads the socket
+                    error = ConnectionResetError(errno.ECONNRESET, "the peer has reset the connection")
                 link.fail(error)
-                raise
+                raise error from None
         return link.lost if link.transport.is_closing() else None
 
     def abort(self, reason: object) -> Promise[None]:
