@@ -60,6 +60,12 @@ def cannot_cross(chunks: Iterable[Any]) -> Iterator[Any]:
         yield lambda: None
 
 
+def fail_with(error: BaseException, chunks: Iterable[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        yield chunk
+        raise error
+
+
 class Local(Exception):
     def __init__(self, one: int, two: int) -> None:
         super().__init__("local")

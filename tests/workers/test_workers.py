@@ -23,7 +23,7 @@ import pytest
 from tests.children import children
 from tests.ends.descriptors import open_descriptors
 from tests.waiting import LIMIT, until
-from webstreams import DataError, ReadableStream
+from webstreams import DataError, ReadableStream, StreamError
 from webstreams.ends._blocking import threads
 from webstreams.workers import RemoteError, WorkerDied, _hosts, worker, workers
 from webstreams.workers._errors import pack, unpack
@@ -122,6 +122,18 @@ async def test_an_error_of_the_function_arrives_as_itself(kind: Any) -> None:
     assert caught.value.__notes__[-1] == "in the stage fail, in its function"
     if kind == "process":
         assert "in fail" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("error", [asyncio.CancelledError("stop"), GeneratorExit("stop"), BaseException("stop")])
+async def test_an_error_that_may_not_travel_as_it_is_arrives_as_a_reason(error: BaseException, kind: Any) -> None:
+    async with worker(partial(functions.fail_with, error), kind=kind) as stage:
+        reader = through(stage, [1, 2]).get_reader()
+        assert (await reader.read()).value == 1
+        with pytest.raises(StreamError, match="stop") as caught:
+            await reader.read()
+    assert type(caught.value.reason) is type(error)
+    assert caught.value.__cause__ is caught.value.reason
 
 
 @FORKED

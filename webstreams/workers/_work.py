@@ -218,7 +218,9 @@ def run(link: Link, function: Callable[[], Callable[[Any], Any]], batch: int) ->
         loaded = function()
         link.send(READY, 0)
         _run(work, loaded)
-    except Exception as error:
+    except (SystemExit, KeyboardInterrupt):
+        raise  # they end the worker
+    except BaseException as error:
         _tell_of(work, error)
 
 
