@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
+import pytest
 from aio_pika import Channel, Connection, Exchange
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from nats.aio.client import Client
@@ -108,6 +111,26 @@ async def test_a_bad_name_is_refused_by_name() -> None:
                     if type(refused) is not TypeError or f"{parameter} must be " not in str(refused):
                         unclear.append(f"{name}({parameter}={value!r}): {refused!r}")
     assert unclear == []
+
+
+PUBLISHERS = ("kafka.produce", "nats.publish", "rabbitmq.publish", "redis.publish")
+
+
+@each_of(message=[5, True, None, 1.5, "text", "", [], [1, 2], {1}, object(), range(3), np.array([None])])
+async def test_what_is_no_message_is_not_made_one(message: Any) -> None:
+    """``bytes(5)`` are five zeros, and ``bytes([])`` none."""
+    async with calls() as made:
+        for name in PUBLISHERS:
+            writer = made[name]().get_writer()
+            with pytest.raises(TypeError, match="the message must be a bytes-like object"):
+                await asyncio.wait_for(writer.write(message), 5)
+
+
+async def test_what_the_client_asserts_is_an_error_of_the_value() -> None:
+    async with calls() as made:
+        writer = made["kafka.produce"]().get_writer()
+        with pytest.raises(ValueError, match="the record cannot be sent"):
+            await asyncio.wait_for(writer.write({}), 5)
 
 
 async def test_dead_letters_go_to_a_writable_stream() -> None:

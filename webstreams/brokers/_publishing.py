@@ -8,6 +8,7 @@ from typing import Any, Final
 from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_seconds
+from .._platform.buffer import any_view
 from .._streams.writable.overlapping import OverlappingSink
 from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
 
@@ -17,6 +18,11 @@ T = TypeVar("T", default=Any, contravariant=True)
 
 # How long a message waits for its confirmation (seconds).
 CONFIRM_TIME: Final = 10.0
+
+
+def body_of(message: Any) -> bytes:
+    """Return the bytes of a message. Raises `TypeError` for what has none: ``bytes(5)`` would be five zeros."""
+    return message if isinstance(message, bytes) else any_view(message, "the message").tobytes()
 
 
 class PublishingWork:

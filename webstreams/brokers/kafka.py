@@ -15,7 +15,7 @@ from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
 from ._ledger import OwnedDelivery
 from ._offsets import Offsets
-from ._publishing import Publisher, PublishingWork
+from ._publishing import Publisher, PublishingWork, body_of
 from ._source import Deliveries, checked_limit, writer_of
 from .delivery import Outcome
 
@@ -370,9 +370,12 @@ class _Work(PublishingWork):
         if isinstance(message, ConsumerRecord):
             arguments: Mapping[str, Any] = {"value": message.value, "key": message.key, "headers": message.headers}
         else:
-            arguments = message if isinstance(message, Mapping) else {"value": bytes(message)}
+            arguments = message if isinstance(message, Mapping) else {"value": body_of(message)}
         async with self._turn:
-            confirmation = await self._producer.send(self._topic, **arguments)
+            try:
+                confirmation = await self._producer.send(self._topic, **arguments)
+            except AssertionError as error:  # what the client says of wrong arguments
+                raise ValueError(f"the record cannot be sent: {error}") from error
         await confirmation
 
     def is_fatal(self, error: object) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from .._platform.arguments import checked_text
 from .._platform.lazy import needs_extra
 from ._feeding import FetchingSource
-from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
+from ._publishing import CONFIRM_TIME, Publisher, PublishingWork, body_of
 from ._source import Deliveries, checked_limit
 from .delivery import Outcome
 
@@ -266,7 +266,7 @@ class _Work(PublishingWork):
         if isinstance(message, Msg):
             subject, data, headers = message.subject or self._subject, message.data, message.header
         else:
-            subject, data, headers = self._subject, bytes(message), None
+            subject, data, headers = self._subject, body_of(message), None
         await self._jetstream.publish(subject, data, timeout=self.timeout, headers=headers)
 
     def is_fatal(self, error: object) -> bool:

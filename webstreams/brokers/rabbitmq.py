@@ -10,7 +10,7 @@ from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_text
 from .._platform.lazy import needs_extra
-from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
+from ._publishing import CONFIRM_TIME, Publisher, PublishingWork, body_of
 from ._source import BrokerSource, Deliveries, checked_limit
 from .delivery import Outcome
 
@@ -235,7 +235,7 @@ class _Work(PublishingWork):
     async def publish(self, message: Any) -> None:
         """Publish and wait for the confirm."""
         if not isinstance(message, AbstractMessage):
-            message = aio_pika.Message(bytes(message), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+            message = aio_pika.Message(body_of(message), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         try:
             result: Any = await self._exchange.publish(message, self._routing_key, mandatory=self._mandatory)
         except asyncio.CancelledError:

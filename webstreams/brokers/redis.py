@@ -15,7 +15,7 @@ from .._streams.writable.writer import WritableStreamDefaultWriter
 from ._feeding import FetchingSource
 from ._grouping import Grouping, set_result
 from ._ledger import OwnedDelivery
-from ._publishing import CONFIRM_TIME, Publisher, PublishingWork
+from ._publishing import CONFIRM_TIME, Publisher, PublishingWork, body_of
 from ._source import Deliveries, checked_limit, writer_of
 from .delivery import Outcome
 
@@ -385,7 +385,7 @@ class _Work(PublishingWork):
     async def publish(self, message: Any) -> None:
         """Add an entry with the next group."""
         added: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._entries.put([(message if isinstance(message, Mapping) else {b"data": bytes(message)}, added)])
+        self._entries.put([(message if isinstance(message, Mapping) else {b"data": body_of(message)}, added)])
         self._waiting += 1
         try:
             await added
