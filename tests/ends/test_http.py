@@ -22,6 +22,7 @@ from aiohttp import web
 from typing_extensions import Buffer
 
 from webstreams import DataError, DecompressionStream, ReadableStream
+from webstreams.ends._sockets.resetting import reset_when_closed
 from webstreams.ends.http import from_response, to_request_body
 
 from .web import SESSIONS, TRUSTS_NOBODY, Client, client_of, nothing_left, serve, serve_raw, settled, until
@@ -365,6 +366,26 @@ async def test_a_lost_connection_is_the_error_of_the_client(
         assert got in (b"a part", b"")
         assert errors[0] is errors[1] is errors[2]
         assert client.busy() == client.idle() == 0
+    assert reported == []
+
+
+async def test_a_reset_connection_is_no_end_of_a_body_without_a_length(client: Client, reported: list[Any]) -> None:
+    """aiohttp itself gives the part for the whole."""
+    has_come = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\na part")
+        await has_come.wait()
+        reset_when_closed(writer.get_extra_info("socket"))
+        writer.close()
+
+    async with serve_raw(handler) as url, client.get(url) as response:
+        reader = from_response(response).get_reader()
+        assert (await reader.read()).value == b"a part"
+        has_come.set()
+        with pytest.raises((httpx.ReadError, httpx2.ReadError, aiohttp.ClientConnectionError)):
+            await reader.read()
     assert reported == []
 
 

@@ -164,9 +164,15 @@ class _AiohttpBody(_Body):
     def __init__(self, response: AiohttpResponse) -> None:
         super().__init__(response)
         self._response = response
+        self._lost = _loss_that_looks_like_the_end(response)
 
     async def next_chunk(self) -> bytes | None:
-        return await self._response.content.read(PIECE) or None
+        data = await self._response.content.read(PIECE)
+        if data:
+            return data
+        if self._lost is not None and self._lost.done():
+            self._lost.result()
+        return None
 
     async def release(self, *, early: bool) -> None:
         await super().release(early=early)
@@ -174,6 +180,24 @@ class _AiohttpBody(_Body):
             self._response.close()
         else:
             self._response.release()
+
+
+def _loss_that_looks_like_the_end(response: Any) -> asyncio.Future[None] | None:
+    """Return what is done when the connection of a response of aiohttp is lost, with its error if it was reset; None if
+    its headers tell where the body ends: aiohttp tells of a loss before that."""
+    headers = getattr(response, "headers", {})
+    if "Content-Length" in headers or "Transfer-Encoding" in headers:
+        return None
+    lost = getattr(getattr(getattr(response, "connection", None), "protocol", None), "closed", None)
+    if not isinstance(lost, asyncio.Future):
+        return None
+    lost.add_done_callback(_look_at)
+    return lost
+
+
+def _look_at(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _close_dropped(response: Any, loop: asyncio.AbstractEventLoop) -> None:
