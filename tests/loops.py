@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -51,11 +52,30 @@ def on_every_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
     @functools.wraps(test)
     def run(**arguments: Any) -> None:
         for name, factory in LOOP_FACTORIES.items():
-            try:
-                with asyncio.Runner(loop_factory=factory) as runner:
-                    runner.run(test(**arguments))
-            except BaseException as error:
-                error.add_note(f"on the loop {name!r}")
-                raise
+            _run_on(name, factory, test(**arguments))
 
     return run
+
+
+def on_one_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make an asynchronous test a plain one for what no loop can change: which data come of which, and in which pieces.
+
+    It runs on one of the loops, always the same for a test, so that each loop has some of them.
+    """
+    loops = list(LOOP_FACTORIES.items())
+    name, factory = loops[crc32(test.__qualname__.encode()) % len(loops)]
+
+    @functools.wraps(test)
+    def run(**arguments: Any) -> None:
+        _run_on(name, factory, test(**arguments))
+
+    return run
+
+
+def _run_on(name: str, factory: Factory, main: Coroutine[Any, Any, None]) -> None:
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main)
+    except BaseException as error:
+        error.add_note(f"on the loop {name!r}")
+        raise

@@ -14,6 +14,7 @@ import pytest
 
 from tests.compressing import failure
 from tests.grids import each_of, each_row
+from tests.loops import on_one_loop
 from tests.waiting import another_task, each_look_ends_a_turn
 from webstreams import CompressionFormat, CompressionStream, DataError, DecompressionStream, ReadableStream
 from webstreams._transforms.decompressors import LONGEST_STEP, make_decompressor
@@ -100,6 +101,7 @@ MEMBERS = {
 }
 
 
+@on_one_loop
 @each_of(size=[1, 5, 4096, 1_000_000])
 @each_of(name=MEMBERS)
 async def test_concatenated_reads_all_members(name: str, size: int) -> None:
@@ -274,6 +276,7 @@ async def test_flushed_chunks_come_out_at_the_other_end_at_once(format: Compress
     assert (await reader.read()).done
 
 
+@on_one_loop
 @ALL_FORMATS
 @each_of(size=[0, 1, 100_000, 1_000_000])
 async def test_flushing_changes_nothing_else(format: CompressionFormat, size: int) -> None:

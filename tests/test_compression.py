@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from tests.faults.helpers import turns
 from tests.faults.support import quiet, rejection, settled, value
 from tests.grids import each_of, each_row
+from tests.loops import on_one_loop
 from tests.shares import drawn
 from tests.waiting import another_task, each_look_ends_a_turn
 from webstreams import ReadableStream
@@ -84,6 +85,7 @@ def counting_executor() -> CountingExecutor:
 # There and back.
 
 
+@on_one_loop
 @ALL_FORMATS
 @each_of(size=[1000, PIECE, 150_001])
 async def test_what_it_compresses_others_decompress(format: CompressionFormat, size: int) -> None:
@@ -92,6 +94,7 @@ async def test_what_it_compresses_others_decompress(format: CompressionFormat, s
     assert DECOMPRESS[format](await through(cut(data, size), stream)) == data
 
 
+@on_one_loop
 @ALL_FORMATS
 @each_of(size=[999, PIECE, 150_001])
 async def test_it_decompresses_what_others_compress(format: CompressionFormat, size: int) -> None:
@@ -123,6 +126,7 @@ def test_compressed_data_may_be_cut_anywhere(format: CompressionFormat, data: by
     assert asyncio.run(main()) == data
 
 
+@on_one_loop
 @ALL_FORMATS
 async def test_pieces_of_a_long_chunk_are_bounded_in_both_directions(format: CompressionFormat) -> None:
     data = mixed_data(3_000_000)
@@ -141,6 +145,7 @@ async def test_both_directions_in_one_pipe(format: CompressionFormat) -> None:
     assert b"".join([piece async for piece in restored]) == data
 
 
+@on_one_loop
 @each_row(
     ("format", "low", "high"),
     [("gzip", 0, 9), ("deflate", 1, 9), ("deflate-raw", 1, 9), ("brotli", 0, 9), ("zstd", -5, 9)],
@@ -154,6 +159,7 @@ async def test_a_higher_level_compresses_more(format: CompressionFormat, low: in
     assert len(strong) < len(weak)
 
 
+@on_one_loop
 @each_of(level=[19, 20, 21, 22])
 async def test_what_the_highest_levels_make_is_taken_by_receivers(level: int) -> None:
     """Left alone, zstd takes windows of up to 128 MiB there, which RFC 9659 does not allow."""
@@ -222,6 +228,7 @@ async def test_close_does_not_wait_for_a_reader() -> None:
     assert gzip.decompress(b"".join(part for part in parts if part is not None)) == b"chunk"
 
 
+@on_one_loop
 @ALL_FORMATS
 async def test_a_bomb_comes_out_in_pieces_with_flat_memory(format: CompressionFormat) -> None:
     """16 MB of one byte; the best formats make it ten thousand times shorter."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.grids import each_of, each_row
+from tests.loops import on_one_loop
 from tests.shares import share_of
 from tests.waiting import another_task
 from webstreams import DataError, ReadableStream
@@ -299,6 +300,7 @@ async def test_only_unicode_has_a_byte_order_mark() -> None:
 # Encoding.
 
 
+@on_one_loop
 async def test_surrogates_in_any_chunks() -> None:
     """The pieces of a text with halves of pairs give the same bytes however it is split."""
     numbers = random.Random(1)
@@ -312,6 +314,7 @@ async def test_surrogates_in_any_chunks() -> None:
         assert all(output)
 
 
+@on_one_loop
 @each_of(
     size=[8192, 8193, 131_072, 131_073, 300_000], made_of=["a\u20ac", "\ud83d\ude00", "x\U0001f600\udc00", "\ud800"]
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .loops import LOOP_FACTORIES, on_every_loop
+from .loops import LOOP_FACTORIES, on_every_loop, on_one_loop
 
 seen: list[type[asyncio.AbstractEventLoop]] = []
 
@@ -37,6 +37,22 @@ def test_an_error_tells_its_loop() -> None:
     with pytest.raises(ValueError) as caught:
         test()
     assert caught.value.__notes__ == [f"on the loop {next(iter(LOOP_FACTORIES))!r}"]
+
+
+def test_what_no_loop_can_change_is_run_on_one() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    @on_one_loop
+    async def test(number: int) -> None:
+        loops.append(asyncio.get_running_loop())
+        assert number == 7
+
+    test(number=7)
+    with pytest.raises(AssertionError) as caught:
+        test(number=8)
+    assert type(loops[0]) is type(loops[1])
+    assert all(loop.is_closed() for loop in loops)
+    assert caught.value.__notes__[-1].startswith("on the loop ")
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -15,6 +15,7 @@ import pytest
 from tests.faults.helpers import turns
 from tests.faults.support import rejection
 from tests.grids import each_of, each_row
+from tests.loops import on_one_loop
 from webstreams import LineStream, ReadableStream, TransformStream, WritableStream
 from webstreams._cutting.lines import LineCutter
 from webstreams._fastpath.policy import FAST_PATHS
@@ -35,6 +36,7 @@ def split(text: str, numbers: random.Random) -> list[str]:
 # lines()
 
 
+@on_one_loop
 async def test_lines_are_those_of_text_files() -> None:
     """Whatever the text and the chunks: the lines are those of a text file, which knows the same ends."""
     numbers = random.Random(5)
@@ -98,12 +100,14 @@ async def test_a_wrong_limit(limit: Any, error: type[Exception]) -> None:
         lines(limit=limit)
 
 
+@on_one_loop
 async def test_a_long_line_of_many_chunks_takes_linear_time() -> None:
     """Ten thousand parts: what copied the beginning each time would move 5 GB."""
     part = "0123456789" * 10
     assert await through([part] * 10_000, lines()) == [part * 10_000]
 
 
+@on_one_loop
 @each_of(keep_ends=[False, True])
 async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
     """Cut from the left, as ``str.split()`` does it, wherever the chunks end."""
@@ -120,6 +124,7 @@ async def test_lines_up_to_an_end_of_ones_own(keep_ends: bool) -> None:
         assert made == [line.encode() for line in expected]
 
 
+@on_one_loop
 @each_of(newline=["\n", "\r\n", "\0", "aab", None])
 @each_of(keep_ends=[False, True])
 async def test_long_and_short_lines_in_chunks_of_any_size(newline: str | None, keep_ends: bool) -> None:
@@ -196,6 +201,7 @@ async def test_lines_are_made_when_they_are_asked_for() -> None:
     await reader.cancel()
 
 
+@on_one_loop
 @each_of(stages=[0, 2])
 async def test_piped_into_a_sink_lines_are_those_of_a_loop(stages: int) -> None:
     """Where the fast path may take over, a line is given for each read; elsewhere many at once."""
