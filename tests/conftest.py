@@ -1,5 +1,5 @@
-"""Every asynchronous test runs on each event loop; a test that leaves a child process behind fails itself, not the one
-after it."""
+"""Every asynchronous test runs on each of its event loops; one that leaves a child process behind fails itself, not the
+one after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from .children import end_children, running_children
-from .loops import LOOP_FACTORIES, on_every_loop
+from .loops import loops_for, on_loops
 from .nursery import ForkedPopen, Nursery
 
 # The fixtures of all tests, which are the same on each loop.
@@ -22,10 +22,10 @@ COMMON_FIXTURES = frozenset({"_leaves_no_child", "_nursery", "event_loop_policy"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have an asynchronous test without fixtures of its own run on each loop, one after the other."""
+    """Have an asynchronous test without fixtures of its own run on each of its loops, one after the other."""
     test: Any = metafunc.function
     if metafunc.cls is None and inspect.iscoroutinefunction(test) and not fixtures_of(metafunc):
-        metafunc.definition.obj = on_every_loop(test)
+        metafunc.definition.obj = on_loops(loops_for(metafunc.module.__name__, metafunc.definition.name), test)
         setattr(metafunc.module, metafunc.definition.name, metafunc.definition.obj)
 
 
@@ -40,8 +40,8 @@ def fixtures_of(metafunc: pytest.Metafunc) -> set[str]:
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Have the others, and their fixtures, run once for each loop."""
-    return LOOP_FACTORIES
+    """Have the others, and their fixtures, run once for each of their loops."""
+    return loops_for(item.module.__name__, item.name)
 
 
 @pytest.fixture

@@ -17,18 +17,19 @@ SHARE = "WEBSTREAMS_TEST_SHARE"
 
 def share_of(seeds: Sequence[T], share: str | None = None) -> Sequence[T]:
     """Return those of the seeds, or of anything else that is drawn, that are for this build."""
-    part, parts = _part_of(share)
+    part, parts = part_of_build(share)
     return seeds[part - 1 :: parts]
 
 
 def drawn(count: int) -> Callable[[Test], Test]:
     """Have Hypothesis draw so many examples for a test, the same ones each time; each build draws its part of them."""
-    part, parts = _part_of(None)
+    part, parts = part_of_build()
     drawing = settings(max_examples=-(-count // parts), deadline=None, database=None)
     return lambda test: seed(part)(drawing(test))
 
 
-def _part_of(share: str | None) -> tuple[int, int]:
+def part_of_build(share: str | None = None) -> tuple[int, int]:
+    """Return the number of the part that this build runs, and how many there are."""
     share = os.environ.get(SHARE, "1/1") if share is None else share
     part, parts = map(int, share.split("/"))
     assert 1 <= part <= parts, f"{SHARE}={share} has to be the number of a part and how many there are"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from .loops import LOOP_FACTORIES, on_every_loop, on_one_loop
+from .loops import LOOP_FACTORIES, NOT_EAGER, loops_for, on_every_loop, on_one_loop
+from .shares import SHARE
 
 seen: list[type[asyncio.AbstractEventLoop]] = []
 
@@ -53,6 +54,20 @@ def test_what_no_loop_can_change_is_run_on_one() -> None:
     assert type(loops[0]) is type(loops[1])
     assert all(loop.is_closed() for loop in loops)
     assert caught.value.__notes__[-1].startswith("on the loop ")
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_builds_that_share_tests_run_them_on_all_loops_together(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    for part in range(1, parts + 1):
+        monkeypatch.setenv(SHARE, f"{part}/{parts}")
+        assert loops_for("tests.ends.test_files", "test") == LOOP_FACTORIES
+        assert loops_for("tests.faults.test_other_loops", "test") == LOOP_FACTORIES
+        taken.append([name for name in loops_for("tests.faults.test_reasons", "test") if name != "eager"])
+    assert all(len(each) == 1 for each in taken)
+    assert {name for each in taken for name in each} == set(NOT_EAGER)
+    monkeypatch.delenv(SHARE)
+    assert loops_for("tests.faults.test_reasons", "test") == LOOP_FACTORIES
 
 
 @pytest.mark.parametrize("number", [1, 2])
