@@ -51,6 +51,8 @@ ALIKE = (
     "tests.fastpath.",
     "tests.faults.",
     "tests.flow.",
+    "tests.observe.test_bottleneck",
+    "tests.observe.test_topology",
     "tests.operations.",
     "tests.operators.",
     "tests.test_codec_formats",
@@ -59,6 +61,7 @@ ALIKE = (
     "tests.test_encoding",
     "tests.test_fast_paths",
     "tests.test_shaping",
+    "wpt_ports.",
 )
 NOT_ALIKE = ("tests.faults.test_end_of_the_loop", "tests.faults.test_interrupts", "tests.faults.test_other_loops")
 

@@ -1,14 +1,15 @@
-"""Runs every port, as one test, on the standard loop and on uvloop: each time in an event loop of its own."""
+"""Runs every port, as one test, on the standard loop and on uvloop, each time in an event loop of its own.
+
+Builds that share their tests share the loops of a port, too.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from tests.grids import each_of
-from tests.loops import LOOP_FACTORIES
+from tests.loops import loops_for, on_loops
 
 from .catalogue import all_ports, stale_entries, status, unlisted_ports
 from .harness import Port, run_port
@@ -22,16 +23,14 @@ def realms() -> Iterator[None]:
     end_process()
 
 
-# Not with eager tasks: where upstream's async functions start and go on is not what a port asks Python for.
-LOOPS = {name: factory for name, factory in LOOP_FACTORIES.items() if name != "eager"}
 PORTS = [pytest.param(port, id=f"{file}: {port.title}") for file, port in all_ports()]
 
 
 @pytest.mark.parametrize("port", PORTS)
-@each_of(loop_name=LOOPS)
-def test_port(port: Port, loop_name: str) -> None:
-    with asyncio.Runner(loop_factory=LOOPS[loop_name]) as runner:
-        runner.run(run_port(port))
+def test_port(port: Port) -> None:
+    # Not with eager tasks: where upstream's async functions start and go on is not what a port asks Python for.
+    loops = {name: make for name, make in loops_for(__name__, port.title).items() if name != "eager"}
+    on_loops(loops, run_port)(port=port)
 
 
 def test_no_title_is_missing() -> None:
