@@ -44,10 +44,11 @@ SYNC_ITEM_TICKS: Final = 3
 # take much of the little time that such an item takes.
 JOBS_OF_AN_ITEM: Final = 3
 # How many jobs come before the one that fulfills the promise of that generator's return().
-#   not begun, or at its end: 1. the generator awaits the value
-#   within ``yield*``:        2. that awaits the result of the iterator's return(), one job more where it has one
-#   next() is under way:      return() waits for it, up to 1. and 2. of a synchronous item
+#   not begun, or ended: 1. the generator awaits the value
+#   within ``yield*``:   2. that awaits the result of the iterator's return(), one job more where it has one
+#   asked for an item:   return() begins in the job in which the generator gives it, so that it is counted from next()
 SYNC_CLOSE_TICKS: Final = 1
+SYNC_CLOSE_TICKS_FROM_NEXT: Final = 4
 
 
 class IterableSource(Source, Part, Fetching):
@@ -66,6 +67,7 @@ class IterableSource(Source, Part, Fetching):
         "_jobs",
         "_on_end",
         "_on_item",
+        "_on_unwrapped",
         "context",
         "give",
         "is_async",
@@ -83,6 +85,7 @@ class IterableSource(Source, Part, Fetching):
         "_jobs",
         "_on_end",
         "_on_item",
+        "_on_unwrapped",
         "context",
         "give",
         "is_async",
@@ -104,6 +107,7 @@ class IterableSource(Source, Part, Fetching):
         self._is_pulling = False
         # Made with the first item.
         self._on_item: Job | None = None
+        self._on_unwrapped: Job | None = None
         self._on_end: Job | None = None
         self.context = self._context = copy_context()
         # Ours, shared with the pipe that reads: its sink takes an item at once, if it can; else returns false.
@@ -141,6 +145,9 @@ class IterableSource(Source, Part, Fetching):
         next_value: Promise[Any] = Promise(self._jobs)
         rejected = partial(_reject_or_end, next_value) if self.is_async else next_value._reject
         item._react(next_value._fulfill, rejected)
+        self._end_pull_with(next_value)
+
+    def _end_pull_with(self, next_value: Promise[Any]) -> None:
         callback_returned(self._controller, self._jobs, self._react(next_value, self._take))
 
     def _take_item(self) -> None:
@@ -186,7 +193,8 @@ class IterableSource(Source, Part, Fetching):
         try:
             promise = self._next_of_async()
         except BaseException as error:
-            promise = promise_rejected_with(self._jobs, callback_error(error))
+            self._end_pull_with(promise_rejected_with(self._jobs, callback_error(error)))  # nothing is awaited
+            return
         finally:
             self._is_pulling = False
         if promise is not None:
@@ -278,7 +286,8 @@ class IterableSource(Source, Part, Fetching):
     def _prepare_for_items(self) -> Job:
         """Make the jobs that put an item into the stream, or close it; return the first."""
         ticks = ASYNC_ITEM_TICKS if self.is_async else SYNC_ITEM_TICKS
-        self._on_item = on_item = after(self._jobs, ticks, self._take_item)
+        self._on_unwrapped = after(self._jobs, ticks - 1, self._take_item)
+        self._on_item = on_item = Delay(self._jobs, self._on_unwrapped, self._take_item)
         self._on_end = on_item if self.is_async else Delay(self._jobs, on_item, self._take_item)
         return on_item
 
@@ -333,16 +342,24 @@ class IterableSource(Source, Part, Fetching):
         if method is not None:
             method()
         promise: Promise[Any] = Promise(self._jobs)
-        ticks = SYNC_CLOSE_TICKS if self._controller is None else self._ticks_of_return(method is not None)
-        self._jobs.push(after(self._jobs, ticks, partial(promise._fulfill, None)))
+        self._return(partial(promise._fulfill, None), method is not None)
         return promise
 
-    def _ticks_of_return(self, has_return: bool) -> int:
-        """How many jobs the generator's return() takes, when it was asked for an item before."""
-        pending = self._jobs.jobs
-        if self._item is END_OF_ITERATION:
-            return SYNC_CLOSE_TICKS + (2 if self._on_end in pending else 1 if self._on_item in pending else 0)
-        return SYNC_CLOSE_TICKS + (2 if self._on_item in pending else 1) + has_return
+    def _return(self, fulfill: Job, has_return: bool) -> None:
+        """Run the job that fulfills the promise of the generator's return()."""
+        queue = self._jobs
+        is_at_end = self._item is END_OF_ITERATION
+        of_iterator = 0 if is_at_end or self._controller is None else has_return
+        on_its_way = [self._on_item, self._on_unwrapped]
+        if is_at_end:
+            on_its_way.insert(0, self._on_end)
+        for passed, job in enumerate(on_its_way):
+            if job is not None and job in queue.jobs:
+                later = after(queue, SYNC_CLOSE_TICKS_FROM_NEXT - passed + of_iterator, fulfill)
+                queue.jobs.insert(queue.jobs.index(job) + 1, later)
+                return
+        is_within = not is_at_end and self._controller is not None
+        queue.push(after(queue, SYNC_CLOSE_TICKS + is_within + of_iterator, fulfill))
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:
         derived: Promise[Any] = AlgorithmPromise(self._jobs)

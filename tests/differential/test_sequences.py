@@ -1,7 +1,7 @@
-"""cancel() of a stream over a synchronous sequence is fulfilled in the microtask in which that of the reference
-implementation is: its asynchronous generator over the sequence has a queue, and return() waits there for next().
+"""A stream over a sequence settles its promises in the microtasks in which the reference implementation does.
 
-The numbers are those of the reference implementation, for a cancellation each so many microtasks after the reads.
+That has an asynchronous generator over a synchronous sequence, with a queue in which return() waits for next(). The
+numbers are those of the reference implementation, for a cancellation each so many microtasks after the reads.
 """
 
 from __future__ import annotations
@@ -42,14 +42,26 @@ TABLE: dict[str, tuple[Callable[[], Iterable[int]], int, tuple[int, ...]]] = {
 }
 
 
-async def microtasks_of_cancel(sequence: Iterable[int], reads: int, before: int) -> int:
+# The same where the reads come together with the cancellation, behind the microtasks that are counted.
+TOGETHER: dict[str, tuple[Callable[[], Iterable[int]], int, int]] = {
+    "an empty list, not begun": (list, 0, 5),
+    "an empty list": (list, 1, 8),
+    "a list, not begun": (lambda: [1, 2], 0, 5),
+    "a list": (lambda: [1, 2], 1, 8),
+    "a list, read twice": (lambda: [1, 2], 2, 8),
+}
+
+
+async def microtasks_of_cancel(sequence: Iterable[int], reads: int, before: int, together: bool = False) -> int:
     """Read, cancel so many microtasks later; return after how many the promise of cancel() was fulfilled."""
     reader = ReadableStream.from_(sequence).get_reader()
     await asyncio.sleep(0)
-    for _ in range(reads):
-        reader.read()
     passed = 0
     fulfilled: list[int] = []
+
+    def read() -> None:
+        for _ in range(reads):
+            reader.read()
 
     def count() -> None:
         nonlocal passed
@@ -61,8 +73,12 @@ async def microtasks_of_cancel(sequence: Iterable[int], reads: int, before: int)
         if left:
             queue_microtask(wait, left - 1)
         else:
+            if together:
+                read()
             reader.cancel().then(lambda _: fulfilled.append(passed - before))
 
+    if not together:
+        read()
     queue_microtask(count)
     wait(before)
     while passed < ENOUGH:
@@ -76,3 +92,39 @@ async def test_cancel_of_a_sequence(case: str) -> None:
     make, reads, expected = TABLE[case]
     seen: list[Any] = [await microtasks_of_cancel(make(), reads, before) for before in range(len(expected))]
     assert tuple(seen) == expected
+
+
+@each_of(case=TOGETHER, before=range(4))
+async def test_cancel_of_a_sequence_together_with_reads(case: str, before: int) -> None:
+    make, reads, expected = TOGETHER[case]
+    assert await microtasks_of_cancel(make(), reads, before, together=True) == expected
+
+
+class Raising:
+    """An asynchronous iterator whose ``__anext__`` raises before it gives an awaitable."""
+
+    def __aiter__(self) -> Raising:
+        return self
+
+    def __anext__(self) -> Any:
+        raise LookupError("no item")
+
+
+async def test_an_iterator_that_raises_at_once() -> None:
+    """Nothing is awaited then: one microtask fewer than behind an awaitable that raises."""
+    reader = ReadableStream.from_(Raising()).get_reader()
+    await asyncio.sleep(0)
+    passed = 0
+    rejected: list[int] = []
+
+    def count() -> None:
+        nonlocal passed
+        passed += 1
+        if not rejected:
+            queue_microtask(count)
+
+    reader.read().then(None, lambda _: rejected.append(passed))
+    queue_microtask(count)
+    while not rejected:
+        await asyncio.sleep(0)
+    assert rejected == [2]
