@@ -412,13 +412,24 @@ async def test_the_mode_of_the_socket(tmp_path: Path, mode: int) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
+async def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket is removed, also if the working directory is another one by then."""
+    monkeypatch.chdir(tmp_path)
+    async with serve_unix(echo, "socket"):
+        assert (tmp_path / "socket").is_socket()
+        monkeypatch.chdir("/")
+    assert not (tmp_path / "socket").exists()
+
+
 async def test_an_abstract_socket() -> None:
     name = f"\0webstreams-{os.getpid()}"
     async with serve_unix(says(b"hello"), name):
-        with socket.socket(socket.AF_UNIX) as client:  # uvloop connects to files only
-            client.connect(name)
-            client.setblocking(False)
-            assert await asyncio.get_running_loop().sock_recv(client, 10) == b"hello"
+        client = await connect_unix(name)  # uvloop itself connects to files only
+        assert await soon(read_all(client.readable)) == b"hello"
+        await client.close()
+    with pytest.raises(ConnectionRefusedError) as caught:
+        await connect_unix(name)
+    assert caught.value.filename == name
 
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [

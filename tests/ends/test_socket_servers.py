@@ -159,3 +159,33 @@ async def test_a_unix_server_removes_its_socket_and_no_other(tmp_path: Path) -> 
     assert path.is_socket()
     await second.close()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("way", ["itself", "a task of its own"])
+async def test_a_handler_closes_its_server(network: Network, way: str) -> None:
+    """Its own end is not waited for, and whoever waits for the server hears of it."""
+    over: list[str] = []
+
+    async def handler(connection: Connection) -> None:
+        if not over:
+            over.append("first")
+            await asyncio.Event().wait()
+        elif way == "itself":
+            await server.close()
+            over.append("closed")
+        else:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(server.close())
+
+    server = network.serve(handler)
+    await server
+    first = await network.connect(server)
+    await until(lambda: over)
+    second = await network.connect(server)
+    await soon(server.wait_closed())
+    assert server.connections == 0
+    assert over == (["first", "closed"] if way == "itself" else ["first"])
+    for client in (first, second):
+        client.abort()
+        await client.wait_closed()
+    await soon(server.close())

@@ -24,7 +24,7 @@ from .._platform.idl import INTERNAL, refuse_constructor
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._sockets.link import Link
-from ._sockets.listening import Listener, close_all, open_tcp, open_unix
+from ._sockets.listening import Listener, close_all, connected_to, open_tcp, open_unix
 from ._sockets.options import (
     Limits,
     checked_socket_path,
@@ -250,9 +250,12 @@ async def connect_unix(
         raise ValueError("server_hostname is missing: a socket path cannot be checked against a certificate")
     limits = Limits(handshake_timeout, shutdown_timeout, idle_timeout, write_timeout)
     name = checked_socket_path(path)
+    loop = asyncio.get_running_loop()
     try:
-        _, link = await asyncio.get_running_loop().create_unix_connection(
-            partial(Link, limits), name, server_hostname=server_hostname, **limits.of_tls(ssl)
+        # uvloop cannot connect to abstract names by itself.
+        where: dict[str, Any] = {"sock": await connected_to(name)} if is_abstract(name) else {"path": name}
+        _, link = await loop.create_unix_connection(
+            partial(Link, limits), server_hostname=server_hostname, **where, **limits.of_tls(ssl)
         )
     except OSError as error:
         if error.filename is None:
@@ -375,6 +378,7 @@ class ConnectionServer:
             accepted.sock.close()
         if self._listener is not None:
             self._listener.resume()
+        self._close_if_over()
 
     async def _serve(self, accepted: _Accepted) -> None:
         accepted.has_begun = True
@@ -405,26 +409,33 @@ class ConnectionServer:
                 _report(mistake)
 
     async def wait_closed(self) -> None:
-        """Wait until `close` is done: for ever, unless another task closes the server."""
+        """Wait until the server is closed and all handlers have ended: for ever, unless another task closes it."""
         if self._closed is not None:
             await self._closed
 
     async def close(self) -> None:
-        """Stop listening, cancel the handlers that run, reset their connections, and wait for all that."""
+        """Stop listening, cancel the handlers that run, reset their connections, and wait for all that.
+
+        A handler may call it, too: that one is neither cancelled nor waited for.
+        """
         self._is_closed = True
         if self._listener is not None:
             self._listener.close()
         await self._end_connections()
-        if self._closed is not None:
-            self._resolve_closed(None)
+        self._close_if_over()
 
     async def _end_connections(self) -> None:
-        while self._tasks:
-            for task, accepted in self._tasks.items():
+        while others := self._tasks.keys() - {asyncio.current_task()}:
+            for task in others:
                 task.cancel()
-                if accepted.link is not None:
-                    accepted.link.reset(AbortError("the server was closed"))
-            await asyncio.wait(self._tasks)
+                link = self._tasks[task].link
+                if link is not None:
+                    link.reset(AbortError("the server was closed"))
+            await asyncio.wait(others)
+
+    def _close_if_over(self) -> None:
+        if self._is_closed and self._closed is not None and not self._tasks:
+            self._resolve_closed(None)
 
     async def __aenter__(self) -> Self:
         """Begin to listen, unless it does already."""

@@ -150,9 +150,22 @@ def unlinking(sock: socket.socket) -> Callable[[], None] | None:
     path = sock.getsockname()
     if not isinstance(path, str | bytes) or not path or is_abstract(path):
         return None
+    path = os.path.abspath(path)  # whatever the working directory is then
     with suppress(OSError):
         return partial(unlink, path, identity_of(path))
     return None
+
+
+async def connected_to(path: str | bytes) -> socket.socket:
+    """Return a socket that is connected to a Unix socket."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, path)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def close_all(sockets: Sequence[socket.socket]) -> None:
