@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,8 +28,9 @@ from webstreams import DataError, ReadableStream, StreamError
 from webstreams.ends._blocking import threads
 from webstreams.workers import RemoteError, WorkerDied, _hosts, worker, workers
 from webstreams.workers._errors import pack, unpack
-from webstreams.workers._frames import BYTES, CHUNK, HEAD, decode, encode
+from webstreams.workers._frames import BYTES, CANCEL, CHUNK, HEAD, PULL, decode, encode
 from webstreams.workers._reading import FrameReader
+from webstreams.workers._work import ThreadLink, Work
 
 from . import functions, killing
 
@@ -394,6 +396,20 @@ async def test_a_function_that_returns_nothing() -> None:
 async def test_a_stage_that_was_not_started_says_so() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         _ = worker(functions.same).readable
+
+
+def test_a_function_that_goes_on_after_it_was_told_to_end_does_not_grow() -> None:
+    """Its `except` catches why it is to end, and it asks again and again: the traceback of that stays as it was."""
+    link = ThreadLink(lambda kind, value: None)
+    link.messages.put([(PULL, 1), (CANCEL, KeyError("enough"))])
+    work = Work(link, 1)
+    frames = []
+    for _ in range(100):
+        for ask in (lambda: next(work), lambda: work.put(1)):
+            with pytest.raises(KeyError, match="enough") as caught:
+                ask()
+            frames.append(len(list(traceback.walk_tb(caught.value.__traceback__))))
+    assert max(frames) == max(frames[:2])
 
 
 # Frames.

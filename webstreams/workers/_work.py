@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Final
 
-from .._platform.errors import AbortError, as_exception
+from .._platform.errors import AbortError, as_exception, throw
 from ._frames import CANCEL, CHUNK, CLOSE, ERROR, PULL, RAW_KINDS, READY, Frame, Message, decode
 from ._reading import FrameReader
 from ._sending import Outgoing, enlarge_buffer
@@ -125,7 +125,7 @@ class Work:
         while not self._chunks and self._stop is None and not self._is_closed:
             self._wait_for_more()
         if self._stop is not None:
-            raise self._stop
+            throw(self._stop)
         if not self._chunks:
             raise StopIteration
         self._has_chunk = True
@@ -147,7 +147,7 @@ class Work:
         if not self._credit or monotonic() - self._looked > LOOK_INTERVAL:
             self._look()
         if self._stop is not None:
-            raise self._stop
+            throw(self._stop)
         self._credit -= 1
         if self._done >= self._batch:
             self._link.send_with_next(PULL, self._taken())
