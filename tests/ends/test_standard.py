@@ -274,6 +274,31 @@ asyncio.run(main())
         assert await process.readable.text() == "IsADirectoryError(21, 'Is a directory')\n"
 
 
+@in_each_way
+async def test_a_process_that_was_begun_with_a_closed_descriptor() -> None:
+    """What got the number since then, as the event loop or a file, is neither read nor written."""
+    program = """
+async def main():
+    for use in (standard_input().bytes(), ReadableStream.from_([b"lost"]).pipe_to(standard_output())):
+        try:
+            await use
+        except OSError as error:
+            os.write(2, f"{error}\\n".encode())
+asyncio.run(main())
+"""
+    shell = "sh", "-c", 'exec "$0" -c "$1" <&- >&-', sys.executable
+    code = HEAD + FIRST.get() + program
+    async with await open_process(
+        *shell, code, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        said = await process.stderr.lines().list()
+    assert [each.partition(b":")[0] for each in said] == [
+        b"[Errno 9] this process was begun with a closed stdin",
+        b"[Errno 9] this process was begun with a closed stdout",
+    ]
+
+
 @FORKED
 @in_each_way
 async def test_the_loop_runs_on_while_nobody_reads_the_output() -> None:

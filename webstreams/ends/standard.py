@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import stat
+import sys
 from contextlib import suppress
 from typing import Any, Final
 
@@ -84,6 +85,15 @@ def standard_error() -> WritableStream[Buffer]:
     return WritableStream(_StandardSink(2), bytes_strategy())
 
 
+def _require_open(descriptor: int) -> None:
+    """Raise `OSError` unless the process was begun with this descriptor: what has its number now is something else."""
+    kind = ("stdin", "stdout", "stderr")[descriptor]
+    if getattr(sys, f"__{kind}__") is None:
+        raise OSError(
+            errno.EBADF, f"this process was begun with a closed {kind}: redirect it, for example to /dev/null"
+        )
+
+
 class _StandardSource(ThreadSource):
     """Reads a descriptor that is not ours to close."""
 
@@ -95,7 +105,7 @@ class _StandardSource(ThreadSource):
         self._gate = Gate()
         self._loop = asyncio.get_running_loop()
         # Where the system can read what is there, and nothing else, without waiting: Linux, as a rule.
-        self._may_read_at_once = hasattr(os, "RWF_NOWAIT")
+        self._may_read_at_once = hasattr(os, "RWF_NOWAIT") and sys.__stdin__ is not None
         self._buffer: memoryview | None = None
 
     def take_at_once(self, view: memoryview | None) -> int | bytes:
@@ -116,6 +126,7 @@ class _StandardSource(ThreadSource):
 
     def take(self, view: memoryview | None) -> int | list[bytes]:
         """Wait for bytes and read once."""
+        _require_open(self._descriptor)
         while True:
             self._gate.wait_readable(self._descriptor)
             if self._loop.is_closed():
@@ -174,6 +185,7 @@ class _StandardSink(ThreadSink):
 
     def open(self) -> None:
         """See what the descriptor is. In a thread."""
+        _require_open(self._descriptor)
         if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self._limit = io.DEFAULT_BUFFER_SIZE * 128
 
