@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import inspect
+from typing import Any, get_args, get_type_hints
 
+import webstreams
 from tests.grids import each_of
-from webstreams import ReadableWritablePair, ReadDoneResult, ReadValueResult, types
+from webstreams import (
+    ReadableWritablePair,
+    ReadDoneResult,
+    ReadValueResult,
+    brokers,
+    observe,
+    operations,
+    threads,
+    types,
+    workers,
+)
+from webstreams.brokers import kafka, nats, rabbitmq, redis
+from webstreams.observe import opentelemetry, prometheus, terminal, web
 
 
 @each_of(name=["UnderlyingSource", "UnderlyingSink", "QueuingStrategy", "ReadResult"])
@@ -31,3 +45,21 @@ def test_a_pair_is_the_same_type_everywhere() -> None:
 def test_all_names_are_there() -> None:
     assert all(hasattr(types, name) for name in types.__all__)
     assert set(types.PipeOptions.__annotations__) == {"prevent_abort", "prevent_cancel", "prevent_close", "signal"}
+
+
+# What a framework asks that works by annotations (of parameters to check, or of commands to make).
+MODULES = (
+    webstreams, brokers, kafka, nats, rabbitmq, redis, observe, opentelemetry, prometheus, terminal, web, operations,
+    threads, workers,
+)  # fmt: skip
+
+
+def test_the_annotations_of_all_that_is_public_can_be_asked_for() -> None:
+    for module in MODULES:
+        for name in module.__all__:
+            public = getattr(module, name)
+            members = vars(public) if inspect.isclass(public) else {name: public}
+            for member in members.values():
+                function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
+                if inspect.isroutine(function) and hasattr(function, "__annotations__"):
+                    get_type_hints(function)

@@ -24,7 +24,7 @@ __all__ = ["Opening", "ResilientStream", "exponential_backoff", "resilient"]
 T = TypeVar("T", default=Any)
 T_co = TypeVar("T_co", default=Any, covariant=True)
 
-Opening: TypeAlias = "Awaitable[ReadableStream[T]] | AbstractAsyncContextManager[ReadableStream[T]]"
+Opening: TypeAlias = Awaitable[ReadableStream[T]] | AbstractAsyncContextManager[ReadableStream[T]]
 
 _log = logging.getLogger("webstreams.brokers")
 
