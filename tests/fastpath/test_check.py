@@ -185,7 +185,7 @@ async def main():
     seen = set()
     def write(chunk, controller):
         seen.add(type(current_jobs().run))
-    await ReadableStream.from_(range(3000)).pipe_to(WritableStream({"write": write}))
+    await ReadableStream.from_(range(800)).pipe_to(WritableStream({"write": write}))
     print(CheckedRun in seen)
 
 asyncio.run(main())

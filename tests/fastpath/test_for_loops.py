@@ -16,7 +16,7 @@ from ..waiting import another_task, each_look_ends_a_turn
 from .pipelines import mapping, numbers, on_both_paths
 from .test_reading import in_run, tick
 
-LAST = 120
+LAST = 80
 # When something else is done than always: in a run, and not at its begin.
 ODD = LAST // 2
 
