@@ -118,6 +118,8 @@ class Performer(Run):
         if segment.repeat is not None:
             return segment.repeat(self, count)
         drain = segment.drain
+        if drain is not None and drains_into_a_call(segment, drain):
+            return self._repeat_call(segment, drain, count)
         for period in range(count):
             if not period & (LOOK_AFTER - 1) and period and self.time_is_up():
                 self.done = period
@@ -128,6 +130,34 @@ class Performer(Run):
             if outcome is not AS_ALWAYS:
                 self.done = period
                 return outcome
+        return AS_ALWAYS
+
+    def _repeat_call(self, segment: Segment, drain: Drain, count: int) -> object:
+        """Do what `_repeat` does where each chunk of a queue of many is given to one callback: what stays the same is
+        looked up once."""
+        step, function, controller, giver, _, _, _, by_coroutine = segment.rows[0]
+        store = drain.store
+        take, remember = store.popleft, drain.history.append
+        pending = self.pending
+        for period in range(count):
+            if period:
+                if not period & (LOOK_AFTER - 1) and self.time_is_up():
+                    self.done = period
+                    return OUT_OF_TIME
+                remember(take())  # the move of the last period
+            self.current = step
+            if giver is not None:
+                self.expecting = giver
+            try:
+                result = function(store[0], controller)
+            except BaseException as error:
+                self.done = period
+                return Raised(error)
+            if result is not None or by_coroutine:
+                result = self._outcome(result)
+            if result is not None or self.expecting is not None or pending:
+                self.done = period
+                return result
         return AS_ALWAYS
 
     def _perform(self, segment: Segment) -> object:
@@ -189,3 +219,11 @@ class Performer(Run):
             self._emitted += 1
             if segment.once is None:
                 emit(segment)
+
+
+def drains_into_a_call(segment: Segment, drain: Drain) -> bool:
+    """Whether a period gives one chunk of a queue of many to one callback, and makes no other call."""
+    if len(segment.rows) != 1:
+        return False
+    _, function, _, _, _, chunks, index, _ = segment.rows[0]
+    return function is not None and chunks is drain.store and index == 0
