@@ -128,18 +128,43 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     # After a callback.
     "a returned value": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:",
-        "if self.expecting is not None or pending:",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
+        "if self.expecting is not None or pending:\n                return result\n        return",
     ),
     "a chunk that is missing": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:",
-        "if result is not None or pending:",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
+        "if result is not None or pending:\n                return result\n        return",
     ),
     "a job that was queued": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:",
-        "if result is not None or self.expecting is not None:",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
+        "if result is not None or self.expecting is not None:\n                return result\n        return",
+    ),
+    "repeated: a result that is no longer what it was": (
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or pending:\n                self.done",
+        "if self.expecting is not None or pending:\n                self.done",
+    ),
+    "repeated: a chunk that is missing": (
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or pending:\n                self.done",
+        "if result is not None or pending:\n                self.done",
+    ),
+    "repeated: a job that was queued": (
+        "_fastpath/performer",
+        "if result is not None or self.expecting is not None or pending:\n                self.done",
+        "if result is not None or self.expecting is not None:\n                self.done",
+    ),
+    "repeated: more calls than one": (
+        "_fastpath/performer",
+        "    if len(segment.rows) != 1:\n        return False\n",
+        "",
+    ),
+    "repeated: the next chunk of the queue": (
+        "_fastpath/performer",
+        "and chunks is drain.store and index == 0",
+        "",
     ),
     "the rest of the job: the pull": (
         "_fastpath/run",
