@@ -128,18 +128,18 @@ GUARDS: dict[str, tuple[str, str, str]] = {
     # After a callback.
     "a returned value": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
-        "if self.expecting is not None or pending:\n                return result\n        return",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n",
+        "if self.expecting is not None or pending:\n                return result\n",
     ),
     "a chunk that is missing": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
-        "if result is not None or pending:\n                return result\n        return",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n",
+        "if result is not None or pending:\n                return result\n",
     ),
     "a job that was queued": (
         "_fastpath/performer",
-        "if result is not None or self.expecting is not None or pending:\n                return result\n        return",
-        "if result is not None or self.expecting is not None:\n                return result\n        return",
+        "if result is not None or self.expecting is not None or pending:\n                return result\n",
+        "if result is not None or self.expecting is not None:\n                return result\n",
     ),
     "repeated: a result that is no longer what it was": (
         "_fastpath/performer",

@@ -32,6 +32,7 @@ TESTS = [
     "tests/fastpath/test_check.py",
     "tests/fastpath/test_queues.py",
     "tests/fastpath/test_brimful.py",
+    "tests/fastpath/test_draining.py",
     "tests/fastpath/test_reuse.py",
     "tests/fastpath/test_writing.py",
     "tests/fastpath/test_measured.py",

@@ -49,8 +49,8 @@ REDUNDANT: Final[dict[str, str]] = {
         "no call is made then, and the countdown is as if one had been: the worker comes back at once"
     ),
     "repeated: the next chunk of the queue": (
-        "a period with one call, which takes one chunk out of a queue of many, makes that call with this chunk: no other"
-        " chunk is on its way. It is for what somebody adds"
+        "a period with one call, which takes one chunk out of a queue of many, makes that call with this chunk: no"
+        " other chunk is on its way. It is for what somebody adds"
     ),
     "taken: items that somebody counts": (
         "who observes the source of a pipe observes its sink, too (observe), and that takes nothing at once then"
