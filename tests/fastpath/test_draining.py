@@ -19,7 +19,8 @@ def later(log: Log) -> asyncio.Future[None]:
     """Return a future of another turn of the loop: nothing else tells that the call is another one."""
     loop = asyncio.get_running_loop()
     future = loop.create_future()
-    loop.call_soon(lambda: future.set_result(log.append("later")))
+    loop.call_soon(log.append, "later")
+    loop.call_soon(future.set_result, None)
     return future
 
 
