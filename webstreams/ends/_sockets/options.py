@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, Final
 
-from ..._platform.arguments import checked_path
+from ..._platform.arguments import checked_path, checked_text
 
 # Used when a timeout of TLS is not given (seconds).
 HANDSHAKE_TIMEOUT: Final = 60.0
@@ -73,9 +73,7 @@ def require_server_name(value: object, is_tls: bool) -> None:
 
 def require_host(value: object) -> None:
     """Raise a TypeError or ValueError that names the argument, unless it is the name or the address of a host."""
-    if not isinstance(value, str):
-        raise TypeError(f"host must be a str, not {type(value).__name__}")
-    if "\0" in value:
+    if "\0" in checked_text(value, "host"):
         raise ValueError(f"host must not have a null character in it: {value!r}")
 
 
@@ -103,6 +101,5 @@ def require_local_address(value: object) -> None:
     if not isinstance(value, tuple) or len(value) != 2:
         raise TypeError(f"local_address must be a tuple of a host and a port, or None, not {value!r}")
     host, port = value
-    if not isinstance(host, str):
-        raise TypeError(f"the host of local_address must be a str, not {type(host).__name__}")
+    checked_text(host, "the host of local_address")
     require_integer("the port of local_address", port, 0, 65535)
