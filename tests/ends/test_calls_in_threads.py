@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from webstreams.ends._blocking import threads
 from webstreams.ends._blocking.openings import Openings
 from webstreams.ends._blocking.threads import MOST_CALLS, about_to_wait, in_thread
 
-from ..waiting import until
+from ..loops import EVERY_LOOP
+from ..waiting import LIMIT, until
+from .descriptors import open_descriptors
 
 
 @pytest.fixture
@@ -73,6 +76,37 @@ async def test_fifos_that_wait_hold_up_nobody(tmp_path: Path, monkeypatch: pytes
         assert await read_file(tmp_path / "file").bytes() == b"content"
     await asyncio.gather(*(reader.cancel() for reader in readers))
     assert all(read.done for read in await asyncio.gather(*reads))
+
+
+@EVERY_LOOP
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("begins", ["while the loop ends", "after the loop"])
+def test_a_cancel_that_is_under_way_when_the_loop_ends_closes_the_file(
+    begins: str, make_loop: Any, tmp_path: Path, gate: threading.Event
+) -> None:
+    """Nobody awaits it, and the call that it has to wait for is one that has not begun."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+
+    async def leave() -> None:
+        reader = read_file(path, follow=True, interval=0.001).get_reader()
+        await reader.read()
+        for _ in range(MOST_CALLS):
+            in_thread(gate.wait, 30)
+        reader.read()
+        await asyncio.sleep(0)
+        reader.cancel()
+        if begins == "while the loop ends":
+            threading.Timer(0.02, gate.set).start()
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(leave())
+    assert (str(path) in open_descriptors().values()) == (begins == "after the loop")
+    gate.set()
+    end = time.monotonic() + LIMIT
+    while str(path) in open_descriptors().values() and time.monotonic() < end:
+        time.sleep(0.001)
+    assert str(path) not in open_descriptors().values()
 
 
 async def test_an_error_of_any_kind_comes_back() -> None:

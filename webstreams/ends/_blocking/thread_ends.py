@@ -125,7 +125,9 @@ class ThreadSource(WholeSource):
             jobs.end.others.add(self)
 
     def _cut_off(self, error: LoopEndedError, is_late: bool) -> Promise[None] | None:
-        """The event loop has ended: release everything."""
+        """The event loop has ended: release everything. A call that was under way at a cancel is waited for, too."""
+        if self._cancelled is not None and not is_late:
+            return self._cancelled
         if self.ended or self._cancelled is not None:
             return None
         fail_with(self._controller, error)
@@ -142,7 +144,8 @@ class ThreadSource(WholeSource):
 
     def _take(self, view: memoryview | None) -> int | list[bytes]:
         if self._cancelled is not None:
-            return 0  # before anything was opened, perhaps
+            self.release()  # what earlier calls have opened
+            return 0
         try:
             taken = self.take(view)
         except BaseException:
