@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
 import inspect
 import multiprocessing
+import operator
 import queue
 import types
 import warnings
@@ -157,6 +159,36 @@ async def test_the_error_says_what_to_write_instead(construct: Callable[[Any], o
     with pytest.raises(TypeError) as caught:
         construct(value)
     assert cure in str(caught.value)
+
+
+async def test_functions_of_other_kinds_and_more_containers_are_no_sources() -> None:
+    kinds = [
+        functools.lru_cache(function),
+        operator.itemgetter(0),
+        operator.attrgetter("a"),
+        operator.methodcaller("a"),
+    ]
+    for value in [*kinds, collections.deque([1]), range(3)]:
+        for construct in CONSTRUCTORS:
+            with pytest.raises(TypeError, match="must be an object or a mapping"):
+                construct(value)
+    for value in kinds:
+        with pytest.raises(TypeError, match=r"use a mapping as {.pull.: function}"):
+            as_source(value)
+
+
+async def test_what_was_not_awaited_and_a_stream_are_no_sources() -> None:
+    """They have some of the members: cancel(), abort(), close()."""
+    task = asyncio.ensure_future(coroutine_function())
+    for value in (task, Promise.resolve(None)):
+        for construct in CONSTRUCTORS:
+            with pytest.raises(TypeError, match="pass what it gives when it is awaited"):
+                construct(value)
+    await task
+    with pytest.raises(TypeError, match="not ReadableStream: that is a stream already"):
+        as_source(ReadableStream())
+    with pytest.raises(TypeError, match="not WritableStream: that is a stream already"):
+        as_sink(WritableStream())
 
 
 @each_of(construct=[as_source, as_transformer, as_sink])

@@ -3,8 +3,9 @@ cure."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from inspect import (
     CO_ASYNC_GENERATOR,
     CO_GENERATOR,
@@ -14,6 +15,7 @@ from inspect import (
     isgeneratorfunction,
 )
 from io import IOBase
+from operator import attrgetter, itemgetter, methodcaller
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -27,9 +29,22 @@ from types import (
 from typing import Any, Final, NoReturn
 
 # Python: JavaScript takes any object for a dictionary; these can only be a mistake.
-_PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset)
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, MethodWrapperType, partial)
+_PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset, deque, range)
+_FUNCTIONS = (
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    partial,
+    type(lru_cache(len)),
+    attrgetter,
+    itemgetter,
+    methodcaller,
+)
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
+# What gives something once, by these methods.
+_USED_UP: Final = ("__next__", "__anext__", "__await__")
 # All of them, to be looked for among the base classes: that is quicker than asking for each.
 _MISTAKEN: Final = frozenset({type, *_PLAIN_VALUES, CoroutineType, *_FUNCTIONS, *_GENERATORS})
 
@@ -44,6 +59,7 @@ _MEMBERS: Final = {
     TRANSFORMER: ("cancel", "flush", "readable_type", "start", "transform", "writable_type"),
     STRATEGY: ("high_water_mark", "size"),
 }
+_METHOD_OF_STREAM: Final = {SOURCE: "get_reader", SINK: "get_writer"}
 _KNOWN: Final = frozenset(member for members in _MEMBERS.values() for member in members)
 
 # The members that have another name in JavaScript.
@@ -83,7 +99,8 @@ _INSTEAD_OF_ITERABLE: Final = {
 
 def refuse_mistaken(dictionary: Any, name: str) -> None:
     """Raise `TypeError` for an object that cannot be meant as the dictionary `name`, and say what to write instead."""
-    if _MISTAKEN.isdisjoint(type(dictionary).__mro__) and not _is_bare_iterator(dictionary, name):
+    kind = type(dictionary)
+    if _MISTAKEN.isdisjoint(kind.__mro__) and not _is_stream(kind, name) and not _is_bare(dictionary, name):
         return
     if isinstance(dictionary, type):
         cure = _instance_of(dictionary)
@@ -94,6 +111,10 @@ def refuse_mistaken(dictionary: Any, name: str) -> None:
         cure = "pass the coroutine function as a member, without calling it"
     elif isinstance(dictionary, _FUNCTIONS):
         cure = _cure_for_function(dictionary, name)
+    elif _is_stream(kind, name):
+        cure = "that is a stream already"
+    elif hasattr(kind, "__await__"):
+        cure = "pass what it gives when it is awaited"
     else:
         cure = f"use {_INSTEAD_OF_ITERABLE[name]}" if name in _INSTEAD_OF_ITERABLE else _members_wanted(name)
     raise TypeError(f"{with_article(name)} must be an object or a mapping, not {described(dictionary)}: {cure}")
@@ -197,11 +218,19 @@ def _members_wanted(name: str) -> str:
     return f"its members are {', '.join(_MEMBERS[name])}"
 
 
-def _is_bare_iterator(dictionary: Any, name: str) -> bool:
-    """Whether this is an iterator that has none of the members: with one, it may well be meant."""
+def _is_stream(kind: type, name: str) -> bool:
+    """Whether this is the stream that would be made; it has some of the members, as methods."""
+    return hasattr(kind, _METHOD_OF_STREAM[name]) if name in _METHOD_OF_STREAM else False
+
+
+def _is_bare(dictionary: Any, name: str) -> bool:
+    """Whether this is an iterator, or to be awaited, and has none of the members: with one, it may well be meant. But
+    the `cancel` of a future is none."""
     kind = type(dictionary)
-    if not hasattr(kind, "__next__") and not hasattr(kind, "__anext__"):
+    if not any(hasattr(kind, method) for method in _USED_UP):
         return False
+    if hasattr(kind, "__await__") and hasattr(kind, "add_done_callback"):
+        return True
     own = getattr(dictionary, "__dict__", {})
     return not any(hasattr(kind, member) or member in own for member in _MEMBERS[name])
 
