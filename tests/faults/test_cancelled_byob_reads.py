@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from array import array
 from typing import Any
 
 import pytest
@@ -122,6 +123,62 @@ async def test_y3_gathered_bytes_stay(answer: str, ending: str) -> None:
         memory.feed(b"cd")
         memory.close()
         assert await soon(drain_byob(reader)) == b"bcd"
+
+
+@EVERY_ANSWER
+@pytest.mark.parametrize("is_branch", [False, True])
+async def test_y3_gathered_bytes_come_with_the_end_to_a_read_that_asks_for_more(answer: str, is_branch: bool) -> None:
+    """The read that was cancelled would have got them then, fewer than its `min`, and so does the next one."""
+    memory = Memory(answer)
+    branches = memory.stream.tee() if is_branch else [memory.stream]
+    reader = branches[0].get_reader(mode="byob")
+    for data in (b"ab", b"c"):
+        task = asyncio.ensure_future(reader.read(bytearray(8), min=4))
+        await turns()
+        memory.feed(data)
+        await turns()
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+    memory.close()
+    await turns()
+    value, done = await soon(reader.read(array("H", bytes(16)), min=4))
+    assert value is not None
+    assert (value.tobytes(), value.format, done) == (b"ab", "H", False)
+    value, done = await soon(reader.read(bytearray(8), min=8))
+    assert value is not None
+    assert (bytes(value), done) == (b"c", False)
+    assert (await soon(reader.read(bytearray(8), min=8))).done
+    await soon(reader.closed)
+
+
+async def test_y3_what_nobody_gave_back_ends_with_an_error() -> None:
+    """A read that begins after close() and asks for more than there is: so the Standard has it."""
+    memory = Memory("enqueue")
+    memory.feed(b"ab")
+    memory.close()
+    with pytest.raises(TypeError, match="fewer items than the read asked for"):
+        await soon(memory.stream.get_reader(mode="byob").read(bytearray(8), min=4))
+
+
+async def test_y3_a_read_that_is_cancelled_behind_close_is_for_one_that_asks_for_more() -> None:
+    """It has got its bytes, and close() has come, when its task is cancelled."""
+    memory = Memory("enqueue")
+    reader = memory.stream.get_reader(mode="byob")
+
+    async def take() -> None:
+        await reader.read(bytearray(2))
+
+    task = asyncio.create_task(take())
+    await turns()
+    memory.feed(b"abc")
+    memory.close()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    value, _ = await soon(reader.read(bytearray(8), min=8))
+    assert value is not None
+    assert bytes(value) == b"abc"
 
 
 @EVERY_ANSWER

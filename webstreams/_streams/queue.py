@@ -38,6 +38,10 @@ class PutBackChunks:
         entries.insert(index, (serial, chunk))
         return index
 
+    def are_in(self, queue: deque[Any]) -> bool:
+        """Whether some have not been read again."""
+        return any(each is chunk for _, chunk in self._entries for each in queue)
+
     def _are_in_front_of(self, queue: deque[Any]) -> bool:
         entries = self._entries
         return len(entries) <= len(queue) and all(queue[i] is chunk for i, (_, chunk) in enumerate(entries))

@@ -191,6 +191,8 @@ class ReadableByteStreamController(PullingController, Responding):
 
     def _unread(self, chunk: Any, serial: int) -> None:
         self._queue.put_back(bytes(chunk), serial)
+        if self._close_requested:
+            self._queue.end()
         self._answer_from_queue()
 
     def _answer_from_queue(self) -> None:
@@ -222,6 +224,7 @@ class ReadableByteStreamController(PullingController, Responding):
         if self._queue.total > 0:
             self._close_requested = True
             self._can_pull = False
+            self._queue.end()
             if self._pending_pull_intos:
                 self._close_behind_queue(self._pending_pull_intos[0])
             return
@@ -231,7 +234,7 @@ class ReadableByteStreamController(PullingController, Responding):
                 self._close_behind_queue(first)
                 return
             if first.bytes_filled % first.element_size != 0:
-                error = _insufficient_bytes()
+                error = first.has_too_little()
                 self._error(error)
                 raise error
         self._clear_algorithms()
@@ -243,6 +246,7 @@ class ReadableByteStreamController(PullingController, Responding):
             self._byob_request._expect_nothing()
             self._byob_request = None
         if first.is_withdrawn:
+            self._queue.gives_rest = self._queue.gives_rest or first.bytes_filled > 0
             self._enqueue_detached_pull_into_to_queue(first)
         self._close_requested = True
         self._can_pull = False
@@ -254,7 +258,7 @@ class ReadableByteStreamController(PullingController, Responding):
         """Close the stream when nothing is left for the reads that wait, and nobody will respond to them."""
         pending = self._pending_pull_intos
         if pending and pending[0].bytes_filled % pending[0].element_size != 0:
-            self._error(_insufficient_bytes())
+            self._error(pending[0].has_too_little())
             return
         self._handle_queue_drain()
         if pending:
@@ -414,13 +418,15 @@ class ReadableByteStreamController(PullingController, Responding):
 
     def _pull_from_queue(self, descriptor: PullIntoDescriptor, request: ReadRequest) -> bool:
         """Answer a read from the queue, or with an error if there is too little; whether that could be done."""
+        if self._queue.gives_rest:
+            descriptor.minimum_fill = descriptor.element_size
         if self._queue.fill(descriptor):
             filled_view = descriptor.convert()
             self._handle_queue_drain()
             request.chunk_steps(filled_view)
             return True
         if self._close_requested:
-            error = _insufficient_bytes()
+            error = descriptor.has_too_little()
             self._error(error)
             request.error_steps(error)
             return True
@@ -589,9 +595,3 @@ class ReadableByteStreamController(PullingController, Responding):
         if descriptor.reader_type == "none":
             self._enqueue_detached_pull_into_to_queue(descriptor)
         self._answer_from_queue()
-
-
-def _insufficient_bytes() -> TypeError:
-    return TypeError(
-        "the stream is closing with a part of an item only: too few bytes to fill the last item of the view"
-    )

@@ -53,6 +53,17 @@ class PullIntoDescriptor:
         # Ours: the read was cancelled while the source had the memory; its bytes are for the next read.
         self.is_withdrawn = False
 
+    def has_too_little(self) -> TypeError:
+        """Return the error for an end that comes now."""
+        if self.bytes_filled % self.element_size != 0:
+            return TypeError(
+                "the stream is closing with a part of an item only: too few bytes to fill the last item of the view"
+            )
+        return TypeError(
+            "the stream is closing with fewer items than the read asked for: a smaller `min` gets them, or a read that "
+            "has waited for them before"
+        )
+
     def replace(self, buffer: memoryview) -> None:
         """Fill other memory from now on; TypeError if that cannot have the item format."""
         self.view = items_of(buffer, self.view.format)
@@ -102,7 +113,7 @@ class ByteQueue(QueueTotal):
     # Python: an entry is a bytes-like object. Only the first can be taken in part: `_head_offset` bytes of it are gone.
     """
 
-    __slots__ = ("_head_offset", "_put_back", "entries")
+    __slots__ = ("_head_offset", "_put_back", "entries", "gives_rest")
     _constant: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
@@ -110,6 +121,9 @@ class ByteQueue(QueueTotal):
         self._head_offset = 0
         self.total = NOTHING
         self._put_back: PutBackChunks | None = None
+        # Ours: there will be no more, and some came back from a read that was withdrawn. It would have got them with
+        # the end, however few it had asked for at least, and so does the next one.
+        self.gives_rest = False
 
     def enqueue(self, chunk: bytes | memoryview) -> None:
         """ReadableByteStreamControllerEnqueueChunkToQueue"""
@@ -130,6 +144,11 @@ class ByteQueue(QueueTotal):
     def put_first(self, chunk: bytes) -> None:
         """Put bytes in front of all others."""
         self.put_back(chunk, -1)
+
+    def end(self) -> None:
+        """There will be no more."""
+        if self._put_back is not None and self._put_back.are_in(self.entries):
+            self.gives_rest = True
 
     def chunk_count(self) -> int:
         """How many chunks are in the queue."""
