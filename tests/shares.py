@@ -7,9 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from hypothesis import seed, settings
+from hypothesis.internal.conjecture import junkdrawer, providers
 
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., Any])
+
+# Hypothesis would be called at each garbage collection from its first test on, for deadlines, which ours do not have; and
+# read the sources of everything that is imported, for constants to draw: what it draws depends on its seed alone here.
+junkdrawer._gc_initialized = True
+providers._get_local_constants = lambda: providers._local_constants
 
 # "1/2" for the first part of two; without it, all is run.
 SHARE = "WEBSTREAMS_TEST_SHARE"

@@ -1,14 +1,16 @@
-"""Runs every port, as one test, on the standard loop and on uvloop, each time in an event loop of its own.
+"""Runs every port on the standard loop and on uvloop, each time in an event loop of its own: those of a file are one test.
 
 Builds that share their tests share the loops of a port, too.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
+from tests.grids import Told, each_of
 from tests.loops import loops_for, on_loops
 
 from .catalogue import all_ports, stale_entries, status, unlisted_ports
@@ -23,11 +25,19 @@ def realms() -> Iterator[None]:
     end_process()
 
 
-PORTS = [pytest.param(port, id=f"{file}: {port.title}") for file, port in all_ports()]
+PORTS: dict[str, list[Told]] = {}
+for upstream, ported in all_ports():
+    PORTS.setdefault(upstream, []).append(Told(ported, ported.title))
 
 
-@pytest.mark.parametrize("port", PORTS)
-def test_port(port: Port) -> None:
+@pytest.mark.parametrize("file", PORTS)
+def test_ports(file: str) -> None:
+    gc.collect()
+    gc.freeze()  # each port looks for what it has dropped: not through all that was there before
+    each_of(port=PORTS[file])(run)()
+
+
+def run(port: Port) -> None:
     # Not with eager tasks: where upstream's async functions start and go on is not what a port asks Python for.
     loops = {name: make for name, make in loops_for(__name__, port.title).items() if name != "eager"}
     on_loops(loops, run_port)(port=port)

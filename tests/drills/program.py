@@ -31,8 +31,8 @@ TAKEN_TO_PIECES: Final = {"__main__", "sys", "tests", "threading", "webstreams"}
 # What a package imports when it is used first, if a table imports the package: once, and not in each process.
 LATE: Final = {
     "anyio": ["anyio._backends._asyncio", "anyio.streams.tls"],
-    "httpx": ["httpcore"],
-    "httpx2": ["httpcore2"],
+    "httpx": ["anyio._backends._asyncio", "httpcore"],
+    "httpx2": ["anyio._backends._asyncio", "httpcore2"],
     "ssl": ["encodings.idna"],
     "uvicorn": ["uvicorn.protocols.http.h11_impl", "uvicorn.protocols.websockets.auto", "uvicorn.lifespan.off"],
 }

@@ -4,7 +4,9 @@ the tables, stalled, running and before it has begun."""
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import inspect
 import json
 import os
 import select
@@ -34,9 +36,21 @@ from .rows import ROWS, Drill, State
 GROUPS = [[core_rows, end_rows, worker_rows], [socket_rows], [http_rows]]
 TABLES = {table.__name__: [each.__name__ for each in group] for group in GROUPS for table in group}
 
-EACH_STATE = [(name, state) for name, row in ROWS.items() for state in row.states]
-CASES = pytest.mark.parametrize(("name", "state"), EACH_STATE, ids=lambda each: each.replace(" ", "_"))
 LOOPS = each_of(loop=NOT_EAGER)
+
+
+def each_row_and_state(test: Callable[..., None]) -> Callable[..., None]:
+    """Have a test run with every row, and for each of them with its states: those are one test for pytest."""
+
+    @functools.wraps(test)
+    def run(name: str, **fixtures: Any) -> None:
+        each_of(state=ROWS[name].states)(test)(name=name, **fixtures)
+
+    signature = inspect.signature(test)
+    fixtures = [each for each in signature.parameters.values() if each.name != "state"]
+    made: Any = pytest.mark.parametrize("name", ROWS, ids=lambda name: name.replace(" ", "_"))(run)
+    made.__signature__ = signature.replace(parameters=fixtures)
+    return made  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +74,7 @@ def run(name: str, state: State, folder: Path, loop: str, end: Callable[[Any], A
     """Begin a pipe, bring it into a state, and end it; give what was reported.
 
     What the pipe came from is cancelled, once."""
-    row, drill = ROWS[name], Drill(state, folder / loop)
+    row, drill = ROWS[name], Drill(state, folder / state / loop)
     reports: list[str] = []
     counters: list[Counter] = []
 
@@ -84,7 +98,7 @@ async def no_other_task() -> None:
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
-@CASES
+@each_row_and_state
 @LOOPS
 def test_the_loop_ends(name: str, state: State, loop: str, tmp_path: Path) -> None:
     async def leave(pipe: Any) -> None:
@@ -95,7 +109,7 @@ def test_the_loop_ends(name: str, state: State, loop: str, tmp_path: Path) -> No
     assert len(reports) == 1
 
 
-@CASES
+@each_row_and_state
 @LOOPS
 def test_the_loop_ends_while_another_task_awaits_the_pipe(name: str, state: State, loop: str, tmp_path: Path) -> None:
     tasks: list[Any] = []
@@ -113,7 +127,7 @@ def test_the_loop_ends_while_another_task_awaits_the_pipe(name: str, state: Stat
     assert tasks.pop().cancelled()  # nothing refers to it: the collector, which has frozen the list, would keep it
 
 
-@CASES
+@each_row_and_state
 @LOOPS
 def test_the_task_is_cancelled(name: str, state: State, loop: str, tmp_path: Path) -> None:
     async def wait(pipe: Any) -> None:
@@ -130,7 +144,7 @@ def test_the_task_is_cancelled(name: str, state: State, loop: str, tmp_path: Pat
     assert run(name, state, tmp_path, loop, cancel) == []
 
 
-@CASES
+@each_row_and_state
 @LOOPS
 def test_the_time_is_up(name: str, state: State, loop: str, tmp_path: Path) -> None:
     async def wait(pipe: Any) -> None:
@@ -142,7 +156,7 @@ def test_the_time_is_up(name: str, state: State, loop: str, tmp_path: Path) -> N
     assert run(name, state, tmp_path, loop, wait) == []
 
 
-@CASES
+@each_row_and_state
 def test_the_scope_is_cancelled(name: str, state: State, tmp_path: Path) -> None:
     async def wait(pipe: Any) -> None:
         with anyio.move_on_after(0.001):
@@ -200,24 +214,26 @@ def programs() -> Iterator[dict[str, Programs]]:
         each.close()
 
 
-@CASES
+@each_row_and_state
 def test_the_user_presses_ctrl_c(name: str, state: State, tmp_path: Path, programs: dict[str, Programs]) -> None:
     """A real SIGINT to a real process, whose main task awaits the pipe."""
     tables = TABLES[ROWS[name].table]
+    folder = tmp_path / state
+    folder.mkdir()
     used = programs.pop(tables[0], None) or Programs(tables)
     try:
-        child = used.begin(name, state, str(tmp_path))
+        child = used.begin(name, state, str(folder))
         os.kill(child, signal.SIGINT)
         assert used.wait() == -signal.SIGINT
     except BaseException:
         used.close()
         raise
     programs[tables[0]] = used
-    said = (tmp_path / ERRORS).read_text()
+    said = (folder / ERRORS).read_text()
     assert said.endswith("KeyboardInterrupt\n")
     assert "published: False\n" in said
     assert "webstreams:" not in said
-    assert os.listdir(tmp_path / "out") == []
+    assert os.listdir(folder / "out") == []
     wait_until(lambda: not group_exists(child))
 
 
