@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from weakref import ref
 
@@ -19,6 +20,7 @@ import anyio
 import pytest
 
 from tests.faults.helpers import failure, soon
+from tests.grids import each_of
 from webstreams import WritableStream
 from webstreams.ends.asgi import asgi_response
 from webstreams.ends.asyncio_streams import to_stream_writer
@@ -189,15 +191,16 @@ ENDS: dict[str, Opener] = {
 
 
 @pytest.fixture(params=ENDS)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AbstractAsyncContextManager[End]:
-    return ENDS[request.param](tmp_path)
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[End]]:
+    """Open an end, each time in a folder of its own."""
+    return lambda: ENDS[request.param](Path(mkdtemp(dir=tmp_path)))
 
 
-@pytest.mark.parametrize("before", [0, 2])
-@pytest.mark.parametrize("chunk", NO_CHUNKS, ids=lambda chunk: type(chunk).__name__)
+@each_of(before=[0, 2])
+@each_of(chunk=NO_CHUNKS)
 async def test_what_is_no_chunk(opened: Any, tmp_path: Path, chunk: Any, before: int) -> None:
     """The writer gets the error and does nothing more, as a pipe does."""
-    async with nothing_left(), opened as end:
+    async with nothing_left(), opened() as end:
         stream = end.take()
         writer = stream.get_writer()
         for _ in range(before):
@@ -207,19 +210,20 @@ async def test_what_is_no_chunk(opened: Any, tmp_path: Path, chunk: Any, before:
         cure = ": encode text first, for example with pipe_through(TextEncoderStream())" if chunk == "text" else ""
         assert str(error) == f"the chunk must be a bytes-like object, not {type(chunk).__name__}{cure}"
         assert await failure(writer.closed) is error
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] in ([], ["file"])
+    for folder in tmp_path.iterdir():
+        assert [path.name for path in folder.iterdir() if path.is_file()] in ([], ["file"])
 
 
 async def test_closing(opened: Any) -> None:
-    async with nothing_left(), opened as end:
+    async with nothing_left(), opened() as end:
         writer = end.take().get_writer()
         await soon(writer.write(b"a chunk"))
         await soon(writer.close())
 
 
-@pytest.mark.parametrize("size", [0, 100, 10_000_000])
+@each_of(size=[0, 100, 10_000_000])
 async def test_aborting(opened: Any, size: int) -> None:
-    async with nothing_left(), opened as end:
+    async with nothing_left(), opened() as end:
         writer = end.take().get_writer()
         writing = writer.write(bytes(size))
         await asyncio.sleep(0)
