@@ -12,8 +12,8 @@ from hypothesis.internal.conjecture import junkdrawer, providers
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., Any])
 
-# Hypothesis would be called at each garbage collection from its first test on, for deadlines, which ours do not have; and
-# read the sources of everything that is imported, for constants to draw: what it draws depends on its seed alone here.
+# Hypothesis would be called at each garbage collection from its first test on, for deadlines, which ours do not have.
+# It would read the sources of everything that is imported for constants, too: what it draws depends on its seed alone.
 junkdrawer._gc_initialized = True
 providers._get_local_constants = lambda: providers._local_constants
 

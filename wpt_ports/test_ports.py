@@ -1,6 +1,6 @@
-"""Runs every port on the standard loop and on uvloop, each time in an event loop of its own: those of a file are one test.
+"""Runs every port on the standard loop and on uvloop, each time in an event loop of its own.
 
-Builds that share their tests share the loops of a port, too.
+Those of a file are one test for pytest. Builds that share their tests share the loops of a port, too.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from threading import Thread
 from typing import Any
 
-import pytest
-
+from tests.grids import each_of, each_row
 from webstreams import (
     ByteLengthQueuingStrategy,
     ReadableStream,
@@ -107,7 +106,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize("end", ENDS)
+@each_of(end=ENDS)
 def test_the_fast_path_is_taken(end: End) -> None:
     async def program() -> list[Any]:
         ran: list[bool] = []
@@ -206,8 +205,8 @@ ACTIONS = [
 ]
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("action", ACTIONS)
+@each_of(end=ENDS)
+@each_of(action=ACTIONS)
 def test_what_a_source_does_in_a_run(action: Pull, end: End) -> None:
     async def program() -> list[Any]:
         ran: list[bool] = []
@@ -216,8 +215,8 @@ def test_what_a_source_does_in_a_run(action: Pull, end: End) -> None:
     assert_alike(program)
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize(("mark", "allocate"), [(1, None), (10, None), (0, 5), (0, 1)])
+@each_of(end=ENDS)
+@each_row(("mark", "allocate"), [(1, None), (10, None), (0, 5), (0, 1)])
 def test_streams_whose_queues_or_memory_are_filled_do_not_run(mark: int, allocate: int | None, end: End) -> None:
     """Their states are too many: each number of bytes in the queue is another one."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import Promise, ReadableStream
 from webstreams.consumers import LimitExceeded
 from webstreams.observe import observe
@@ -152,7 +153,7 @@ PROGRAMS: list[Program] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+@each_of(program=PROGRAMS)
 def test_nobody_can_tell(program: Program) -> None:
     async def run() -> list[Any]:
         log: list[Any] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import Promise, ReadableStream, queue_microtask
 from webstreams._engine.jobs import swap_task
 
@@ -155,9 +156,9 @@ async def seen(read: Any) -> Any:
     return (None if value is None else value.tobytes(), done)
 
 
-@pytest.mark.parametrize("is_quiet", [True, False])
-@pytest.mark.parametrize("mark", [0, 5])
-@pytest.mark.parametrize("answer", ANSWERS)
+@each_of(is_quiet=[True, False])
+@each_of(mark=[0, 5])
+@each_of(answer=ANSWERS)
 def test_a_loop_of_reads(answer: Answer, mark: int, is_quiet: bool) -> None:
     """Other jobs between them, or none."""
 

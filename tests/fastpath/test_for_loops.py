@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import Promise, ReadableStream, ReadableStreamAsyncIterator, WritableStream, queue_microtask
 from webstreams._platform.frames import begins_async_for
 
@@ -191,8 +192,8 @@ async def tick_along(log: Log) -> None:
 Way = Callable[[Any, Log, Body], Coroutine[Any, Any, None]]
 
 
-@pytest.mark.parametrize("body", BODIES)
-@pytest.mark.parametrize("source", SOURCES)
+@each_of(body=BODIES)
+@each_of(source=SOURCES)
 def test_a_loop_does_what_awaits_of_anext_do(source: Callable[[Log], ReadableStream[Any]], body: Body) -> None:
     def program(way: Way) -> Callable[[], Coroutine[Any, Any, Log]]:
         async def run() -> Log:
@@ -215,7 +216,7 @@ def test_a_loop_does_what_awaits_of_anext_do(source: Callable[[Log], ReadableStr
     assert on_both_paths(program(by_loop)) == (plain, fast)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@each_of(source=SOURCES)
 def test_in_a_callback_a_loop_waits_as_awaits_do(source: Callable[[Log], ReadableStream[Any]]) -> None:
     """The first step of a coroutine callback is within a job: no other job may run before it ends."""
 
@@ -243,7 +244,7 @@ def test_in_a_callback_a_loop_waits_as_awaits_do(source: Callable[[Log], Readabl
     assert on_both_paths(program(by_loop)) == (plain, fast)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@each_of(source=SOURCES)
 def test_a_loop_that_is_broken_off_cancels_in_its_place(source: Callable[[Log], ReadableStream[Any]]) -> None:
     async def program() -> Log:
         log: Log = []

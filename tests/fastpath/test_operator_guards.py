@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream
 from webstreams.observe import observe
 
@@ -104,8 +105,8 @@ def test_a_pull_of_operators_ends_when_their_chunk_has_come(mark: int) -> None:
     assert log[-1] == "reading"
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("mark", [1, 2])
+@each_of(end=ENDS)
+@each_of(mark=[1, 2])
 def test_a_chunk_out_of_the_queue_comes_after_the_pull(end: Callable[..., Any], mark: int) -> None:
     """Operators that drop a chunk read the next one in the same job: it is there when the source has returned."""
 
@@ -119,8 +120,8 @@ def test_a_chunk_out_of_the_queue_comes_after_the_pull(end: Callable[..., Any], 
     assert fast == plain
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", ["await", "promise"])
+@each_of(end=ENDS)
+@each_of(kind=["await", "promise"])
 def test_a_branch_runs_while_a_function_is_waited_for_in_the_other(end: Callable[..., Any], kind: str) -> None:
     async def program() -> list[Any]:
         log: list[Any] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import ReadableStream, TransformStream, WritableStream
 from webstreams.observe import observe
 
@@ -98,8 +99,8 @@ async def reduced(stream: Stream, log: list[Any]) -> None:
 ENDS = (piped, read, iterated, listed, visited, reduced)
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("operator", OPERATORS)
+@each_of(end=ENDS)
+@each_of(operator=OPERATORS)
 def test_operators_behind_a_transform_stream_run(operator: str, end: Callable[..., Coroutine[Any, Any, None]]) -> None:
     async def program() -> list[Any]:
         log: list[Any] = []
@@ -109,8 +110,8 @@ def test_operators_behind_a_transform_stream_run(operator: str, end: Callable[..
     assert assert_alike(program)
 
 
-@pytest.mark.parametrize("end", [piped, read, iterated, listed])
-@pytest.mark.parametrize("given", INPUTS)
+@each_of(end=[piped, read, iterated, listed])
+@each_of(given=INPUTS)
 def test_operators_behind_other_streams_run(given: str, end: Callable[..., Coroutine[Any, Any, None]]) -> None:
     async def program() -> list[Any]:
         log: list[Any] = []
@@ -150,8 +151,8 @@ def test_a_pipe_behind_operators_that_make_many_of_one_runs(operator: str) -> No
     assert assert_alike(program)
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("operator", MANY)
+@each_of(end=ENDS)
+@each_of(operator=MANY)
 def test_operators_that_make_many_of_one_are_alike(
     operator: str, end: Callable[..., Coroutine[Any, Any, None]]
 ) -> None:
@@ -219,10 +220,17 @@ async def that_is_left(stream: Stream, log: list[Any]) -> None:
     log.append(stream.locked)
 
 
-@pytest.mark.parametrize("given", INPUTS)
-@pytest.mark.parametrize(
-    "program",
-    [many_of_one, several_at_once, that_waits, that_fails, that_touches_the_stream, beside_a_branch, that_is_left],
+@each_of(given=INPUTS)
+@each_of(
+    program=[
+        many_of_one,
+        several_at_once,
+        that_waits,
+        that_fails,
+        that_touches_the_stream,
+        beside_a_branch,
+        that_is_left,
+    ]
 )
 def test_what_does_not_repeat_itself_is_alike(given: str, program: Callable[..., Coroutine[Any, Any, None]]) -> None:
     async def run() -> list[Any]:

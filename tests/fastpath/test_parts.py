@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import pytest
-
+from tests.grids import each_of
 from webstreams import ReadableStream
 from webstreams._engine.jobs import current_jobs
 from webstreams._fastpath.giver import Giver
@@ -30,7 +29,7 @@ CLASSES = sorted(set(part_classes()), key=lambda kind: kind.__name__)
 CLASS_CONSTANTS = {"_is_byob", "_is_byte_controller"}
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@each_of(kind=CLASSES)
 def test_a_class_with_slots_declares_the_constant_ones(kind: type[Any]) -> None:
     own = set(slots_of(kind)) - {"__weakref__"} - CLASS_CONSTANTS
     inherited = {name for base in kind.__mro__[1:] if base is not object for name in slots_of(base)}
@@ -38,7 +37,7 @@ def test_a_class_with_slots_declares_the_constant_ones(kind: type[Any]) -> None:
         assert "_constant" in vars(kind), "a class with slots of its own has its own tuple, if only an empty one"
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@each_of(kind=CLASSES)
 def test_every_slot_is_taken_or_constant(kind: type[Any]) -> None:
     """What is named is a slot, and no slot is both or neither."""
     slots = {name for base in kind.__mro__ for name in slots_of(base)} - {"__weakref__"} - CLASS_CONSTANTS

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import ReadableStream, WritableStream
 from webstreams._engine import jobs as _jobs
 from webstreams.consumers import LimitExceeded
@@ -47,9 +48,9 @@ class Filled:
         controller.enqueue(self.chunks + self.left) if self.left else controller.close()
 
 
-@pytest.mark.parametrize("closes", [True, False])
-@pytest.mark.parametrize("mark", [0, 1, 1.5, 2, 40, FULL, math.inf])
-@pytest.mark.parametrize("end", ["list", "for", "read"])
+@each_of(closes=[True, False])
+@each_of(mark=[0, 1, 1.5, 2, 40, FULL, math.inf])
+@each_of(end=["list", "for", "read"])
 def test_a_full_queue_is_read_in_order_and_asks_for_more_in_time(end: str, mark: float, closes: bool) -> None:
     async def program() -> list[Any]:
         filled = Filled(FULL, mark, closes)
@@ -125,7 +126,7 @@ class Bursts:
         return self.log, periods()
 
 
-@pytest.mark.parametrize("seed", share_of(range(12)))
+@each_of(seed=share_of(range(12)))
 def test_a_run_that_pauses_in_the_middle_of_a_queue_goes_on_there(seed: int) -> None:
     """With a clock by which each turn is over soon; no other task is there to tell."""
     logs = []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams._engine import jobs as _jobs
 from webstreams._engine.jobs import current_jobs
@@ -95,8 +96,8 @@ def test_the_jobs_after_a_full_queue_are_scheduled(mark: int) -> None:
     assert fast == plain
 
 
-@pytest.mark.parametrize("stages", [0, 1])
-@pytest.mark.parametrize("mark", [32, 33, 50])
+@each_of(stages=[0, 1])
+@each_of(mark=[32, 33, 50])
 def test_a_long_queue_with_a_high_mark_that_is_closed_is_piped_to_its_end(mark: int, stages: int) -> None:
     """The end was simulated, and the pipe did not hear of it: it waited for ever."""
 
@@ -124,10 +125,8 @@ def test_a_long_queue_with_a_high_mark_that_is_closed_is_piped_to_its_end(mark: 
     assert fast == plain == [*range(mark + 12), "close"]
 
 
-@pytest.mark.parametrize("end", ["pipe", "read"])
-@pytest.mark.parametrize(
-    ("mark", "given"), [(0, 8), (0, 9), (11, 12), (13, 13), (16, 17), (20, 25), (32, 40), (40, 45)]
-)
+@each_of(end=["pipe", "read"])
+@each_row(("mark", "given"), [(0, 8), (0, 9), (11, 12), (13, 13), (16, 17), (20, 25), (32, 40), (40, 45)])
 def test_many_chunks_are_more_than_the_mark(mark: int, given: int, end: str) -> None:
     """Twelve chunks were taken for a full queue, whatever its high-water mark."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from webstreams import ReadableStream
 
 from .byob import byob_stream, bytes_of, request_of
@@ -190,7 +191,7 @@ async def test_b6_pull_again_while_a_min_read_waits() -> None:
     assert bytes_of(await soon(read)) == (b"xxxx", False)
 
 
-@pytest.mark.parametrize("action", ["read", "enqueue", "close", "error", "cancel", "release"])
+@each_of(action=["read", "enqueue", "close", "error", "cancel", "release"])
 async def test_b7_reads_filled_by_one_enqueue_are_settled_before_any_reaction(action: str) -> None:
     """Three BYOB reads are filled by one enqueue() and the reaction to the first changes the stream: all three have
     their own bytes."""
@@ -233,8 +234,8 @@ async def test_b7_rest_of_an_enqueue_stays_in_the_queue() -> None:
     assert [bytes_of(await soon(each))[0] for each in reads] == [b"aa", b"bb", b"cccc"]
 
 
-@pytest.mark.parametrize("mode", [None, "byob"])
-@pytest.mark.parametrize("answer", ["enqueue", "respond", "new view"])
+@each_of(mode=[None, "byob"])
+@each_of(answer=["enqueue", "respond", "new view"])
 async def test_b8_bytes_of_a_released_reader_come_first(mode: Any, answer: str) -> None:
     """A reader is released with its request half filled: the next reader gets these bytes first, none is lost."""
     source = ByteSource()
@@ -278,8 +279,8 @@ async def test_b8_read_of_the_next_reader_waits_for_the_abandoned_request() -> N
     assert bytes_of(await soon(reads[0])) == (b"abc", False)
 
 
-@pytest.mark.parametrize("wait", [False, True])
-@pytest.mark.parametrize("given", [b"", b"a", b"abc"])
+@each_of(wait=[False, True])
+@each_of(given=[b"", b"a", b"abc"])
 async def test_b9_close_with_fewer_bytes_than_min(wait: bool, given: bytes) -> None:
     """read(view, min=4), then close() with fewer bytes: done, with those bytes; also with a wait before respond(0)."""
     source, reader = byob_stream()

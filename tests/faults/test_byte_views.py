@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import ReadableStream, from_bytes, write_file
 
 from .byob import byob_stream, bytes_of, is_released
@@ -44,10 +45,8 @@ def mapped_memory() -> tuple[Any, str, int]:
     return mmap.mmap(-1, 16), "B", 16
 
 
-@pytest.mark.parametrize(
-    "make", [offset_view, array_of_doubles, cast_view, offset_cast_view, signed_view, mapped_memory]
-)
-@pytest.mark.parametrize("answer", ["enqueue", "respond", "queued"])
+@each_of(make=[offset_view, array_of_doubles, cast_view, offset_cast_view, signed_view, mapped_memory])
+@each_of(answer=["enqueue", "respond", "queued"])
 async def test_b13_views_of_every_kind_are_filled(make: Callable[[], tuple[Any, str, int]], answer: str) -> None:
     """Views with an offset and with other item formats: filled in their own memory, with the right length."""
     given, item_format, items = make()
@@ -110,10 +109,15 @@ async def test_b13_part_of_an_item_stays_for_the_next_read() -> None:
     assert bytes_of(await soon(reader.read(bytearray(4), min=2))) == (b"ef", False)
 
 
-@pytest.mark.parametrize(
-    "view",
-    [b"read-only", memoryview(b"read-only"), memoryview(bytearray(8))[::2], memoryview(bytearray(8))[::-1], "text", 8],
-    ids=["bytes", "read-only view", "every other byte", "reversed", "text", "number"],
+@each_of(
+    view=[
+        b"read-only",
+        memoryview(b"read-only"),
+        memoryview(bytearray(8))[::2],
+        memoryview(bytearray(8))[::-1],
+        "text",
+        8,
+    ]
 )
 async def test_b13_views_that_cannot_be_filled_are_a_type_error(view: Any) -> None:
     """Read-only and non-contiguous views, and what is no buffer: TypeError, and the stream stays usable."""
@@ -158,7 +162,7 @@ async def test_b13_references_to_objects_are_no_bytes(make: Callable[[], Any], t
     assert not (tmp_path / "file").exists()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("chunk", "content"),
     [
         (memoryview(bytearray(b"..abcd.."))[2:6], b"abcd"),
@@ -168,9 +172,8 @@ async def test_b13_references_to_objects_are_no_bytes(make: Callable[[], Any], t
         (memoryview(b"read-only"), b"read-only"),
         ((ctypes.c_int32 * 2)(1, 2), bytes((ctypes.c_int32 * 2)(1, 2))),
     ],
-    ids=["offset", "doubles", "offset of halfwords", "two dimensions", "read-only", "foreign format"],
 )
-@pytest.mark.parametrize("reading", [False, True])
+@each_of(reading=[False, True])
 async def test_b13_chunks_of_every_kind_are_enqueued(chunk: Any, content: bytes, reading: bool) -> None:
     """enqueue() takes any C-contiguous buffer: all its bytes arrive, no more and no fewer."""
     source = ByteSource()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import turns
+from tests.grids import each_of
 from webstreams import AbortController
 from webstreams._transforms.demand_driven import PulledPair
 from webstreams.compression import CompressionStream, DecompressionStream
@@ -270,7 +271,7 @@ async def write_in_task(writer: Any, chunk: bytes) -> None:
     await writer.write(chunk)
 
 
-@pytest.mark.parametrize("when", range(12))
+@each_of(when=range(12))
 async def test_t9_cancelled_at_any_turn_the_data_is_whole(when: int) -> None:
     """A task that compresses and one that decompresses are cancelled at some turn of the loop, again and again."""
     data = bytes(range(256)) * 3000

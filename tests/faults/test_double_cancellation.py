@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import pytest
-
+from tests.grids import each_of
 from webstreams import (
     ReadableStream,
     WritableStream,
@@ -78,11 +77,8 @@ async def leave_writer(slow: Any) -> None:
         await asyncio.get_running_loop().create_future()
 
 
-@pytest.mark.parametrize(
-    "work",
-    [leave_context_manager, leave_loop, wait_for_cancel, close_iterator, pipe_from, pipe_into, leave_writer],
-)
-@pytest.mark.parametrize("times", [2, 4])
+@each_of(work=[leave_context_manager, leave_loop, wait_for_cancel, close_iterator, pipe_from, pipe_into, leave_writer])
+@each_of(times=[2, 4])
 async def test_y8_cancelled_again_during_the_cleanup(
     work: Callable[[SlowCancel], Coroutine[Any, Any, None]], times: int
 ) -> None:

@@ -134,7 +134,7 @@ CALLBACKS = [
 ]
 
 
-@pytest.mark.parametrize("fail_in", CALLBACKS)
+@each_of(fail_in=CALLBACKS)
 @each_of(form=FORMS, kind=ODD)
 async def test_y5_odd_exception_becomes_an_ordinary_one(
     kind: type[BaseException], form: str, fail_in: Callable[[Callable[..., Any]], Awaitable[BaseException]]
@@ -153,8 +153,8 @@ async def test_y5_odd_exception_becomes_an_ordinary_one(
     assert not other_tasks()
 
 
-@pytest.mark.parametrize("kind", ODD)
-@pytest.mark.parametrize("side", ["readable", "writable"])
+@each_of(kind=ODD)
+@each_of(side=["readable", "writable"])
 async def test_y5_odd_exception_in_size(kind: type[BaseException], side: str) -> None:
     """size() raises such an exception: enqueue() raises an ordinary one around it, or write() is rejected with it."""
     odd = kind("odd")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from tests.loops import EVERY_LOOP
 from webstreams import (
     Promise,
@@ -141,9 +142,8 @@ def test_y9_use_without_a_loop(make_loop: Callable[[], asyncio.AbstractEventLoop
         finish(home)
 
 
-@pytest.mark.parametrize(
-    "construct",
-    [
+@each_of(
+    construct=[
         ReadableStream,
         WritableStream,
         TransformStream,
@@ -151,7 +151,7 @@ def test_y9_use_without_a_loop(make_loop: Callable[[], asyncio.AbstractEventLoop
         lambda: ReadableStream.from_([1, 2]),
         Promise.with_resolvers,
         lambda: queue_microtask(print),
-    ],
+    ]
 )
 def test_y9_construction_without_a_loop(construct: Callable[[], Any]) -> None:
     """A stream that is constructed where no loop runs: a clear RuntimeError."""

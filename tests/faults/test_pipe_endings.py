@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from tests.faults.helpers import turns
+from tests.grids import each_of
 from webstreams import (
     Promise,
     ReadableByteStreamController,
@@ -49,9 +50,9 @@ SOURCES: dict[str, Callable[[], ReadableStream[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("hold", [(), ("write",)], ids=["fast sink", "slow sink"])
-@pytest.mark.parametrize("prevent_close", [False, True])
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+@each_of(hold=[(), ("write",)])
+@each_of(prevent_close=[False, True])
+@each_of(source=SOURCES.values())
 async def test_p9_the_source_closes_in_the_pull_of_its_last_chunk(
     source: Callable[[], ReadableStream[Any]], prevent_close: bool, hold: tuple[str, ...]
 ) -> None:
@@ -228,7 +229,7 @@ def watch_locks(ends: Ends, pipe: Promise[None]) -> list[tuple[bool, bool]]:
     return found
 
 
-@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
+@each_of(ending=ENDINGS.values())
 async def test_p11_both_locks_are_free_before_the_pipe_settles(
     ending: tuple[Callable[[Ends], None], dict[str, bool]],
 ) -> None:
@@ -248,17 +249,15 @@ async def test_p11_both_locks_are_free_before_the_pipe_settles(
     assert listener_count(ends.abort_controller.signal) == 0
 
 
-@pytest.mark.parametrize("options", [{}, PREVENT_ALL], ids=["", "prevented"])
-@pytest.mark.parametrize(
-    "act",
-    [
+@each_of(options=[{}, PREVENT_ALL])
+@each_of(
+    act=[
         _abort,
         _fail_source,
         _fail_sink_controller,
         lambda ends: ends.source.controller.close(),
         lambda ends: quiet(ends.writable.close()),
-    ],
-    ids=["aborted signal", "errored source", "errored sink", "closed source", "closing sink"],
+    ]
 )
 async def test_p11_both_locks_are_free_when_the_pipe_ends_as_it_begins(
     act: Callable[[Ends], None], options: dict[str, bool]

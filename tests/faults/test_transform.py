@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import turns
+from tests.grids import each_of
 from webstreams import (
     AbortController,
     Promise,
@@ -88,8 +89,8 @@ async def test_t1_cancel_before_the_start_is_done() -> None:
 # T2
 
 
-@pytest.mark.parametrize("readable_strategy", [READABLE_FULL, READABLE_ROOMY])
-@pytest.mark.parametrize("turns_between", [0, 1, 5])
+@each_of(readable_strategy=[READABLE_FULL, READABLE_ROOMY])
+@each_of(turns_between=[0, 1, 5])
 async def test_t2_write_that_races_with_cancel(readable_strategy: Any, turns_between: int) -> None:
     """A write after cancel(), when the algorithms are cleared, gives no internal error.
 
@@ -189,8 +190,8 @@ async def enqueue_five_slowly(controller: TransformStreamDefaultController[Any])
         controller.enqueue(number)
 
 
-@pytest.mark.parametrize("flush", [enqueue_five, enqueue_five_slowly])
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+@each_of(flush=[enqueue_five, enqueue_five_slowly])
+@each_of(options=OPTIONS.values())
 async def test_t3_what_flush_enqueues_arrives(options: dict[str, Any], flush: Callable[..., Any]) -> None:
     """Five chunks that flush() enqueues arrive at the end of a pipe with any option set (fast-webstreams#1)."""
     sink = RecordingSink()
@@ -200,7 +201,7 @@ async def test_t3_what_flush_enqueues_arrives(options: dict[str, Any], flush: Ca
     assert ("close",) in sink.calls or options.get("prevent_close")
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+@each_of(options=OPTIONS.values())
 async def test_t3_what_flush_enqueues_goes_through_another_transform(options: dict[str, Any]) -> None:
     """Five chunks that flush() enqueues go through the next transform, piped with any option set."""
     stream, writer = await started({"flush": enqueue_five})
@@ -341,8 +342,8 @@ async def test_t6_cancel_during_a_pending_flush_does_not_call_the_cancel_hook() 
     assert hooks.calls == ["flush"]
 
 
-@pytest.mark.parametrize("turns_between", [0, 1, 5])
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+@each_of(turns_between=[0, 1, 5])
+@each_of(pair=PAIRS)
 async def test_t6_the_hooks_never_both_run(pair: tuple[str, str], turns_between: int) -> None:
     """Of close(), abort() and cancel() any two, in any order: one hook runs, once, and both promises settle."""
     hooks = Hooks()
@@ -359,7 +360,7 @@ async def test_t6_the_hooks_never_both_run(pair: tuple[str, str], turns_between:
     assert len(hooks.calls) == 1
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+@each_of(pair=PAIRS)
 async def test_t6_the_hooks_never_both_run_when_the_first_fails(pair: tuple[str, str]) -> None:
     """The same when the hook that runs fails: the first promise rejects with its error, the other one settles."""
     hooks = Hooks()
