@@ -65,19 +65,19 @@ def pytest_collection() -> Generator[None, Any, Any]:
 def pytest_collection_finish() -> None:
     """Leave out what the tests were made of."""
     freeze()
+    limit_memory()
 
 
 def pytest_runtest_logfinish() -> None:
     """Leave out what pytest keeps of the tests that are over."""
     if next(_finished) % TESTS_PER_FREEZE == 0:
         freeze()
+        limit_memory()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Limit the memory of a test, and end the run if one hangs where it cannot be interrupted: not in Python."""
-    if sys.platform == "linux":
-        limit_memory()
+    """End the run if a test hangs where it cannot be interrupted: not in Python."""
     limit = limit_of(item)
     if limit:
         error_output = item.config.stash[fault_handler_stderr_fd_key]  # not the one that pytest captures
@@ -135,8 +135,13 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def limit_memory() -> None:
-    """Have a test that takes too much memory fail with a MemoryError. Its child processes have the same limit."""
-    with open("/proc/self/statm", "rb", buffering=0) as sizes:  # for each test: the layers of text take longer
+    """Have a test that takes too much memory fail with a MemoryError. Its child processes have the same limit.
+
+    Asked for every few tests: what those leave behind is little beside what each may take.
+    """
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/statm", "rb", buffering=0) as sizes:
         size = int(sizes.read().split()[5]) * resource.getpagesize()
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (size + MEMORY, hard))

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import webstreams
+from tests.grids import each_of
 from webstreams import (
     AbortSignal,
     CompressionStream,
@@ -255,7 +256,7 @@ def locked_streams(arguments: dict[str, Any]) -> list[str]:
     return [name for name, value in arguments.items() if getattr(value, "locked", False)]
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each_of(name=CALLS)
 async def test_every_bad_value_is_refused_by_name(name: str, tmp_path: Path) -> None:
     call, make_good = CALLS[name]
     unclear = []

@@ -21,6 +21,7 @@ import pytest
 from aiohttp import web
 from typing_extensions import Buffer
 
+from tests.grids import each_of
 from webstreams import DataError, DecompressionStream, ReadableStream
 from webstreams.ends._sockets.resetting import reset_when_closed
 from webstreams.ends.http import from_response, to_request_body
@@ -217,8 +218,8 @@ async def test_deflate_without_the_header_that_it_should_have(httpx_client: Clie
         assert await read_all(from_response(response)) == zlib.decompress(data, wbits=-15)
 
 
-@pytest.mark.parametrize("missing", [2, 9, 30])
-@pytest.mark.parametrize("coding", [each for each in CODINGS if each != "identity"])
+@each_of(missing=[2, 9, 30])
+@each_of(coding=[each for each in CODINGS if each != "identity"])
 async def test_a_body_cut_inside_its_coding_is_an_error(httpx_client: Client, coding: str, missing: int) -> None:
     """Its Content-Length fits, as when a proxy has stored half an answer: only the coding tells."""
     async with serve(coded(coding, CODINGS[coding][:-missing])) as url, httpx_client.get(url) as response:

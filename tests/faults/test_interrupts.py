@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of
 from tests.loops import EVERY_LOOP
 from webstreams import (
     Promise,
@@ -21,7 +22,7 @@ from webstreams import (
 
 from .helpers import FORMS, RecordingSource, chunks_stream, drain, finish, raising, soon, stream_of, turns
 
-INTERRUPTS = pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+INTERRUPTS = each_of(interrupt=[KeyboardInterrupt, SystemExit])
 
 
 async def interrupted_pull(callback: Callable[..., Any]) -> None:
@@ -60,17 +61,16 @@ async def interrupted_microtask(callback: Callable[..., Any]) -> None:
 
 @EVERY_LOOP
 @INTERRUPTS
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "program",
-    [
+@each_of(form=FORMS)
+@each_of(
+    program=[
         interrupted_pull,
         interrupted_start_of_pulling,
         interrupted_write,
         interrupted_cancel,
         interrupted_transform,
         interrupted_pipe,
-    ],
+    ]
 )
 def test_y5_interrupts_go_through(
     make_loop: Callable[[], asyncio.AbstractEventLoop],
@@ -155,10 +155,9 @@ async def block_of_a_writer_that_aborts(callback: Callable[..., Any]) -> None:
 
 @EVERY_LOOP
 @INTERRUPTS
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "program",
-    [
+@each_of(form=FORMS)
+@each_of(
+    program=[
         list_behind_flush,
         loop_behind_flush,
         list_and_cancel,
@@ -167,7 +166,7 @@ async def block_of_a_writer_that_aborts(callback: Callable[..., Any]) -> None:
         list_behind_key,
         block_of_a_writer_that_closes,
         block_of_a_writer_that_aborts,
-    ],
+    ]
 )
 def test_what_cleans_up_behind_an_interrupt_does_not_wait_for_the_interrupted_callback(
     make_loop: Callable[[], asyncio.AbstractEventLoop],

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import soon
+from tests.grids import by_key, each_of
 from tests.waiting import LIMIT
 from webstreams import (
     LimitExceeded,
@@ -56,7 +57,7 @@ CONSUMERS: dict[str, Consume] = {
     "async for": iterate,
     "values": iterate_in_block,
 }
-EACH = pytest.mark.parametrize("consume", CONSUMERS.values(), ids=CONSUMERS)
+EACH = each_of(consume=by_key(CONSUMERS))
 
 
 async def for_ever(*arguments: object) -> None:
@@ -88,9 +89,9 @@ TEES: dict[str, Callable[[ReadableStream[Any]], ReadableStream[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("through", TEES.values(), ids=TEES)
+@each_of(through=by_key(TEES))
 @EACH
-@pytest.mark.parametrize("kind", [None, "bytes"])
+@each_of(kind=[None, "bytes"])
 async def test_one_branch_of_a_tee(consume: Consume, through: Any, kind: Any) -> None:
     controllers: list[Any] = []
     branch, other = ReadableStream[Any]({"type": kind, "start": controllers.append}).tee()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.grids import each_of, each_row
 from webstreams import AbortController, Promise, ReadableStream, queue_microtask
 from webstreams.observe import observe
 from webstreams.workers import worker, workers
@@ -49,10 +50,10 @@ def several_at_once() -> ReadableStream[Any]:
     return ReadableStream({"pull": pull})
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("window", [1, 2, 16])
-@pytest.mark.parametrize("source", [lambda: ReadableStream.from_(MIXED), several_at_once])
+@each_of(kind=KINDS)
+@each_of(count=[1, 2])
+@each_of(window=[1, 2, 16])
+@each_of(source=[lambda: ReadableStream.from_(MIXED), several_at_once])
 async def test_chunks_that_are_taken_and_chunks_that_are_written_keep_their_order(
     kind: Any, count: int, window: int, source: Any
 ) -> None:
@@ -191,7 +192,7 @@ async def log_of(touch: Any, window: int, kind: Any, many: bool, reads: str) -> 
     return log
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "window", "touch"),
     [
         *itertools.product(["thread"], [1, 3, 16, 32], [touch_nothing, queue_a_job, fail, abort]),
@@ -199,7 +200,7 @@ async def log_of(touch: Any, window: int, kind: Any, many: bool, reads: str) -> 
         ("thread", 32, queue_jobs_of_jobs),  # when the worker makes room does not count
     ],
 )
-@pytest.mark.parametrize("reads", ["list", "for"])
+@each_of(reads=["list", "for"])
 async def test_an_iterator_cannot_tell_that_its_items_are_taken_at_once(
     kind: Any, window: int, touch: Any, reads: str
 ) -> None:
