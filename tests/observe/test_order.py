@@ -153,7 +153,7 @@ TRANSFORMS: list[tuple[Callable[[], Any], float]] = [
     (EverySecond, 0.5),
     (lambda: {"transform": give_twice}, 2),
 ]
-CHUNKS = 120
+CHUNKS = 72
 
 
 class Counting:
