@@ -54,6 +54,13 @@ async def receive() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
+class Receiver:
+    """What is called as a coroutine function."""
+
+    async def __call__(self, *arguments: object) -> dict[str, Any]:
+        return await receive()
+
+
 async def send(message: object) -> None:
     """Take a message as a server does."""
 
@@ -355,6 +362,15 @@ async def test_what_only_functions_make_says_so() -> None:
 async def test_a_coroutine_function_is_no_microtask() -> None:
     with pytest.raises(TypeError, match=r"not a coroutine function.*create_task"):
         webstreams.queue_microtask(receive)
+    with pytest.raises(TypeError, match=r"not a coroutine function.*create_task"):
+        webstreams.queue_microtask(partial(Receiver(), None))
+
+
+async def test_a_coroutine_function_is_no_listener() -> None:
+    signal = webstreams.AbortController().signal
+    for listener in (send, partial(send), Receiver(), partial(Receiver(), None)):
+        with pytest.raises(TypeError, match=r"must be a plain function: nobody would await"):
+            signal.add_event_listener("abort", listener)
 
 
 # What leads to other machines, to sockets and to programs, with bad values of its own: any other string or number is

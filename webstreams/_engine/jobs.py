@@ -18,13 +18,13 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
-from inspect import iscoroutinefunction
 from threading import get_ident as _get_ident
 from time import monotonic
 from typing import Any, Final, NoReturn, Protocol, cast
 from weakref import WeakSet
 
 from .._debug.repr import BEFORE_SHOWING
+from .._platform.mistakes import is_coroutine_function
 from .loop_end import LoopEnd
 from .run import Policy, Run
 
@@ -515,7 +515,7 @@ def queue_microtask(callback: Callable[..., object], *args: Any) -> None:
     """
     if not callable(callback):
         raise TypeError(f"queue_microtask() needs a callable, not {type(callback).__name__}")
-    if iscoroutinefunction(callback):
+    if is_coroutine_function(callback):
         raise TypeError(
             "queue_microtask() needs a plain function, not a coroutine function, whose code would never run: "
             "asyncio.create_task() runs it"

@@ -201,7 +201,7 @@ class Promise(PromiseState, Generic[T]):
         self._add_reaction(DoneCallback(self, callback, context if context is not None else copy_context()))
 
     def remove_done_callback(self, callback: Callable[[Self], object]) -> int:
-        """Remove every instance of a callback from those that are still to be called; give how many there were."""
+        """Remove every instance of a callback from those that are still to be called; return how many there were."""
         if self._state != PENDING:
             return 0
         reactions = self._list_reactions()

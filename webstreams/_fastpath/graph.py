@@ -200,8 +200,8 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "drain", "end", "is_answered", "is_awaited", "is_simple", "job_count", "loops", "moves", "needs",
-        "once", "repeat", "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
+        "codes", "drain", "drains_into_a_call", "end", "is_answered", "is_awaited", "is_simple", "job_count", "loops",
+        "moves", "needs", "once", "repeat", "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -218,6 +218,7 @@ class Segment:
         # Whether it leads to where it begins, and nothing else is to be done but perhaps one move.
         self.loops = False
         self.drain: Drain | None = None
+        self.drains_into_a_call = False
         self.moves: list[Move] = []
         # How many of the last chunks of each giver it needs.
         self.needs: list[int] = []

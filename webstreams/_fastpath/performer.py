@@ -100,6 +100,7 @@ class Performer(Run):
         if segment.moves and is_plain(segment.moves):
             giver = segment.moves[0].reservoir
             segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
+            segment.drains_into_a_call = drains_into_a_call(segment, segment.drain)
             calls_others = any(type(step.stage) is not ChainStage for step in segment.steps)
             if segment.state.kind == READ and not segment.codes and not calls_others:
                 segment.state.many = segment.drain
@@ -118,7 +119,7 @@ class Performer(Run):
         if segment.repeat is not None:
             return segment.repeat(self, count)
         drain = segment.drain
-        if drain is not None and drains_into_a_call(segment, drain):
+        if drain is not None and segment.drains_into_a_call:
             return self._repeat_call(segment, drain, count)
         for period in range(count):
             if not period & (LOOK_AFTER - 1) and period and self.time_is_up():

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from .._debug.repr import show_count
 from .._platform.arguments import show_number
 from .._platform.idl import to_number
-from .._streams.readable.operators.checks import is_coroutine_function
+from .._platform.mistakes import is_coroutine_function
 
 Policy: TypeAlias = Literal["wait", "error", "drop-oldest", "drop-newest"]
 

@@ -145,6 +145,13 @@ def gives_generator(function: Any) -> bool:
     return bool(flags & (CO_GENERATOR | CO_ASYNC_GENERATOR)) and not flags & CO_ITERABLE_COROUTINE
 
 
+def is_coroutine_function(function: Any) -> bool:
+    """Whether a function is declared with ``async def``; an object is asked for its ``__call__``."""
+    while isinstance(function, partial):
+        function = function.func
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
 def refuse_generator_function(function: Any, member: str, name: str) -> None:
     """Raise `TypeError` for a generator function as a member of the dictionary `name`, and say what is for those."""
     if gives_generator(function):
@@ -244,7 +251,7 @@ def described(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, _FUNCTIONS):
-        kind = "the coroutine function" if iscoroutinefunction(value) else "the function"
+        kind = "the coroutine function" if is_coroutine_function(value) else "the function"
         return f"{kind} {_name_of(value)}"
     return f"{type(value).__name__} {value!r:.60}" if isinstance(value, (int, float, str)) else type(value).__name__
 

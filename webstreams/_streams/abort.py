@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from inspect import iscoroutinefunction
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -14,6 +13,7 @@ from .._engine.jobs import JobQueue, current_jobs, get_running_loop
 from .._platform.arguments import MAX_FLOAT, show_number
 from .._platform.errors import AbortError, throw
 from .._platform.idl import INTERNAL, refuse_constructor
+from .._platform.mistakes import is_coroutine_function
 
 Listener = Callable[["Event"], object]
 Algorithm = Callable[[], object]
@@ -206,7 +206,7 @@ class AbortSignal:
             return
         if not callable(listener):
             raise TypeError(f"an event listener must be callable, not {listener.__class__.__name__}")
-        if iscoroutinefunction(listener):
+        if is_coroutine_function(listener):
             raise TypeError("an event listener must be a plain function: nobody would await a coroutine")
         if type != "abort" and type.lower() in _NEARLY_ABORT:
             raise ValueError(f"the event of an AbortSignal is named 'abort', not {type!r}")

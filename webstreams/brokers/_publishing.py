@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_seconds
 from .._platform.buffer import any_view
+from .._platform.idl import refuse_constructor
 from .._streams.writable.overlapping import OverlappingSink
 from .._streams.writable.stream import BLANK, WritableStream, create_writable_stream
 
@@ -86,7 +87,7 @@ class Publisher(WritableStream[T]):
 
     def __init__(self, work: PublishingWork, in_flight: int) -> None:
         if not isinstance(work, PublishingWork):
-            raise TypeError("a Publisher cannot be constructed: publish() of the module for a broker returns one")
+            raise refuse_constructor("Publisher", "publish() of the module for a broker returns one")
         super().__init__(BLANK)
         self._work = work
         self._sink = OverlappingSink(self._jobs, in_flight, work.begin, work.finish, work.stop)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Generic
 from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_seconds, checked_size
+from .._platform.idl import refuse_constructor
 from .._streams.door import fail_with
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.stream import ReadableStream
@@ -293,7 +294,7 @@ class Deliveries(ReadableStream[Delivery[T]]):
 
     def __init__(self, source: BrokerSource[Any]) -> None:
         if not isinstance(source, BrokerSource):
-            raise TypeError("Deliveries cannot be constructed: consume() of the module for a broker returns them")
+            raise refuse_constructor("Deliveries", "consume() of the module for a broker returns them")
         self._source = source
         super().__init__(source, {"high_water_mark": 0})
         source.watch = watch_standstill(self._jobs, source.ledger, source.is_hungry, source.limit_name)

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias
 from typing_extensions import TypeVar
 
 from .._platform.arguments import checked_seconds, checked_size
+from .._platform.idl import refuse_constructor
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.checks import require_plain_function
 from .._streams.readable.reader import ReadableStreamDefaultReader
@@ -103,7 +104,7 @@ class ResilientStream(ReadableStream[T_co]):
 
     def __init__(self, source: _ResilientSource[T_co]) -> None:
         if not isinstance(source, _ResilientSource):
-            raise TypeError("a ResilientStream cannot be constructed: resilient() returns one")
+            raise refuse_constructor("ResilientStream", "resilient() returns one")
         self._source = source
         super().__init__(source, {"high_water_mark": 0})
 

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 from .._debug.repr import show
 from .._platform.arguments import checked_callable, checked_integer, checked_seconds, checked_size
 from .._platform.errors import AbortError, as_exception
+from .._platform.idl import refuse_constructor
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._hosts import Job, Kind
@@ -33,7 +34,7 @@ class Stage(Generic[I, O]):
 
     def __init__(self, job: Job, count: int, window: int, ordered: bool) -> None:
         if not isinstance(job, Job):
-            raise TypeError("a Stage cannot be constructed: worker() and workers() return one")
+            raise refuse_constructor("Stage", "worker() and workers() return one")
         self._job = job
         self._count = count
         self._window = window

@@ -349,7 +349,9 @@ class IterableSource(Source, Part, Fetching):
         """Run the job that fulfills the promise of the generator's return()."""
         queue = self._jobs
         is_at_end = self._item is END_OF_ITERATION
-        of_iterator = 0 if is_at_end or self._controller is None else has_return
+        # The reference's generator is within its loop over the iterator, whose return() is called then.
+        is_within = not is_at_end and self._controller is not None
+        of_iterator = is_within and has_return
         on_its_way = [self._on_item, self._on_unwrapped]
         if is_at_end:
             on_its_way.insert(0, self._on_end)
@@ -358,7 +360,6 @@ class IterableSource(Source, Part, Fetching):
                 later = after(queue, SYNC_CLOSE_TICKS_FROM_NEXT - passed + of_iterator, fulfill)
                 queue.jobs.insert(queue.jobs.index(job) + 1, later)
                 return
-        is_within = not is_at_end and self._controller is not None
         queue.push(after(queue, SYNC_CLOSE_TICKS + is_within + of_iterator, fulfill))
 
     def _react(self, promise: Promise[Any], function: Callable[[Any], Any]) -> Promise[Any]:

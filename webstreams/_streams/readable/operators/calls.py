@@ -6,13 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...._engine.guarded_call import GuardedCall
-from .checks import (
-    checked_count,
-    checked_positive_seconds,
-    is_coroutine_function,
-    require_function,
-    require_plain_function,
-)
+from ...._platform.mistakes import is_coroutine_function
+from .checks import checked_count, checked_positive_seconds, require_function, require_plain_function
 
 
 class Calls:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from functools import partial
-from inspect import iscoroutine, iscoroutinefunction
+from inspect import iscoroutine
 from typing import Any
 
 from ...._platform.arguments import MAX_SIZE, show_number
 from ...._platform.idl import to_number
-from ...._platform.mistakes import gives_generator
+from ...._platform.mistakes import gives_generator, is_coroutine_function
 
 
 def require_function(function: Any, method: str, *, may_yield: bool = False) -> None:
@@ -39,13 +38,6 @@ def require_plain_function(function: Any, name: str) -> None:
     require_function(function, name)
     if is_coroutine_function(function):
         raise TypeError(f"{name}() must be a plain function, not a coroutine function (async def): it is not awaited")
-
-
-def is_coroutine_function(function: Any) -> bool:
-    """Whether a function is declared with ``async def``; an object is asked for its ``__call__``."""
-    while isinstance(function, partial):
-        function = function.func
-    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
 
 
 def checked_count(value: Any, name: str, minimum: int) -> int:
