@@ -311,6 +311,24 @@ async def test_a_write_is_done_when_all_that_it_gives_is_taken(format: Compressi
     assert (await reader.read()).done
 
 
+@each_of(blocks=[0, 100, 1000])
+async def test_empty_blocks_behind_the_last_piece_are_used_up(blocks: int) -> None:
+    """With the next read at the latest: where much input is left, the decompressor does not look one byte ahead."""
+    packer = zlib.compressobj()
+    empty_block = b"\0\0\0\xff\xff"
+    data = packer.compress(bytes(2 * PIECE)) + packer.flush(zlib.Z_SYNC_FLUSH) + blocks * empty_block
+    stream = DecompressionStream("deflate")
+    writer, reader = stream.writable.get_writer(), stream.readable.get_reader()
+    writing = writer.write(data)
+    for _ in range(2):
+        assert (await reader.read()).value == bytes(PIECE)
+    last = reader.read()
+    await writing
+    await writer.write(packer.flush())
+    await writer.close()
+    assert (await last).done
+
+
 @each_of(size=[10, 20_000, 500_000])
 async def test_reads_that_wait_already_get_their_pieces_in_order(size: int) -> None:
     data = random.Random(1).randbytes(size)

@@ -12,6 +12,8 @@ from .formats import INLINE, NO_BYTES, WINDOW_BITS, brotli, zstd
 # What a member or frame is given at first: the libraries copy what is behind its end, and there may be thousands of
 # tiny ones in a row (bytes).
 _FIRST_PART: Final = 4096
+# More input than the header of a deflate block has, which gives nothing: about 300 bytes at most (RFC 1951, 3.2.7).
+_PLENTY: Final = 1024
 
 
 class Decoder(Protocol):
@@ -19,6 +21,8 @@ class Decoder(Protocol):
 
     has_more: bool
     """Whether to call it again with no data: not all of its input is used up, or not all of its output given."""
+    has_plenty: bool
+    """Whether so much of its input is left that the next call gives something, unless it is all empty blocks."""
     has_junk: bool
     """Whether there was something behind the end."""
     cure: str
@@ -36,13 +40,14 @@ class Decoder(Protocol):
 class _Parts:
     """The input of a decoder, which is given to its library part by part."""
 
-    __slots__ = ("_data", "_position", "_size", "cure", "has_junk", "has_more")
+    __slots__ = ("_data", "_position", "_size", "cure", "has_junk", "has_more", "has_plenty")
 
     def __init__(self) -> None:
         self._data: memoryview | bytes = NO_BYTES
         self._position = 0
         self._size = _FIRST_PART
         self.has_more = False
+        self.has_plenty = False
         self.has_junk = False
         self.cure = ""
 
@@ -106,6 +111,7 @@ class ZlibDecoder(_Parts):
             self._refuse_rest()
         else:
             self.has_more = has_rest or (len(made) >= limit and not codec.eof)
+        self.has_plenty = not codec.eof and len(self._data) - self._position >= _PLENTY
         return made
 
     def _begin_member(self) -> bool:
@@ -232,11 +238,12 @@ class BrotliDecoder:
     upon either. So short input is kept, to find out.
     """
 
-    __slots__ = ("_codec", "_input", "_made", "cure", "has_junk", "has_more")
+    __slots__ = ("_codec", "_input", "_made", "cure", "has_junk", "has_more", "has_plenty")
 
     def __init__(self) -> None:
         self._codec = brotli.Decompressor()
         self.has_more = False
+        self.has_plenty = False
         self.has_junk = False
         self.cure = ""
         # The whole input, as long as it is short; and how many bytes came out.

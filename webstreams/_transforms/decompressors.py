@@ -17,7 +17,7 @@ LONGEST_STEP: Final = 32
 
 
 class Decompressor(Input):
-    """Decompresses: a piece at a time, and one byte ahead to know whether the chunk is used up."""
+    """Decompresses: a piece at a time, and one byte ahead to know whether the chunk is used up, where it may be."""
 
     __slots__ = ("_ahead", "_decoder", "_errors", "_format")
 
@@ -40,6 +40,9 @@ class Decompressor(Input):
         """Decompress a piece."""
         made, self._ahead = self._ahead, b""
         made = self._fill(made, PIECE)
+        if made and self.failure is None and self._decoder.has_plenty:
+            self.used_up = False
+            return made
         try:
             if self.failure is None:
                 self._ahead = self._fill(b"", 1)
