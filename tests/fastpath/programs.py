@@ -36,6 +36,8 @@ def fast_paths(mode: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "FAST_PATHS", ON if mode == EMITTED else mode)
         patch.setattr(performer, "OFTEN", 0 if mode == EMITTED else float("inf"))
+        patch.setattr(performer, "LINK_AFTER", 1)
+        patch.setattr(performer, "LINKS", float("inf"))
         patch.setattr(policy, "FIRST_INTERVAL", 2)
         patch.setattr(policy, "LONG_READ_RUN", 0)
         patch.setattr(_run, "FEW_BRANCHES", 1000)

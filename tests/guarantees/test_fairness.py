@@ -183,6 +183,33 @@ async def lines_of_one_chunk(work: Heartbeat) -> None:
         work.goes_on()
 
 
+def filtered(work: Heartbeat, period: int) -> ReadableStream[Any]:
+    """One chunk of so many."""
+
+    def transform(chunk: Any, controller: Any) -> None:
+        if work.steps % period == 0:
+            controller.enqueue(chunk)
+
+    return ReadableStream[Any](EndlessSource(work)).pipe_through(TransformStream({"transform": transform}))
+
+
+async def filtered_pipe(work: Heartbeat) -> None:
+    await filtered(work, 2).pipe_to(sink())
+
+
+async def strictly_filtered_pipe(work: Heartbeat) -> None:
+    await filtered(work, 60).pipe_to(sink())
+
+
+async def filtered_list(work: Heartbeat) -> None:
+    await filtered(work, 2).list()
+
+
+async def filtered_iteration(work: Heartbeat) -> None:
+    async for _ in filtered(work, 3):
+        pass
+
+
 async def tee_into_two_pipes(work: Heartbeat) -> None:
     one, two = ReadableStream[Any](EndlessSource(work)).tee()
     await asyncio.gather(one.pipe_to(sink()), two.pipe_to(sink()))
@@ -221,6 +248,10 @@ OWN_WORKERS = [
     pipe_through_a_coroutine_transform,
     transformed_read_loop,
     lines_of_one_chunk,
+    filtered_pipe,
+    strictly_filtered_pipe,
+    filtered_list,
+    filtered_iteration,
     tee_into_two_pipes,
     byte_tee_into_two_pipes,
     several_pipes,

@@ -101,6 +101,12 @@ class CheckedRun(WriteRun):
     def _cycle_of(self, state: State, take: Callable[[Any], object] | None) -> Segment | None:
         return None
 
+    def _note_follower(self, segment: Segment, following: Segment) -> None:
+        """Every end of a period is looked at."""
+
+    def _link(self, segment: Segment, step: Step, filtered: Segment) -> None:
+        """Every end of a period is looked at."""
+
     def _arrive(self, segment: Segment) -> None:
         self._compare_frozen()
         if self.pending and segment.rows:

@@ -46,8 +46,20 @@ run.current = step{0}
 except BaseException as error:
     {stopping}return Raised(error)
 {completing}if result is not None or run.expecting is not None or pending:
-    {stopping}return {result}
+{linking}    {stopping}return {result}
 """
+# And this what `PipelineRun._following` does where a callback has filtered its chunk, and what follows is linked.
+LINKING = """\
+    if result is None and run.expecting is giver{0} and not pending:
+        steps = links.get(step{0})
+        if steps is not None and {may_go_on}:
+            run.expecting = None
+            {steps} = steps
+            continue
+"""
+GOES_ON_ONCE: Final = "run.may_skip(job_count)"
+# Where periods repeat, the last one is none that is filtered, and the clock is looked at in time.
+GOES_ON: Final = f"period < last and (~period & {LOOK_AFTER - 1} or not run.is_over())"
 # And here what `IterableSource._give_next` does, and `Run.take`.
 GIVING_ITEM = """\
 run.current = step{0}
@@ -84,20 +96,51 @@ def bind({parameters}):
 
     return once, repeat
 """
+# The same, with links: the steps are those of the state in which a period begins.
+LINKED = """\
+def bind({parameters}):
+    usual = {steps}
+    first = usual[0]
+
+    def once(run):
+        pending = run.pending
+        {steps} = usual
+        while True:
+{once}
+            return AS_ALWAYS
+
+    def repeat(run, count):
+        pending = run.pending
+        time_is_up = run.time_is_up
+        last = count - 1
+        {steps} = usual
+        for period in range(count):
+            if not period & {look_mask} and period and {first} is first and time_is_up():
+                run.done = period
+                return OUT_OF_TIME
+{repeat}
+            {steps} = usual
+        return AS_ALWAYS
+
+    return once, repeat
+"""
 
 
 def emit(segment: Segment) -> None:
     """Make the functions for the calls of a period, unless they are too many."""
-    rows, drain = segment.rows, segment.drain
+    rows, drain, links = segment.rows, segment.drain, segment.links
     if not 0 < len(rows) <= MAX_CALLS:
         return
     bound: list[object] = [] if drain is None else [drain.history, drain.store]
+    if links:
+        bound += [links, segment.job_count]
     for row in rows:
         bound += _objects_of(row)
-    segment.once, segment.repeat = _binder(tuple(map(_shape_of, rows)), drain is not None)(*bound)
+    segment.once, segment.repeat = _binder(tuple(map(_shape_of, rows)), drain is not None, bool(links))(*bound)
 
 
-def _kind_of(row: Row) -> str:
+def kind_of(row: Row) -> str:
+    """Return what is done for a row."""
     step, function, controller, giver, *_ = row
     if function is None:
         return PASS_ON if controller is None else DELIVER
@@ -106,31 +149,36 @@ def _kind_of(row: Row) -> str:
 
 def _shape_of(row: Row) -> RowShape:
     _, _, _, giver, _, chunks, index, by_coroutine = row
-    return _kind_of(row), None if chunks is None else index, giver is not None, by_coroutine
+    return kind_of(row), None if chunks is None else index, giver is not None, by_coroutine
 
 
 def _objects_of(row: Row) -> tuple[object, ...]:
     """Return the objects of a row, in the order of their names."""
     step, function, controller, giver, output, chunks, _, _ = row
-    source = step.stage.items if _kind_of(row) == ITEM else None
+    source = step.stage.items if kind_of(row) == ITEM else None
     if source is None:
         return step, function, controller, giver, output, chunks
     return step, source._iterator, controller, giver, output, source
 
 
 @cache
-def _binder(shape: tuple[RowShape, ...], drains: bool) -> Callable[..., Any]:
+def _binder(shape: tuple[RowShape, ...], drains: bool, is_linked: bool) -> Callable[..., Any]:
     """Return what makes the functions for the objects of a period of this shape."""
     parameters = ["history", "store"] if drains else []
+    if is_linked:
+        parameters += ["links", "job_count"]
     for number, (kind, *_) in enumerate(shape):
         parameters += (f"{name}{number}" for name in (ITEM_NAMES if kind == ITEM else NAMES))
     # The move of the last period.
     move = "if period:\n    history.append(store.popleft())\n" if drains else ""
-    text = FUNCTIONS.format(
+    steps = [f"step{number}" for number, (kind, *_) in enumerate(shape) if makes_a_call(kind)]
+    text = (LINKED if is_linked else FUNCTIONS).format(
         parameters=", ".join(parameters),
         look_mask=LOOK_AFTER - 1,
-        once=indent("".join(_lines(shape, "")), " " * 8),
-        repeat=indent(move + "".join(_lines(shape, "run.done = period\n    ")), " " * 12),
+        first=steps[0] if steps else "",
+        steps="".join(f"{step}, " for step in steps),
+        once=indent("".join(_lines(shape, "", GOES_ON_ONCE if is_linked else "")), " " * (12 if is_linked else 8)),
+        repeat=indent(move + "".join(_lines(shape, "run.done = period\n    ", GOES_ON if is_linked else "")), " " * 12),
     )
     names: dict[str, Any] = {"__name__": MODULE_NAME, **KNOWN}
     exec(compile(text, FILE_NAME, "exec"), names)
@@ -138,7 +186,13 @@ def _binder(shape: tuple[RowShape, ...], drains: bool) -> Callable[..., Any]:
     return binder
 
 
-def _lines(shape: tuple[RowShape, ...], stopping: str) -> Iterator[str]:
+def makes_a_call(kind: str) -> bool:
+    """Whether a callback is called, or an iterator asked."""
+    return kind in (CALL, ITEM)
+
+
+def _lines(shape: tuple[RowShape, ...], stopping: str, may_go_on: str) -> Iterator[str]:
+    steps = "".join(f"step{number}, " for number, (kind, *_) in enumerate(shape) if makes_a_call(kind))
     for number, (kind, index, is_expected, by_coroutine) in enumerate(shape):
         if kind == PASS_ON:
             yield f"output{number}.append(chunks{number}[{index}])\n"
@@ -148,11 +202,13 @@ def _lines(shape: tuple[RowShape, ...], stopping: str) -> Iterator[str]:
             yield GIVING_ITEM.format(number, stopping=stopping)
         else:
             chunk = "" if index is None else f"chunks{number}[{index}], "
+            may_filter = is_expected and not by_coroutine and may_go_on
             yield CALLING.format(
                 number,
                 arguments=f"{chunk}controller{number}",
                 expecting=f"run.expecting = giver{number}\n" if is_expected else "",
                 completing="result = run._outcome(result)\n" if by_coroutine else "",
+                linking=LINKING.format(number, may_go_on=may_go_on, steps=steps) if may_filter else "",
                 result="result" if by_coroutine else "None if result is None else run._outcome(result)",
                 stopping=stopping,
             )

@@ -200,8 +200,9 @@ class Segment:
     """The rest of a period, from a state or from a callback that has done something else than always."""
 
     __slots__ = (
-        "codes", "drain", "drains_into_a_call", "end", "is_answered", "is_awaited", "is_simple", "job_count", "loops",
-        "moves", "needs", "once", "repeat", "rest", "rows", "state", "steps", "value", "value_chunks", "value_index",
+        "codes", "drain", "drains_into_a_call", "end", "follower", "is_answered", "is_awaited", "is_simple",
+        "job_count", "links", "loops", "misses", "moves", "needs", "once", "repeat", "rest", "rows", "state", "steps",
+        "value", "value_chunks", "value_index",
     )  # fmt: skip
 
     def __init__(self, state: State, codes: tuple[int, ...], steps: list[Step], end: State, job_count: int) -> None:
@@ -214,6 +215,12 @@ class Segment:
         self.once: Callable[[Any], object] | None = None
         self.repeat: Callable[[Any, int], object] | None = None
         self.end = end
+        # The period that follows without anything between: this one ends at the read of a pipe, and moves nothing.
+        self.follower: Segment | None = None
+        # The steps with which the code of this period goes on, by the call that has filtered its chunk (`linking`);
+        # and how often it did not know them.
+        self.links: dict[Step, tuple[Step, ...]] = {}
+        self.misses = 0
         self.job_count = max(1, job_count)
         # Whether it leads to where it begins, and nothing else is to be done but perhaps one move.
         self.loops = False

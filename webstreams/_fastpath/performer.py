@@ -11,6 +11,7 @@ from .._engine.callbacks import COMPLETED, outcome_of
 from .._engine.run import Run, get_ident
 from .codegen import emit
 from .graph import AS_ALWAYS, LOOK_AFTER, OUT_OF_TIME, READ, Drain, Raised, Segment, Step
+from .linking import steps_after
 from .pipeline import ChainStage, Pipeline, Reservoir
 from .simulation import Explorer, is_plain
 from .snapshot import Reference, chunk_of
@@ -18,6 +19,9 @@ from .snapshot import Reference, chunk_of
 # A period may be one that runs often after so many of the pipeline; and after so many more for each branch that was
 # looked for: where callbacks often do something new, no period runs often.
 OFTEN = 64
+# Code is linked with other periods after it did not know them so often, and then so many times at most.
+LINK_AFTER = 8
+LINKS = 8
 EMITS: Final = not compiled
 
 
@@ -97,6 +101,8 @@ class Performer(Run):
     def _make_rows(self, segment: Segment) -> None:
         segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
         segment.once = segment.repeat = None
+        segment.links.clear()
+        segment.misses = 0
         if segment.moves and is_plain(segment.moves):
             giver = segment.moves[0].reservoir
             segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
@@ -220,6 +226,34 @@ class Performer(Run):
             self._emitted += 1
             if segment.once is None:
                 emit(segment)
+
+    def _link(self, segment: Segment, step: Step, filtered: Segment) -> None:
+        """Have the code of a period go on by itself where a callback has filtered its chunk, if it can."""
+        segment.misses += 1
+        if not LINK_AFTER <= segment.misses < LINK_AFTER + LINKS:
+            return
+        steps = steps_after(segment, filtered)
+        if steps is not None:
+            is_first = not segment.links
+            segment.links[step] = steps
+            if is_first:
+                emit(segment)
+
+    def may_skip(self, job_count: int) -> bool:
+        """Count a period whose chunk was filtered; whether the code may go on with the next one."""
+        jobs = self._jobs
+        if jobs.countdown <= job_count:
+            return False
+        jobs.countdown -= job_count
+        self.periods += 1
+        return True
+
+    def is_over(self) -> bool:
+        """Whether the time is up, which `_has_to_pause` finds out again where a period ends."""
+        if not self.time_is_up():
+            return False
+        self._jobs.countdown = 0
+        return True
 
 
 def drains_into_a_call(segment: Segment, drain: Drain) -> bool:

@@ -59,7 +59,7 @@ class ReadRun(CoroutineRun):
         self._is_parked = False
         outcome = self._perform(segment) if segment.once is None else segment.once(self)
         if outcome is not AS_ALWAYS:
-            following = self._following(outcome)
+            following = self._following(outcome, segment)
             if following is None or not self._go(following):
                 promise.has_been_read()
             else:
@@ -129,7 +129,7 @@ class ReadRun(CoroutineRun):
             if segment.rows:
                 outcome = self._perform(segment) if segment.once is None else segment.once(self)
                 if outcome is not AS_ALWAYS:
-                    following = self._following(outcome)
+                    following = self._following(outcome, segment)
                     if following is None or not self._go(following):
                         return HALFWAY
                     return self._has_come(promise)
@@ -199,7 +199,7 @@ class ReadRun(CoroutineRun):
         try:
             outcome = self._perform(cycle) if cycle.once is None else cycle.once(self)
             if outcome is not AS_ALWAYS:
-                following = self._following(outcome)
+                following = self._following(outcome, cycle)
                 if following is None or not self._go(following):
                     return self._became_of(promise)
         except BaseException:

@@ -209,18 +209,20 @@ class PipelineRun(Performer):
             if outcome is AS_ALWAYS:
                 jobs.countdown -= count * segment.job_count  # _count_down(), without the call
                 self.periods += count
-                following = self._next_segment(segment)
-                if following is None:
-                    return self._is_parked
+                following = segment.follower
+                if following is None or jobs.countdown <= 0:
+                    following = self._next_segment(segment)
+                    if following is None:
+                        return self._is_parked
             else:
                 if self.done:
                     self._count_down(segment, self.done)
-                following = self._following(outcome)
+                following = self._following(outcome, segment)
                 if following is None:
                     return False
             segment = following
 
-    def _following(self, outcome: object) -> Segment | None:
+    def _following(self, outcome: object, segment: Segment) -> Segment | None:
         """Return what follows if a callback has done something else than always; None if the run has ended."""
         if type(outcome) is Raised:
             self._end_with_error(outcome.error)
@@ -231,6 +233,8 @@ class PipelineRun(Performer):
             filtered = step.branches.get(NOTHING)
             if filtered is not None:
                 self.expecting = None
+                if segment.repeat is not None and step not in segment.links:
+                    self._link(segment, step, filtered)
                 return filtered
         return self._branch(step, outcome)
 
@@ -263,7 +267,12 @@ class PipelineRun(Performer):
             self.leave()
         else:
             self._is_parked = False
+            if not segment.moves and segment.rest is None:
+                self._note_follower(segment, following)
         return following
+
+    def _note_follower(self, segment: Segment, following: Segment) -> None:
+        segment.follower = following
 
     def _arrive(self, segment: Segment) -> None:
         """Come to the end of a period."""

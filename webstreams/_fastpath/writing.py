@@ -117,7 +117,7 @@ class WriteRun(ReadRun):
         self._is_parked = False
         outcome = self._perform(segment) if segment.once is None else segment.once(self)
         if outcome is not AS_ALWAYS:
-            following = self._following(outcome)
+            following = self._following(outcome, segment)
             return following is not None and self._go(following)
         self._jobs.countdown -= segment.job_count
         self.periods += 1
