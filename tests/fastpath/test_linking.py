@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pytest
 
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
+from webstreams._engine import jobs as _jobs
 
 from ..grids import each_of
-from .pipelines import on_both_paths
+from .pipelines import mapping, on_both_paths
 from .programs import EMITTED, fast_paths
 
-CHUNKS = 120
+CHUNKS = 150
 Log = list[Any]
 Stream = ReadableStream[int]
 # Which chunks a filter keeps: every second one, few, many, those of runs, and those that a die chose.
@@ -28,40 +30,45 @@ KEPT: dict[str, Callable[[int], bool]] = {
     "any": lambda chunk: random.Random(chunk).random() < 0.5,
 }
 # After chunks of a filter that were kept and that were not, in runs of both.
-PLACES = (60, 61, 66, 70, 71, 87, 88)
+PLACES = (100, 101, 110, 111)
+# The high-water marks of both sides of the filter, and of the sink.
+MARKS = ((1, 0, 1), (2, 0, 1), (1, 2, 3), (4, 1, 2))
+# How often the clock is looked at in a turn of the loop; never where it stands still.
+LOOKS = (None, 2, 7)
 
 
-async def into_a_sink(stream: Stream, log: Log) -> None:
+async def into_a_sink(stream: Stream, log: Log, mark: int = 1) -> None:
     def write(chunk: int, _: Any) -> None:
         log.append(("write", chunk))
 
-    await stream.pipe_to(WritableStream({"write": write, "abort": lambda reason: log.append(repr(reason)), "close": lambda: log.append("close")}))
+    sink: Any = {"write": write, "abort": lambda reason: log.append(repr(reason)), "close": lambda: log.append("close")}
+    await stream.pipe_to(WritableStream(sink, {"high_water_mark": mark}))
 
 
-async def looped(stream: Stream, log: Log) -> None:
+async def looped(stream: Stream, log: Log, _: int = 1) -> None:
     async for chunk in stream:
         log.append(("loop", chunk))
 
 
-async def read(stream: Stream, log: Log) -> None:
+async def read(stream: Stream, log: Log, _: int = 1) -> None:
     with stream.get_reader() as reader:
         while not (result := await reader.read()).done:
             log.append(("read", result.value))
 
 
-async def collected(stream: Stream, log: Log) -> None:
+async def collected(stream: Stream, log: Log, _: int = 1) -> None:
     log.append(await stream.list())
 
 
-async def passed_on(stream: Stream, log: Log) -> None:
+async def passed_on(stream: Stream, log: Log, mark: int = 1) -> None:
     def transform(chunk: int, controller: Any) -> None:
         log.append(("pass on", chunk))
         controller.enqueue(chunk)
 
-    await into_a_sink(stream.pipe_through(TransformStream({"transform": transform})), log)
+    await into_a_sink(stream.pipe_through(TransformStream({"transform": transform})), log, mark)
 
 
-ENDS: dict[str, Callable[[Stream, Log], Awaitable[None]]] = {
+ENDS: dict[str, Callable[[Stream, Log, int], Awaitable[None]]] = {
     "into a sink": into_a_sink,
     "a loop": looped,
     "a reader": read,
@@ -125,8 +132,18 @@ class Deviation:
 DEVIATIONS = [name for name in vars(Deviation) if not name.startswith("_")]
 
 
-async def run(kept: Callable[[int], bool], end: str, odd: dict[int, str], is_pulled: bool) -> Log:
-    """Run a pipeline whose filter does something odd with some chunks."""
+class Case(NamedTuple):
+    """A pipeline with a filter that does something odd with some chunks."""
+
+    end: str
+    kept: str = "runs"
+    odd: Mapping[int, str] = {}
+    is_pulled: bool = False
+    marks: tuple[int, int, int] = MARKS[0]
+    looks: int | None = None
+
+
+async def run(case: Case) -> Log:
     log: Log = []
     deviation = Deviation(log)
 
@@ -137,7 +154,7 @@ async def run(kept: Callable[[int], bool], end: str, odd: dict[int, str], is_pul
 
     def pull(controller: Any) -> None:
         number = next(numbers, None)
-        log.append(("pull", number, controller.desired_size if odd else None))
+        log.append(("pull", number, controller.desired_size if case.odd else None))
         if number is None:
             controller.close()
         else:
@@ -146,43 +163,58 @@ async def run(kept: Callable[[int], bool], end: str, odd: dict[int, str], is_pul
     def transform(chunk: int, controller: Any) -> Any:
         log.append(("filter", chunk))
         deviation.controller = controller
-        does: Callable[[], Any] | None = getattr(deviation, odd[chunk]) if chunk in odd else None
-        if kept(chunk):
+        if KEPT[case.kept](chunk):
             controller.enqueue(chunk)
-        return None if does is None else does()
+        return getattr(deviation, case.odd[chunk])() if chunk in case.odd else None
 
     numbers = iter(range(CHUNKS))
-    source: Stream = ReadableStream({"pull": pull, "cancel": lambda reason: log.append(repr(reason))}) if is_pulled else ReadableStream.from_(items())
-    stage: TransformStream[int, int] = TransformStream({"transform": transform, "flush": lambda _: log.append("flush")})
+    source: Stream
+    if case.is_pulled:
+        source = ReadableStream({"pull": pull, "cancel": lambda reason: log.append(repr(reason))})
+    else:
+        source = ReadableStream.from_(items())
+    *marks, sink_mark = case.marks
+    stage = mapping(transform, *marks)
     deviation.streams = [source, stage.readable, stage.writable]
     try:
-        await ENDS[end](source.pipe_through(stage), log)
+        await ENDS[case.end](source.pipe_through(stage), log, sink_mark)
     except LookupError as error:
         log.append(str(error))
     return log
 
 
-@each_of(end=ENDS, kept=KEPT, is_pulled=(False, True))
-def test_all_kinds_of_filters(end: str, kept: str, is_pulled: bool) -> None:
-    plain, fast = on_both_paths(lambda: run(KEPT[kept], end, {}, is_pulled))
-    assert fast == plain
+def assert_alike(case: Case) -> None:
+    async def program() -> Log:
+        with pytest.MonkeyPatch.context() as patch:
+            if case.looks is not None:
+                ticks = itertools.count()
+                patch.setattr(_jobs, "monotonic", lambda: next(ticks) * _jobs.TURN_BUDGET / case.looks)
+            return await run(case)
+
+    plain, fast = on_both_paths(program)
+    assert fast == plain, case
+
+
+@each_of(end=ENDS, kept=KEPT, looks=LOOKS)
+def test_all_kinds_of_filters(end: str, kept: str, looks: int | None) -> None:
+    assert_alike(Case(end, kept, is_pulled=looks == LOOKS[-1], looks=looks))
 
 
 @each_of(end=ENDS, does=DEVIATIONS, at=PLACES)
 def test_a_filter_does_something_odd(end: str, does: str, at: int) -> None:
-    plain, fast = on_both_paths(lambda: run(KEPT["runs"], end, {at: does}, False))
-    assert fast == plain
+    assert_alike(Case(end, odd={at: does}))
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_filter_is_odd_now_and_then(end: str) -> None:
     dice = random.Random(end)
-    harmless = [name for name in DEVIATIONS if name not in ("an_error", "the_end", "its_error")]
-    for kept in KEPT.values():
+    for kept in list(KEPT) * 3:
+        looks = dice.choice(LOOKS)
+        # Where the clock goes on, the two paths are in other turns of the loop, which a future can tell.
+        ends = ("an_error", "the_end", "its_error", *([] if looks is None else ["a_future"]))
+        harmless = [name for name in DEVIATIONS if name not in ends]
         odd = {dice.randrange(CHUNKS): dice.choice(harmless) for _ in range(dice.choice([2, 6, 20]))}
-        is_pulled = dice.random() < 0.5
-        plain, fast = on_both_paths(lambda kept=kept, odd=odd, is_pulled=is_pulled: run(kept, end, odd, is_pulled))  # type: ignore[misc]
-        assert fast == plain, (odd, is_pulled)
+        assert_alike(Case(end, kept, odd, dice.random() < 0.5, dice.choice(MARKS), looks))
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -196,7 +228,9 @@ def test_one_call_of_the_code_makes_those_of_many_periods(end: str) -> None:
             controller.enqueue(chunk)
 
     async def program() -> None:
-        await ENDS[end](ReadableStream.from_(range(CHUNKS)).pipe_through(TransformStream({"transform": transform})), [])
+        await ENDS[end](
+            ReadableStream.from_(range(CHUNKS)).pipe_through(TransformStream({"transform": transform})), [], 1
+        )
 
     with fast_paths(EMITTED):
         asyncio.run(program())

@@ -198,7 +198,7 @@ async def filtered_pipe(work: Heartbeat) -> None:
 
 
 async def strictly_filtered_pipe(work: Heartbeat) -> None:
-    await filtered(work, 60).pipe_to(sink())
+    await filtered(work, 500).pipe_to(sink())
 
 
 async def filtered_list(work: Heartbeat) -> None:

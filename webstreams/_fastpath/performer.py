@@ -101,8 +101,6 @@ class Performer(Run):
     def _make_rows(self, segment: Segment) -> None:
         segment.rows = [step.row(self._histories, self._stores) for step in segment.steps]
         segment.once = segment.repeat = None
-        segment.links.clear()
-        segment.misses = 0
         if segment.moves and is_plain(segment.moves):
             giver = segment.moves[0].reservoir
             segment.drain = Drain(self._stores[giver], self._histories[giver], self._limits[giver])
