@@ -13,6 +13,8 @@ import pytest
 
 from webstreams import Promise, ReadableStream, TransformStream, WritableStream, queue_microtask
 from webstreams._engine import jobs as _jobs
+from webstreams._engine.jobs import current_jobs
+from webstreams._fastpath import performer
 
 from ..grids import each_of
 from .pipelines import mapping, on_both_paths
@@ -111,6 +113,11 @@ class Deviation:
     def a_job(self) -> None:
         queue_microtask(self.log.append, "job")
 
+    def a_row_of_jobs(self, count: int = 12) -> None:
+        self.log.append(("job", count))
+        if count > 0:
+            queue_microtask(self.a_row_of_jobs, count - 1)
+
     def two_chunks(self) -> None:
         self.controller.enqueue(-1)
         self.controller.enqueue(-2)
@@ -120,7 +127,7 @@ class Deviation:
             self.controller.enqueue(-number)
 
     def a_look(self) -> None:
-        self.log.append((self.controller.desired_size, [stream.locked for stream in self.streams]))
+        self.log.append((self.controller and self.controller.desired_size, [stream.locked for stream in self.streams]))
 
     def the_end(self) -> None:
         self.controller.terminate()
@@ -138,6 +145,8 @@ class Case(NamedTuple):
     end: str
     kept: str = "runs"
     odd: Mapping[int, str] = {}
+    # The same, of the source, before it gives the chunk.
+    odd_source: Mapping[int, str] = {}
     is_pulled: bool = False
     marks: tuple[int, int, int] = MARKS[0]
     looks: int | None = None
@@ -150,15 +159,18 @@ async def run(case: Case) -> Log:
     def items() -> Iterator[int]:
         for number in range(CHUNKS):
             log.append(("next", number))
+            if number in case.odd_source:
+                getattr(deviation, case.odd_source[number])()
             yield number
 
-    def pull(controller: Any) -> None:
+    def pull(controller: Any) -> Any:
         number = next(numbers, None)
         log.append(("pull", number, controller.desired_size if case.odd else None))
         if number is None:
             controller.close()
-        else:
-            controller.enqueue(number)
+            return None
+        controller.enqueue(number)
+        return getattr(deviation, case.odd_source[number])() if number in case.odd_source else None
 
     def transform(chunk: int, controller: Any) -> Any:
         log.append(("filter", chunk))
@@ -205,6 +217,11 @@ def test_a_filter_does_something_odd(end: str, does: str, at: int) -> None:
     assert_alike(Case(end, odd={at: does}))
 
 
+@each_of(end=ENDS, does=["an_error", "a_value", "a_row_of_jobs", "a_look"], at=(100, 101, 111), is_pulled=(False, True))
+def test_a_source_does_something_odd(end: str, does: str, at: int, is_pulled: bool) -> None:
+    assert_alike(Case(end, odd_source={at: does}, is_pulled=is_pulled))
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_a_filter_is_odd_now_and_then(end: str) -> None:
     dice = random.Random(end)
@@ -214,7 +231,44 @@ def test_a_filter_is_odd_now_and_then(end: str) -> None:
         ends = ("an_error", "the_end", "its_error", *([] if looks is None else ["a_future"]))
         harmless = [name for name in DEVIATIONS if name not in ends]
         odd = {dice.randrange(CHUNKS): dice.choice(harmless) for _ in range(dice.choice([2, 6, 20]))}
-        assert_alike(Case(end, kept, odd, dice.random() < 0.5, dice.choice(MARKS), looks))
+        of_source = {dice.randrange(CHUNKS): dice.choice(["a_row_of_jobs", "a_look"]) for _ in range(3)}
+        assert_alike(Case(end, kept, odd, of_source, dice.random() < 0.5, dice.choice(MARKS), looks))
+
+
+async def states_in(end: str, kept: str, marks: tuple[int, int, int]) -> Log:
+    """Return the states of the pipeline from which the run counts the calls of its source and its filter."""
+    states: Log = []
+
+    def look(what: str, chunk: int) -> None:
+        current: Any = getattr(current_jobs().run, "current", None)
+        if current is not None:
+            jobs = [getattr(job, "__name__", "") for job in current.state.snapshot.jobs]
+            states.append((what, chunk, current.state.kind, jobs, current.codes))
+
+    def items() -> Iterator[int]:
+        for number in range(CHUNKS):
+            look("item", number)
+            yield number
+
+    def transform(chunk: int, controller: Any) -> None:
+        look("filter", chunk)
+        if KEPT[kept](chunk):
+            controller.enqueue(chunk)
+
+    *own, sink_mark = marks
+    await ENDS[end](ReadableStream.from_(items()).pipe_through(mapping(transform, *own)), [], sink_mark)
+    return states
+
+
+@each_of(end=ENDS, kept=KEPT, marks=MARKS)
+def test_the_states_are_those_without_links(end: str, kept: str, marks: tuple[int, int, int]) -> None:
+    found = []
+    for links in (0, CHUNKS):
+        with fast_paths(EMITTED), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(performer, "LINKS", links)
+            found.append(asyncio.run(states_in(end, kept, marks)))
+    assert found[0] == found[1]
+    assert len(found[0]) > CHUNKS
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -58,8 +58,8 @@ LINKING = """\
             continue
 """
 GOES_ON_ONCE: Final = "run.may_skip(job_count)"
-# Where periods repeat, the last one is none that is filtered, and the clock is looked at in time.
-GOES_ON: Final = f"period < last and (~period & {LOOK_AFTER - 1} or not run.is_over())"
+# Where periods repeat, none goes on with other steps where they end, or where the clock is looked at.
+GOES_ON: Final = f"period < last and ~period & {LOOK_AFTER - 1}"
 # And here what `IterableSource._give_next` does, and `Run.take`.
 GIVING_ITEM = """\
 run.current = step{0}
@@ -100,7 +100,6 @@ def bind({parameters}):
 LINKED = """\
 def bind({parameters}):
     usual = {steps}
-    first = usual[0]
 
     def once(run):
         pending = run.pending
@@ -115,7 +114,7 @@ def bind({parameters}):
         last = count - 1
         {steps} = usual
         for period in range(count):
-            if not period & {look_mask} and period and {first} is first and time_is_up():
+            if not period & {look_mask} and period and time_is_up():
                 run.done = period
                 return OUT_OF_TIME
 {repeat}
@@ -175,7 +174,6 @@ def _binder(shape: tuple[RowShape, ...], drains: bool, is_linked: bool) -> Calla
     text = (LINKED if is_linked else FUNCTIONS).format(
         parameters=", ".join(parameters),
         look_mask=LOOK_AFTER - 1,
-        first=steps[0] if steps else "",
         steps="".join(f"{step}, " for step in steps),
         once=indent("".join(_lines(shape, "", GOES_ON_ONCE if is_linked else "")), " " * (12 if is_linked else 8)),
         repeat=indent(move + "".join(_lines(shape, "run.done = period\n    ", GOES_ON if is_linked else "")), " " * 12),

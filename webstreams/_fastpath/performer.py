@@ -246,13 +246,6 @@ class Performer(Run):
         self.periods += 1
         return True
 
-    def is_over(self) -> bool:
-        """Whether the time is up, which `_has_to_pause` finds out again where a period ends."""
-        if not self.time_is_up():
-            return False
-        self._jobs.countdown = 0
-        return True
-
 
 def drains_into_a_call(segment: Segment, drain: Drain) -> bool:
     """Whether a period gives one chunk of a queue of many to one callback, and makes no other call."""
