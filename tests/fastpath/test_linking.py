@@ -235,7 +235,7 @@ def test_a_filter_is_odd_now_and_then(end: str) -> None:
         assert_alike(Case(end, kept, odd, of_source, dice.random() < 0.5, dice.choice(MARKS), looks))
 
 
-async def states_in(end: str, kept: str, marks: tuple[int, int, int]) -> Log:
+async def states_in(end: str, kept: str, is_pulled: bool, marks: tuple[int, int, int]) -> Log:
     """Return the states of the pipeline from which the run counts the calls of its source and its filter."""
     states: Log = []
 
@@ -250,23 +250,33 @@ async def states_in(end: str, kept: str, marks: tuple[int, int, int]) -> Log:
             look("item", number)
             yield number
 
+    def pull(controller: Any) -> None:
+        number = next(numbers, None)
+        look("pull", number or 0)
+        if number is None:
+            controller.close()
+        else:
+            controller.enqueue(number)
+
     def transform(chunk: int, controller: Any) -> None:
         look("filter", chunk)
         if KEPT[kept](chunk):
             controller.enqueue(chunk)
 
     *own, sink_mark = marks
-    await ENDS[end](ReadableStream.from_(items()).pipe_through(mapping(transform, *own)), [], sink_mark)
+    numbers = iter(range(CHUNKS))
+    source: Stream = ReadableStream({"pull": pull}) if is_pulled else ReadableStream.from_(items())
+    await ENDS[end](source.pipe_through(mapping(transform, *own)), [], sink_mark)
     return states
 
 
-@each_of(end=ENDS, kept=KEPT, marks=MARKS)
-def test_the_states_are_those_without_links(end: str, kept: str, marks: tuple[int, int, int]) -> None:
+@each_of(end=ENDS, kept=KEPT, is_pulled=(False, True), marks=MARKS)
+def test_the_states_are_those_without_links(end: str, kept: str, is_pulled: bool, marks: tuple[int, int, int]) -> None:
     found = []
     for links in (0, CHUNKS):
         with fast_paths(EMITTED), pytest.MonkeyPatch.context() as patch:
             patch.setattr(performer, "LINKS", links)
-            found.append(asyncio.run(states_in(end, kept, marks)))
+            found.append(asyncio.run(states_in(end, kept, is_pulled, marks)))
     assert found[0] == found[1]
     assert len(found[0]) > CHUNKS
 

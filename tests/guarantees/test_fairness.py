@@ -183,14 +183,15 @@ async def lines_of_one_chunk(work: Heartbeat) -> None:
         work.goes_on()
 
 
-def filtered(work: Heartbeat, period: int) -> ReadableStream[Any]:
+def filtered(work: Heartbeat, period: int, source: ReadableStream[Any] | None = None) -> ReadableStream[Any]:
     """One chunk of so many."""
 
     def transform(chunk: Any, controller: Any) -> None:
         if work.steps % period == 0:
             controller.enqueue(chunk)
 
-    return ReadableStream[Any](EndlessSource(work)).pipe_through(TransformStream({"transform": transform}))
+    endless: ReadableStream[Any] = source or ReadableStream(EndlessSource(work))
+    return endless.pipe_through(TransformStream({"transform": transform}))
 
 
 async def filtered_pipe(work: Heartbeat) -> None:
@@ -199,6 +200,11 @@ async def filtered_pipe(work: Heartbeat) -> None:
 
 async def strictly_filtered_pipe(work: Heartbeat) -> None:
     await filtered(work, 500).pipe_to(sink())
+
+
+async def strictly_filtered_items(work: Heartbeat) -> None:
+    items = ("chunk" for _ in iter(work.goes_on, False))
+    await filtered(work, 500, ReadableStream.from_(items)).pipe_to(sink())
 
 
 async def filtered_list(work: Heartbeat) -> None:
@@ -250,6 +256,7 @@ OWN_WORKERS = [
     lines_of_one_chunk,
     filtered_pipe,
     strictly_filtered_pipe,
+    strictly_filtered_items,
     filtered_list,
     filtered_iteration,
     tee_into_two_pipes,

@@ -41,8 +41,8 @@ GUARDS_OF_CODE: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "emitted: an item of an iterator that has queued a job": (
         "_fastpath/codegen",
-        "run.expecting is giver{0} and not pending:",
-        "run.expecting is giver{0}:",
+        "NEVER_AWAITABLE and run.expecting is giver{0} and not pending:",
+        "NEVER_AWAITABLE and run.expecting is giver{0}:",
     ),
     "emitted: an item that was not taken": (
         "_fastpath/codegen",
@@ -83,5 +83,59 @@ GUARDS_OF_CODE: Final[dict[str, tuple[str, str, str]]] = {
         "_streams/transform/controller",
         "if run.expecting is self and not run.pending and get_ident() == run.thread:",
         "if run.expecting is self and get_ident() == run.thread:",
+    ),
+    "linked: a value that a filter has returned": (
+        "_fastpath/codegen",
+        "if result is None and run.expecting is giver{0} and not pending:\n        steps",
+        "if run.expecting is giver{0} and not pending:\n        steps",
+    ),
+    "linked: a filter that has left the run": (
+        "_fastpath/codegen",
+        "if result is None and run.expecting is giver{0} and not pending:\n        steps",
+        "if result is None and not pending:\n        steps",
+    ),
+    "linked: a filter that has queued a job": (
+        "_fastpath/codegen",
+        "if result is None and run.expecting is giver{0} and not pending:\n        steps",
+        "if result is None and run.expecting is giver{0}:\n        steps",
+    ),
+    "linked: the steps behind a filtered chunk": ("_fastpath/codegen", "            {steps} = steps\n", ""),
+    "linked: the steps behind another chunk": (
+        "_fastpath/codegen",
+        "            {steps} = usual\n        return",
+        "        return",
+    ),
+    "linked: the last period": ("_fastpath/codegen", "period < last and ~period", "~period"),
+    "linked: where the clock is looked at": ("_fastpath/codegen", " and ~period & {LOOK_AFTER - 1}", ""),
+    "linked: how many filtered chunks there are": (
+        "_fastpath/performer",
+        "        if jobs.countdown <= job_count:\n            return False\n",
+        "",
+    ),
+    "linked: a period that ends in another state": ("_fastpath/linking", "following.end is not segment.end or ", ""),
+    "linked: a period that gives another chunk": (
+        "_fastpath/linking",
+        "if not gives_the_same or not is_alike:",
+        "if not is_alike:",
+    ),
+    "linked: a period that makes other calls": (
+        "_fastpath/linking",
+        "if not gives_the_same or not is_alike:",
+        "if not gives_the_same:",
+    ),
+    "linked: calls behind the filter": (
+        "_fastpath/linking",
+        "following is None or filtered.rows or",
+        "following is None or",
+    ),
+    "followed: a queue of many, or a writer": (
+        "_fastpath/run",
+        "if not segment.moves and segment.rest is None:",
+        "if True:",
+    ),
+    "followed: the loop's other tasks": (
+        "_fastpath/run",
+        "if following is None or jobs.countdown <= 0:\n",
+        "if following is None:\n",
     ),
 }

@@ -33,6 +33,8 @@ TESTS = [
     "tests/fastpath/test_queues.py",
     "tests/fastpath/test_brimful.py",
     "tests/fastpath/test_draining.py",
+    "tests/fastpath/test_linking.py",
+    "tests/guarantees/test_fairness.py",
     "tests/fastpath/test_reuse.py",
     "tests/fastpath/test_writing.py",
     "tests/fastpath/test_measured.py",

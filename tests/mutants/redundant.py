@@ -52,6 +52,21 @@ REDUNDANT: Final[dict[str, str]] = {
         "a period with one call, which takes one chunk out of a queue of many, makes that call with this chunk: no"
         " other chunk is on its way. It is for what somebody adds"
     ),
+    "linked: where the clock is looked at": (
+        "the states before a filtered chunk and behind one differ in a job that sets a flag of a pipe, or in who asks"
+        " for the chunk: to be in the wrong one of them when the turn ends cannot be told. It is for what somebody adds"
+    ),
+    "linked: a period that ends in another state": (
+        "in all pipelines that are known, one that makes the same calls behind a filter ends in the same state"
+    ),
+    "linked: a period that gives another chunk": (
+        "one that makes the same calls with the same chunks, and ends in the same state, gives the same: it is for what"
+        " somebody adds"
+    ),
+    "linked: calls behind the filter": (
+        "what makes calls behind a filter takes them out of a queue between two stages, and what follows then makes"
+        " other calls"
+    ),
     "taken: items that somebody counts": (
         "who observes the source of a pipe observes its sink, too (observe), and that takes nothing at once then"
     ),

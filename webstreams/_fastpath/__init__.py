@@ -15,7 +15,8 @@ between two of them depends on their state, which is the same again and again. S
   stay as they were meanwhile; only the last chunks of each stage are remembered. While the user's own code runs between
   two reads or writes, the run is *parked*.
 - *Code* is made for a period that has run often (`codegen`): Python that makes the same calls, with the same guards,
-  without a loop over them. Not in the compiled build, whose loop is quicker.
+  without a loop over them. Where a callback often filters its chunk, this code is *linked* with the period that follows
+  (`linking`). Not in the compiled build, whose loop is quicker.
 - A *guard* looks after each callback what it did, and in every public method that looks at a stream or changes one
   whether a run is under way (`JobQueue.leave_run`).
 - A *side exit* follows where something else was done: the state is put where the plain path would have it inside this
