@@ -102,3 +102,38 @@ async def test_a_cancelled_task_loses_no_byte() -> None:
 
 async def take(reader: Any) -> Any:
     return await reader.read()
+
+
+@pytest.mark.parametrize("mode", [None, "byob"])
+async def test_reads_that_wait_together_get_what_comes(mode: Any) -> None:
+    """The first one is answered by what comes, and the next one waits on: the pipe is looked at for that one, too."""
+    async with await open_process("cat") as process:
+        assert process.stdin and process.stdout
+        reader: Any = process.stdout.get_reader(mode=mode)
+        reads = [reader.read(*([] if mode is None else [bytearray(8)])) for _ in range(4)]
+        writer: Any = process.stdin.get_writer()
+        async with asyncio.timeout(30):
+            for read, data in zip(reads, [b"one", b"two", b"three"], strict=False):
+                await writer.write(data)
+                value, _ = await read
+                assert bytes(value) == data
+            await writer.close()
+            assert (await reads[-1]).done
+
+
+async def test_a_read_that_asks_for_more_than_comes_at_once_waits_for_the_rest() -> None:
+    async with await open_process("cat") as process:
+        assert process.stdin and process.stdout
+        reader: Any = process.stdout.get_reader(mode="byob")
+        writer: Any = process.stdin.get_writer()
+        async with asyncio.timeout(30):
+            given = 0
+            read = reader.read(bytearray(64), min=40)
+            while not read.done():
+                await writer.write(b"0123456789")
+                given += 10
+                await asyncio.sleep(0.01)
+            assert given >= 40
+            value, _ = await read
+            assert len(value) >= 40
+            await writer.close()

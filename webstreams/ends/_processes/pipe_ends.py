@@ -82,8 +82,7 @@ class PipeSource(LaterSource):
 
     def _ready(self) -> None:
         try:
-            if self._take():
-                self._stop_waiting()
+            self._take()  # which stops the waiting before the stream goes on, and perhaps waits again
         except OSError as error:
             self.fail(error)
 
