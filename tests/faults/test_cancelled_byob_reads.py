@@ -161,6 +161,27 @@ async def test_y3_what_nobody_gave_back_ends_with_an_error() -> None:
         await soon(memory.stream.get_reader(mode="byob").read(bytearray(8), min=4))
 
 
+async def test_y3_bytes_that_come_with_the_end_come_back_too() -> None:
+    """The read was answered with fewer bytes than it asked for, and the end, when its task is cancelled."""
+    memory = Memory("enqueue")
+    reader = memory.stream.get_reader(mode="byob")
+
+    async def take() -> None:
+        await reader.read(bytearray(8), min=4)
+
+    task = asyncio.create_task(take())
+    await turns()
+    memory.feed(b"ab")
+    memory.close()
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    value, done = await soon(reader.read(bytearray(8), min=4))
+    assert value is not None
+    assert (bytes(value), done) == (b"ab", False)
+    assert (await soon(reader.read(bytearray(8), min=4))).done
+
+
 async def test_y3_a_read_that_is_cancelled_behind_close_is_for_one_that_asks_for_more() -> None:
     """It has got its bytes, and close() has come, when its task is cancelled."""
     memory = Memory("enqueue")

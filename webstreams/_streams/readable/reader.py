@@ -250,9 +250,9 @@ class ReadPromise(Promise[R], ReadRequest):
         self._become_withdrawn()
 
     def _taken_back(self) -> tuple[bool, Any]:
-        """Whether the result is a chunk, and the chunk."""
+        """Whether the result is a chunk, and the chunk. The last bytes, fewer than asked for, come with the end."""
         chunk, done = self._value
-        return not done, chunk
+        return not done or bool(chunk), chunk
 
     def _become_withdrawn(self) -> None:
         self._reactions = None
