@@ -7,7 +7,7 @@ import gc
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -302,8 +302,10 @@ class RandomPipeline:
         return None
 
     def begin_another(self) -> None:
-        """Let one more pipeline run beside this one."""
-        connect(RandomPipeline(self.dice, self.log, f"{self.name}+"))
+        """Let one more pipeline run beside this one; not in the context of this callback, which may have a trace."""
+        context = copy_context()
+        context.run(VARIABLE.set, "as new")
+        context.run(connect, RandomPipeline(self.dice, self.log, f"{self.name}+"))
 
     def end(self, controller: Any) -> None:
         try:
