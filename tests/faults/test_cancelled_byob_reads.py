@@ -161,21 +161,26 @@ async def test_y3_what_nobody_gave_back_ends_with_an_error() -> None:
         await soon(memory.stream.get_reader(mode="byob").read(bytearray(8), min=4))
 
 
-async def test_y3_bytes_that_come_with_the_end_come_back_too() -> None:
-    """The read was answered with fewer bytes than it asked for, and the end, when its task is cancelled."""
-    memory = Memory("enqueue")
+async def cancelled_behind_close(memory: Memory, data: bytes, view: bytearray, minimum: int = 1) -> Any:
+    """Return the reader of a read that has got its bytes, and the end has come, when its task is cancelled."""
     reader = memory.stream.get_reader(mode="byob")
 
     async def take() -> None:
-        await reader.read(bytearray(8), min=4)
+        await reader.read(view, min=minimum)
 
     task = asyncio.create_task(take())
     await turns()
-    memory.feed(b"ab")
+    memory.feed(data)
     memory.close()
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
+    return reader
+
+
+async def test_y3_bytes_that_come_with_the_end_come_back_too() -> None:
+    """The read was answered with fewer bytes than it asked for, and the end, when its task is cancelled."""
+    reader = await cancelled_behind_close(Memory("enqueue"), b"ab", bytearray(8), 4)
     value, done = await soon(reader.read(bytearray(8), min=4))
     assert value is not None
     assert (bytes(value), done) == (b"ab", False)
@@ -184,19 +189,7 @@ async def test_y3_bytes_that_come_with_the_end_come_back_too() -> None:
 
 async def test_y3_a_read_that_is_cancelled_behind_close_is_for_one_that_asks_for_more() -> None:
     """It has got its bytes, and close() has come, when its task is cancelled."""
-    memory = Memory("enqueue")
-    reader = memory.stream.get_reader(mode="byob")
-
-    async def take() -> None:
-        await reader.read(bytearray(2))
-
-    task = asyncio.create_task(take())
-    await turns()
-    memory.feed(b"abc")
-    memory.close()
-    task.cancel()
-    await asyncio.wait({task})
-    assert task.cancelled()
+    reader = await cancelled_behind_close(Memory("enqueue"), b"abc", bytearray(2))
     value, _ = await soon(reader.read(bytearray(8), min=8))
     assert value is not None
     assert bytes(value) == b"abc"

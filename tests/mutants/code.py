@@ -27,7 +27,7 @@ GUARDS_OF_CODE: Final[dict[str, tuple[str, str, str]]] = {
         "run.current = step{0}\ntry",
     ),
     "emitted: the call under way": ("_fastpath/codegen", "run.current = step{0}\n{expecting}try", "{expecting}try"),
-    "emitted: the move of the last period": ("_fastpath/codegen", "indent(move + ", "indent("),
+    "emitted: the move of the last period": ("_fastpath/codegen", "repeat = move + ", "repeat = "),
     "emitted: how many periods there were": ("_fastpath/codegen", '"run.done = period\\n    "', '""'),
     "emitted: an item that may be awaitable": (
         "_fastpath/codegen",
@@ -102,8 +102,8 @@ GUARDS_OF_CODE: Final[dict[str, tuple[str, str, str]]] = {
     "linked: the steps behind a filtered chunk": ("_fastpath/codegen", "            {steps} = steps\n", ""),
     "linked: the steps behind another chunk": (
         "_fastpath/codegen",
-        "            {steps} = usual\n        return",
-        "        return",
+        'repeat = f"{repeat}{steps} = usual\\n"',
+        "pass",
     ),
     "linked: the last period": ("_fastpath/codegen", "period < last and ~period", "~period"),
     "linked: where the clock is looked at": ("_fastpath/codegen", " and ~period & {LOOK_AFTER - 1}", ""),

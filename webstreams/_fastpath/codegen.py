@@ -79,46 +79,22 @@ if run.expecting is not None or pending:
 """
 FUNCTIONS = """\
 def bind({parameters}):
-    def once(run):
-        pending = run.pending
-{once}
-        return AS_ALWAYS
-
-    def repeat(run, count):
-        pending = run.pending
-        time_is_up = run.time_is_up
-        for period in range(count):
-            if not period & {look_mask} and period and time_is_up():
-                run.done = period
-                return OUT_OF_TIME
-{repeat}
-        return AS_ALWAYS
-
-    return once, repeat
-"""
-# The same, with links: the steps are those of the state in which a period begins.
-LINKED = """\
-def bind({parameters}):
     usual = {steps}
 
     def once(run):
         pending = run.pending
-        {steps} = usual
-        while True:
 {once}
-            return AS_ALWAYS
+        return AS_ALWAYS
 
     def repeat(run, count):
         pending = run.pending
         time_is_up = run.time_is_up
-        last = count - 1
-        {steps} = usual
+{begin}
         for period in range(count):
             if not period & {look_mask} and period and time_is_up():
                 run.done = period
                 return OUT_OF_TIME
 {repeat}
-            {steps} = usual
         return AS_ALWAYS
 
     return once, repeat
@@ -170,13 +146,22 @@ def _binder(shape: tuple[RowShape, ...], drains: bool, is_linked: bool) -> Calla
         parameters += (f"{name}{number}" for name in (ITEM_NAMES if kind == ITEM else NAMES))
     # The move of the last period.
     move = "if period:\n    history.append(store.popleft())\n" if drains else ""
-    steps = [f"step{number}" for number, (kind, *_) in enumerate(shape) if makes_a_call(kind)]
-    text = (LINKED if is_linked else FUNCTIONS).format(
+    steps = "".join(f"step{number}, " for number, (kind, *_) in enumerate(shape) if makes_a_call(kind))
+    once = "".join(_lines(shape, "", GOES_ON_ONCE if is_linked else "", steps))
+    repeat = move + "".join(_lines(shape, "run.done = period\n    ", GOES_ON if is_linked else "", steps))
+    begin = ""
+    if is_linked:
+        # The steps are those of the state in which a period begins.
+        begin = f"last = count - 1\n{steps} = usual\n"
+        once = f"{steps} = usual\nwhile True:\n{indent(once, ' ' * 4)}    break\n"
+        repeat = f"{repeat}{steps} = usual\n"
+    text = FUNCTIONS.format(
         parameters=", ".join(parameters),
         look_mask=LOOK_AFTER - 1,
-        steps="".join(f"{step}, " for step in steps),
-        once=indent("".join(_lines(shape, "", GOES_ON_ONCE if is_linked else "")), " " * (12 if is_linked else 8)),
-        repeat=indent(move + "".join(_lines(shape, "run.done = period\n    ", GOES_ON if is_linked else "")), " " * 12),
+        steps=steps or "()",
+        begin=indent(begin, " " * 8),
+        once=indent(once, " " * 8),
+        repeat=indent(repeat, " " * 12),
     )
     names: dict[str, Any] = {"__name__": MODULE_NAME, **KNOWN}
     exec(compile(text, FILE_NAME, "exec"), names)
@@ -189,8 +174,7 @@ def makes_a_call(kind: str) -> bool:
     return kind in (CALL, ITEM)
 
 
-def _lines(shape: tuple[RowShape, ...], stopping: str, may_go_on: str) -> Iterator[str]:
-    steps = "".join(f"step{number}, " for number, (kind, *_) in enumerate(shape) if makes_a_call(kind))
+def _lines(shape: tuple[RowShape, ...], stopping: str, may_go_on: str, steps: str) -> Iterator[str]:
     for number, (kind, index, is_expected, by_coroutine) in enumerate(shape):
         if kind == PASS_ON:
             yield f"output{number}.append(chunks{number}[{index}])\n"

@@ -7,6 +7,8 @@ period (`codegen`) makes them itself, with the other steps.
 
 from __future__ import annotations
 
+from operator import is_
+
 from .codegen import DELIVER, kind_of, makes_a_call
 from .graph import Row, Segment, Step
 
@@ -33,8 +35,4 @@ def steps_after(segment: Segment, filtered: Segment) -> tuple[Step, ...] | None:
 
 def _are_alike(row: Row, other: Row) -> bool:
     """Whether two rows make the same call with the same chunk, whatever their steps are."""
-    return all(map(_is, row[1:6], other[1:6])) and row[6:] == other[6:]
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
+    return all(map(is_, row[1:6], other[1:6])) and row[6:] == other[6:]
