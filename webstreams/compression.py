@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from typing_extensions import Buffer
 
 from ._debug.repr import show
+from ._platform.staying import Staying
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
 from ._transforms.compressors import make_compressor
@@ -20,7 +21,7 @@ __all__ = ["CompressionFormat", "CompressionStream", "DecompressionStream"]
 CompressionFormat: TypeAlias = Literal["brotli", "deflate", "deflate-raw", "gzip", "zstd"]
 
 
-class _GenericTransformStream:
+class _GenericTransformStream(Staying):
     """The two sides of a transform. Streams Standard, 9.3.1."""
 
     __slots__ = ("__weakref__", "_format", "_pair")

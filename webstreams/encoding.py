@@ -10,6 +10,8 @@ from typing_extensions import Buffer
 from ._debug.repr import show
 from ._engine.awaiting import next_turn
 from ._platform.buffer import is_bytes_like, wrong_chunk
+from ._platform.mistakes import names_options
+from ._platform.staying import Staying
 from ._streams.door import show_sides
 from ._streams.readable.stream import ReadableStream
 from ._streams.transform.controller import TransformStreamDefaultController
@@ -18,7 +20,7 @@ from ._streams.writable.stream import WritableStream
 from ._text.decoders import UTF_8, TextDecoder, as_bytes, encoding_name
 
 
-class TextEncoderStream:
+class TextEncoderStream(Staying):
     """Turns text into UTF-8: `str` chunks written to `writable` come out of `readable` as `bytes`. Encoding Standard,
     7.4.
 
@@ -68,7 +70,7 @@ class TextEncoderStream:
         yield from show_sides(self._transform.readable, self._transform.writable)
 
 
-class TextDecoderStream:
+class TextDecoderStream(Staying):
     """Turns bytes into text: bytes-like chunks written to `writable` come out of `readable` as `str`. Encoding
     Standard, 7.3.
 
@@ -97,6 +99,7 @@ class TextDecoderStream:
 
     __slots__ = ("__weakref__", "_encoding", "_fatal", "_ignore_bom", "_transform")
 
+    @names_options
     def __init__(self, label: str | None = UTF_8, *, fatal: bool = False, ignore_bom: bool = False) -> None:
         self._encoding = encoding_name(label)
         self._fatal = bool(fatal)

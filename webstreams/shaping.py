@@ -12,6 +12,7 @@ from ._cutting.sizes import SizeCutter
 from ._debug.repr import show
 from ._platform.arguments import checked_size
 from ._platform.idl import INTERNAL, refuse_constructor
+from ._platform.staying import Staying
 from ._streams.door import enqueue_all, is_piped_into_sink
 from ._streams.readable.stream import ReadableStream
 from ._streams.writable.stream import WritableStream
@@ -54,7 +55,7 @@ def lines(*, keep_ends: bool = False, limit: int | None = None, newline: str | N
     return LineStream(INTERNAL, line_cutter(keep_ends, limit, newline))
 
 
-class LineStream(Generic[S]):
+class LineStream(Staying, Generic[S]):
     """What `lines` gives: the two sides of a transform. The lines have the type of what is written: `str`, or `bytes`
     for all bytes-like chunks. Not in the Standard.
 
@@ -146,7 +147,7 @@ def chunked(size: SupportsIndex) -> ChunkedStream:
     return ChunkedStream(size)
 
 
-class ChunkedStream:
+class ChunkedStream(Staying):
     """What `chunked` gives: the two sides of a transform."""
 
     __slots__ = ("__weakref__", "_pair", "_size")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.helpers import soon, turns
-from tests.grids import each_row
+from tests.grids import each_of, each_row
 
 from .gauge import Gauge, square
 from .table import Numbers
@@ -64,6 +64,17 @@ async def test_what_counts_as_a_coroutine_function() -> None:
 
     for function in (async_function, AsyncCallable(), AsyncCallable().__call__, functools.partial(async_function)):
         assert await soon(Numbers().stream().map(function, concurrency=2).list()) == [0, 1, 2, 3]
+
+
+@each_of(function=[lambda number: number + 1, (1).__add__, lambda number: later(number + 1)])
+@each_of(options=[{}, {"ordered": False}, {"key": lambda number: number % 2}])
+async def test_a_plain_function_may_have_a_window(function: Any, options: dict[str, Any]) -> None:
+    assert await soon(Numbers().stream().map(function, window=3, **options).list()) == [1, 2, 3, 4]
+
+
+async def later(value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
 
 
 # What is shown.

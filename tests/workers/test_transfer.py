@@ -21,7 +21,21 @@ import pytest
 from tests.ends.descriptors import open_sockets
 from tests.faults.helpers import failure
 from tests.waiting import until
-from webstreams import ReadableStream, TransformStream, WritableStream
+from webstreams import (
+    AbortController,
+    AbortSignal,
+    CompressionStream,
+    DecompressionStream,
+    Promise,
+    ReadableStream,
+    TextDecoderStream,
+    TextEncoderStream,
+    TransformStream,
+    WritableStream,
+    chunked,
+    lines,
+    share,
+)
 from webstreams._platform.errors import LoopEndedError
 from webstreams.types import ReadableWritablePair
 from webstreams.workers import Port, RemoteError, WorkerDied, message_channel, receive, transfer, worker, workers
@@ -211,11 +225,29 @@ async def test_what_is_locked_cannot_be_transferred_and_stays_as_it_is(channel: 
     assert not pair.readable.locked
 
 
-async def test_streams_are_neither_pickled_nor_copied() -> None:
-    for stream in (ReadableStream(), WritableStream(), TransformStream()):
+async def test_streams_and_what_belongs_to_them_are_neither_pickled_nor_copied() -> None:
+    reader: Any = ReadableStream({"type": "bytes"}).get_reader(mode="byob")
+    controllers: list[Any] = []
+    start: Any = {"start": controllers.append}
+    ReadableStream(start)
+    source: Any = {"type": "bytes", **start}
+    stream: Any = ReadableStream(source)
+    request = stream.get_reader(mode="byob").read(bytearray(1))
+    WritableStream(start)
+    TransformStream(start)
+    things: list[Any] = [
+        *(ReadableStream(), WritableStream(), TransformStream(), *controllers, controllers[1].byob_request),
+        *(reader, ReadableStream().get_reader(), ReadableStream().values(), WritableStream().get_writer()),
+        *(request, reader.closed, reader.read(bytearray(1)), Promise.resolve(1), WritableStream().close()),
+        *(AbortController(), AbortSignal.abort(), share(ReadableStream())),
+        *(TextEncoderStream(), TextDecoderStream(), CompressionStream("gzip"), DecompressionStream("gzip")),
+        *(lines(), chunked(1)),
+    ]
+    assert len(things) == 26
+    for thing in things:
         for function in (pickle.dumps, copy.copy, copy.deepcopy):
-            with pytest.raises(TypeError, match=r"cannot pickle or copy a \w+Stream: .*transfer\(\)"):
-                function(stream)
+            with pytest.raises(TypeError, match=rf"cannot pickle or copy a {type(thing).__name__}: .*transfer\(\)"):
+                function(thing)
 
 
 async def test_any_pair_arrives_as_a_transform_stream(channel: Any) -> None:

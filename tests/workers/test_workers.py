@@ -379,8 +379,19 @@ def test_wrong_functions() -> None:
 
     with pytest.raises(TypeError, match=r'at the top of a module.*kind="thread"'):
         worker(lambda chunks: chunks)
-    with pytest.raises(TypeError, match="plain generator function"):
-        worker(coroutine, kind="thread")  # type: ignore[arg-type]
+
+    class CoroutineObject:
+        async def __call__(self, chunks: Any) -> None:
+            """Nothing."""
+
+    class GeneratorObject:
+        async def __call__(self, chunks: Any) -> Any:
+            yield
+
+    asynchronous: list[Any] = [coroutine, partial(coroutine), CoroutineObject(), GeneratorObject()]
+    for function in asynchronous:
+        with pytest.raises(TypeError, match="plain generator function"):
+            worker(function, kind="thread")
     with pytest.raises(TypeError, match="function must be callable"):
         worker(None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="count"):

@@ -7,8 +7,9 @@ reactions were added. `promise.Promise` is the facade that users have, with asyn
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from .._platform.staying import refuse_pickling
 from .jobs import Job, JobQueue
 from .settling import Settled, UnhandledRejection
 
@@ -31,6 +32,10 @@ class PromiseState(Settled):
         self._reactions: Any = None
         # [[PromiseIsHandled]]
         self._handled = False
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying. Raises `TypeError`."""
+        refuse_pickling(self)
 
     def done(self) -> bool:
         """Whether the promise is settled."""

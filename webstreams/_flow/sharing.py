@@ -11,6 +11,7 @@ from .._engine.door import ignored
 from .._engine.promise import Promise
 from .._platform.errors import AbortError
 from .._platform.idl import INTERNAL, refuse_constructor
+from .._platform.staying import Staying
 from .._streams.readable.controller import ReadableStreamDefaultController
 from .._streams.readable.operators.checks import checked_count
 from .._streams.readable.stream import ReadableStream
@@ -70,7 +71,7 @@ def share(
     return Shared(INTERNAL, hub, default)
 
 
-class Shared(Generic[T]):
+class Shared(Staying, Generic[T]):
     """A stream with any number of subscriptions: what `share` returns.
 
     When it is dropped, and with it the last subscription, the source is cancelled.

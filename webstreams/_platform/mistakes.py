@@ -4,8 +4,8 @@ cure."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial, wraps
 from inspect import (
     CO_ASYNC_GENERATOR,
     CO_GENERATOR,
@@ -26,7 +26,9 @@ from types import (
     MethodType,
     MethodWrapperType,
 )
-from typing import Any, Final, NoReturn
+from typing import Any, Final, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Python: JavaScript takes any object for a dictionary; these can only be a mistake.
 _PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset, deque, range)
@@ -71,6 +73,14 @@ PYTHON_NAMES: Final[Mapping[str, str]] = {
 }
 
 _JAVASCRIPT_NAMES: Final = frozenset(PYTHON_NAMES)
+
+# The options that are keywords here, and have another name in JavaScript.
+_OPTIONS: Final[Mapping[str, str]] = {
+    "ignoreBOM": "ignore_bom",
+    "preventAbort": "prevent_abort",
+    "preventCancel": "prevent_cancel",
+    "preventClose": "prevent_close",
+}
 
 # What to write instead of a function, and of something to iterate over.
 _INSTEAD_OF_FUNCTION: Final = {
@@ -126,6 +136,19 @@ def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
         return
     name = next(name for name in names if name in PYTHON_NAMES)
     raise TypeError(f"{where} got {name!r}: in Python the name is {PYTHON_NAMES[name]!r}")
+
+
+def names_options(function: F) -> F:
+    """Let a function tell the names that its options have in Python. Python itself does it from 3.13 on."""
+
+    @wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        for name in options:
+            if name in _OPTIONS:
+                raise TypeError(f"{function.__name__}() got {name!r}: in Python the name is {_OPTIONS[name]!r}")
+        return function(*arguments, **options)
+
+    return cast(F, called)
 
 
 def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:
@@ -258,11 +281,3 @@ def described(value: Any) -> str:
 
 def _name_of(function: Any) -> str:
     return getattr(function, "__name__", None) or repr(function)
-
-
-def refuse_pickling(stream: object) -> NoReturn:
-    """Raise the error for pickling or copying a stream, with the cure."""
-    raise TypeError(
-        f"cannot pickle or copy a {type(stream).__name__}: it belongs to this event loop; "
-        "webstreams.workers.transfer() sends it into another thread or process"
-    )

@@ -14,6 +14,7 @@ from .._platform.arguments import MAX_FLOAT, show_number
 from .._platform.errors import AbortError, throw
 from .._platform.idl import INTERNAL, refuse_constructor
 from .._platform.mistakes import is_coroutine_function
+from .._platform.staying import Staying
 
 Listener = Callable[["Event"], object]
 Algorithm = Callable[[], object]
@@ -71,7 +72,7 @@ class _Handler:
         return self.function(event)
 
 
-class AbortSignal:
+class AbortSignal(Staying):
     """Tells operations that they should stop. DOM Standard, 3.2.
 
     Signals come from an `AbortController`, or from `abort`, `timeout` and `any`. Listeners run synchronously, in the
@@ -338,7 +339,7 @@ class AbortSignal:
         self._dependent_signals = (*alive, ref(dependent))
 
 
-class AbortController:
+class AbortController(Staying):
     """Makes a signal and aborts it. DOM Standard, 3.1.
 
     >>> controller = AbortController()

@@ -7,10 +7,11 @@ what must be kept; tests/mutants tries what happens if it is not.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from .._engine.jobs import Job
 from .._platform.mypyc import mypyc_attr, trait
+from .._platform.staying import refuse_pickling
 
 
 @trait
@@ -27,6 +28,10 @@ class Part:
     _constant: ClassVar[tuple[str, ...]] = ()
     # The slots of this very class that hold a chunk or None, or a deque of chunks.
     _chunk_slots: ClassVar[tuple[str, ...]] = ()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying: a stream moves by `webstreams.workers.transfer`. Raises `TypeError`."""
+        refuse_pickling(self)
 
     def _ends_with_callback(self, job: Job) -> bool:
         """Whether a job of this part may call a callback, and does nothing after that has returned.

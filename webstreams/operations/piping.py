@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
+from .._platform.mistakes import names_options
 from .._streams.abort import AbortSignal
 from .._streams.door import require_unlocked
 from .._streams.readable.state import ReadableStreamState
@@ -20,6 +21,7 @@ T = TypeVar("T", default=Any)
 U = TypeVar("U", bound=ReadableStreamState[Any], default=Any)
 
 
+@names_options
 def pipe_to(
     readable: ReadableStream[T],
     writable: WritableStreamState[T],
@@ -45,6 +47,7 @@ def pipe_to(
     )
 
 
+@names_options
 def pipe_through(
     readable: ReadableStream[T],
     transform: ReadableWritablePair[U, WritableStreamState[T]],

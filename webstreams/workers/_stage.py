@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from inspect import isasyncgenfunction, iscoroutinefunction
+from inspect import isasyncgenfunction
 from typing import Any, Generic, Literal, Self, cast, get_args
 from weakref import finalize
 
@@ -13,6 +13,7 @@ from .._debug.repr import show
 from .._platform.arguments import checked_callable, checked_integer, checked_seconds, checked_size
 from .._platform.errors import AbortError, as_exception
 from .._platform.idl import refuse_constructor
+from .._platform.mistakes import is_coroutine_function
 from .._streams.readable.stream import ReadableStream
 from .._streams.writable.stream import WritableStream
 from ._hosts import Job, Kind
@@ -185,7 +186,7 @@ def workers(
 
 def _checked_job(function: Any, kind: Any, grace: Any, batch: int) -> Job:
     checked_callable(function, "function")
-    if iscoroutinefunction(function) or isasyncgenfunction(function):
+    if is_coroutine_function(function) or isasyncgenfunction(function) or isasyncgenfunction(type(function).__call__):
         raise TypeError(f"the function must be a plain generator function, which may block, not {function!r}")
     if not isinstance(kind, str) or kind not in get_args(Kind):
         raise ValueError(f'kind must be "process", "thread" or "interpreter", not {kind!r}')

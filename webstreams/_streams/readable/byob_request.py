@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from ..._debug.repr import show, show_count, summary
 from ..._engine.jobs import JobQueue
 from ..._platform.buffer import is_released, open_view
 from ..._platform.idl import INTERNAL, refuse_constructor, to_enforced_integer
 from ..._platform.mypyc import mypyc_attr, trait
+from ..._platform.staying import refuse_pickling
 from .state import ReadableStreamState
 
 
@@ -48,6 +49,10 @@ class ReadableStreamBYOBRequest:
             raise refuse_constructor("ReadableStreamBYOBRequest")
         self._controller: Responding | None = controller
         self._view = view
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying. Raises `TypeError`."""
+        refuse_pickling(self)
 
     @property
     def view(self) -> memoryview | None:

@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.frames import begins_async_for
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import cure_for_destination, cure_for_stage, described
+from ..._platform.mistakes import cure_for_destination, cure_for_stage, described, names_options
 from ...consumers import JoinedBytes, JoinedText, ListOfChunks
 from ...types import PairFor
 from ..abort import AbortSignal
@@ -69,6 +69,7 @@ class ConsumedStream(ReadableStreamState[T]):
             raise TypeError(f'the mode of a reader must be "byob" or None, not {mode!r}')
         return ReadableStreamBYOBReader(self)  # AcquireReadableStreamBYOBReader
 
+    @names_options
     def pipe_through(
         self,
         transform: PairFor[P, T],
@@ -94,6 +95,7 @@ class ConsumedStream(ReadableStreamState[T]):
         pipe.feed(readable)
         return readable  # type: ignore[no-any-return]
 
+    @names_options
     def pipe_to(
         self,
         destination: WritableStreamState[T],
@@ -140,6 +142,7 @@ class ConsumedStream(ReadableStreamState[T]):
         if destination._writer is not None:
             raise TypeError(f"cannot pipe into the writable stream: it is locked to {show_holder(destination._writer)}")
 
+    @names_options
     def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks; with `prevent_cancel`, leaving early releases the lock and does not cancel.
 

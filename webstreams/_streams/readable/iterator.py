@@ -16,6 +16,7 @@ from ..._platform.errors import is_control_flow
 from ..._platform.frames import begins_async_for
 from ..._platform.idl import INTERNAL, refuse_constructor
 from ..._platform.mypyc import subscriptable
+from ..._platform.staying import Staying
 from .for_loop import ForLoop
 from .iteration import Iteration
 from .leaving import ENDS, LEAVES
@@ -23,7 +24,7 @@ from .leaving import ENDS, LEAVES
 T = TypeVar("T", default=Any, covariant=True)
 
 
-class ReadableStreamAsyncIterator(Generic[T]):
+class ReadableStreamAsyncIterator(Staying, Generic[T]):
     """Iterates over the chunks of a stream, which is locked meanwhile. Streams Standard, 4.2.5.
 
     The lock is free as soon as the iteration has ended. Leaving it early cancels the stream, unless it was made by

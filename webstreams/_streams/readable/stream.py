@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Iterab
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from typing import Any, Final, Never, NoReturn, SupportsIndex, TypeGuard, overload
+from typing import Any, Final, Never, SupportsIndex, TypeGuard, overload
 
 from typing_extensions import Buffer, TypeIs, TypeVar
 
@@ -19,7 +19,7 @@ from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.arguments import checked_size
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import SOURCE, STRATEGY, refuse_pickling, unknown_members
+from ..._platform.mistakes import SOURCE, STRATEGY, unknown_members
 from ...types import Skip
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from .byte_controller import ReadableByteStreamController
@@ -128,10 +128,6 @@ class ReadableStream(ConsumedStream[T]):
         if source.auto_allocate_chunk_size == 0:
             raise TypeError("auto_allocate_chunk_size must be greater than 0")
         ReadableByteStreamController(INTERNAL, self, source, high_water_mark, source.auto_allocate_chunk_size)
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse pickling and copying: a stream moves by `webstreams.workers.transfer`. Raises `TypeError`."""
-        refuse_pickling(self)
 
     @overload
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, NoReturn
+from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -12,7 +12,7 @@ from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise
 from ..._platform.errors import call
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import STRATEGY, TRANSFORMER, refuse_pickling, unknown_members
+from ..._platform.mistakes import STRATEGY, TRANSFORMER, unknown_members
 from ..readable.controller import ReadableStreamDefaultController
 from ..readable.stream import ReadableStream, create_readable_stream
 from ..strategy import SizeAlgorithm, convert_strategy, extract_high_water_mark, extract_size_algorithm
@@ -111,7 +111,3 @@ class TransformStream(TransformStreamState, Generic[I, O]):
     def writable(self) -> WritableStream[I]:
         """The side that chunks are written to."""
         return self._writable  # type: ignore[return-value]
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse pickling and copying: a stream moves by `webstreams.workers.transfer`. Raises `TypeError`."""
-        refuse_pickling(self)

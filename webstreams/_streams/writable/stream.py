@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from typing_extensions import TypeVar
 
@@ -11,7 +11,7 @@ from ..._debug.watches import warn_of_mistakes
 from ..._engine.jobs import current_jobs
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import SINK, STRATEGY, refuse_pickling, unknown_members
+from ..._platform.mistakes import SINK, STRATEGY, unknown_members
 from ..holder import show_holder
 from ..strategy import SizeAlgorithm, StrategyMembers, convert_strategy, extract_high_water_mark, extract_size_algorithm
 from .controller import WritableStreamDefaultController
@@ -100,10 +100,6 @@ class WritableStream(WritableStreamState[T]):
     def get_writer(self) -> WritableStreamDefaultWriter[T]:
         """Lock the stream to a new writer. Raises `TypeError` when it is locked. Streams Standard, 5.2.4."""
         return WritableStreamDefaultWriter(self)  # AcquireWritableStreamDefaultWriter
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse pickling and copying: a stream moves by `webstreams.workers.transfer`. Raises `TypeError`."""
-        refuse_pickling(self)
 
     def _is_locked(self) -> bool:
         """IsWritableStreamLocked"""

@@ -39,12 +39,14 @@ class Calls:
         self.window = self._checked_window(window, is_ordered)
         seconds = None if timeout is None else checked_positive_seconds(timeout, "timeout")
         _check_limiter(limiter)
+        # Nothing is read ahead, and no task is needed: it is a step like others.
+        self.is_plain = self.window == 1
         is_guarded = not (timeout is None and limiter is None and executor is None and on_error is None)
+        # The workers behind a window await what they call.
+        is_guarded = is_guarded or not (self.is_plain or is_coroutine_function(function))
         self.function: Callable[[Any], Any] = (
             GuardedCall(function, seconds, limiter, executor, on_error) if is_guarded else function
         )
-        # Nothing is read ahead, and no task is needed: it is a step like others.
-        self.is_plain = self.window == 1
 
     def _checked_window(self, window: Any, is_ordered: bool) -> int:
         if window is None:
