@@ -31,7 +31,7 @@ from ..._streams.writable.stream import WritableStream
 from .._bytes import PIECE, bytes_strategy, view_of
 from .deadline import Deadline
 from .options import Limits
-from .resetting import abort
+from .resetting import abort, read_directly
 
 # Reading is paused when nobody waits for bytes and so many have come since (bytes). Not before: most readers ask for
 # more soon, and pausing costs two calls of the system.
@@ -53,6 +53,13 @@ def _buffer_of(loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
     if buffer is None or len(buffer) < size:
         buffer = _buffers[loop] = memoryview(bytearray(max(PIECE, size)))
     return buffer
+
+
+def _as_reset(error: Any) -> Any:
+    """Return an error as what it is, where the system says it in other words while nobody reads the socket."""
+    if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
+        return ConnectionResetError(errno.ECONNRESET, "the peer has reset the connection")
+    return error
 
 
 class Link(asyncio.BufferedProtocol):
@@ -102,6 +109,9 @@ class Link(asyncio.BufferedProtocol):
         """Called by the event loop when the descriptor is about to be closed."""
         if exc is None and not self.reason:
             self._drain_tls()
+        exc = _as_reset(exc)
+        if isinstance(exc, ConnectionError) and not self.reason:
+            self.take_rest()
         was_open = not self._source.is_over
         self._has_failed = self._has_failed or not self.reason
         error: object = exc
@@ -283,6 +293,16 @@ class Link(asyncio.BufferedProtocol):
         except SSLError:
             pass  # no goodbye
 
+    def take_rest(self) -> None:
+        """Take what the peer has sent before it hung up. Where nobody reads, a write is the first to find out that it
+        did, and the event loop gives up what it has not read: no more than the system keeps for a socket."""
+        if self.is_tls or self._source.is_over:
+            return
+        buffer = _buffer_of(self._loop, PIECE)
+        with suppress(OSError), read_directly(self._socket) as end:
+            while size := end.recv_into(buffer):
+                self._source.enqueue(buffer[:size])
+
     # Writing.
 
     def pause_writing(self) -> None:
@@ -414,9 +434,9 @@ class _LinkSink:
             try:
                 link.transport.write_eof()
             except OSError as raised:
-                error = raised
-                if raised.errno == errno.ENOTCONN:  # so the system says it while nobody reads the socket
-                    error = ConnectionResetError(errno.ECONNRESET, "the peer has reset the connection")
+                error = _as_reset(raised)
+                if isinstance(error, ConnectionError):
+                    link.take_rest()
                 link.fail(error)
                 raise error from None
         return link.lost if link.transport.is_closing() else None

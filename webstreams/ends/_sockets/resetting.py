@@ -1,4 +1,5 @@
-"""How a connection is broken, so that the peer does not take what it has got for the whole."""
+"""How a connection is broken, so that the peer does not take what it has got for the whole; and what is left in a
+broken one."""
 
 from __future__ import annotations
 
@@ -22,3 +23,10 @@ def reset_when_closed(sock: Any) -> None:
     """Have the connection of a socket reset when that is closed, where the kind of socket can do that."""
     with suppress(OSError, ValueError):  # uvloop's socket has no descriptor any more when it is closing
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+def read_directly(sock: Any) -> socket.socket:
+    """Return another descriptor of the socket of a transport, which itself has no methods to read. Raises `OSError`."""
+    end = socket.fromfd(sock.fileno(), sock.family, sock.type)
+    end.setblocking(False)
+    return end
