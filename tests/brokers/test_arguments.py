@@ -113,6 +113,17 @@ async def test_a_bad_name_is_refused_by_name() -> None:
     assert unclear == []
 
 
+@each_of(topic=["", " ", "two words", "naïve", "a/b", "a\n", ".", "..", "x" * 250])
+async def test_a_topic_that_kafka_refuses_is_refused_at_the_call(topic: str) -> None:
+    async with calls() as made:
+        call = made["kafka.produce"]
+        producer = inspect.signature(call.func).bind(*call.args, **call.keywords).arguments["producer"]
+        with pytest.raises(ValueError, match=r"^topic must be 1 to 249 letters, digits, dots"):
+            call.func(producer, topic)
+        for accepted in ("orders", "Orders.v2_retry-1", "...", "x" * 249):
+            await call.func(producer, accepted).abort()
+
+
 PUBLISHERS = ("kafka.produce", "nats.publish", "rabbitmq.publish", "redis.publish")
 
 

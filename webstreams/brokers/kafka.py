@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
@@ -42,6 +43,9 @@ SILENCE: Final = 3.0
 ANSWER_TIME: Final = 7.0
 # How long a record waits for its confirmation (seconds): the client tries again by itself for a while.
 CONFIRM_TIME: Final = 30.0
+
+# The names that topics have; a lone dot, or two, are none.
+TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 # Polling this partition, which nobody has, brings nothing; it tells the client that the program is alive.
 NOBODY: Final[Any] = TopicPartition("", 0)
 
@@ -114,7 +118,7 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
     the stream.
 
     Raises `TypeError` for anything other than an `AIOKafkaProducer` or an integer `in_flight`, `ValueError`
-    for one below 1. Not in the Standard.
+    for one below 1, and for a name that no topic of Kafka can have. Not in the Standard.
 
     >>> async def main() -> None:
     ...     async with AIOKafkaProducer() as producer, produce(producer, "orders").get_writer() as writer:
@@ -122,8 +126,15 @@ def produce(producer: Any, topic: str, *, in_flight: int = 500, timeout: float =
     """
     if not isinstance(producer, AIOKafkaProducer):
         raise TypeError(f"produce() needs an AIOKafkaProducer, not {type(producer).__name__}")
+    return Publisher(_Work(producer, _checked_topic(topic), timeout), checked_limit(in_flight, "in_flight"))
+
+
+def _checked_topic(topic: Any) -> str:
+    """Return the name of a topic. For one that no broker accepts, the client asks again until its time is over."""
     checked_text(topic, "topic")
-    return Publisher(_Work(producer, topic, timeout), checked_limit(in_flight, "in_flight"))
+    if TOPIC.fullmatch(topic) is None or topic in (".", ".."):
+        raise ValueError(f"topic must be 1 to 249 letters, digits, dots, underscores or hyphens, not {topic!r:.60}")
+    return str(topic)
 
 
 class _Source(FetchingSource[Key]):
