@@ -140,15 +140,14 @@ def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
 
 def names_options(function: F) -> F:
     """Let a function tell the names that its options have in Python. Python itself does it from 3.13 on."""
+    return cast(F, wraps(function)(lambda *arguments, **options: _call(function, arguments, options)))
 
-    @wraps(function)
-    def called(*arguments: Any, **options: Any) -> Any:
-        for name in options:
-            if name in _OPTIONS:
-                raise TypeError(f"{function.__name__}() got {name!r}: in Python the name is {_OPTIONS[name]!r}")
-        return function(*arguments, **options)
 
-    return cast(F, called)
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    for name in options:
+        if name in _OPTIONS:
+            raise TypeError(f"{function.__name__}() got {name!r}: in Python the name is {_OPTIONS[name]!r}")
+    return function(*arguments, **options)
 
 
 def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:
