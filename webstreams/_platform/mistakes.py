@@ -4,8 +4,8 @@ cure."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache, partial, wraps
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from inspect import (
     CO_ASYNC_GENERATOR,
     CO_GENERATOR,
@@ -26,9 +26,7 @@ from types import (
     MethodType,
     MethodWrapperType,
 )
-from typing import Any, Final, TypeVar, cast
-
-F = TypeVar("F", bound=Callable[..., Any])
+from typing import Any, Final
 
 # Python: JavaScript takes any object for a dictionary; these can only be a mistake.
 _PLAIN_VALUES = (str, bytes, bytearray, memoryview, int, float, complex, list, tuple, set, frozenset, deque, range)
@@ -138,16 +136,12 @@ def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
     raise TypeError(f"{where} got {name!r}: in Python the name is {PYTHON_NAMES[name]!r}")
 
 
-def names_options(function: F) -> F:
-    """Let a function tell the names that its options have in Python. Python itself does it from 3.13 on."""
-    return cast(F, wraps(function)(lambda *arguments, **options: _call(function, arguments, options)))
-
-
-def _call(function: Callable[..., Any], arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-    for name in options:
-        if name in _OPTIONS:
-            raise TypeError(f"{function.__name__}() got {name!r}: in Python the name is {_OPTIONS[name]!r}")
-    return function(*arguments, **options)
+def refuse_keywords(keywords: Mapping[str, Any], function: str) -> None:
+    """Raise `TypeError` if there are keywords that a function does not have; of an option in JavaScript, say the Python
+    name, as Python itself does from 3.13 on."""
+    for name in keywords:
+        cure = f": in Python the name is {_OPTIONS[name]!r}" if name in _OPTIONS else ""
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{cure}")
 
 
 def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:

@@ -7,7 +7,6 @@ from typing import Any
 from typing_extensions import TypeVar
 
 from .._engine.promise import Promise
-from .._platform.mistakes import names_options
 from .._streams.abort import AbortSignal
 from .._streams.door import require_unlocked
 from .._streams.readable.state import ReadableStreamState
@@ -21,7 +20,6 @@ T = TypeVar("T", default=Any)
 U = TypeVar("U", bound=ReadableStreamState[Any], default=Any)
 
 
-@names_options
 def pipe_to(
     readable: ReadableStream[T],
     writable: WritableStreamState[T],
@@ -47,7 +45,6 @@ def pipe_to(
     )
 
 
-@names_options
 def pipe_through(
     readable: ReadableStream[T],
     transform: ReadableWritablePair[U, WritableStreamState[T]],
