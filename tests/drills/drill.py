@@ -18,12 +18,12 @@ from webstreams import ReadableStream, WritableStream, write_file
 
 from .rows import BYTES, Drill, Row, closed_door
 
-# The pipe gets on when so many chunks have passed, and does not when none has for so many looks, each after so many
-# turns and so long (seconds).
+# The pipe gets on when so many chunks have passed, and does not when none has for so many looks, each after so long
+# (seconds) and so many turns.
 MANY = 20
-QUIET_LOOKS = 3
-QUIET_TURNS = 10
-QUIET_TIME = 0.003
+QUIET_LOOKS = 2
+QUIET_TIME = 0.005
+QUIET_TURNS = 4
 # A pipe that runs takes all the time that a turn of the event loop may have: less than elsewhere (seconds).
 SHORT_TURN = 0.001
 
@@ -33,6 +33,7 @@ class Counter:
 
     def __init__(self, chunk: bytes) -> None:
         self.count = 0
+        self.many = asyncio.get_running_loop().create_future()
         self.cancelled = 0
         self._chunk = chunk
 
@@ -46,14 +47,19 @@ class Counter:
         return WritableStream({"write": self._write})
 
     def _pull(self, controller: Any) -> None:
-        self.count += 1
+        self._count()
         controller.enqueue(self._chunk)
 
     def _cancel(self, reason: object) -> None:
         self.cancelled += 1
 
     def _write(self, chunk: Any, controller: Any) -> None:
+        self._count()
+
+    def _count(self) -> None:
         self.count += 1
+        if self.count == MANY:
+            self.many.set_result(None)
 
 
 def do_nothing(controller: Any) -> None:
@@ -75,18 +81,19 @@ async def begin(row: Row, drill: Drill) -> tuple[Any, Counter]:
 
 async def reach_state(drill: Drill, counter: Counter) -> None:
     """Wait until the pipe is in the state of the drill."""
+    if drill.state == "running":
+        await asyncio.wait({counter.many}, timeout=LIMIT)
+        assert counter.many.done(), f"the pipe does not get on: {counter.count} chunks"
+        return
     end = time.monotonic() + LIMIT
-    while drill.state == "running" and counter.count < MANY:
-        assert time.monotonic() < end, f"the pipe does not get on: {counter.count} chunks"
-        await asyncio.sleep(0.001)
-    last = looks = -1
-    while drill.state != "running" and looks < QUIET_LOOKS:
+    looks = 0
+    while looks < QUIET_LOOKS:
         assert time.monotonic() < end, f"the pipe does not stall: {counter.count} chunks"
-        looks = looks + 1 if counter.count == last else 0
-        last = counter.count
+        before = counter.count
         await asyncio.sleep(QUIET_TIME)
         for _ in range(QUIET_TURNS):
             await asyncio.sleep(0)
+        looks = looks + 1 if counter.count == before else 0
 
 
 # What may be left behind.

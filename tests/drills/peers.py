@@ -16,7 +16,9 @@ from .rows import BYTES, Drill
 
 Kind = Literal["tcp", "unix", "tls"]
 
-FRAME = b"%x\r\n%s\r\n" % (len(BYTES), BYTES)
+# What is sent for ever is large: TLS and HTTP take their time for each record and each frame.
+ITEM = BYTES * 10
+FRAME = b"%x\r\n%s\r\n" % (len(ITEM), ITEM)
 LAST_FRAME = b"0\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -26,6 +28,9 @@ POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\
 class Peer:
     """One connection: it is accepted, or made to `address`."""
 
+    # Have the buffers on both sides full after some ten kilobytes, not after megabytes, where nothing is taken.
+    takes_little = True
+
     def __init__(self, drill: Drill, kind: Kind = "tcp", address: Any = None) -> None:
         self.is_stalled = drill.is_stalled
         self.connection: socket.socket
@@ -34,6 +39,8 @@ class Peer:
         self.address: Any = address
         if address is None:
             self._listener = listen(drill.folder, kind)
+            if self.is_stalled and self.takes_little and kind != "unix":
+                take_little(self._listener)
             self.address = self._listener.getsockname()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -41,7 +48,10 @@ class Peer:
 
     def _run(self) -> None:
         if self._listener is None:
-            self.connection = socket.create_connection(self.address)
+            self.connection = socket.socket()
+            if self.is_stalled and self.takes_little:
+                take_little(self.connection)
+            self.connection.connect(self.address)
         else:
             self._listener.settimeout(LIMIT)
             with self._listener:
@@ -68,7 +78,7 @@ class Giver(Peer):
     """Sends for ever, or nothing when the drill is stalled, until the connection has ended."""
 
     head = b""
-    item = BYTES
+    item = ITEM
 
     def talk(self) -> None:
         with contextlib.suppress(ConnectionError, ssl.SSLError):
@@ -132,6 +142,8 @@ class Taker(Peer):
 class HttpTaker(Taker):
     """A server of HTTP that gets a request."""
 
+    takes_little = False  # a client whose buffer is full goes on writing to it for some seconds, whatever its body does
+
     def looks_whole(self) -> bool:
         self.end()
         return self.last == LAST_FRAME
@@ -140,6 +152,7 @@ class HttpTaker(Taker):
 class Getting(HttpTaker):
     """A client of HTTP that gets a response."""
 
+    takes_little = True
     question = GET
 
     def looks_whole(self) -> bool:
@@ -154,3 +167,9 @@ def listen(folder: Path, kind: Kind = "tcp") -> socket.socket:
     listener.bind(str(folder / "socket"))
     listener.listen()
     return listener
+
+
+def take_little(taker: socket.socket) -> None:
+    """Make the buffers of a connection small, also that of the other side: it has room for some segments."""
+    taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    taker.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)

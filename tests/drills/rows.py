@@ -111,7 +111,7 @@ def transform(name: str, *, states: tuple[State, ...] = STATES, threads: int = 0
     return _register("transform", name, states, threads)
 
 
-BYTES = b"some bytes\n" * 100
+BYTES = (b"some bytes " * 10 + b"\n") * 10
 
 
 def endless() -> ReadableStream[bytes]:
