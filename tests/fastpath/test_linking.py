@@ -20,7 +20,7 @@ from ..grids import each_of
 from .pipelines import mapping, on_both_paths
 from .programs import EMITTED, fast_paths
 
-CHUNKS = 100
+CHUNKS = 64
 Log = list[Any]
 Stream = ReadableStream[int]
 # Which chunks a filter keeps: every second one, few, many, those of runs, and those that a die chose.
@@ -32,7 +32,7 @@ KEPT: dict[str, Callable[[int], bool]] = {
     "any": lambda chunk: random.Random(chunk).random() < 0.5,
 }
 # After chunks of a filter that were kept and that were not, in runs of both.
-PLACES = (80, 81, 90, 91)
+PLACES = (40, 41, 50, 51)
 # The high-water marks of both sides of the filter, and of the sink.
 MARKS = ((1, 0, 1), (2, 0, 1), (1, 2, 3), (4, 1, 2))
 # How often the clock is looked at in a turn of the loop; never where it stands still.
@@ -219,7 +219,7 @@ def test_a_filter_does_something_odd(end: str, does: str, at: int) -> None:
     assert_alike(Case(end, odd={at: does}))
 
 
-@each_of(end=MAIN_ENDS, does=["an_error", "a_value", "a_row_of_jobs", "a_look"], at=(81, 91), is_pulled=(False, True))
+@each_of(end=MAIN_ENDS, does=["an_error", "a_value", "a_row_of_jobs", "a_look"], at=(41, 51), is_pulled=(False, True))
 def test_a_source_does_something_odd(end: str, does: str, at: int, is_pulled: bool) -> None:
     assert_alike(Case(end, odd_source={at: does}, is_pulled=is_pulled))
 

@@ -15,7 +15,7 @@ from webstreams.observe import observe
 from .pipelines import assert_alike, mapping, numbers, on_both_paths
 from .programs import CHECK, EMITTED, ON, fast_paths, periods
 
-CHUNKS = 240
+CHUNKS = 120
 
 Stream = ReadableStream[Any]
 
@@ -63,7 +63,7 @@ OPERATORS: dict[str, Callable[[Stream], Stream]] = {
     "filter": lambda stream: stream.filter(lambda chunk: chunk % 4 < 2),
     "tap": lambda stream: stream.tap(lambda chunk: None),
     "batched": lambda stream: stream.batched(3).map(sum),
-    "take": lambda stream: stream.take(CHUNKS - 100),
+    "take": lambda stream: stream.take(CHUNKS - 40),
     "three": lambda stream: stream.map(lambda chunk: chunk + 1).filter(is_odd).map(str),
     "a stage behind": lambda stream: stream.map(lambda chunk: chunk + 1).pipe_through(doubling()),
 }
@@ -145,7 +145,7 @@ def test_a_pipe_behind_operators_that_make_many_of_one_runs(operator: str) -> No
 
     async def program() -> list[Any]:
         log: list[Any] = []
-        await piped(MANY[operator](numbers(60).pipe_through(doubling())), log)
+        await piped(MANY[operator](numbers(30).pipe_through(doubling())), log)
         return [*log, periods() > len(log) / 2]
 
     assert assert_alike(program)
@@ -158,7 +158,7 @@ def test_operators_that_make_many_of_one_are_alike(
 ) -> None:
     async def program() -> list[Any]:
         log: list[Any] = []
-        await end(MANY[operator](numbers(60).pipe_through(doubling())), log)
+        await end(MANY[operator](numbers(30).pipe_through(doubling())), log)
         return log
 
     plain, fast = on_both_paths(program)
@@ -177,7 +177,7 @@ async def several_at_once(stream: Stream, log: list[Any]) -> None:
 
 async def that_waits(stream: Stream, log: list[Any]) -> None:
     async def wait(chunk: int) -> int:
-        if chunk % 120 == 0:
+        if chunk % 80 == 0:
             await asyncio.sleep(0)
         log.append(("called", chunk))
         return chunk
@@ -188,7 +188,7 @@ async def that_waits(stream: Stream, log: list[Any]) -> None:
 async def that_fails(stream: Stream, log: list[Any]) -> None:
     def fail(chunk: int) -> int:
         log.append(chunk)
-        return 1 // (chunk - 400)
+        return 1 // (chunk - 160)
 
     with pytest.raises(ZeroDivisionError):
         await stream.map(fail).for_each(log.append)
@@ -215,7 +215,7 @@ async def beside_a_branch(stream: Stream, log: list[Any]) -> None:
 async def that_is_left(stream: Stream, log: list[Any]) -> None:
     async for chunk in stream.map(lambda chunk: chunk + 1):
         log.append(chunk)
-        if chunk > 400:
+        if chunk > 160:
             break
     log.append(stream.locked)
 
@@ -237,7 +237,7 @@ def test_what_does_not_repeat_itself_is_alike(given: str, program: Callable[...,
         log: list[Any] = []
         # Only inputs whose chunks get that high fail.
         await program(
-            INPUTS[given]() if program is not that_fails else numbers(500).pipe_through(TransformStream()), log
+            INPUTS[given]() if program is not that_fails else numbers(200).pipe_through(TransformStream()), log
         )
         return log
 
