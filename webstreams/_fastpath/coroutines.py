@@ -53,14 +53,17 @@ class CoroutineRun(PipelineRun):
     def next_rows(self) -> list[Row]:
         """Count a period in which callbacks were awaited, and return the calls of the next one that has any; none if
         the run has to stop."""
-        segment = self._segment
+        jobs, segment = self._jobs, self.last_segment()
         while True:
-            assert segment is not None
-            self._count_down(segment, 1)
-            segment = self._next_segment(segment)
-            if segment is None:
-                self._is_paused = True
-                return []
+            jobs.countdown -= segment.job_count  # _count_down(), without the call
+            self.periods += 1
+            following = segment.follower
+            if following is None or jobs.countdown <= 0:
+                following = self._next_segment(segment)
+                if following is None:
+                    self._is_paused = True
+                    return []
+            segment = following
             if segment.rows:
                 self._segment = segment
                 return segment.rows
