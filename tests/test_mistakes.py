@@ -343,6 +343,9 @@ async def test_other_functions_tell_the_names_of_their_options() -> None:
     decoder: Any = TextDecoderStream
     with pytest.raises(TypeError, match=r"'ignoreBOM': in Python the name is 'ignore_bom'$"):
         decoder("utf-8", ignoreBOM=True)
+    for values in (ReadableStream.values, stream.values):
+        assert "prevent_cancel" in inspect.signature(values).parameters
+        assert values.__name__ == "values" and values.__doc__
 
 
 # Keys that nothing knows.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
-from typing import Any, Final, Never, overload
+from typing import Any, Final
 
 from typing_extensions import Buffer
 
 from ._debug.repr import show
 from ._engine.awaiting import next_turn
 from ._platform.buffer import is_bytes_like, wrong_chunk
-from ._platform.mistakes import refuse_keywords
+from ._platform.mistakes import tell_option_names
 from ._platform.staying import Staying
 from ._streams.door import show_sides
 from ._streams.readable.stream import ReadableStream
@@ -99,14 +99,7 @@ class TextDecoderStream(Staying):
 
     __slots__ = ("__weakref__", "_encoding", "_fatal", "_ignore_bom", "_transform")
 
-    @overload
-    def __init__(self, label: str | None = UTF_8, *, fatal: bool = False, ignore_bom: bool = False) -> None: ...
-    @overload  # for the error that names the option which was meant
-    def __init__(self, label: str | None = UTF_8, **mistaken: Never) -> None: ...
-    def __init__(
-        self, label: str | None = UTF_8, *, fatal: bool = False, ignore_bom: bool = False, **mistaken: Any
-    ) -> None:
-        refuse_keywords(mistaken, "TextDecoderStream")
+    def __init__(self, label: str | None = UTF_8, *, fatal: bool = False, ignore_bom: bool = False) -> None:
         self._encoding = encoding_name(label)
         self._fatal = bool(fatal)
         self._ignore_bom = bool(ignore_bom)
@@ -148,6 +141,8 @@ class TextDecoderStream(Staying):
         yield self._encoding + options
         yield from show_sides(self._transform.readable, self._transform.writable)
 
+
+tell_option_names(TextDecoderStream, "__init__")
 
 # So much is encoded at once, and of a text with surrogates, which takes a thousand times as long (characters).
 _PART: Final = 1 << 17

@@ -4,8 +4,8 @@ cure."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial, update_wrapper
 from inspect import (
     CO_ASYNC_GENERATOR,
     CO_GENERATOR,
@@ -136,12 +136,32 @@ def refuse_javascript_names(names: Mapping[str, Any], where: str) -> None:
     raise TypeError(f"{where} got {name!r}: in Python the name is {PYTHON_NAMES[name]!r}")
 
 
-def refuse_keywords(keywords: Mapping[str, Any], function: str) -> None:
-    """Raise `TypeError` if there are keywords that a function does not have; of an option in JavaScript, say the Python
-    name, as Python itself does from 3.13 on."""
-    for name in keywords:
-        cure = f": in Python the name is {_OPTIONS[name]!r}" if name in _OPTIONS else ""
-        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{cure}")
+def tell_option_names(kind: type, *methods: str) -> None:
+    """Let methods tell the names that their options have in Python, as Python itself does from 3.13 on.
+
+    They are replaced afterwards: to type checkers and to `inspect` they stay what they are.
+    """
+    for name in methods:
+        setattr(kind, name, _Telling(getattr(kind, name), kind.__name__ if name == "__init__" else name))
+
+
+class _Telling:
+    """A method that tells the names of its options."""
+
+    def __init__(self, method: Callable[..., Any], called: str) -> None:
+        self._method = method
+        self._called = called
+        update_wrapper(self, method)
+
+    def __get__(self, instance: object, owner: type) -> Callable[..., Any]:
+        return self._method if instance is None else MethodType(self, instance)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        for name in options:
+            if name in _OPTIONS:
+                cure = f"in Python the name is {_OPTIONS[name]!r}"
+                raise TypeError(f"{self._called}() got an unexpected keyword argument {name!r}: {cure}")
+        return self._method(*arguments, **options)
 
 
 def unknown_members(*arguments: tuple[str, Any]) -> Iterator[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 import json
 from sys import _getframe
-from typing import Any, Literal, Never, overload
+from typing import Any, Literal, overload
 
 from typing_extensions import TypeVar
 
 from ..._engine.promise import Promise, promise_rejected_with
 from ..._platform.frames import begins_async_for
 from ..._platform.idl import INTERNAL
-from ..._platform.mistakes import cure_for_destination, cure_for_stage, described, refuse_keywords
+from ..._platform.mistakes import cure_for_destination, cure_for_stage, described, tell_option_names
 from ...consumers import JoinedBytes, JoinedText, ListOfChunks
 from ...types import PairFor
 from ..abort import AbortSignal
@@ -77,7 +77,6 @@ class ConsumedStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
-        **mistaken: Never,  # for the error that names the option which was meant
     ) -> P:
         """Pipe the stream into ``transform.writable`` and give ``transform.readable``; both ends are locked by the
         pipe.
@@ -86,7 +85,6 @@ class ConsumedStream(ReadableStreamState[T]):
         shows in the stream that is returned. Raises `TypeError` when one of the two streams is locked, or for
         arguments that are no streams or no signal. Streams Standard, 4.2.4.
         """
-        refuse_keywords(mistaken, "pipe_through")
         self._jobs.require_running()
         readable, writable = _convert_pair(transform)
         options = PipeOptions(prevent_abort, prevent_cancel, prevent_close, signal)
@@ -96,7 +94,6 @@ class ConsumedStream(ReadableStreamState[T]):
         pipe.feed(readable)
         return readable  # type: ignore[no-any-return]
 
-    @overload
     def pipe_to(
         self,
         destination: WritableStreamState[T],
@@ -105,18 +102,6 @@ class ConsumedStream(ReadableStreamState[T]):
         prevent_abort: bool = False,
         prevent_cancel: bool = False,
         signal: AbortSignal | None = None,
-    ) -> Promise[None]: ...
-    @overload  # for the same error
-    def pipe_to(self, destination: WritableStreamState[T], **mistaken: Never) -> Promise[None]: ...
-    def pipe_to(
-        self,
-        destination: WritableStreamState[T],
-        *,
-        prevent_close: bool = False,
-        prevent_abort: bool = False,
-        prevent_cancel: bool = False,
-        signal: AbortSignal | None = None,
-        **mistaken: Any,
     ) -> Promise[None]:
         """Write every chunk to `destination`, no faster than it takes them; fulfilled when all is written and closed.
 
@@ -136,7 +121,6 @@ class ConsumedStream(ReadableStreamState[T]):
         Rejected with `TypeError` when one of the two is locked, or for arguments that are no stream or no signal.
         Streams Standard, 4.2.4.
         """
-        refuse_keywords(mistaken, "pipe_to")
         self._jobs.require_running()
         try:
             if not isinstance(destination, WritableStreamState):
@@ -156,17 +140,12 @@ class ConsumedStream(ReadableStreamState[T]):
         if destination._writer is not None:
             raise TypeError(f"cannot pipe into the writable stream: it is locked to {show_holder(destination._writer)}")
 
-    @overload
-    def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]: ...
-    @overload  # for the same error
-    def values(self, **mistaken: Never) -> ReadableStreamAsyncIterator[T]: ...
-    def values(self, *, prevent_cancel: bool = False, **mistaken: Any) -> ReadableStreamAsyncIterator[T]:
+    def values(self, *, prevent_cancel: bool = False) -> ReadableStreamAsyncIterator[T]:
         """Iterate over the chunks; with `prevent_cancel`, leaving early releases the lock and does not cancel.
 
         ``async with stream.values() as chunks:`` leaves at the end of the block, for sure. Raises `TypeError` when
         the stream is locked. Streams Standard, 4.2.5.
         """
-        refuse_keywords(mistaken, "values")
         return ReadableStreamAsyncIterator(INTERNAL, ReadableStreamDefaultReader(self), bool(prevent_cancel))
 
     def __aiter__(self) -> ReadableStreamAsyncIterator[T]:
@@ -250,6 +229,9 @@ class ConsumedStream(ReadableStreamState[T]):
 
     def _locked_error(self, action: str) -> TypeError:
         return TypeError(f"cannot {action} the stream: it is locked to {show_holder(self._reader)}")
+
+
+tell_option_names(ConsumedStream, "pipe_through", "pipe_to", "values")
 
 
 def _convert_pair(transform: Any) -> tuple[Any, Any]:
