@@ -61,8 +61,9 @@ MORE = range(60)
 # ever (seconds: on a busy machine, one that does not may take some minutes).
 LIMIT = 150
 PATIENCE = 600
-# A loop in which nothing happens for so long waits for ever: no test listens to the network (seconds).
-IDLE = 3
+# A loop in which nothing happens for so long waits for ever: no test listens to the network (seconds). A
+# worker's thread may take some to begin on a busy machine.
+IDLE = 10
 
 
 class ImpatientSelector(selectors.DefaultSelector):
