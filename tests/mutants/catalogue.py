@@ -230,6 +230,11 @@ GUARDS: dict[str, tuple[str, str, str]] = {
         "            if segment.rows:\n                self._segment = segment\n",
         "            if True:\n                self._segment = segment\n",
     ),
+    "driver: the clock where a period follows": (
+        "_fastpath/coroutines",
+        "if following is None or jobs.countdown <= 0:\n",
+        "if following is None:\n",
+    ),
     "driver: the name of a callback that is suspended": (
         "_engine/coroutine_call",
         "            self._leave_run()\n",
