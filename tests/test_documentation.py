@@ -186,6 +186,12 @@ def test_an_index_of_packages_links_to_the_project() -> None:
     assert all(url.startswith(REPOSITORY) for url in urls.values())
 
 
+def anchors_of(page: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 def test_links_of_the_readme_work_outside_the_repository() -> None:
     text = FENCE.sub("", README.read_text(encoding="utf-8"))
     definitions = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
@@ -195,7 +201,9 @@ def test_links_of_the_readme_work_outside_the_repository() -> None:
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
     for target in targets:
         if match := re.match(rf"{REPOSITORY}/(?:blob|tree)/main/(.+)|{RAW}/main/(.+)", target):
-            assert (ROOT / (match[1] or match[2])).exists(), target
+            path, _, anchor = (match[1] or match[2]).partition("#")
+            assert (ROOT / path).exists(), target
+            assert not anchor or anchor in anchors_of(ROOT / path), target
 
 
 def test_the_changelog_names_version_and_standard() -> None:
