@@ -19,6 +19,8 @@ import webstreams
 import webstreams.ends
 from wpt_ports.catalogue import status
 
+from .pages.test_site import anchors
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 NAMES = ROOT / "docs" / "porting" / "from-web-streams.md"
@@ -186,12 +188,6 @@ def test_an_index_of_packages_links_to_the_project() -> None:
     assert all(url.startswith(REPOSITORY) for url in urls.values())
 
 
-def anchors_of(page: Path) -> set[str]:
-    """Return what GitHub makes of the headings of a page."""
-    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
-
-
 def test_links_of_the_readme_work_outside_the_repository() -> None:
     text = FENCE.sub("", README.read_text(encoding="utf-8"))
     definitions = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
@@ -203,7 +199,7 @@ def test_links_of_the_readme_work_outside_the_repository() -> None:
         if match := re.match(rf"{REPOSITORY}/(?:blob|tree)/main/(.+)|{RAW}/main/(.+)", target):
             path, _, anchor = (match[1] or match[2]).partition("#")
             assert (ROOT / path).exists(), target
-            assert not anchor or anchor in anchors_of(ROOT / path), target
+            assert not anchor or anchor in anchors(ROOT / path), target
 
 
 def test_the_changelog_names_version_and_standard() -> None:
