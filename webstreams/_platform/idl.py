@@ -35,7 +35,9 @@ def member_getter(dictionary: Any, name: str) -> Getter:
 def callback_member(get: Getter, member: str, name: str) -> Callable[..., Any] | None:
     """Look up a callback; TypeError if it is something else."""
     value = get(member, None)
-    if value is not None and not callable(value):
+    if value is None:
+        return None
+    if not callable(value):
         raise TypeError(f"the {name}'s {member} must be callable, not {type(value).__name__}")
     # Python: JavaScript takes a generator function, and drops the generator.
     refuse_generator_function(value, member, name)

@@ -43,8 +43,6 @@ _FUNCTIONS = (
     methodcaller,
 )
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
-# What gives something once, by these methods.
-_USED_UP: Final = ("__next__", "__anext__", "__await__")
 # All of them, to be looked for among the base classes: that is quicker than asking for each.
 _MISTAKEN: Final = frozenset({type, *_PLAIN_VALUES, CoroutineType, *_FUNCTIONS, *_GENERATORS})
 
@@ -270,7 +268,7 @@ def _is_bare(dictionary: Any, name: str) -> bool:
     """Whether this is an iterator, or to be awaited, and has none of the members: with one, it may well be meant. But
     the `cancel` of a future is none."""
     kind = type(dictionary)
-    if not any(hasattr(kind, method) for method in _USED_UP):
+    if not (hasattr(kind, "__next__") or hasattr(kind, "__anext__") or hasattr(kind, "__await__")):
         return False
     if hasattr(kind, "__await__") and hasattr(kind, "add_done_callback"):
         return True
