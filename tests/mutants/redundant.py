@@ -63,10 +63,6 @@ REDUNDANT: Final[dict[str, str]] = {
         "one that makes the same calls with the same chunks, and ends in the same state, gives the same: it is for what"
         " somebody adds"
     ),
-    "linked: calls behind the filter": (
-        "what makes calls behind a filter takes them out of a queue between two stages, and what follows then makes"
-        " other calls"
-    ),
     "taken: items that somebody counts": (
         "who observes the source of a pipe observes its sink, too (observe), and that takes nothing at once then"
     ),
