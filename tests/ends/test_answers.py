@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drills.peers import Kind, listen
 from tests.faults.helpers import soon
 from tests.grids import each_of
 from tests.waiting import until
@@ -22,10 +23,8 @@ ANSWER = b"413 Content Too Large" + 100_000 * b"."
 
 
 @contextmanager
-def listening(kind: str) -> Iterator[socket.socket]:
-    with tempfile.TemporaryDirectory() as folder, socket.socket(getattr(socket, kind)) as listener:
-        listener.bind(("127.0.0.1", 0) if kind == "AF_INET" else str(Path(folder, "socket")))
-        listener.listen()
+def listening(kind: Kind) -> Iterator[socket.socket]:
+    with tempfile.TemporaryDirectory() as folder, listen(Path(folder), kind) as listener:
         yield listener
 
 
@@ -49,10 +48,10 @@ async def read_to_the_error(connection: Connection, in_view: bool) -> tuple[byte
     pytest.fail("the stream ends, though the peer has reset the connection")
 
 
-@each_of(kind=["AF_INET", "AF_UNIX"])
+@each_of(kind=["tcp", "unix"])
 @each_of(says_goodbye=[False, True])
 @each_of(in_view=[False, True])
-async def test_the_answer_of_a_peer_that_resets_is_read(kind: str, says_goodbye: bool, in_view: bool) -> None:
+async def test_the_answer_of_a_peer_that_resets_is_read(kind: Kind, says_goodbye: bool, in_view: bool) -> None:
     async with nothing_left():
         with listening(kind) as listener:
             connection, peer = await connected(listener)
@@ -82,7 +81,7 @@ async def test_the_answer_of_a_peer_that_resets_is_read(kind: str, says_goodbye:
 
 async def test_the_answer_is_read_behind_a_close() -> None:
     async with nothing_left():
-        with listening("AF_INET") as listener:
+        with listening("tcp") as listener:
             connection, peer = await connected(listener)
             with peer:
                 writer = connection.writable.get_writer()

@@ -1,4 +1,7 @@
-"""What stays in its event loop."""
+"""What stays in its event loop.
+
+Compiled classes cannot have this base, which is interpreted: they call `refuse_pickling` in a `__reduce__` of theirs.
+"""
 
 from __future__ import annotations
 

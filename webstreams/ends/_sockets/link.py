@@ -55,13 +55,6 @@ def _buffer_of(loop: asyncio.AbstractEventLoop, size: int) -> memoryview:
     return buffer
 
 
-def _as_reset(error: Any) -> Any:
-    """Return an error as what it is, where the system says it in other words while nobody reads the socket."""
-    if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
-        return ConnectionResetError(errno.ECONNRESET, "the peer has reset the connection")
-    return error
-
-
 class Link(asyncio.BufferedProtocol):
     """The protocol of a connection, and what its two streams share."""
 
@@ -109,9 +102,7 @@ class Link(asyncio.BufferedProtocol):
         """Called by the event loop when the descriptor is about to be closed."""
         if exc is None and not self.reason:
             self._drain_tls()
-        exc = _as_reset(exc)
-        if isinstance(exc, ConnectionError) and not self.reason:
-            self.take_rest()
+        exc = self.understood(exc)
         was_open = not self._source.is_over
         self._has_failed = self._has_failed or not self.reason
         error: object = exc
@@ -293,7 +284,15 @@ class Link(asyncio.BufferedProtocol):
         except SSLError:
             pass  # no goodbye
 
-    def take_rest(self) -> None:
+    def understood(self, error: Any) -> Any:
+        """Return an error of the system as what it is. Where the peer has hung up, take what it has sent before."""
+        if isinstance(error, OSError) and error.errno == errno.ENOTCONN:  # so it is said while nobody reads the socket
+            error = ConnectionResetError(errno.ECONNRESET, "the peer has reset the connection")
+        if isinstance(error, ConnectionError) and not self.reason:
+            self._take_rest()
+        return error
+
+    def _take_rest(self) -> None:
         """Take what the peer has sent before it hung up. Where nobody reads, a write is the first to find out that it
         did, and the event loop gives up what it has not read: no more than the system keeps for a socket."""
         if self.is_tls or self._source.is_over:
@@ -434,9 +433,7 @@ class _LinkSink:
             try:
                 link.transport.write_eof()
             except OSError as raised:
-                error = _as_reset(raised)
-                if isinstance(error, ConnectionError):
-                    link.take_rest()
+                error = link.understood(raised)
                 link.fail(error)
                 raise error from None
         return link.lost if link.transport.is_closing() else None
